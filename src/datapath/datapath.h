@@ -1,0 +1,140 @@
+/*
+ * datapath: binds replication (pure) to store, net and loop, on one data-plane thread; owns the volumes that are
+ * attached here and the replicas that live here. The simulator runs the same code on simulated loop, net and disks.
+ *
+ * Thread rule: the loop's thread, except dataplane_*() (dataplane.h), which is the control thread's side.
+ */
+#ifndef QUOIN_DATAPATH_H
+#define QUOIN_DATAPATH_H
+
+#include "base/base.h"
+#include "datapath/volume.h"
+#include "loop/loop.h"
+#include "net/net.h"
+#include "store/store.h"
+
+struct datapath;
+
+struct datapath_config {
+	struct loop *loop;
+	struct net *net;
+	struct buf_pool *bufs;
+	struct entry_pool *entries;
+	struct random random; /* sessions and jitter */
+	char node[NAME_MAX_LEN + 1];
+	uint32_t lease_ms; /* group lease, 3000 */
+	uint32_t lease_margin_ms; /* 10 % + 100 ms */
+	void *user;
+	/* For events and logs, in words; subject is a volume's, pool's or replica's name or UUID. */
+	void (*event)(void *user, const char *kind, const char *subject, const char *text);
+};
+
+int datapath_new(const struct datapath_config *config, struct datapath **ret_datapath) MUST_CHECK;
+/* Volumes detached and pools removed before. */
+void datapath_free(struct datapath *datapath);
+
+/* Serves the pool's replicas from now on. The pool was opened with datapath_pool_callbacks(). */
+void datapath_pool_add(struct datapath *datapath, struct pool *pool);
+/* Fills failed, durable and arg. */
+void datapath_pool_callbacks(struct datapath *datapath, struct pool_open_options *options);
+/* Stops serving it; its replicas are unknown afterwards. The caller closes it. */
+void datapath_pool_remove(struct datapath *datapath, struct pool *pool);
+
+/* Makes a replica on one of this datapath's pools. -EEXIST when it is there already. */
+void datapath_replica_create(struct datapath *datapath, struct pool *pool, const struct pool_replica_identity *identity, pool_done_fn fn, void *arg);
+/* -ENOENT. */
+void datapath_replica_delete(struct datapath *datapath, struct uuid replica, pool_done_fn fn, void *arg);
+
+struct volume_voter {
+	struct uuid replica;
+	char node[NAME_MAX_LEN + 1];
+	struct net_address address; /* of the node's data port; unused where the node is this one */
+};
+
+struct volume_spec {
+	struct uuid volume, group, attachment;
+	char name[NAME_MAX_LEN + 1];
+	uint64_t size_bytes;
+	struct epoch epoch; /* from the attach transaction */
+	uint64_t session; /* 0: made here */
+	uint64_t config_number;
+	unsigned voter_count;
+	struct volume_voter voters[GROUP_MAX_VOTERS];
+	bool reads_quorum; /* class reads=quorum */
+	uint32_t error_after_ms; /* policy `error`: EIO after this long without quorum; 0: `queue` */
+};
+
+enum volume_state {
+	VOLUME_OPENING, /* asks for promises */
+	VOLUME_SERVING,
+	VOLUME_NO_QUORUM, /* was serving; I/O waits */
+	VOLUME_ENDED, /* fenced or released: EIO for ever */
+};
+
+struct volume_events {
+	/* Serving for the first time: NEW_EPOCH is committed. */
+	void (*ready)(void *user, struct volume *volume);
+	void (*changed)(void *user, struct volume *volume, enum volume_state state);
+	/* Another session holds it, or the epoch is too old (promised tells which is needed). */
+	void (*ended)(void *user, struct volume *volume, struct epoch promised, const char *why);
+	void *user;
+};
+
+/* Begins to open. -errno only for want of memory. */
+int volume_attach(struct datapath *datapath, const struct volume_spec *spec, const struct volume_events *events, struct volume **ret_volume) MUST_CHECK;
+/* Waits for what is in flight (or fails it after EIO), sends RELEASE, forgets it. The handle is gone when fn runs. */
+void volume_detach(struct volume *volume, pool_done_fn fn, void *arg);
+enum volume_state volume_state(const struct volume *volume);
+
+/* ---- what is to be seen from outside ---- */
+
+#define HISTOGRAM_BUCKETS 24 /* upper bounds 16 us x 2^i; the last has none */
+struct io_stats {
+	uint64_t ops, bytes, errors;
+	uint64_t latency_ns_sum;
+	uint64_t latency[HISTOGRAM_BUCKETS];
+};
+
+enum replica_status { REPLICA_COMPLETE, REPLICA_SYNCING, REPLICA_DAMAGED, REPLICA_AWAY, REPLICA_RETIRED };
+
+struct voter_stats {
+	struct uuid replica;
+	char node[NAME_MAX_LEN + 1];
+	enum replica_status status;
+	bool connected, matched;
+	uint64_t durable_seq, lag_entries, lag_bytes;
+	uint64_t sync_done_bytes, sync_total_bytes; /* while syncing */
+};
+
+struct volume_stats {
+	struct uuid volume;
+	char name[NAME_MAX_LEN + 1];
+	enum volume_state state;
+	struct epoch epoch;
+	uint64_t last_seq, commit_seq, in_flight;
+	uint64_t quorum_waits; /* times that I/O had to wait for a quorum */
+	uint64_t healed_blocks, remote_reads;
+	struct io_stats read, write, trim;
+	unsigned voter_count;
+	struct voter_stats voters[GROUP_MAX_VOTERS];
+};
+void volume_stats_get(const struct volume *volume, struct volume_stats *ret_stats);
+/* All attached volumes; NULL begins, NULL ends. */
+struct volume *volume_next(struct datapath *datapath, struct volume *after);
+
+/* When did the session that coordinates this replica speak last: for PROBE and takeovers. -ENOENT. */
+int datapath_replica_heard(const struct datapath *datapath, struct uuid replica, struct epoch *ret_promise, uint64_t *ret_heard_ns) MUST_CHECK;
+
+/* The steps of one 4 KiB write with their times, for `quoin volume trace`: the last writes, newest first. */
+struct write_trace {
+	struct epoch epoch;
+	uint64_t seq;
+	uint32_t length_bytes;
+	uint64_t submitted_ns, sent_ns, local_durable_ns, committed_ns, answered_ns;
+	unsigned voter_count;
+	uint64_t voter_answer_ns[GROUP_MAX_VOTERS]; /* 0: not yet */
+};
+#define WRITE_TRACES 64
+unsigned volume_traces(const struct volume *volume, struct write_trace traces[static WRITE_TRACES]);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * dataplane: the control thread's side of one data-plane thread. Commands go over through the loop's mailbox, answers
+ * come back through a queue that the control thread drains when it is woken.
+ *
+ * Thread rule: the control thread, except run() and dataplane_call_finish(), which are the data-plane thread's.
+ */
+#ifndef QUOIN_DATAPATH_DATAPLANE_H
+#define QUOIN_DATAPATH_DATAPLANE_H
+
+#include "datapath/datapath.h"
+
+struct dataplane;
+
+struct dataplane_config {
+	char node[NAME_MAX_LEN + 1];
+	struct net_address listen;
+	uint8_t key[NET_KEY_BYTES];
+	uint64_t buffer_bytes; /* budget of data buffers: 512 MiB */
+	uint32_t entry_count; /* 65536 */
+	uint32_t lease_ms;
+	/* Called from the data-plane thread: wakes the control thread, which then calls dataplane_drain(). */
+	void (*wake)(void *user);
+	/* On the control thread, from dataplane_drain(). */
+	void (*event)(void *user, const char *kind, const char *subject, const char *text);
+	void *user;
+};
+
+/* Starts the thread and listens. -errno with words. */
+int dataplane_start(const struct dataplane_config *config, struct dataplane **ret_dataplane, struct error *error) MUST_CHECK;
+/* Stops and joins the thread; all volumes were detached and pools closed before. */
+void dataplane_stop(struct dataplane *dataplane);
+/* Runs the done() of everything that has been finished, and pending events. */
+void dataplane_drain(struct dataplane *dataplane);
+
+/* A command; the caller's until done() has run. */
+struct dataplane_call {
+	void (*run)(struct dataplane_call *call); /* on the data-plane thread; calls dataplane_call_finish() now or later */
+	void (*done)(struct dataplane_call *call); /* on the control thread */
+	int rc; /* for run() to set */
+	struct dataplane *dataplane;
+	struct loop_message message;
+	struct dataplane_call *next;
+};
+
+void dataplane_call(struct dataplane *dataplane, struct dataplane_call *call);
+void dataplane_call_finish(struct dataplane_call *call, int rc);
+/* For run(): what lives on the thread. */
+struct datapath *dataplane_datapath(struct dataplane *dataplane);
+struct uring_loop *dataplane_loop(struct dataplane *dataplane);
+struct buf_pool *dataplane_bufs(struct dataplane *dataplane);
+struct entry_pool *dataplane_entries(struct dataplane *dataplane);
+const struct net_tcp_counters *dataplane_net_counters(struct dataplane *dataplane);
+
+#endif
