@@ -1,0 +1,246 @@
+/*
+ * replication: the coordinator and the replica of docs/protocol.md, as pure state machines: no I/O, no clock, no threads.
+ * An event function changes the state; effects are then pulled with *_poll() until it returns false, and carried
+ * out by the driver (src/datapath, and in tests the simulator), in the order in which they come.
+ *
+ * Thread rule: one thread at a time. Nothing here allocates after *_new(). Times are nanoseconds of CLOCK_BOOTTIME of
+ * the node concerned, handed in with each event; they never go back.
+ * Error rule: our own bugs are assertions; what a peer says wrongly is dropped and counted.
+ */
+#ifndef QUOIN_REPLICATION_H
+#define QUOIN_REPLICATION_H
+
+#include "base/base.h"
+#include "replication/message.h"
+
+/* ======================================================================================================
+ * Coordinator
+ *
+ *   OPENING --Q promises, log chosen--> ADOPTING --NEW_EPOCH committed--> SERVING --release()--> ENDED
+ *      |                                    |                                |
+ *      +------------- a quorum can't be had any more (STALE) ----------------+-----------------> ENDED
+ */
+
+enum coordinator_phase { COORDINATOR_OPENING, COORDINATOR_ADOPTING, COORDINATOR_SERVING, COORDINATOR_ENDED };
+
+struct coordinator;
+
+struct coordinator_config {
+	unsigned voter_count; /* 1 .. GROUP_MAX_VOTERS */
+	int local; /* index of the voter on this node, or -1 */
+	uint64_t size_bytes; /* of the shard */
+	struct epoch epoch;
+	uint64_t session;
+	uint64_t dead_session; /* see MESSAGE_OPEN; 0: none */
+	struct uuid attachment;
+	uint64_t config_number;
+	uint32_t lease_ms, lease_margin_ms;
+	bool reads_quorum;
+	uint32_t error_after_ms; /* policy `error`; 0: `queue` */
+	struct entry_pool *entries; /* for NEW_EPOCH */
+};
+
+/* One request of a front; the driver's, embedded in its own. Kept until its COORDINATOR_ANSWER has come. */
+struct operation {
+	struct list node;
+	bool is_read;
+	uint64_t offset_bytes; /* reads: multiples of 4096, within the shard */
+	uint32_t length_bytes;
+	struct entry *entry; /* writes, trims: without epoch and seq; one reference, taken over by coordinator_submit() */
+	/* below: the coordinator's */
+	uint64_t seq; /* of the entry, once it has one */
+	uint64_t read_seq;
+	uint64_t arrived_ns;
+	int voter; /* reads: who was asked */
+	uint8_t tried; /* reads: bit i: voter i was asked and failed */
+	uint8_t stage;
+	int rc;
+};
+
+enum coordinator_effect_type {
+	/* Send `message` to `voter`. The local voter's goes to its replica machine as it is. */
+	COORDINATOR_SEND,
+	/*
+	 * Read operation->offset_bytes .. from `voter` at read_seq (message READ for a remote one; for the local
+	 * one replica_may_read() and pool_read()), then coordinator_read_done().
+	 */
+	COORDINATOR_READ,
+	/* The operation is over, with `rc`; it is the driver's again. */
+	COORDINATOR_ANSWER,
+	/* The phase, or whether there is a quorum, has changed: for events and metrics. */
+	COORDINATOR_CHANGED,
+};
+
+struct coordinator_effect {
+	enum coordinator_effect_type type;
+	int voter;
+	struct message message; /* SEND */
+	struct operation *operation; /* READ, ANSWER */
+	uint64_t read_seq; /* READ */
+	int rc; /* ANSWER */
+};
+
+/* -ENOMEM. Copies the config. */
+int coordinator_new(const struct coordinator_config *config, uint64_t now_ns, struct coordinator **ret_coordinator) MUST_CHECK;
+/* No operation may be left in it (coordinator_end() gives them back). NULL is fine. */
+void coordinator_free(struct coordinator *co);
+
+/* The next effect; false when there is none. What it points to is valid until the next call on this machine. */
+bool coordinator_poll(struct coordinator *co, uint64_t now_ns, struct coordinator_effect *ret_effect);
+/* Right after a COORDINATOR_SEND or a remote COORDINATOR_READ that could not be queued: it is taken back; the voter is not writable. */
+void coordinator_refused(struct coordinator *co, const struct coordinator_effect *effect);
+/* When coordinator_tick() is wanted at the latest; UINT64_MAX: not at all. */
+uint64_t coordinator_deadline_ns(const struct coordinator *co);
+void coordinator_tick(struct coordinator *co, uint64_t now_ns);
+
+/* The voter can be spoken to (its connection is up; the local one: its pool is open), or no longer. */
+void coordinator_voter_up(struct coordinator *co, int voter, uint64_t now_ns);
+void coordinator_voter_down(struct coordinator *co, int voter, uint64_t now_ns);
+/* Its connection takes frames again after a refusal. */
+void coordinator_voter_writable(struct coordinator *co, int voter);
+/* An answer from a voter. */
+void coordinator_message(struct coordinator *co, int voter, const struct message *message, uint64_t now_ns);
+
+/* A write, trim or read. Waits inside as long as need be; ends in one COORDINATOR_ANSWER. */
+void coordinator_submit(struct coordinator *co, struct operation *operation, uint64_t now_ns);
+/*
+ * The data of a COORDINATOR_READ is in hand (rc 0), or isn't: -EAGAIN (that replica can't serve it now), -EILSEQ or -EIO
+ * (its copy is bad: another is asked), -ENOTCONN.
+ */
+void coordinator_read_done(struct coordinator *co, struct operation *operation, int rc, uint64_t now_ns);
+
+/* Stops serving: sends RELEASE to all. To be called when no operation is left. ENDED follows at once. */
+void coordinator_release(struct coordinator *co, uint64_t now_ns);
+/* Gives every operation back with `rc` (by COORDINATOR_ANSWER); ENDED. */
+void coordinator_end(struct coordinator *co, int rc, uint64_t now_ns);
+
+struct coordinator_voter_status {
+	bool up, promised, complete, damaged, matched, syncing, stale, retired;
+	uint64_t durable_seq, lag_entries, lag_bytes;
+	uint64_t sync_done_grains, sync_total_grains;
+};
+
+struct coordinator_status {
+	enum coordinator_phase phase;
+	bool has_quorum; /* leases of a quorum are valid now */
+	struct epoch promised; /* greatest that a STALE told: what the holder must exceed */
+	const char *why_ended; /* or NULL */
+	uint64_t last_seq, commit_seq;
+	uint64_t waiting; /* operations without a seq */
+	uint64_t quorum_waits;
+	uint64_t dropped; /* messages that made no sense */
+	unsigned voter_count;
+	struct coordinator_voter_status voters[GROUP_MAX_VOTERS];
+};
+void coordinator_status_get(const struct coordinator *co, uint64_t now_ns, struct coordinator_status *ret_status);
+
+/* ======================================================================================================
+ * Replica
+ *
+ *   IDLE --OPEN--> WAITING (leases run out) --> PROMISING (state on its way) --durable, OPEN_ANSWER--> PROMISED
+ *   PROMISED --MATCH, truncated--> MATCHED --SYNC_START--> SYNCING --SYNC_FINISH, all there--> MATCHED
+ *   any --OPEN of a greater epoch--> WAITING
+ */
+
+struct replica;
+
+/* What the store says of it when it is opened. */
+struct replica_start {
+	struct epoch promise;
+	uint64_t promise_session;
+	uint64_t config_number;
+	bool incomplete, damaged, retired;
+	struct position since;
+	uint32_t longest_lease_ms;
+	struct position last; /* durable */
+	uint64_t commit_seq;
+	uint64_t size_bytes;
+};
+
+/* Durable state to write: the same fields as the store's replica_state. */
+struct replica_promise {
+	struct epoch promise;
+	uint64_t promise_session;
+	uint64_t config_number;
+	bool incomplete, damaged, retired;
+	struct position since;
+	uint32_t longest_lease_ms;
+};
+
+enum replica_effect_type {
+	REPLICA_SEND, /* message, to the session's connection `to` */
+	REPLICA_APPEND, /* entry to the log: one reference goes with it */
+	REPLICA_COMMIT, /* seq: may be applied */
+	REPLICA_ALL, /* seq: need not be kept for others */
+	REPLICA_TRUNCATE, /* seq; then replica_truncated() */
+	REPLICA_STATE, /* state; then replica_state_written() */
+	REPLICA_LOG_RESET, /* message.position, rows; then replica_log_reset_done() */
+	REPLICA_READ, /* message (READ): read, then answer READ_ANSWER by oneself */
+	REPLICA_LOG_READ, /* message (LOG_READ): answer LOG_ANSWER by oneself */
+	REPLICA_GRAIN_READ, /* message (GRAIN_READ): answer GRAIN_ANSWER by oneself */
+	REPLICA_SYNC_HOLD, /* seq */
+	REPLICA_SYNC_EDGE, /* edge index in seq */
+	REPLICA_GRAIN_WRITE, /* message (GRAIN_WRITE): frees [from, index), puts the grain; then replica_grain_written() */
+	REPLICA_APPLIED_WAIT, /* seq; then replica_applied() */
+};
+
+struct replica_effect {
+	enum replica_effect_type type;
+	uint64_t to; /* SEND, and for the answers of READ, LOG_READ, GRAIN_READ: the driver's handle of the connection */
+	uint64_t seq;
+	struct message message;
+	struct entry *entry;
+	struct replica_promise state;
+};
+
+int replica_new(const struct replica_start *start, uint64_t now_ns, struct replica **ret_replica) MUST_CHECK;
+void replica_free(struct replica *replica);
+bool replica_poll(struct replica *replica, struct replica_effect *ret_effect);
+uint64_t replica_deadline_ns(const struct replica *replica);
+void replica_tick(struct replica *replica, uint64_t now_ns);
+
+/*
+ * A message from a coordinator; `from` is the driver's handle of the connection (answers go to it; 0 is none). The store's present
+ * figures come along: what the answer must tell. The driver polls after each event.
+ */
+struct replica_figures {
+	struct position last;
+	uint64_t first_seq;
+	uint64_t room_bytes;
+	const struct epoch_start *rows;
+	uint32_t row_count;
+};
+void replica_message(struct replica *replica, uint64_t from, const struct message *message, const struct replica_figures *figures, uint64_t now_ns);
+/* The connection is gone: nothing is sent to it any more. */
+void replica_disconnected(struct replica *replica, uint64_t from);
+
+/* Completions of effects. */
+void replica_durable(struct replica *replica, uint64_t seq, const struct replica_figures *figures, uint64_t now_ns);
+void replica_truncated(struct replica *replica, int rc, const struct replica_figures *figures, uint64_t now_ns);
+void replica_state_written(struct replica *replica, int rc, const struct replica_figures *figures, uint64_t now_ns);
+void replica_log_reset_done(struct replica *replica, int rc, uint64_t now_ns);
+void replica_grain_written(struct replica *replica, uint64_t to, const struct message *answer_to, int rc, uint64_t now_ns);
+void replica_applied(struct replica *replica, uint64_t seq, int rc, uint64_t now_ns);
+
+/*
+ * Whether a read of this session at read_seq may be served from here now: 0, or -EAGAIN (not matched that far, incomplete) or
+ * -ESTALE. On success the committed position is raised to read_seq first: poll before reading.
+ */
+int replica_may_read(struct replica *replica, struct epoch epoch, uint64_t session, uint64_t read_seq) MUST_CHECK;
+struct epoch replica_promised(const struct replica *replica);
+uint64_t replica_heard_ns(const struct replica *replica);
+
+struct replica_counters {
+	uint64_t stale, out_of_order, unmatched, opens, regressions;
+};
+const struct replica_counters *replica_counters(const struct replica *replica);
+
+/* ======================================================================================================
+ * Where two logs part: the greatest seq up to which they hold the same entries, by their tables of epochs.
+ */
+uint64_t epochs_parting(const struct epoch_start *a, unsigned a_count, uint64_t a_last, const struct epoch_start *b, unsigned b_count,
+	uint64_t b_last);
+/* The epoch of the entry at seq; {0, 0} where the table doesn't reach back so far. */
+struct epoch epochs_at(const struct epoch_start *rows, unsigned count, uint64_t seq);
+
+#endif
