@@ -4,16 +4,16 @@
  * A *front* turns requests of the kernel into volume_submit(). Today there is one, FUSE file + loop device;
  * ublk or NBD stand beside it as further tables of functions (attach/front.h, private).
  *
- *      attach_device()                                  device_detach()
+ *      blockdev_attach()                                  blockdev_detach()
  *   PREPARING -> STARTING -> EXPOSING -> ATTACHED -> WITHDRAWING -> STOPPING -> CLEANING -> gone
  *    worker      data plane   worker                  worker         data plane   worker
  *
- * Thread rule: the control thread (the one of the uv loop), unless a function says otherwise. Whatever may block
- * runs on a thread of its own that has given up its share of the process's file descriptors, or in a child
- * process: a process that dies while such a thread waits for I/O of its own volume must still let go of the FUSE
- * descriptor, which is what ends that I/O. The data plane's part runs on the volume's loop.
- * Error rule: rc is 0 or a negative errno; the words name the volume, the cause and what to do. Callbacks run on
- * the control thread, exactly once, never inside the call; words are valid during the callback.
+ * Thread rule: the control thread (the one of the uv loop), unless a function says otherwise. Whatever may
+ * block runs on a thread of its own that has given up its share of the process's file descriptors, or in a
+ * child process: a process that dies while such a thread waits for I/O of its own volume must still let go
+ * of the FUSE descriptor, which is what ends that I/O. The data plane's part runs on the volume's loop.
+ * Error rule: rc is 0 or a negative errno; the words name the volume, the cause and what to do. Callbacks
+ * run on the control thread, exactly once, never inside the call; words are valid during the callback.
  * Operations of one device come one after the other: a second one while one runs gets -EALREADY.
  */
 #ifndef QUOIN_ATTACH_H
@@ -28,7 +28,7 @@ struct uv_loop_s;
 struct uring_loop;
 struct volume;
 struct attach;
-struct attach_device;
+struct blockdev;
 
 typedef void (*attach_done_fn)(void *arg, int rc, const struct error *error);
 
@@ -39,23 +39,22 @@ typedef void (*attach_done_fn)(void *arg, int rc, const struct error *error);
 struct attach_config {
 	struct uv_loop_s *uv;    /* the control thread's */
 	struct uring_loop *loop; /* the data plane's: every volume attached here lives on it */
-	const char *
-	        state_dir; /* absolute, this agent's alone: devices in DIR/dev/VOLUME, mounts in DIR/mnt/VOLUME */
-	const char *link_dir; /* device links; NULL: /dev/quoin. Shared by the agents of one machine */
+	const char *state_dir;   /* absolute, this agent's alone: holds dev/VOLUME and mnt/VOLUME */
+	const char *link_dir;    /* device links; NULL: /dev/quoin. Shared by the agents of one machine */
 };
 
 /* Strings are copied. -errno with words. Makes the directories. */
 int attach_new(
         const struct attach_config *config, struct attach **ret_attach, struct error *error) MUST_CHECK;
 /*
- * All devices are detached, nothing is under way (-EBUSY otherwise, and nothing happens). The data plane's loop
- * still runs, its buffer pool still lives. Closes the uv handles: `fn` runs when that is done.
+ * All devices are detached, nothing is under way (-EBUSY otherwise, and nothing happens). The data plane's
+ * loop still runs, its buffer pool still lives. Closes the uv handles: `fn` runs when that is done.
  */
 int attach_free(struct attach *attach, void (*fn)(void *arg), void *arg) MUST_CHECK;
 
 /*
- * Locks the process's memory, and marks it an I/O flusher, so that writeback can never wait for itself. Both only
- * where permitted: ret_words says what was and was not. Call before threads start; any thread.
+ * Locks the process's memory, and marks it an I/O flusher, so that writeback can never wait for itself.
+ * Both only where permitted: ret_words says what was and was not. Call before threads start; any thread.
  */
 void attach_protect_process(bool *ret_locked, bool *ret_io_flusher, struct error *ret_words);
 /* 0, or -ENOTSUP with words where this machine has no FUSE or no loop devices, or we may not use them. */
@@ -65,92 +64,93 @@ int attach_supported(struct error *error) MUST_CHECK;
 
 /*
  * Finds what belongs to this state_dir (mounts, loop devices, dead FUSE mounts) and takes it down in order:
- * FUSE connection aborted, filesystems unmounted (lazily where in use), loop devices detached, FUSE unmounted,
- * stale links in link_dir removed. Call at start, before any attach_device(), holding the lock on state_dir.
- * found() runs for each thing, on the control thread, before done(): "loop device /dev/loop3 of volume v1: detached".
- * done(): 0 also where nothing was found; -EBUSY, with words, where something could not be removed.
- * Deadline 20 s.
+ * FUSE connection aborted, filesystems unmounted (lazily where in use), loop devices detached, FUSE
+ * unmounted, stale links in link_dir removed. Call at start, before any blockdev_attach(), holding the
+ * lock on state_dir. found() runs for each thing, on the control thread, before done(): "loop device
+ * /dev/loop3 of volume v1: detached". done(): 0 also where nothing was found; -EBUSY, with words, where
+ * something could not be removed. Deadline 20 s.
  */
 void attach_clean_leftovers(
         struct attach *attach, void (*found)(void *arg, const char *words), attach_done_fn done, void *arg);
 
 /* ---- block device ---- */
 
-#define ATTACH_DEADLINE_MS 20000u
-#define DETACH_DEADLINE_MS 20000u
+#define BLOCKDEV_DEADLINE_MS        20000u
+#define BLOCKDEV_DETACH_DEADLINE_MS 20000u
 
-struct attach_device_spec {
+struct blockdev_spec {
 	const char *name; /* the volume's; copied */
 	struct volume *
-	        volume; /* serving; must live until done() of device_detach() or of a failed attach_device() */
-	uint32_t deadline_ms; /* 0: ATTACH_DEADLINE_MS */
+	        volume; /* serving; must live until done() of blockdev_detach() or of a failed blockdev_attach() */
+	uint32_t deadline_ms; /* 0: BLOCKDEV_DEADLINE_MS */
 };
 
 /*
- * The device appears, as /dev/loopN and LINK_DIR/NAME. *ret_device may be used once done() has run with 0; after
- * another rc everything is rolled back and the handle is gone. At its deadline it is rolled back by force and ends
- * with -ETIMEDOUT. Returns -errno only for want of memory or a bad name (then done() does not run).
+ * The device appears, as /dev/loopN and LINK_DIR/NAME. *ret_blockdev may be used once done() has run with
+ * 0; after another rc everything is rolled back and the handle is gone. At its deadline it is rolled back
+ * by force and ends with -ETIMEDOUT. Returns -errno only for want of memory or a bad name (then done()
+ * does not run).
  */
-int attach_device(struct attach *attach, const struct attach_device_spec *spec,
-        struct attach_device **ret_device, attach_done_fn done, void *arg, struct error *error) MUST_CHECK;
+int blockdev_attach(struct attach *attach, const struct blockdev_spec *spec, struct blockdev **ret_blockdev,
+        attach_done_fn done, void *arg, struct error *error) MUST_CHECK;
 
 /* "/dev/loop7"; lives as long as the device. */
-const char *device_path(const struct attach_device *device);
+const char *blockdev_path(const struct blockdev *blockdev);
 /* "/dev/quoin/NAME". */
-const char *device_link(const struct attach_device *device);
+const char *blockdev_link(const struct blockdev *blockdev);
 
 enum detach_mode {
 	/*
-	 * Only if nobody uses it: -EBUSY, with words that name a holder (process, mount, container's mount namespace),
-	 * and the device goes on. -ETIMEDOUT: it is half gone; call again with DETACH_FORCE.
+	 * Only if nobody uses it: -EBUSY, with words that name a holder (process, mount, container's mount
+	 * namespace), and the device goes on. -ETIMEDOUT: it is half gone; call again with DETACH_FORCE.
 	 */
 	DETACH_CLEAN,
 	/*
-	 * For a volume that is fenced or a device that must go now: requests of the kernel get EIO from here on, the
-	 * filesystem is unmounted lazily in this namespace, whoever still holds it sees errors. Allowed also while a
-	 * DETACH_CLEAN runs (whose done() then gets -ECANCELED). Never -EBUSY.
+	 * For a volume that is fenced or a device that must go now: requests of the kernel get EIO from
+	 * here on, the filesystem is unmounted lazily in this namespace, whoever still holds it sees
+	 * errors. Allowed also while a DETACH_CLEAN runs (whose done() then gets -ECANCELED). Never -EBUSY.
 	 */
 	DETACH_FORCE,
 };
 
 /*
- * The handle is gone when done() runs with 0 (DETACH_FORCE: with any rc). From then on volume_submit() is never
- * called again, but with DETACH_FORCE requests may still be in flight: detach the volume then, which ends them; the front frees
- * what they need by itself.
+ * The handle is gone when done() runs with 0 (DETACH_FORCE: with any rc). From then on volume_submit() is
+ * never called again, but with DETACH_FORCE requests may still be in flight: detach the volume then, which
+ * ends them; the front frees what they need by itself.
  */
-void device_detach(struct attach_device *device, enum detach_mode mode, uint32_t deadline_ms,
+void blockdev_detach(struct blockdev *blockdev, enum detach_mode mode, uint32_t deadline_ms,
         attach_done_fn done, void *arg);
 
 /* Counters of the front; any thread (each is read alone, relaxed). */
-struct device_stats {
+struct blockdev_stats {
 	uint64_t requests; /* of the kernel, reads and writes, before they are split */
 	uint64_t wakeups;
 	uint64_t copies; /* payloads that were copied once; larger ones are passed by reference */
 	uint64_t stalls; /* times that draining waited for buffers or request objects */
 	uint64_t errors; /* answered with an error */
 };
-void device_stats_get(const struct attach_device *device, struct device_stats *ret_stats);
+void blockdev_stats_get(const struct blockdev *blockdev, struct blockdev_stats *ret_stats);
 
-/* ---- filesystem, on a device of attach_device() or any other ---- */
+/* ---- filesystem, on a device of blockdev_attach() or any other ---- */
 
 struct fs_spec {
-	const char *device; /* path */
-	const char *type;   /* "ext4" or "xfs"; -EINVAL otherwise, naming the valid ones */
-	const char *
-	        options; /* mount options beside noatime,nodiscard; NULL: none. Only words known here (docs/attach.md) */
+	const char *device;   /* path */
+	const char *type;     /* "ext4" or "xfs"; -EINVAL otherwise, naming the valid ones */
+	const char *options;  /* mount options beside noatime,nodiscard; NULL: none */
 	bool same_uuid;       /* a copy of another that may be mounted here too: xfs gets nouuid */
 	uint32_t deadline_ms; /* 0: 60 s, a full check after an unclean end included */
 };
 
 /*
- * Makes the filesystem. -EEXIST, and nothing is written, where the device has any signature, naming it: of the
- * same type ("ext4, UUID ...: already made") or another.
+ * Makes the filesystem. -EEXIST, and nothing is written, where the device has any signature, naming it: of
+ * the same type ("ext4, UUID ...: already made") or another.
  */
 void fs_make(struct attach *attach, const struct fs_spec *spec, attach_done_fn done, void *arg);
 /*
- * Mounts on state_dir/mnt/NAME; NAME is the volume's. Makes the directory, checks the filesystem (e2fsck -p, which
- * replays the journal; xfs does that in mount), mounts, and removes an empty lost+found: a new volume looks empty.
- * The path is fs_mountpoint()'s. Where this very device is mounted there already: success.
+ * Mounts on state_dir/mnt/NAME; NAME is the volume's. Makes the directory, checks the filesystem (e2fsck
+ * -p, which replays the journal; xfs does that in mount), mounts, and removes an empty lost+found: a new
+ * volume looks empty. The path is fs_mountpoint()'s. Where this very device is mounted there already:
+ * success.
  */
 void fs_mount(
         struct attach *attach, const struct fs_spec *spec, const char *name, attach_done_fn done, void *arg);
@@ -158,8 +158,9 @@ void fs_mount(
 void fs_make_and_mount(
         struct attach *attach, const struct fs_spec *spec, const char *name, attach_done_fn done, void *arg);
 /*
- * -EBUSY, with words that name a process that uses it. `lazy`: out of sight at once, gone when the last user is
- * (before device_detach(DETACH_FORCE) this is not needed). Removes the directory. Not mounted: success.
+ * -EBUSY, with words that name a process that uses it. `lazy`: out of sight at once, gone when the last
+ * user is (before blockdev_detach(DETACH_FORCE) this is not needed). Removes the directory. Not mounted:
+ * success.
  */
 void fs_unmount(struct attach *attach, const char *name, bool lazy, uint32_t deadline_ms, attach_done_fn done,
         void *arg);
@@ -168,7 +169,10 @@ void fs_trim(struct attach *attach, const char *name, uint32_t deadline_ms, atta
 
 /* Where volume NAME is or would be mounted: state_dir/mnt/NAME. Returns `path`. */
 char *fs_mountpoint(const struct attach *attach, const char *name, char path[static ATTACH_PATH_MAX]);
-/* Whether something is mounted there now, from /proc/self/mountinfo; the device's path into `device` if not NULL. Does not block. */
+/*
+ * Whether something is mounted there now, from /proc/self/mountinfo; the device's path into `device` if
+ * not NULL. Does not block.
+ */
 bool fs_is_mounted(const struct attach *attach, const char *name, char device[64]);
 
 #endif

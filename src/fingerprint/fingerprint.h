@@ -2,10 +2,10 @@
  * fingerprint: what disks and what node this is, how fast, and so which tier. docs/fingerprint.md has the
  * thresholds and their reasons.
  *
- * Thread rule: functions without a callback are plain and block (sysfs, udev's database, bounded I/O): a worker thread
- * or a test calls them. fingerprint_run() and fingerprint_check() are their asynchronous twins for the control thread.
- * Error rule: 0 or a negative errno; words name the device, what was found and what to do.
- * Nothing is ever written outside an area that the caller hands in.
+ * Thread rule: functions without a callback are plain and block (sysfs, udev's database, bounded I/O): a
+ * worker thread or a test calls them. fingerprint_run() and fingerprint_check() are their asynchronous
+ * twins for the control thread. Error rule: 0 or a negative errno; words name the device, what was found
+ * and what to do. Nothing is ever written outside an area that the caller hands in.
  */
 #ifndef QUOIN_FINGERPRINT_H
 #define QUOIN_FINGERPRINT_H
@@ -60,23 +60,28 @@ struct device_facts {
 	uint32_t logical_sector_bytes, physical_sector_bytes;
 };
 
-/* `path` is a block device, a file, or (a file that is yet to be made) a directory. -ENOENT, -ENOTSUP for another thing. */
+/*
+ * `path` is a block device, a file, or (a file that is yet to be made) a directory. -ENOENT, -ENOTSUP for
+ * another thing.
+ */
 int device_facts_get(const char *path, struct device_facts *ret_facts, struct error *error) MUST_CHECK;
 
 /* ---- is it free to take? ---- */
 
 /*
- * Whether the file or device is empty and unsigned and nobody's: 0. Otherwise -EEXIST (a signature, a partition
- * table, data that is not zero) or -EBUSY (mounted, swap, held by LVM, RAID, LUKS or a loop device, opened exclusively), with words that
- * name what was found: "/dev/sdb has an ext4 filesystem (label data)". Opens read only, reads at most 64 MiB; 3 s.
+ * Whether the file or device is empty and unsigned and nobody's: 0. Otherwise -EEXIST (a signature, a
+ * partition table, data that is not zero) or -EBUSY (mounted, swap, held by LVM, RAID, LUKS or a loop
+ * device, opened exclusively), with words that name what was found: "/dev/sdb has an ext4 filesystem
+ * (label data)". Opens read only, reads at most 64 MiB; 3 s.
  */
 int device_check_empty(const char *path, struct error *error) MUST_CHECK;
 
 /* ---- measurement ---- */
 
 /*
- * Where a measurement takes place: blocking functions, 0 or -errno, multiples of 4096, aligned memory. The measurement
- * stays inside [0, size_bytes) of it. `write` NULL: read only. A pool's owner wires this to the pool's own area.
+ * Where a measurement takes place: blocking functions, 0 or -errno, multiples of 4096, aligned memory. The
+ * measurement stays inside [0, size_bytes) of it. `write` NULL: read only. A pool's owner wires this to
+ * the pool's own area.
  */
 struct measure_area {
 	int (*read)(void *user, void *to, uint32_t length_bytes, uint64_t offset_bytes);
@@ -103,8 +108,8 @@ struct measurement {
 };
 
 /*
- * Measures for at most budget_ms (0: 2500, and never over 3000 but by one operation). Writable areas are written with
- * random bytes and hold them afterwards: zero or discard them if that matters.
+ * Measures for at most budget_ms (0: 2500, and never over 3000 but by one operation). Writable areas are
+ * written with random bytes and hold them afterwards: zero or discard them if that matters.
  */
 int measure_run(const struct measure_area *area, uint32_t budget_ms, struct measurement *ret_measurement,
         struct error *error) MUST_CHECK;
@@ -112,8 +117,8 @@ int measure_run(const struct measure_area *area, uint32_t budget_ms, struct meas
 /* ---- judgement ---- */
 
 /*
- * By measured figures, with the facts as a cross-check; measurement NULL: by the facts alone, cautiously. The reason
- * in words: "NVMe, but durable write 9.1 ms: low, ...".
+ * By measured figures, with the facts as a cross-check; measurement NULL: by the facts alone, cautiously.
+ * The reason in words: "NVMe, but durable write 9.1 ms: low, ...".
  */
 enum tier tier_judge(const struct device_facts *facts, const struct measurement *measurement,
         char reason[static TIER_REASON_MAX]);
@@ -135,8 +140,9 @@ struct fingerprint_options {
 	const struct measure_area
 	        *area; /* NULL: the path itself, read only where it is a device or has at least 1 MiB */
 	/*
-	 * The path is empty (device_check_empty() said so) and about to become a pool: the measurement may write to it, and
-	 * leaves zeroes: it is trimmed and its size restored. For files and, loudly, for devices.
+	 * The path is empty (device_check_empty() said so) and about to become a pool: the measurement may
+	 * write to it, and leaves zeroes: it is trimmed and its size restored. For files and, loudly, for
+	 * devices.
 	 */
 	bool may_write;
 	bool fresh; /* measure even where the cache has it */
@@ -146,7 +152,10 @@ struct fingerprint_options {
 int fingerprint_get(const struct fingerprint_options *options, struct fingerprint *ret_fingerprint,
         struct error *error) MUST_CHECK;
 
-/* On a uv worker; strings and area are the caller's until fn has run, on the control thread. -errno: fn does not run. */
+/*
+ * On a uv worker; strings and area are the caller's until fn has run, on the control thread. -errno: fn
+ * does not run.
+ */
 typedef void (*fingerprint_done_fn)(
         void *arg, int rc, const struct error *error, const struct fingerprint *fingerprint);
 int fingerprint_run(struct uv_loop_s *loop, const struct fingerprint_options *options, fingerprint_done_fn fn,
