@@ -1,0 +1,91 @@
+#include "base/names.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/limits.h"
+
+#define NEAREST_MAX_DISTANCE 3
+
+static bool is_alphanumeric(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+int name_check(const char *what, const char *name, struct error *error)
+{
+	size_t len = strnlen(name, NAME_MAX_LEN + 1);
+
+	if (len == 0)
+		return error_set(error, -EINVAL, "%s is empty", what);
+	if (len > NAME_MAX_LEN)
+		return error_set(error, -EINVAL, "%s is longer than %u characters", what, NAME_MAX_LEN);
+	for (size_t i = 0; i < len; i++) {
+		char c = name[i];
+
+		if (is_alphanumeric(c) || (i > 0 && (c == '_' || c == '.' || c == '-')))
+			continue;
+		if (c >= ' ' && c <= '~')
+			return error_set(error, -EINVAL, "%s '%s': character %zu, '%c', is not allowed; %s",
+			        what, name, i + 1, c,
+			        i == 0 ? "the first one is a letter or a digit"
+			               : "letters, digits, '_', '.' and '-' are");
+		return error_set(error, -EINVAL,
+		        "%s: character %zu (byte 0x%02x) is not allowed; letters, digits, '_', '.' and '-' "
+		        "are",
+		        what, i + 1, (unsigned)(unsigned char)c);
+	}
+	return 0;
+}
+
+/* Levenshtein's: insertions, deletions and changes of one character. */
+static uint32_t edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	uint32_t row[NAME_MAX_LEN + 1]; /* distances from a[0 .. i) to each b[0 .. j) */
+
+	ASSERT(a_len <= NAME_MAX_LEN);
+	ASSERT(b_len <= NAME_MAX_LEN);
+	for (uint32_t j = 0; j <= b_len; j++)
+		row[j] = j;
+	for (uint32_t i = 1; i <= a_len; i++) {
+		uint32_t diagonal = row[0];
+
+		row[0] = i;
+		for (uint32_t j = 1; j <= b_len; j++) {
+			uint32_t best = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			diagonal = row[j];
+			row[j] = best;
+		}
+	}
+	return row[b_len];
+}
+
+const char *name_nearest(const char *word, const char *const *candidates, size_t count)
+{
+	size_t word_len = strnlen(word, NAME_MAX_LEN + 1);
+	uint32_t best = NEAREST_MAX_DISTANCE + 1;
+	const char *nearest = NULL;
+
+	if (word_len > NAME_MAX_LEN)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		size_t len = strnlen(candidates[i], NAME_MAX_LEN + 1);
+		uint32_t distance;
+
+		if (len > NAME_MAX_LEN)
+			continue;
+		distance = edit_distance(word, word_len, candidates[i], len);
+		if (distance < best) {
+			best = distance;
+			nearest = candidates[i];
+		}
+	}
+	return nearest;
+}
