@@ -20,6 +20,7 @@ struct loop_timer {
 	void (*fn)(void *arg);
 	void *arg;
 	uint64_t at_ns;
+	uint64_t order; /* of setting: equal times fire in this order */
 	uint32_t heap_index; /* 0 when not set */
 };
 
@@ -36,9 +37,8 @@ struct loop {
 	const struct clock *clock;
 	uint64_t now_ns; /* read once a turn */
 	struct list tasks;
-	struct loop_timer **heap; /* binary heap by at_ns, then by order of setting; from 1 */
-	uint32_t timer_count;
-	uint32_t heap_capacity;
+	struct loop_timer **heap; /* binary heap by at_ns, then by order of setting; from 1 to timer_count */
+	uint32_t timer_count; /* at most LOOP_MAX_TIMERS: asserted */
 	uint64_t timer_order;
 };
 
@@ -53,7 +53,10 @@ static inline uint64_t loop_now_ns(const struct loop *loop)
 }
 
 void loop_timer_init(struct loop_timer *timer, void (*fn)(void *arg), void *arg);
-/* Fires once at or after at_ns; setting it again moves it. */
+/*
+ * Fires once at or after at_ns; setting it again moves it. One that a callback sets for now or earlier fires
+ * in the next turn, so that nothing that sets itself can starve the rest.
+ */
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t at_ns);
 /* Harmless where it isn't set. */
 void loop_timer_cancel(struct loop *loop, struct loop_timer *timer);
@@ -63,7 +66,10 @@ void loop_task_init(struct loop_task *task, void (*fn)(void *arg), void *arg);
 void loop_defer(struct loop *loop, struct loop_task *task);
 void loop_task_cancel(struct loop_task *task);
 
-/* Reads the clock, fires what is due and runs the deferred tasks until none is left (bounded by an assertion). */
+/*
+ * Reads the clock, fires what is due and runs the deferred tasks until none is left (bounded by an assertion).
+ * The tasks that a callback defers run before the next timer fires.
+ */
 void loop_run_due(struct loop *loop);
 /* When the next timer is due; UINT64_MAX where none is set; now where a task waits. */
 uint64_t loop_next_due_ns(const struct loop *loop);
