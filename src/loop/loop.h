@@ -20,7 +20,7 @@ struct loop_timer {
 	void (*fn)(void *arg);
 	void *arg;
 	uint64_t at_ns;
-	uint64_t order; /* of setting: equal times fire in this order */
+	uint64_t order;	     /* of setting: equal times fire in this order */
 	uint32_t heap_index; /* 0 when not set */
 };
 
@@ -38,7 +38,7 @@ struct loop {
 	uint64_t now_ns; /* read once a turn */
 	struct list tasks;
 	struct loop_timer **heap; /* binary heap by at_ns, then by order of setting; from 1 to timer_count */
-	uint32_t timer_count; /* at most LOOP_MAX_TIMERS: asserted */
+	uint32_t timer_count;	  /* at most LOOP_MAX_TIMERS: asserted */
 	uint64_t timer_order;
 };
 

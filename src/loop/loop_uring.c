@@ -61,7 +61,7 @@ int uring_loop_new(const struct clock *clock, struct uring_loop **ret_loop, stru
 {
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-		         IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE,
+			 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE,
 		.cq_entries = URING_CQ_ENTRIES,
 	};
 	struct uring_loop *loop = aligned_alloc(64, sizeof(*loop));
@@ -84,9 +84,9 @@ int uring_loop_new(const struct clock *clock, struct uring_loop **ret_loop, stru
 	rc = io_uring_queue_init_params(URING_SQ_ENTRIES, &loop->ring, &params);
 	if (rc < 0) {
 		(void)error_set(error, rc,
-		        "io_uring: %s (kernel 6.1 or later is needed, io_uring allowed by "
-		        "kernel.io_uring_disabled and any container's seccomp profile)",
-		        strerror(-rc));
+			"io_uring: %s (kernel 6.1 or later is needed, io_uring allowed by "
+			"kernel.io_uring_disabled and any container's seccomp profile)",
+			strerror(-rc));
 		goto done_core;
 	}
 	*ret_loop = loop;
@@ -164,7 +164,7 @@ void loop_post(struct uring_loop *loop, struct loop_message *message)
 	do {
 		message->next = head;
 	} while (!atomic_compare_exchange_weak_explicit(
-	        &loop->mailbox, &head, message, memory_order_release, memory_order_relaxed));
+		&loop->mailbox, &head, message, memory_order_release, memory_order_relaxed));
 	/* Who found it empty wakes the loop; the others' messages are taken by the same waking. */
 	if (!head)
 		ASSERT(write(loop->wake_fd, &one, sizeof(one)) == (ssize_t)sizeof(one));

@@ -58,7 +58,7 @@ struct net;
 struct net_conn;
 
 #define NET_ADDRESS_MAX 64
-/* "127.0.0.1:7421", "[::1]:7421", a simulated node's name. */
+/* "127.0.0.1:7421", "[::1]:7421" (numeric: no name is looked up), a simulated node's name. */
 struct net_address {
 	char text[NET_ADDRESS_MAX];
 };
@@ -82,8 +82,8 @@ struct net_conn {
 };
 
 struct net_ops {
-	int (*connect)(struct net *net, const struct net_address *to, const struct net_handler *handler, void *user,
-		struct net_conn **ret_conn);
+	int (*connect)(struct net *net, const struct net_address *to, const struct net_handler *handler,
+		void *user, struct net_conn **ret_conn);
 	int (*send)(struct net_conn *conn, const struct frame *frame);
 	void (*close)(struct net_conn *conn);
 };
@@ -93,6 +93,8 @@ struct net {
 	const struct net_ops *ops;
 	/* Called for each incoming connection that has authenticated itself; sets handler and user. */
 	void (*accepted)(struct net *net, struct net_conn *conn, const char *from);
+	/* An incoming connection has ended before it was accepted, and why; may be NULL. */
+	void (*refused)(struct net *net, const char *from, const char *why);
 	void *user;
 };
 
@@ -128,17 +130,23 @@ struct uring_loop;
 
 struct net_tcp_counters {
 	uint64_t frames_in, frames_out, bytes_in, bytes_out;
-	uint64_t refused_magic, refused_version, refused_crc, refused_size, refused_auth, refused_timeout, resets;
+	uint64_t sends; /* frames_out / sends left together */
+	uint64_t refused_magic, refused_version, refused_crc, refused_size, refused_auth, refused_timeout;
+	uint64_t refused_limit; /* too many at once, in all or in their handshake */
+	uint64_t resets;	/* ended by the peer or the network */
+	uint64_t starved;	/* times that a payload had to wait for a buffer */
 };
 
 /*
- * Each connection begins with a mutual challenge by the cluster key (HMAC-SHA256, docs/protocol.md), bounded
+ * Each connection begins with a mutual challenge by the cluster key (HMAC-SHA256, docs/protocol-wire.md), bounded
  * in bytes and time, so that a stray client gets nothing. `key` is copied. `bufs` is where payloads arrive.
  */
 int net_tcp_new(struct uring_loop *loop, struct buf_pool *bufs, const uint8_t key[static NET_KEY_BYTES],
 	struct net **ret_net) MUST_CHECK;
 /* Starts to listen. -errno with words (address in use, not local ...). */
 int net_tcp_listen(struct net *net, const struct net_address *address, struct error *error) MUST_CHECK;
+/* Where it listens: the port that was chosen, if it was asked to listen on port 0. */
+void net_tcp_address(const struct net *net, struct net_address *ret_address);
 /* Closes all; call on the loop's thread, then run the loop until net_tcp_is_idle(), then free. */
 void net_tcp_shutdown(struct net *net);
 bool net_tcp_is_idle(const struct net *net);

@@ -26,7 +26,7 @@ struct probe {
 	struct loop_timer timer;
 	struct loop_task task;
 	struct loop_task *defers; /* what its callback defers */
-	uint64_t sets_at_ns;      /* its callback sets its timer again; 0: not */
+	uint64_t sets_at_ns;	  /* its callback sets its timer again; 0: not */
 	int name;
 };
 
@@ -233,13 +233,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-		        timers_fire_by_time_then_by_order_of_setting, setup, teardown),
+			timers_fire_by_time_then_by_order_of_setting, setup, teardown),
 		cmocka_unit_test_setup_teardown(setting_a_timer_again_moves_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_cancelled_timer_does_not_fire, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-		        a_timer_that_sets_itself_for_now_fires_once_a_turn, setup, teardown),
+			a_timer_that_sets_itself_for_now_fires_once_a_turn, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-		        tasks_run_once_in_order_and_before_the_next_timer, setup, teardown),
+			tasks_run_once_in_order_and_before_the_next_timer, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_cancelled_task_does_not_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_timers_fire_in_order, setup, teardown),
 	};

@@ -139,7 +139,7 @@ static void a_full_submission_queue_is_submitted(void **state)
 
 /* ---- mailbox ---- */
 
-#define POSTERS       3u
+#define POSTERS	      3u
 #define POST_MESSAGES 20000u
 
 struct numbered {
@@ -262,7 +262,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_cancelled_operation_still_calls_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_submission_queue_is_submitted, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-		        messages_of_each_thread_arrive_once_and_in_order, setup, teardown),
+			messages_of_each_thread_arrive_once_and_in_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_sleeping_loop_is_woken_by_each_message, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_message_posted_before_the_start_arrives, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stopped_loop_can_run_again, setup, teardown),
