@@ -1,0 +1,65 @@
+/*
+ * What quoind.conf says. The format is INI (docs/configuration.md lists the keys): every unknown section or key,
+ * bad value and duplicate is an error that names file and line, what is wrong, and the nearest valid word.
+ *
+ * Thread rule: any thread; nothing is kept. Error rule: 0 or -errno with words.
+ */
+#ifndef QUOIN_VOLUMES_CONFIG_H
+#define QUOIN_VOLUMES_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/base.h"
+#include "net/net.h"
+
+#define CONFIG_MAX_BYTES  (256u * 1024) /* a file larger than that is no configuration */
+#define CONFIG_MAX_POOLS  64u
+#define CONFIG_PATH_MAX   256u
+#define CONFIG_SOCKET_MAX 108u /* sockaddr_un's, with the final zero byte */
+
+struct pool_config {
+	char name[NAME_MAX_LEN + 1];
+	char path[CONFIG_PATH_MAX];
+	uint64_t size_bytes; /* of a file that is made if it doesn't exist; 0: it must exist */
+	char tier[8];        /* auto, high, medium, low */
+	unsigned line;       /* of its section, for later words */
+};
+
+struct volumes_config {
+	/* [node] */
+	char node[NAME_MAX_LEN + 1];
+	char region[NAME_MAX_LEN + 1], zone[NAME_MAX_LEN + 1], rack[NAME_MAX_LEN + 1], host[NAME_MAX_LEN + 1];
+	char state_dir[CONFIG_PATH_MAX];
+	struct net_address listen;
+	struct net_address address; /* what other nodes connect to; `listen` unless given */
+	uint64_t buffer_bytes;      /* data buffers of the data plane */
+	/* [cluster] */
+	char kvdb_path[CONFIG_PATH_MAX]; /* of the SQLite file */
+	char key_path[CONFIG_PATH_MAX];
+	uint64_t node_lease_ms, group_lease_ms;
+	/* [pool NAME] */
+	unsigned pool_count;
+	struct pool_config pools[CONFIG_MAX_POOLS];
+	/* [docker] */
+	bool docker_enabled;
+	char docker_socket[CONFIG_SOCKET_MAX];
+	/* [admin] */
+	char admin_socket[CONFIG_SOCKET_MAX];
+	/* [metrics]; empty: none */
+	struct net_address metrics_listen;
+};
+
+/* Parses text of len_bytes (zero bytes inside are an error). `file` is for the words only. -EINVAL. */
+int config_parse(const char *text, size_t len_bytes, const char *file, struct volumes_config *ret_config,
+        struct error *error) MUST_CHECK;
+/* Reads and parses the file. -errno of open and read; -EFBIG; -EINVAL. */
+int config_load(const char *path, struct volumes_config *ret_config, struct error *error) MUST_CHECK;
+
+/* The cluster key: 64 hex digits and a newline, mode 0600 or stricter, else -EPERM. */
+int config_key_load(const char *path, uint8_t ret_key[static NET_KEY_BYTES], struct error *error) MUST_CHECK;
+/* Makes a key from the system's randomness, mode 0600. -EEXIST where the file exists: it is never replaced. */
+int config_key_make(const char *path, struct error *error) MUST_CHECK;
+
+#endif

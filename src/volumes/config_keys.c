@@ -1,0 +1,221 @@
+#include "volumes/config_keys.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NODE_KEY(key, field, kind)                                                                           \
+	{                                                                                                    \
+		CONFIG_NODE, key, kind, offsetof(struct volumes_config, field), 0, 0                         \
+	}
+#define CLUSTER_KEY(key, field, kind)                                                                        \
+	{                                                                                                    \
+		CONFIG_CLUSTER, key, kind, offsetof(struct volumes_config, field), 0, 0                      \
+	}
+
+const struct config_key config_keys[] = {
+	NODE_KEY("name", node, CONFIG_NAME),
+	NODE_KEY("region", region, CONFIG_NAME),
+	NODE_KEY("zone", zone, CONFIG_NAME),
+	NODE_KEY("rack", rack, CONFIG_NAME),
+	NODE_KEY("host", host, CONFIG_NAME),
+	NODE_KEY("state_dir", state_dir, CONFIG_PATH),
+	NODE_KEY("listen", listen, CONFIG_ADDRESS),
+	NODE_KEY("address", address, CONFIG_ADDRESS),
+	{ CONFIG_NODE, "buffer_memory", CONFIG_SIZE, offsetof(struct volumes_config, buffer_bytes),
+	        UINT64_C(64) << 20, UINT64_C(64) << 30 },
+	CLUSTER_KEY("kvdb", kvdb_path, CONFIG_KVDB),
+	CLUSTER_KEY("key", key_path, CONFIG_PATH),
+	{ CONFIG_CLUSTER, "node_lease", CONFIG_DURATION, offsetof(struct volumes_config, node_lease_ms), 1000,
+	        600000 },
+	{ CONFIG_CLUSTER, "group_lease", CONFIG_DURATION, offsetof(struct volumes_config, group_lease_ms),
+	        500, 60000 },
+	{ CONFIG_POOL, "path", CONFIG_PATH, offsetof(struct pool_config, path), 0, 0 },
+	{ CONFIG_POOL, "size", CONFIG_SIZE, offsetof(struct pool_config, size_bytes), UINT64_C(1) << 30,
+	        UINT64_C(1) << 50 },
+	{ CONFIG_POOL, "tier", CONFIG_TIER, offsetof(struct pool_config, tier), 0, 0 },
+	{ CONFIG_DOCKER, "enabled", CONFIG_BOOL, offsetof(struct volumes_config, docker_enabled), 0, 0 },
+	{ CONFIG_DOCKER, "socket", CONFIG_SOCKET, offsetof(struct volumes_config, docker_socket), 0, 0 },
+	{ CONFIG_ADMIN, "socket", CONFIG_SOCKET, offsetof(struct volumes_config, admin_socket), 0, 0 },
+	{ CONFIG_METRICS, "listen", CONFIG_ADDRESS_OR_NONE, offsetof(struct volumes_config, metrics_listen),
+	        0, 0 },
+};
+const unsigned config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
+_Static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_MAX_KEYS, "a bit for each key");
+
+const char *const config_section_names[CONFIG_SECTIONS] = { "node", "cluster", "pool", "docker", "admin",
+	"metrics" };
+
+const struct config_key *config_key_find(enum config_section section, const char *name)
+{
+	for (unsigned i = 0; i < config_key_count; i++)
+		if (config_keys[i].section == section && !strcmp(config_keys[i].name, name))
+			return &config_keys[i];
+	return NULL;
+}
+
+static int text_set(char *to, size_t to_bytes, const char *value, struct error *error)
+{
+	if (strlen(value) >= to_bytes)
+		return error_set(error, -EINVAL, "is longer than %zu characters", to_bytes - 1);
+	memcpy(to, value, strlen(value) + 1);
+	return 0;
+}
+
+static int path_set(char *to, size_t to_bytes, const char *value, struct error *error)
+{
+	if (value[0] != '/')
+		return error_set(error, -EINVAL, "is not an absolute path: \"%s\"", value);
+	return text_set(to, to_bytes, value, error);
+}
+
+int config_address_check(const char *text, struct error *error)
+{
+	char host[NET_ADDRESS_MAX];
+	struct in6_addr bytes;
+	const char *colon = strrchr(text, ':');
+	size_t host_len = colon ? (size_t)(colon - text) : 0;
+	char *end;
+	long port;
+	bool bracketed;
+
+	if (!colon || host_len == 0 || host_len >= sizeof(host) || strlen(text) >= NET_ADDRESS_MAX)
+		return error_set(error, -EINVAL, "is not ADDRESS:PORT: \"%s\"", text);
+	memcpy(host, text, host_len);
+	host[host_len] = '\0';
+	port = strtol(colon + 1, &end, 10);
+	if (colon[1] < '0' || colon[1] > '9' || *end || port < 1 || port > 65535)
+		return error_set(
+		        error, -EINVAL, "has no port of 1 to 65535 after its last colon: \"%s\"", text);
+	bracketed = host_len > 2 && host[0] == '[' && host[host_len - 1] == ']';
+	if (bracketed) {
+		memmove(host, host + 1, host_len - 2);
+		host[host_len - 2] = '\0';
+	}
+	if (inet_pton(bracketed ? AF_INET6 : AF_INET, host, &bytes) != 1)
+		return error_set(error, -EINVAL,
+		        "is not a numeric address such as 127.0.0.1:7420 or [::1]:7420: \"%s\"", text);
+	return 0;
+}
+
+bool config_address_is_wildcard(const struct net_address *address)
+{
+	return !strncmp(address->text, "0.0.0.0:", 8) || !strncmp(address->text, "[::]:", 5);
+}
+
+static int duration_parse(const char *text, uint64_t *ret_ms, struct error *error)
+{
+	static const struct {
+		const char *unit;
+		uint64_t ms;
+	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 } };
+	char *end;
+	unsigned long number;
+
+	errno = 0;
+	number = strtoul(text, &end, 10);
+	if (text[0] >= '0' && text[0] <= '9' && errno == 0 && number <= 1000000000)
+		for (unsigned i = 0; i < 3; i++)
+			if (!strcmp(end, units[i].unit)) {
+				*ret_ms = number * units[i].ms;
+				return 0;
+			}
+	return error_set(error, -EINVAL, "is not a duration such as 500ms, 6s or 2m: \"%s\"", text);
+}
+
+static int bool_parse(const char *text, bool *ret_value, struct error *error)
+{
+	if (!strcmp(text, "yes") || !strcmp(text, "true") || !strcmp(text, "on"))
+		*ret_value = true;
+	else if (!strcmp(text, "no") || !strcmp(text, "false") || !strcmp(text, "off"))
+		*ret_value = false;
+	else
+		return error_set(error, -EINVAL, "is neither yes nor no: \"%s\"", text);
+	return 0;
+}
+
+static int tier_set(char to[8], const char *value, struct error *error)
+{
+	static const char *const tiers[] = { "auto", "high", "medium", "low" };
+	const char *near = name_nearest(value, tiers, 4);
+
+	for (unsigned i = 0; i < 4; i++)
+		if (!strcmp(value, tiers[i]))
+			return text_set(to, 8, value, error);
+	return error_set(error, -EINVAL, "is none of auto, high, medium, low: \"%s\"%s%s%s", value,
+	        near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+static int kvdb_set(char *to, const char *value, struct error *error)
+{
+	if (strncmp(value, "sqlite:", 7) != 0)
+		return error_set(
+		        error, -EINVAL, "is not sqlite:PATH: \"%s\" (no other kind of kvdb is known)", value);
+	return path_set(to, CONFIG_PATH_MAX, value + 7, error);
+}
+
+static int number_set(const struct config_key *key, const char *value, uint64_t *to, struct error *error)
+{
+	uint64_t number = 0;
+	int rc;
+
+	rc = key->type == CONFIG_SIZE ? size_parse(value, &number, error)
+	                              : duration_parse(value, &number, error);
+	if (rc)
+		return rc;
+	if (number < key->min || number > key->max) {
+		char low[SIZE_TEXT_LEN + 1], high[SIZE_TEXT_LEN + 1];
+
+		if (key->type == CONFIG_SIZE)
+			return error_set(error, -EINVAL, "is not between %s and %s: %s",
+			        size_format(key->min, low), size_format(key->max, high), value);
+		return error_set(error, -EINVAL, "is not between %llu and %llu ms: %s",
+		        (unsigned long long)key->min, (unsigned long long)key->max, value);
+	}
+	*to = number;
+	return 0;
+}
+
+static int address_set(struct net_address *to, const char *value, struct error *error)
+{
+	int rc = config_address_check(value, error);
+
+	return rc ? rc : text_set(to->text, sizeof(to->text), value, error);
+}
+
+int config_value_set(const struct config_key *key, const char *value, void *base, struct error *error)
+{
+	void *field = (char *)base + key->offset;
+
+	if (!value[0])
+		return error_set(error, -EINVAL, "has no value");
+	switch (key->type) {
+	case CONFIG_NAME: {
+		int rc = name_check(key->name, value, error);
+		return rc ? rc : text_set(field, NAME_MAX_LEN + 1, value, error);
+	}
+	case CONFIG_PATH:
+		return path_set(field, CONFIG_PATH_MAX, value, error);
+	case CONFIG_SOCKET:
+		return path_set(field, CONFIG_SOCKET_MAX, value, error);
+	case CONFIG_ADDRESS_OR_NONE:
+		if (!strcmp(value, "none")) {
+			*(struct net_address *)field = (struct net_address){ "" };
+			return 0;
+		}
+		return address_set(field, value, error);
+	case CONFIG_ADDRESS:
+		return address_set(field, value, error);
+	case CONFIG_SIZE:
+	case CONFIG_DURATION:
+		return number_set(key, value, field, error);
+	case CONFIG_BOOL:
+		return bool_parse(value, field, error);
+	case CONFIG_TIER:
+		return tier_set(field, value, error);
+	case CONFIG_KVDB:
+		return kvdb_set(field, value, error);
+	}
+	return -EINVAL;
+}
