@@ -1,0 +1,73 @@
+/* The manager's inside: one struct for all of a node's volumes, its pools and its part of the cluster. */
+#ifndef QUOIN_VOLUMES_MANAGER_H
+#define QUOIN_VOLUMES_MANAGER_H
+
+#include <uv.h>
+
+#include "catalog/catalog.h"
+#include "datapath/dataplane.h"
+#include "volumes/attachment.h"
+#include "volumes/config.h"
+#include "volumes/events.h"
+#include "volumes/mounts.h"
+#include "volumes/node_state.h"
+#include "volumes/ops.h"
+#include "volumes/pools.h"
+#include "volumes/snapshot.h"
+#include "volumes/volumes.h"
+
+enum manager_phase { MANAGER_STARTING, MANAGER_READY, MANAGER_STOPPING };
+
+struct volumes {
+	uv_loop_t *loop;
+	const struct clock *clock;
+	struct volumes_config config;
+	struct random random;
+	enum manager_phase phase;
+	char not_ready[160];
+
+	struct node_state node; /* UUIDs and lock of the state directory */
+	struct uuid session; /* of this agent: one start, one session */
+	uint8_t key[NET_KEY_BYTES];
+	struct catalog_node node_record; /* as it should stand */
+	struct mounts *mounts;
+	struct events events;
+
+	struct dataplane *dataplane;
+	uv_async_t wake; /* the data plane has something */
+	struct catalog *catalog;
+	bool catalog_opened, joined, registered, pools_begun;
+	bool registering;
+	unsigned leftovers; /* operations that clean up still */
+
+	struct list ops;
+	uv_timer_t ops_timer; /* deadlines and pauses; runs only while there are operations */
+	uv_timer_t kick; /* a turn of the operations, and a plan, soon */
+	bool plan_wanted;
+	uv_timer_t tick; /* each second: snapshot, lingering devices */
+
+	struct list pools; /* struct local_pool */
+	struct list attachments; /* struct attachment */
+	struct snapshot snapshot; /* what the data plane told last */
+
+	void (*stopped)(void *arg);
+	void *stopped_arg;
+	unsigned handles_open; /* libuv's */
+};
+
+/* An event, and a line in the log. */
+void manager_event(struct volumes *volumes, const char *kind, const char *subject, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Something has changed: operations that wait, and the plan, are looked at soon. */
+void manager_kick(struct volumes *volumes);
+/* 0, or -EAGAIN with words. */
+int manager_ready_check(const struct volumes *volumes, struct error *error) MUST_CHECK;
+
+/* reconcile_loop.c */
+void manager_plan(struct volumes *volumes);
+/* start.c: goes on with what start-up lacks. */
+void manager_start_step(struct volumes *volumes);
+/* stop.c */
+void manager_stop_step(struct volumes *volumes);
+
+#endif

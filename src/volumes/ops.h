@@ -1,0 +1,95 @@
+/*
+ * Operations: what a caller asked for, or what this node does by itself, as a chain of steps. Those on one name (volume
+ * or pool) run one after the other; each is answered once, at its deadline at the latest. An operation whose deadline
+ * has passed is answered, and goes on until it has undone or finished what it began.
+ *
+ *   op_submit() --turn--> begin(op) --> step ... step --> op_finish()
+ *                 |                      |
+ *                 +------ deadline: answered -ETIMEDOUT, expired(op) lets a step that waits give up
+ *
+ * Thread rule: the control thread.
+ */
+#ifndef QUOIN_VOLUMES_OPS_H
+#define QUOIN_VOLUMES_OPS_H
+
+#include <uv.h>
+
+#include "catalog/catalog.h"
+#include "datapath/dataplane.h"
+#include "volumes/config.h"
+#include "volumes/mounts.h"
+#include "volumes/volumes.h"
+
+struct attachment;
+struct op;
+
+typedef void (*op_step_fn)(struct op *op, int rc);
+
+struct op {
+	struct list node; /* in volumes->ops */
+	struct volumes *volumes;
+	const char *verb; /* "create": for words */
+	char name[NAME_MAX_LEN + 1];
+	void (*begin)(struct op *op);
+	volumes_done_fn fn; /* NULL: this node's own */
+	void *arg;
+	uint64_t deadline_ns;
+	bool begun, answered;
+	bool before_ready; /* may begin before the cluster has been joined */
+	struct error error; /* the words of the step that failed */
+	const char *waits_for; /* in words, for a timeout */
+	void (*expired)(struct op *op); /* gives up what it waits for; NULL: the step ends by itself soon */
+	/* Steps that are called by others go on here. */
+	op_step_fn then;
+
+	/* One blocking piece of work at a time, on libuv's threads. */
+	uv_work_t work;
+	int (*work_fn)(struct op *op);
+	op_step_fn work_then;
+	int work_rc;
+	/* One call of the data plane at a time. */
+	struct dataplane_call call;
+	op_step_fn call_then;
+	/* One pause at a time. */
+	uint64_t retry_at_ns; /* 0: none */
+	void (*retry)(struct op *op);
+
+	/* What it is about. */
+	char id[MOUNT_ID_MAX + 1];
+	struct volume_options options;
+	struct pool_config pool;
+	struct uuid volume, replica, pool_uuid, probed;
+	struct attachment *attachment;
+	unsigned tries;
+	bool flag;
+	void *state; /* freed with it */
+};
+
+/* deadline_ms from now. NULL: no memory. Names longer than NAME_MAX_LEN are cut: the caller has checked them. */
+struct op *op_new(struct volumes *volumes, const char *verb, const char *name, uint64_t deadline_ms,
+	void (*begin)(struct op *op), volumes_done_fn fn, void *arg);
+void op_submit(struct op *op);
+/* Answers, unless that has happened, and frees it. The words are op->error where rc is not 0. */
+void op_finish(struct op *op, int rc);
+bool op_expired(const struct op *op);
+/* What is left, at least 1 s: for the catalog's timeouts. */
+uint32_t op_left_ms(const struct op *op);
+/* Calls fn after some time, from the loop. */
+void op_retry(struct op *op, uint64_t after_ms, void (*fn)(struct op *op));
+/* Runs fn on a thread of libuv's, then `then` with what it gave. */
+void op_work(struct op *op, int (*fn)(struct op *op), op_step_fn then);
+/* Runs `run` on the data plane's thread, which ends it with dataplane_call_finish(&op->call), then `then`. */
+void op_call(struct op *op, void (*run)(struct dataplane_call *call), op_step_fn then);
+/* For run(): the operation of a call. */
+struct op *op_of_call(struct dataplane_call *call);
+/* catalog_done_fn with an op as argument: goes on at op->call_then. */
+void op_catalog_done(void *arg, int rc, const struct error *error);
+
+/* Is one under way, or waiting, for this name by this verb (NULL: any)? */
+bool ops_has(struct volumes *volumes, const char *name, const char *verb);
+/* Begins what may begin, and answers what is late; the manager calls it when something has changed. */
+void ops_turn(struct volumes *volumes);
+/* Nothing new begins; what waits is answered -ESHUTDOWN. */
+void ops_refuse(struct volumes *volumes);
+
+#endif

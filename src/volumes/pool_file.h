@@ -1,0 +1,18 @@
+/*
+ * What lies at a pool's path before the store opens it: made as a sparse file where it may be, and never taken where
+ * anything of the user's could be on it. Thread rule: any; blocks.
+ */
+#ifndef QUOIN_VOLUMES_POOL_FILE_H
+#define QUOIN_VOLUMES_POOL_FILE_H
+
+#include "base/base.h"
+
+/*
+ * The path is a file or a block device that nobody has mounted. A file that doesn't exist is made, sparse, of
+ * size_bytes; 0: -ENOENT. -EBUSY: a device in use. -EINVAL: neither file nor block device, or too small.
+ */
+int pool_file_prepare(const char *path, uint64_t size_bytes, struct error *error) MUST_CHECK;
+/* 0 where it has no signature that libblkid knows, and nothing but zeroes at its beginning and end; else -EEXIST. */
+int pool_file_is_blank(const char *path, struct error *error) MUST_CHECK;
+
+#endif

@@ -1,0 +1,147 @@
+#include "volumes/pools.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "volumes/manager.h"
+#include "volumes/pool_file.h"
+
+struct local_pool *pools_find(struct volumes *volumes, const char *name)
+{
+	list_for_each (node, &volumes->pools) {
+		struct local_pool *pool = list_entry(node, struct local_pool, node);
+
+		if (!strcmp(pool->config.name, name))
+			return pool;
+	}
+	return NULL;
+}
+
+struct local_pool *pools_find_uuid(struct volumes *volumes, struct uuid uuid)
+{
+	list_for_each (node, &volumes->pools) {
+		struct local_pool *pool = list_entry(node, struct local_pool, node);
+
+		if (!uuid_is_none(uuid) && uuid_equal(pool->uuid, uuid))
+			return pool;
+	}
+	return NULL;
+}
+
+static enum catalog_pool_state record_state(const struct local_pool *pool)
+{
+	switch (pool->phase) {
+	case LOCAL_POOL_OPENING:
+		return CATALOG_POOL_OPENING;
+	case LOCAL_POOL_OPEN:
+		return CATALOG_POOL_OK;
+	case LOCAL_POOL_FAILED:
+		return CATALOG_POOL_FAILED;
+	}
+	return CATALOG_POOL_FAILED;
+}
+
+bool local_pool_record(const struct volumes *volumes, const struct local_pool *pool, struct catalog_pool *ret_record)
+{
+	struct catalog_pool record = { .pool = pool->uuid };
+	const struct catalog_pool *known;
+
+	if (uuid_is_none(pool->uuid))
+		return false;
+	/* What a pool that isn't open can't tell stays as it was. */
+	if (!catalog_pool_find(volumes->catalog, pool->uuid, &known, NULL))
+		record = *known;
+	else if (pool->phase != LOCAL_POOL_OPEN)
+		return false;
+	snprintf(record.name, sizeof(record.name), "%s", pool->config.name);
+	snprintf(record.node, sizeof(record.node), "%s", volumes->config.node);
+	snprintf(record.path, sizeof(record.path), "%s", pool->config.path);
+	record.state = record_state(pool);
+	snprintf(record.state_reason, sizeof(record.state_reason), "%s", pool->reason);
+	if (pool->phase == LOCAL_POOL_OPEN) {
+		record.tier = pool->tier;
+		snprintf(record.tier_reason, sizeof(record.tier_reason), "%s", pool->tier_reason);
+		record.size_bytes = pool->info.size_bytes;
+		record.used_bytes = pool->info.used_bytes;
+	}
+	*ret_record = record;
+	return true;
+}
+
+static struct local_pool *local_pool_new(struct volumes *volumes, const struct pool_config *config)
+{
+	struct local_pool *pool = calloc(1, sizeof(*pool));
+
+	if (!pool)
+		return NULL;
+	pool->config = *config;
+	pool->phase = LOCAL_POOL_OPENING;
+	list_push_back(&volumes->pools, &pool->node);
+	return pool;
+}
+
+void local_pool_free(struct local_pool *pool)
+{
+	list_remove(&pool->node);
+	free(pool);
+}
+
+/* The catalog's record of this node's pool by name; NULL where it has none. */
+static const struct catalog_pool *record_by_name(const struct volumes *volumes, const char *name)
+{
+	const struct catalog_pool *record;
+
+	for (size_t i = 0; (record = catalog_pool_at(volumes->catalog, i)); i++)
+		if (!strcmp(record->node, volumes->config.node) && !strcmp(record->name, name))
+			return record;
+	return NULL;
+}
+
+static void pool_open_begin_new(struct volumes *volumes, const struct pool_config *config)
+{
+	struct op *op = op_new(volumes, "open pool", config->name, OP_FOREVER_MS, pool_open_begin, NULL, NULL);
+
+	if (!op || !local_pool_new(volumes, config)) {
+		free(op);
+		manager_event(volumes, "pool-failed", config->name, "no memory to open it");
+		return;
+	}
+	op->before_ready = true;
+	op->pool = *config;
+	op_submit(op);
+}
+
+/* Begins those that the configuration names. */
+void pools_begin(struct volumes *volumes)
+{
+	for (unsigned i = 0; i < volumes->config.pool_count; i++)
+		if (!pools_find(volumes, volumes->config.pools[i].name))
+			pool_open_begin_new(volumes, &volumes->config.pools[i]);
+}
+
+/* And those that were added at run time, which only the catalog knows. */
+void pools_begin_recorded(struct volumes *volumes)
+{
+	const struct catalog_pool *record;
+
+	for (size_t i = 0; (record = catalog_pool_at(volumes->catalog, i)); i++) {
+		struct pool_config config = { .tier = "auto" };
+
+		if (strcmp(record->node, volumes->config.node) != 0 || pools_find(volumes, record->name))
+			continue;
+		snprintf(config.name, sizeof(config.name), "%s", record->name);
+		snprintf(config.path, sizeof(config.path), "%s", record->path);
+		pool_open_begin_new(volumes, &config);
+	}
+}
+
+/* Has each been opened, or failed? */
+bool pools_settled(struct volumes *volumes)
+{
+	list_for_each (node, &volumes->pools)
+		if (list_entry(node, struct local_pool, node)->phase == LOCAL_POOL_OPENING)
+			return false;
+	return true;
+}

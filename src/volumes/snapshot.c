@@ -1,0 +1,162 @@
+#include "volumes/snapshot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "volumes/manager.h"
+
+static enum replica_status replica_status_of(const struct replica_state *state)
+{
+	if (state->retired)
+		return REPLICA_RETIRED;
+	if (state->incomplete)
+		return REPLICA_SYNCING;
+	return REPLICA_COMPLETE;
+}
+
+static void pool_fill(struct snapshot_rows *rows, struct snapshot_pool *row)
+{
+	pool_info_get(row->pool, &row->info);
+	for (struct pool_replica *r = pool_replica_next(row->pool, NULL); r; r = pool_replica_next(row->pool, r)) {
+		const struct pool_replica_identity *identity = pool_replica_identity(r);
+
+		if (rows->replica_count < rows->replica_room)
+			rows->replicas[rows->replica_count] = (struct snapshot_replica){
+				.replica = identity->replica,
+				.volume = identity->volume,
+				.pool = row->info.pool,
+				.status = replica_status_of(pool_replica_state(r)),
+			};
+		rows->replica_count++;
+	}
+}
+
+/* On the data plane's thread. */
+static void snapshot_run(struct dataplane_call *call)
+{
+	struct snapshot *snapshot = container_of(call, struct snapshot, call);
+	struct snapshot_rows *rows = &snapshot->next;
+	struct datapath *datapath = dataplane_datapath(call->dataplane);
+
+	for (unsigned i = 0; i < rows->pool_count; i++)
+		pool_fill(rows, &rows->pools[i]);
+	for (struct volume *v = volume_next(datapath, NULL); v; v = volume_next(datapath, v)) {
+		if (rows->volume_count < rows->volume_room)
+			volume_stats_get(v, &rows->stats[rows->volume_count]);
+		rows->volume_count++;
+	}
+	rows->net = *dataplane_net_counters(call->dataplane);
+	dataplane_call_finish(call, 0);
+}
+
+static void pools_observe(struct volumes *volumes)
+{
+	struct snapshot_rows *rows = &volumes->snapshot.rows;
+
+	for (unsigned i = 0; i < rows->pool_count; i++) {
+		struct local_pool *pool = pools_find_uuid(volumes, rows->pools[i].info.pool);
+
+		if (!pool || pool->pool != rows->pools[i].pool)
+			continue;
+		pool->info = rows->pools[i].info;
+		if (pool->info.failed && pool->phase == LOCAL_POOL_OPEN) {
+			pool->phase = LOCAL_POOL_FAILED;
+			snprintf(pool->reason, sizeof(pool->reason), "its device has failed; see the events");
+		}
+	}
+}
+
+static void snapshot_finished(struct dataplane_call *call)
+{
+	struct snapshot *snapshot = container_of(call, struct snapshot, call);
+	struct snapshot_rows filled = snapshot->next;
+	bool whole = filled.replica_count <= filled.replica_room && filled.volume_count <= filled.volume_room;
+
+	snapshot->pending = false;
+	if (whole) {
+		snapshot->next = snapshot->rows;
+		snapshot->rows = filled;
+		snapshot->number++;
+		pools_observe(snapshot->volumes);
+	}
+	if (!whole || snapshot->again) {
+		snapshot->again = false;
+		snapshot_take(snapshot->volumes);
+	}
+	if (whole)
+		manager_kick(snapshot->volumes);
+}
+
+/* Makes room for `want` rows; keeps the old ones where there is no memory. */
+static void *rows_room(void *rows, unsigned *room, unsigned want, size_t row_bytes)
+{
+	void *more;
+
+	if (want <= *room)
+		return rows;
+	want += want / 2 + 16;
+	more = reallocarray(rows, want, row_bytes);
+	if (!more)
+		return rows;
+	*room = want;
+	return more;
+}
+
+void snapshot_take(struct volumes *volumes)
+{
+	struct snapshot *s = &volumes->snapshot;
+	struct snapshot_rows *next = &s->next;
+	unsigned pools = 0;
+
+	if (s->pending) {
+		s->again = true;
+		return;
+	}
+	s->volumes = volumes;
+	list_for_each (node, &volumes->pools)
+		pools += list_entry(node, struct local_pool, node)->pool != NULL;
+	next->pools = rows_room(next->pools, &next->pool_room, pools, sizeof(*next->pools));
+	next->replicas = rows_room(next->replicas, &next->replica_room, next->replica_count, sizeof(*next->replicas));
+	next->stats = rows_room(next->stats, &next->volume_room, next->volume_count, sizeof(*next->stats));
+	next->pool_count = next->replica_count = next->volume_count = 0;
+	list_for_each (node, &volumes->pools) {
+		struct local_pool *pool = list_entry(node, struct local_pool, node);
+
+		if (pool->pool && next->pool_count < next->pool_room)
+			next->pools[next->pool_count++].pool = pool->pool;
+	}
+	s->pending = true;
+	s->call = (struct dataplane_call){ .run = snapshot_run, .done = snapshot_finished };
+	dataplane_call(volumes->dataplane, &s->call);
+}
+
+static void rows_free(struct snapshot_rows *rows)
+{
+	free(rows->pools);
+	free(rows->replicas);
+	free(rows->stats);
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+	ASSERT(!snapshot->pending);
+	rows_free(&snapshot->rows);
+	rows_free(&snapshot->next);
+}
+
+const struct snapshot_replica *snapshot_replica_find(const struct snapshot *snapshot, struct uuid replica)
+{
+	for (unsigned i = 0; i < snapshot->rows.replica_count; i++)
+		if (uuid_equal(snapshot->rows.replicas[i].replica, replica))
+			return &snapshot->rows.replicas[i];
+	return NULL;
+}
+
+const struct volume_stats *snapshot_stats_find(const struct snapshot *snapshot, struct uuid volume)
+{
+	for (unsigned i = 0; i < snapshot->rows.volume_count; i++)
+		if (uuid_equal(snapshot->rows.stats[i].volume, volume))
+			return &snapshot->rows.stats[i];
+	return NULL;
+}

@@ -1,0 +1,49 @@
+/*
+ * What the data plane says of itself, asked for each second: pools, replicas, attached volumes, connections. Views and
+ * plans are answered from the last one. Thread rule: the control thread, but for the filling in.
+ */
+#ifndef QUOIN_VOLUMES_SNAPSHOT_H
+#define QUOIN_VOLUMES_SNAPSHOT_H
+
+#include "datapath/dataplane.h"
+
+struct volumes;
+
+struct snapshot_pool {
+	struct pool *pool;
+	struct pool_info info;
+};
+
+struct snapshot_replica {
+	struct uuid replica, volume, pool;
+	enum replica_status status;
+};
+
+/* Rows with room for `room` of them; `count` may be larger after it was filled in: there was no room for the others. */
+struct snapshot_rows {
+	unsigned pool_count, pool_room;
+	struct snapshot_pool *pools;
+	unsigned replica_count, replica_room;
+	struct snapshot_replica *replicas;
+	unsigned volume_count, volume_room;
+	struct volume_stats *stats;
+	struct net_tcp_counters net;
+};
+
+struct snapshot {
+	struct volumes *volumes;
+	struct snapshot_rows rows; /* the last one */
+	struct snapshot_rows next; /* the data plane's while `pending` */
+	struct dataplane_call call;
+	bool pending, again;
+	uint64_t number; /* of the last one; 0: none yet */
+};
+
+/* Begins one, or one more after that which is under way. */
+void snapshot_take(struct volumes *volumes);
+void snapshot_free(struct snapshot *snapshot);
+/* NULL where the last snapshot has no such. */
+const struct snapshot_replica *snapshot_replica_find(const struct snapshot *snapshot, struct uuid replica);
+const struct volume_stats *snapshot_stats_find(const struct snapshot *snapshot, struct uuid volume);
+
+#endif
