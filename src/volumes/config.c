@@ -140,12 +140,13 @@ static char *parse_line(char *to, int to_bytes, void *stream)
 		char name[INI_MAX_LINE];
 		size_t name_len = strcspn(to + 1, "]\n");
 
-		/* Without the bracket libinih reports the line. */
-		if (to[1 + name_len] == ']' && name_len < sizeof(name)) {
-			memcpy(name, to + 1, name_len);
-			name[name_len] = '\0';
-			section_begin(p, name);
+		if (to[1 + name_len] != ']' || name_len >= sizeof(name)) {
+			parse_fail(p, p->line, "a section's name ends with a bracket: [node]");
+			return NULL;
 		}
+		memcpy(name, to + 1, name_len);
+		name[name_len] = '\0';
+		section_begin(p, name);
 	}
 	return to;
 }

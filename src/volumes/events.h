@@ -12,7 +12,9 @@ struct events {
 };
 
 /* Too long words are cut. */
-void events_add(struct events *events, uint64_t wall_ns, const char *kind, const char *subject, const char *text);
-void events_each(const struct events *events, uint64_t after, bool (*fn)(void *arg, const struct event_view *view), void *arg);
+void events_add(
+        struct events *events, uint64_t wall_ns, const char *kind, const char *subject, const char *text);
+void events_each(const struct events *events, uint64_t after,
+        bool (*fn)(void *arg, const struct event_view *view), void *arg);
 
 #endif

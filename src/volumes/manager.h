@@ -27,7 +27,7 @@ struct volumes {
 	char not_ready[160];
 
 	struct node_state node; /* UUIDs and lock of the state directory */
-	struct uuid session; /* of this agent: one start, one session */
+	struct uuid session;    /* of this agent: one start, one session */
 	uint8_t key[NET_KEY_BYTES];
 	struct catalog_node node_record; /* as it should stand */
 	struct mounts *mounts;
@@ -42,12 +42,12 @@ struct volumes {
 
 	struct list ops;
 	uv_timer_t ops_timer; /* deadlines and pauses; runs only while there are operations */
-	uv_timer_t kick; /* a turn of the operations, and a plan, soon */
+	uv_timer_t kick;      /* a turn of the operations, and a plan, soon */
 	bool plan_wanted;
 	uv_timer_t tick; /* each second: snapshot, lingering devices */
 
-	struct list pools; /* struct local_pool */
-	struct list attachments; /* struct attachment */
+	struct list pools;        /* struct local_pool */
+	struct list attachments;  /* struct attachment */
 	struct snapshot snapshot; /* what the data plane told last */
 
 	void (*stopped)(void *arg);
@@ -57,7 +57,7 @@ struct volumes {
 
 /* An event, and a line in the log. */
 void manager_event(struct volumes *volumes, const char *kind, const char *subject, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+        __attribute__((format(printf, 4, 5)));
 /* Something has changed: operations that wait, and the plan, are looked at soon. */
 void manager_kick(struct volumes *volumes);
 /* 0, or -EAGAIN with words. */

@@ -19,7 +19,8 @@ struct mounts;
 #define MOUNT_ID_MAX 255u
 
 /* Reads PATH; an absent file, or one of another boot, is empty. -EINVAL: damaged (the caller may remove it and go on). */
-int mounts_open(const char *path, const char *boot_id, struct mounts **ret_mounts, struct error *error) MUST_CHECK;
+int mounts_open(
+        const char *path, const char *boot_id, struct mounts **ret_mounts, struct error *error) MUST_CHECK;
 void mounts_close(struct mounts *mounts);
 
 /* One more holder. An ID of an older generation is claimed again, and then held once. -EINVAL: ID empty or too long. */
@@ -33,11 +34,12 @@ int mounts_new_generation(struct mounts *mounts, struct error *error) MUST_CHECK
 
 struct mounts_count {
 	uint32_t current; /* counts of IDs of this generation */
-	uint32_t older; /* IDs of older ones: their holders may be dead */
+	uint32_t older;   /* IDs of older ones: their holders may be dead */
 };
 struct mounts_count mounts_count(const struct mounts *mounts, const char *volume);
 /* An operator attached the volume, and has not detached it. */
-int mounts_attached_set(struct mounts *mounts, const char *volume, bool attached, struct error *error) MUST_CHECK;
+int mounts_attached_set(
+        struct mounts *mounts, const char *volume, bool attached, struct error *error) MUST_CHECK;
 bool mounts_attached(const struct mounts *mounts, const char *volume);
 /* Each volume that has holders or was attached, once; no order. fn must not change the mounts. */
 void mounts_each(const struct mounts *mounts, void (*fn)(void *arg, const char *volume), void *arg);

@@ -16,7 +16,8 @@ struct node_state {
 };
 
 /* Makes the directory and its identity where it has none. -EBUSY: another agent lives in it, named by its process id. */
-int node_state_open(const char *dir, struct random *random, struct node_state *ret_state, struct error *error) MUST_CHECK;
+int node_state_open(
+        const char *dir, struct random *random, struct node_state *ret_state, struct error *error) MUST_CHECK;
 void node_state_close(struct node_state *state);
 /* Remembers the cluster. */
 int node_state_cluster_set(struct node_state *state, struct uuid cluster, struct error *error) MUST_CHECK;

@@ -15,7 +15,7 @@ static void ops_timer_fired(uv_timer_t *timer)
 }
 
 struct op *op_new(struct volumes *volumes, const char *verb, const char *name, uint64_t deadline_ms,
-	void (*begin)(struct op *op), volumes_done_fn fn, void *arg)
+        void (*begin)(struct op *op), volumes_done_fn fn, void *arg)
 {
 	struct op *op = calloc(1, sizeof(*op));
 
@@ -170,14 +170,15 @@ static void op_late(struct op *op)
 		int rc = manager_ready_check(op->volumes, &op->error);
 
 		if (!rc)
-			rc = error_set(&op->error, -ETIMEDOUT, "can't %s %s in time: another operation on it is still under way",
-				op->verb, op->name);
+			rc = error_set(&op->error, -ETIMEDOUT,
+			        "can't %s %s in time: another operation on it is still under way", op->verb,
+			        op->name);
 		op_finish(op, rc);
 		return;
 	}
 	if (!op->error.text[0])
 		error_set(&op->error, -ETIMEDOUT, "can't %s %s in time: it waits for %s", op->verb, op->name,
-			op->waits_for ? op->waits_for : "an answer of the cluster");
+		        op->waits_for ? op->waits_for : "an answer of the cluster");
 	op_answer(op, -ETIMEDOUT);
 	if (op->expired)
 		op->expired(op);

@@ -23,6 +23,8 @@
 struct attachment;
 struct op;
 
+#define OP_FOREVER_MS (UINT64_C(1) << 40) /* for what nobody waits for */
+
 typedef void (*op_step_fn)(struct op *op, int rc);
 
 struct op {
@@ -35,9 +37,9 @@ struct op {
 	void *arg;
 	uint64_t deadline_ns;
 	bool begun, answered;
-	bool before_ready; /* may begin before the cluster has been joined */
-	struct error error; /* the words of the step that failed */
-	const char *waits_for; /* in words, for a timeout */
+	bool before_ready;              /* may begin before the cluster has been joined */
+	struct error error;             /* the words of the step that failed */
+	const char *waits_for;          /* in words, for a timeout */
 	void (*expired)(struct op *op); /* gives up what it waits for; NULL: the step ends by itself soon */
 	/* Steps that are called by others go on here. */
 	op_step_fn then;
@@ -67,7 +69,7 @@ struct op {
 
 /* deadline_ms from now. NULL: no memory. Names longer than NAME_MAX_LEN are cut: the caller has checked them. */
 struct op *op_new(struct volumes *volumes, const char *verb, const char *name, uint64_t deadline_ms,
-	void (*begin)(struct op *op), volumes_done_fn fn, void *arg);
+        void (*begin)(struct op *op), volumes_done_fn fn, void *arg);
 void op_submit(struct op *op);
 /* Answers, unless that has happened, and frees it. The words are op->error where rc is not 0. */
 void op_finish(struct op *op, int rc);

@@ -5,6 +5,8 @@
 #ifndef QUOIN_VOLUMES_POOL_FILE_H
 #define QUOIN_VOLUMES_POOL_FILE_H
 
+#include <stdbool.h>
+
 #include "base/base.h"
 
 /*
@@ -12,7 +14,13 @@
  * size_bytes; 0: -ENOENT. -EBUSY: a device in use. -EINVAL: neither file nor block device, or too small.
  */
 int pool_file_prepare(const char *path, uint64_t size_bytes, struct error *error) MUST_CHECK;
-/* 0 where it has no signature that libblkid knows, and nothing but zeroes at its beginning and end; else -EEXIST. */
+/* 0 where it is empty and unsigned and nobody's; -EEXIST, -EBUSY with words that say what was found. */
 int pool_file_is_blank(const char *path, struct error *error) MUST_CHECK;
+/*
+ * How fast what lies at the path is, and so its tier, by fingerprint; remembered in cache_dir. may_write: it is empty, and
+ * may be written to. The text of the tier goes to ret_tier ("high"), why to ret_reason.
+ */
+int pool_file_measure(const char *path, const char *cache_dir, bool may_write, char ret_tier[static 8],
+        char ret_reason[static 160], struct error *error) MUST_CHECK;
 
 #endif

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "volumes/manager.h"
-#include "volumes/pool_file.h"
 
 struct local_pool *pools_find(struct volumes *volumes, const char *name)
 {
@@ -43,7 +42,8 @@ static enum catalog_pool_state record_state(const struct local_pool *pool)
 	return CATALOG_POOL_FAILED;
 }
 
-bool local_pool_record(const struct volumes *volumes, const struct local_pool *pool, struct catalog_pool *ret_record)
+bool local_pool_record(
+        const struct volumes *volumes, const struct local_pool *pool, struct catalog_pool *ret_record)
 {
 	struct catalog_pool record = { .pool = pool->uuid };
 	const struct catalog_pool *known;
@@ -70,7 +70,7 @@ bool local_pool_record(const struct volumes *volumes, const struct local_pool *p
 	return true;
 }
 
-static struct local_pool *local_pool_new(struct volumes *volumes, const struct pool_config *config)
+struct local_pool *local_pool_new(struct volumes *volumes, const struct pool_config *config)
 {
 	struct local_pool *pool = calloc(1, sizeof(*pool));
 
@@ -88,8 +88,7 @@ void local_pool_free(struct local_pool *pool)
 	free(pool);
 }
 
-/* The catalog's record of this node's pool by name; NULL where it has none. */
-static const struct catalog_pool *record_by_name(const struct volumes *volumes, const char *name)
+const struct catalog_pool *pools_record_by_name(const struct volumes *volumes, const char *name)
 {
 	const struct catalog_pool *record;
 
@@ -99,9 +98,27 @@ static const struct catalog_pool *record_by_name(const struct volumes *volumes, 
 	return NULL;
 }
 
+static void pool_opened(struct op *op, int rc)
+{
+	struct local_pool *pool = pools_find(op->volumes, op->name);
+
+	if (rc)
+		manager_event(op->volumes, "pool-failed", op->name, "%s", op->error.text);
+	else
+		manager_event(op->volumes, "pool-opened", op->name, "%s, tier %s: %s", pool->config.path,
+		        tier_name(pool->tier), pool->tier_reason);
+	op_finish(op, rc);
+}
+
+static void pool_open_begin(struct op *op)
+{
+	pool_open_run(op, pool_opened);
+}
+
 static void pool_open_begin_new(struct volumes *volumes, const struct pool_config *config)
 {
-	struct op *op = op_new(volumes, "open pool", config->name, OP_FOREVER_MS, pool_open_begin, NULL, NULL);
+	struct op *op =
+	        op_new(volumes, "open pool", config->name, OP_FOREVER_MS, pool_open_begin, NULL, NULL);
 
 	if (!op || !local_pool_new(volumes, config)) {
 		free(op);
@@ -113,7 +130,6 @@ static void pool_open_begin_new(struct volumes *volumes, const struct pool_confi
 	op_submit(op);
 }
 
-/* Begins those that the configuration names. */
 void pools_begin(struct volumes *volumes)
 {
 	for (unsigned i = 0; i < volumes->config.pool_count; i++)
@@ -121,7 +137,6 @@ void pools_begin(struct volumes *volumes)
 			pool_open_begin_new(volumes, &volumes->config.pools[i]);
 }
 
-/* And those that were added at run time, which only the catalog knows. */
 void pools_begin_recorded(struct volumes *volumes)
 {
 	const struct catalog_pool *record;
@@ -137,7 +152,6 @@ void pools_begin_recorded(struct volumes *volumes)
 	}
 }
 
-/* Has each been opened, or failed? */
 bool pools_settled(struct volumes *volumes)
 {
 	list_for_each (node, &volumes->pools)

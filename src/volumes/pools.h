@@ -17,7 +17,7 @@ struct local_pool {
 	struct list node; /* in volumes->pools */
 	struct pool_config config;
 	enum local_pool_phase phase;
-	bool added; /* by an operator, at run time */
+	bool added;                              /* by an operator, at run time */
 	char reason[CATALOG_REASON_MAX_LEN + 1]; /* failed: why */
 	struct uuid uuid;
 	struct pool *pool; /* the data plane's */
@@ -29,13 +29,28 @@ struct local_pool {
 
 struct volumes;
 
-/* Begins to open all that the configuration names, and what the catalog knows of this node beside it. */
+/* Begins to open all that the configuration names, that are not known yet. */
 void pools_begin(struct volumes *volumes);
+/* And those that were added at run time, which only the catalog knows. */
+void pools_begin_recorded(struct volumes *volumes);
+/* Has each been opened, or failed? */
+bool pools_settled(struct volumes *volumes);
 struct local_pool *pools_find(struct volumes *volumes, const char *name);
 struct local_pool *pools_find_uuid(struct volumes *volumes, struct uuid uuid);
-/* The pool as it should stand in the catalog. False: its UUID isn't known. */
-bool local_pool_record(const struct volumes *volumes, const struct local_pool *pool, struct catalog_pool *ret_record);
-/* Closes one; its data-plane handle is gone when the operation goes on. */
-void local_pool_close(struct op *op, struct local_pool *pool, void (*then)(struct op *op, int rc));
+/* The catalog's record of this node's pool by name; NULL where it has none. */
+const struct catalog_pool *pools_record_by_name(const struct volumes *volumes, const char *name);
+struct local_pool *local_pool_new(struct volumes *volumes, const struct pool_config *config);
+void local_pool_free(struct local_pool *pool);
+/* The pool as it should stand in the catalog. False: too little is known. */
+bool local_pool_record(
+        const struct volumes *volumes, const struct local_pool *pool, struct catalog_pool *ret_record);
+
+/*
+ * pool_open.c: opens op->pool (a local_pool of that name is there), formats it where it is empty and may be, measures it;
+ * then `then` with the rc that pool->phase and pool->reason tell too.
+ */
+void pool_open_run(struct op *op, void (*then)(struct op *op, int rc));
+/* pool_close.c: closes all that are open; then `then`. */
+void pools_close(struct op *op, void (*then)(struct op *op, int rc));
 
 #endif

@@ -18,7 +18,8 @@ static enum replica_status replica_status_of(const struct replica_state *state)
 static void pool_fill(struct snapshot_rows *rows, struct snapshot_pool *row)
 {
 	pool_info_get(row->pool, &row->info);
-	for (struct pool_replica *r = pool_replica_next(row->pool, NULL); r; r = pool_replica_next(row->pool, r)) {
+	for (struct pool_replica *r = pool_replica_next(row->pool, NULL); r;
+	        r = pool_replica_next(row->pool, r)) {
 		const struct pool_replica_identity *identity = pool_replica_identity(r);
 
 		if (rows->replica_count < rows->replica_room)
@@ -117,7 +118,8 @@ void snapshot_take(struct volumes *volumes)
 	list_for_each (node, &volumes->pools)
 		pools += list_entry(node, struct local_pool, node)->pool != NULL;
 	next->pools = rows_room(next->pools, &next->pool_room, pools, sizeof(*next->pools));
-	next->replicas = rows_room(next->replicas, &next->replica_room, next->replica_count, sizeof(*next->replicas));
+	next->replicas =
+	        rows_room(next->replicas, &next->replica_room, next->replica_count, sizeof(*next->replicas));
 	next->stats = rows_room(next->stats, &next->volume_room, next->volume_count, sizeof(*next->stats));
 	next->pool_count = next->replica_count = next->volume_count = 0;
 	list_for_each (node, &volumes->pools) {

@@ -91,7 +91,7 @@ static void malformed_lines_are_refused(void **state)
 	(void)state;
 	assert_refused("name = a\n", "quoind.conf:1: \"name\" stands before the first [section]");
 	assert_refused("[node]\nname\n", "quoind.conf:2: neither");
-	assert_refused("[node\nname = a\n", "quoind.conf:1: neither");
+	assert_refused("[node\nname = a\n", "quoind.conf:1: a section's name ends");
 	assert_int_equal(config_parse("[node]\nna\0me = a\n", 17, "f", &config, &words), -EINVAL);
 	assert_non_null(strstr(words.text, "f:2: a zero byte"));
 }

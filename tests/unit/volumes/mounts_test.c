@@ -141,8 +141,10 @@ static void each_volume_is_told_once(void **state)
 static void damaged_file_is_an_error(void **state)
 {
 	static const char *const texts[] = { "", "{", "[]", "{\"version\": 2}",
-		"{\"version\": 1, \"boot_id\": \"01234567-89ab-4cde-8f01-23456789abcd\", \"generation\": 0, \"ids\": [{}]}",
-		"{\"version\": 1, \"boot_id\": \"01234567-89ab-4cde-8f01-23456789abcd\", \"generation\": 0, \"ids\": "
+		"{\"version\": 1, \"boot_id\": \"01234567-89ab-4cde-8f01-23456789abcd\", \"generation\": 0, "
+		"\"ids\": [{}]}",
+		"{\"version\": 1, \"boot_id\": \"01234567-89ab-4cde-8f01-23456789abcd\", \"generation\": 0, "
+		"\"ids\": "
 		"[{\"volume\": \"a/b\", \"id\": \"x\", \"generation\": 0, \"count\": 1}]}" };
 	struct mounts *m;
 
@@ -159,7 +161,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_id_twice_needs_two_unmounts, dir_begin, dir_end),
 		cmocka_unit_test_setup_teardown(killed_dockerd_leaves_no_count_behind, dir_begin, dir_end),
 		cmocka_unit_test_setup_teardown(older_ids_alone_can_be_forgotten, dir_begin, dir_end),
-		cmocka_unit_test_setup_teardown(restart_keeps_counts_and_another_boot_drops_them, dir_begin, dir_end),
+		cmocka_unit_test_setup_teardown(
+		        restart_keeps_counts_and_another_boot_drops_them, dir_begin, dir_end),
 		cmocka_unit_test_setup_teardown(each_volume_is_told_once, dir_begin, dir_end),
 		cmocka_unit_test_setup_teardown(damaged_file_is_an_error, dir_begin, dir_end),
 	};

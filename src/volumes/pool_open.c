@@ -1,0 +1,295 @@
+/*
+ * Opening a pool:
+ *
+ *   prepare the file -> open --ok--------------------------------------> measure -> OPEN
+ *                         |                                                ^
+ *                         +-- no superblock -> is it empty? -> measure,    |
+ *                                              writing -> format -> open --+
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "volumes/manager.h"
+#include "volumes/pool_file.h"
+
+struct pool_job {
+	struct volumes *volumes;
+	struct uuid cluster, uuid; /* uuid: of the pool that is formatted */
+	uint64_t seed;
+	bool blank; /* it was found empty */
+	char path[CONFIG_PATH_MAX], cache_dir[CONFIG_PATH_MAX + 16];
+	uint64_t size_bytes;
+	char tier[8], reason[CATALOG_REASON_MAX_LEN + 1];
+	/* the data plane's, while a call is under way */
+	struct device *device;
+	struct pool *pool;
+	struct pool_info info;
+	struct error error;
+};
+
+static void pool_fail(struct op *op, int rc)
+{
+	struct local_pool *pool = pools_find(op->volumes, op->name);
+
+	pool->phase = LOCAL_POOL_FAILED;
+	snprintf(pool->reason, sizeof(pool->reason), "%s", op->error.text);
+	op->then(op, rc);
+}
+
+/* ---- the last step: measured ---- */
+
+static int measure_work(struct op *op)
+{
+	struct pool_job *job = op->state;
+
+	return pool_file_measure(job->path, job->cache_dir, false, job->tier, job->reason, &job->error);
+}
+
+static void pool_measured(struct op *op, int rc)
+{
+	struct local_pool *pool = pools_find(op->volumes, op->name);
+	struct pool_job *job = op->state;
+
+	if (rc) {
+		/* No figures are no reason to leave the pool alone: it is taken for slow. */
+		snprintf(job->tier, sizeof(job->tier), "low");
+		snprintf(job->reason, sizeof(job->reason), "can't be measured: %.120s", job->error.text);
+	}
+	if (strcmp(pool->config.tier, "auto") != 0) {
+		snprintf(job->tier, sizeof(job->tier), "%s", pool->config.tier);
+		snprintf(job->reason, sizeof(job->reason), "tier = %s, by the configuration",
+		        pool->config.tier);
+	}
+	if (tier_parse(job->tier, &pool->tier))
+		pool->tier = TIER_LOW;
+	memcpy(pool->tier_reason, job->reason, sizeof(pool->tier_reason));
+	pool->reason[0] = '\0';
+	pool->phase = LOCAL_POOL_OPEN;
+	snapshot_take(op->volumes);
+	op->then(op, 0);
+}
+
+/* ---- open ---- */
+
+static void open_told(void *arg, int rc, struct pool *pool, const struct error *error)
+{
+	struct op *op = arg;
+	struct pool_job *job = op->state;
+
+	if (rc) {
+		job->error = *error;
+	} else {
+		job->pool = pool;
+		pool_info_get(pool, &job->info);
+		datapath_pool_add(dataplane_datapath(op->call.dataplane), pool);
+	}
+	dataplane_call_finish(&op->call, rc);
+}
+
+static void open_run(struct dataplane_call *call)
+{
+	struct op *op = op_of_call(call);
+	struct pool_job *job = op->state;
+	struct pool_open_options options = {
+		.cluster = job->cluster,
+		.bufs = dataplane_bufs(call->dataplane),
+		.entries = dataplane_entries(call->dataplane),
+	};
+	int rc;
+
+	datapath_pool_callbacks(dataplane_datapath(call->dataplane), &options);
+	rc = device_uring_open(dataplane_loop(call->dataplane), job->path, &job->device, &job->error);
+	if (rc) {
+		dataplane_call_finish(call, rc);
+		return;
+	}
+	pool_open(uring_loop_core(dataplane_loop(call->dataplane)), job->device, &options, open_told, op);
+}
+
+static void format_wait(struct op *op);
+
+static void pool_open_told(struct op *op, int rc)
+{
+	struct local_pool *pool = pools_find(op->volumes, op->name);
+	const struct catalog_pool *record = pools_record_by_name(op->volumes, op->name);
+	struct pool_job *job = op->state;
+
+	op->error = job->error;
+	if (rc == -EILSEQ && !job->blank) {
+		format_wait(op);
+		return;
+	}
+	if (rc) {
+		pool_fail(op, rc);
+		return;
+	}
+	pool->pool = job->pool;
+	pool->info = job->info;
+	pool->uuid = job->info.pool;
+	if (record && !uuid_equal(record->pool, pool->uuid)) {
+		char text[UUID_TEXT_LEN + 1];
+
+		/* It stays open, and serves what it has; but it can't have the other's name. */
+		manager_event(op->volumes, "pool-foreign", op->name,
+		        "at %s lies another pool than the catalog's %s: was the path changed?",
+		        pool->config.path, uuid_format(record->pool, text));
+	}
+	op_work(op, measure_work, pool_measured);
+}
+
+/* ---- format ---- */
+
+static void format_told(void *arg, int rc)
+{
+	struct op *op = arg;
+	struct pool_job *job = op->state;
+
+	job->device->ops->close(job->device);
+	if (rc)
+		error_set(&job->error, rc, "can't format %s: %s", job->path, strerror(-rc));
+	dataplane_call_finish(&op->call, rc);
+}
+
+static void format_run(struct dataplane_call *call)
+{
+	struct op *op = op_of_call(call);
+	struct pool_job *job = op->state;
+	struct pool_format_options options = {
+		.cluster = job->cluster, .pool = job->uuid, .seed = job->seed
+	};
+	int rc = device_uring_open(dataplane_loop(call->dataplane), job->path, &job->device, &job->error);
+
+	if (rc) {
+		dataplane_call_finish(call, rc);
+		return;
+	}
+	pool_format(uring_loop_core(dataplane_loop(call->dataplane)), job->device, &options, format_told, op);
+}
+
+static void pool_formatted(struct op *op, int rc)
+{
+	struct pool_job *job = op->state;
+
+	if (rc) {
+		op->error = job->error;
+		pool_fail(op, rc);
+		return;
+	}
+	manager_event(op->volumes, "pool-formatted", op->name, "%s was empty, and is a pool now", job->path);
+	op_call(op, open_run, pool_open_told);
+}
+
+static int blank_work(struct op *op)
+{
+	struct pool_job *job = op->state;
+	int rc = pool_file_is_blank(job->path, &job->error);
+
+	if (rc)
+		return rc;
+	job->blank = true;
+	/* Its figures are remembered: pool_measured() takes them. Failing is told there. */
+	rc = pool_file_measure(job->path, job->cache_dir, true, job->tier, job->reason, &job->error);
+	(void)rc;
+	return 0;
+}
+
+static void pool_blank_told(struct op *op, int rc)
+{
+	struct pool_job *job = op->state;
+	struct error why = op->error;
+
+	if (rc) {
+		error_set(&op->error, rc, "%.240s; and it isn't taken as a new pool: %.240s", why.text,
+		        job->error.text);
+		pool_fail(op, rc);
+		return;
+	}
+	job->uuid = uuid_random(&op->volumes->random);
+	job->seed = random_u64(&op->volumes->random);
+	job->cluster = op->volumes->node.cluster;
+	op_call(op, format_run, pool_formatted);
+}
+
+/* Only a node that has joined its cluster makes pools, and none where the catalog knows one already. */
+static void format_wait(struct op *op)
+{
+	struct pool_job *job = op->state;
+	const struct catalog_pool *record;
+	char text[UUID_TEXT_LEN + 1];
+
+	if (op->volumes->phase == MANAGER_STOPPING || op_expired(op)) {
+		pool_fail(op, -ECANCELED);
+		return;
+	}
+	if (!op->volumes->joined) {
+		op_retry(op, 200, format_wait);
+		return;
+	}
+	record = pools_record_by_name(op->volumes, op->name);
+	if (record) {
+		error_set(&op->error, -EILSEQ,
+		        "%s has no valid superblock, but pool %s was there: it is damaged, or another disk. "
+		        "`quoin-pool check` looks into it; nothing is written to it",
+		        job->path, uuid_format(record->pool, text));
+		pool_fail(op, -EILSEQ);
+		return;
+	}
+	op_work(op, blank_work, pool_blank_told);
+}
+
+/* ---- the first step ---- */
+
+static int prepare_work(struct op *op)
+{
+	struct pool_job *job = op->state;
+
+	return pool_file_prepare(job->path, job->size_bytes, &job->error);
+}
+
+static void pool_prepared(struct op *op, int rc)
+{
+	struct pool_job *job = op->state;
+
+	if (rc) {
+		op->error = job->error;
+		pool_fail(op, rc);
+		return;
+	}
+	op_call(op, open_run, pool_open_told);
+}
+
+/* The cluster's identity is known from an earlier life, or from the catalog. */
+static void cluster_wait(struct op *op)
+{
+	struct pool_job *job = op->state;
+
+	if (op->volumes->phase == MANAGER_STOPPING || op_expired(op)) {
+		pool_fail(op, -ECANCELED);
+		return;
+	}
+	if (uuid_is_none(op->volumes->node.cluster)) {
+		op_retry(op, 200, cluster_wait);
+		return;
+	}
+	job->cluster = op->volumes->node.cluster;
+	op_work(op, prepare_work, pool_prepared);
+}
+
+void pool_open_run(struct op *op, void (*then)(struct op *op, int rc))
+{
+	struct pool_job *job = calloc(1, sizeof(*job));
+
+	op->then = then;
+	if (!job) {
+		pool_fail(op, -ENOMEM);
+		return;
+	}
+	op->state = job;
+	job->volumes = op->volumes;
+	memcpy(job->path, op->pool.path, sizeof(job->path));
+	snprintf(job->cache_dir, sizeof(job->cache_dir), "%s/fingerprint", op->volumes->config.state_dir);
+	job->size_bytes = op->pool.size_bytes;
+	cluster_wait(op);
+}
