@@ -1,0 +1,315 @@
+/*
+ * catalog: the typed records of cluster, nodes, pools, volumes and classes, kept in the kvdb, and the only code that
+ * knows their keys. A view in memory, kept by a watch, answers lookups at once; changes are compare-and-set
+ * transactions, computed from the view and repeated when another was faster.
+ *
+ *   catalog_open() --opened--> cluster_init() | cluster_join() --> node_register() --> ... --> catalog_close()
+ *
+ * Thread rule: the control thread. No callback runs inside the call that asked for it. Inputs are copied. Pointers
+ * from the view are valid until control returns to the loop, or catalog_close().
+ *
+ * Error rule: 0 or a negative errno with words. Every operation ends in exactly one callback, within its timeout, and
+ * when it ends with 0 the view shows its effect. Beside what stands at each:
+ *   -EAGAIN     the kvdb is out of reach; nothing has happened.
+ *   -ETIMEDOUT  no (certain) answer within the timeout; the change may have happened. Asking again is harmless: an
+ *               operation that finds its own change made is a success.
+ *   -EBADMSG    a record that it needs is damaged, or written by a newer Quoin.
+ *   -ECANCELED  the catalog was closed first.
+ */
+#ifndef QUOIN_CATALOG_H
+#define QUOIN_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/base.h"
+#include "kvdb/kvdb.h"
+
+struct catalog;
+
+#define CATALOG_KEY_BYTES       32u /* of the cluster key */
+#define CATALOG_MAX_REPLICAS    8u  /* of one shard: voters, those to come and learners */
+#define CATALOG_MAX_SHARDS      64u /* one is used now */
+#define CATALOG_MAX_LABELS      64u
+#define CATALOG_LABEL_MAX_LEN   256u /* of a label's name and of its value */
+#define CATALOG_PATH_MAX_LEN    255u
+#define CATALOG_REASON_MAX_LEN  159u
+#define CATALOG_ADDRESS_MAX_LEN 63u
+
+#define CATALOG_NODE_LEASE_MS     6000u
+#define CATALOG_NODE_KEEPALIVE_MS 2000u
+#define CATALOG_PROVISION_PERCENT 200u /* of a pool's size: no new volumes above */
+
+/* ---- records ---- */
+
+enum tier { TIER_UNKNOWN, TIER_LOW, TIER_MEDIUM, TIER_HIGH };
+
+/* "low", "medium", "high"; "unknown". */
+const char *tier_name(enum tier tier);
+/* -EINVAL for anything but low, medium, high. */
+int tier_parse(const char *text, enum tier *ret_tier) MUST_CHECK;
+
+struct catalog_label {
+	char name[CATALOG_LABEL_MAX_LEN + 1];
+	char value[CATALOG_LABEL_MAX_LEN + 1];
+};
+
+struct catalog_cluster {
+	struct uuid cluster;
+	char name[NAME_MAX_LEN + 1];
+	uint64_t created_ns; /* wall time; so are all below */
+	uint32_t provision_percent;
+};
+
+struct catalog_node {
+	char name[NAME_MAX_LEN + 1];
+	struct uuid node; /* of its state directory: another node of the same name is refused */
+	char region[NAME_MAX_LEN + 1], zone[NAME_MAX_LEN + 1], rack[NAME_MAX_LEN + 1], host[NAME_MAX_LEN + 1];
+	char address[CATALOG_ADDRESS_MAX_LEN + 1]; /* of its data port */
+	uint64_t registered_ns;
+	/* From its lease; filled in by the view, ignored on input. */
+	bool live;
+	struct uuid session;    /* of its agent: one start, one session */
+	uint64_t live_since_ns; /* 0 where it isn't */
+};
+
+enum catalog_pool_state { CATALOG_POOL_OK, CATALOG_POOL_OPENING, CATALOG_POOL_FAILED };
+const char *catalog_pool_state_name(enum catalog_pool_state state); /* "ok", "opening", "failed" */
+
+/* Written by its node alone, but for the last two, which creates and deletes keep. */
+struct catalog_pool {
+	struct uuid pool;
+	char name[NAME_MAX_LEN + 1]; /* unique on its node */
+	char node[NAME_MAX_LEN + 1];
+	char path[CATALOG_PATH_MAX_LEN + 1];
+	enum tier tier;
+	char tier_reason[CATALOG_REASON_MAX_LEN + 1];
+	enum catalog_pool_state state;
+	char state_reason[CATALOG_REASON_MAX_LEN + 1];
+	uint64_t size_bytes, used_bytes;
+	uint64_t registered_ns;
+	uint64_t provisioned_bytes; /* promised to replicas; ignored on input */
+	uint32_t replica_count;     /* ignored on input */
+};
+
+struct catalog_replica {
+	struct uuid replica, pool;
+	char node[NAME_MAX_LEN + 1];
+	bool removed; /* the node has deleted it, or it never was (volumes that are being deleted) */
+};
+
+/* voters and next_voters name members of replicas[]; who is in neither is a learner. next_voter_count 0: not joint. */
+struct catalog_shard {
+	struct uuid group;
+	uint64_t config_number; /* from 1 */
+	unsigned replica_count;
+	struct catalog_replica replicas[CATALOG_MAX_REPLICAS];
+	unsigned voter_count;
+	struct uuid voters[GROUP_MAX_VOTERS];
+	unsigned next_voter_count;
+	struct uuid next_voters[GROUP_MAX_VOTERS];
+};
+
+/* Who coordinates; attachment none: nobody. */
+struct catalog_holder {
+	char node[NAME_MAX_LEN + 1];
+	struct uuid session;    /* of the agent that attached it */
+	struct uuid attachment; /* one block device's life */
+	uint64_t since_ns;
+	bool steward;
+};
+
+enum catalog_volume_state { CATALOG_VOLUME_READY, CATALOG_VOLUME_DELETING };
+
+struct catalog_volume {
+	struct uuid volume;
+	char name[NAME_MAX_LEN + 1];
+	uint64_t size_bytes;
+	char class_name[NAME_MAX_LEN + 1];
+	char fs[8];   /* "ext4", "xfs" */
+	bool fs_made; /* the filesystem has been made: never again */
+	bool reads_quorum;
+	uint32_t error_after_ms; /* policy `error`; 0: `queue` */
+	uint64_t created_ns;
+	enum catalog_volume_state state;
+	uint64_t epoch_number; /* of the last attach; never goes back */
+	struct catalog_holder holder;
+	unsigned shard_count;
+	struct catalog_shard *shards;
+	unsigned label_count;
+	struct catalog_label *labels;
+	uint64_t revision; /* of the record; ignored on input */
+};
+
+#define CLASS_TIER(tier) (1u << (tier))
+#define CLASS_TIERS_ANY  (CLASS_TIER(TIER_LOW) | CLASS_TIER(TIER_MEDIUM) | CLASS_TIER(TIER_HIGH))
+
+struct catalog_class {
+	char name[NAME_MAX_LEN + 1];
+	char description[CATALOG_REASON_MAX_LEN + 1];
+	unsigned tiers;      /* CLASS_TIER() of each that will do */
+	unsigned replicas;   /* 1 .. GROUP_MAX_VOTERS */
+	bool zones_strict;   /* copies in distinct zones, or none; else preferred */
+	uint64_t size_bytes; /* of a volume whose user gives none */
+	char fs[8];
+	bool reads_quorum;
+	uint32_t error_after_ms; /* 0: `queue` */
+};
+
+/* Shipped: made by cluster_init(). */
+extern const struct catalog_class catalog_classes_shipped[];
+extern const unsigned catalog_classes_shipped_count;
+
+/* ---- life ---- */
+
+enum catalog_kind {
+	CATALOG_CLUSTER = 1,
+	CATALOG_NODE, /* the record, or its lease */
+	CATALOG_POOL, /* the record, or what is provisioned on it */
+	CATALOG_VOLUME,
+	CATALOG_CLASS,
+};
+
+struct catalog_change {
+	enum catalog_kind kind;
+	const char *name; /* of node, class; of volume where the record is readable, else "" */
+	struct uuid uuid; /* of pool, volume */
+};
+
+struct catalog_options {
+	const char *cluster; /* the cluster's name: the records' prefix */
+	/* The first list is in the view (again and again until it succeeds; `trouble` tells why it doesn't). */
+	void (*opened)(void *user);
+	/* The view has changed. After a lost watch it is listed anew, and all that differs is told here too. */
+	void (*changed)(void *user, const struct catalog_change *changes, unsigned count);
+	/*
+	 * Something to tell an operator, once as it begins: the kvdb out of reach (rc -EAGAIN) or back (rc 0), a damaged
+	 * record (-EBADMSG), a node lease that ran out (-ESTALE).
+	 */
+	void (*trouble)(void *user, int rc, const struct error *error);
+	void *user;
+	uint64_t seed; /* of jitter and UUIDs; 0: from the system */
+};
+
+/* The catalog owns `kvdb` from here on, also when this fails. -ENOMEM; -EINVAL with words for the cluster's name. */
+int catalog_open(struct kvdb *kvdb, const struct catalog_options *options, struct catalog **ret_catalog,
+        struct error *error) MUST_CHECK;
+/*
+ * Ends pending operations (-ECANCELED), gives up the node lease if `leave` (what the node holds is then free to be
+ * taken over: only after it has detached all), and closes the kvdb. The handle is gone when fn runs; within 2 s.
+ */
+void catalog_close(struct catalog *catalog, bool leave, void (*fn)(void *arg), void *arg);
+
+/* Whether the kvdb answers, as of the last call; if not, why (until the next event). */
+bool catalog_kvdb_ok(const struct catalog *catalog, const char **ret_why);
+
+/* ---- lookups, from memory ---- */
+
+/* NULL before the cluster was initialised or the view is open. */
+const struct catalog_cluster *catalog_cluster(const struct catalog *catalog);
+/* All of these: -ENOENT, -EBADMSG (a damaged record), with words; error may be NULL. */
+int catalog_node_find(const struct catalog *catalog, const char *name, const struct catalog_node **ret_node,
+        struct error *error) MUST_CHECK;
+int catalog_pool_find(const struct catalog *catalog, struct uuid pool, const struct catalog_pool **ret_pool,
+        struct error *error) MUST_CHECK;
+int catalog_class_find(const struct catalog *catalog, const char *name,
+        const struct catalog_class **ret_class, struct error *error) MUST_CHECK;
+/* By name: volumes that are being deleted have lost theirs already. */
+int catalog_volume_find(const struct catalog *catalog, const char *name,
+        const struct catalog_volume **ret_volume, struct error *error) MUST_CHECK;
+int catalog_volume_find_uuid(const struct catalog *catalog, struct uuid volume,
+        const struct catalog_volume **ret_volume, struct error *error) MUST_CHECK;
+/* The shard and member of a replica; NULL where the volume has no such. */
+const struct catalog_replica *catalog_volume_replica(
+        const struct catalog_volume *volume, struct uuid replica, const struct catalog_shard **ret_shard);
+
+/* Iteration: index 0, 1, ... until NULL. Nodes and classes by name, pools and volumes by UUID; damaged ones left out. */
+const struct catalog_node *catalog_node_at(const struct catalog *catalog, size_t index);
+const struct catalog_pool *catalog_pool_at(const struct catalog *catalog, size_t index);
+const struct catalog_class *catalog_class_at(const struct catalog *catalog, size_t index);
+const struct catalog_volume *catalog_volume_at(const struct catalog *catalog, size_t index);
+/* Volumes in order of names, without those that are being deleted. */
+const struct catalog_volume *catalog_volume_by_name_at(const struct catalog *catalog, size_t index);
+
+/* ---- operations ---- */
+
+typedef void (*catalog_done_fn)(void *arg, int rc, const struct error *error);
+/* `volume` is the record after the change; NULL where rc is not 0. */
+typedef void (*catalog_volume_fn)(
+        void *arg, int rc, const struct error *error, const struct catalog_volume *volume);
+
+/* Makes the cluster's record, with a new UUID, and the shipped classes. -EEXIST. */
+void catalog_cluster_init(struct catalog *catalog, const uint8_t key[static CATALOG_KEY_BYTES],
+        uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+/*
+ * Checks that this is the cluster that the node belongs to: `expected` (none: no pool of an earlier life names one)
+ * and the key. -ENOENT: not initialised. -ESTALE: another cluster. -EKEYREJECTED: another key.
+ */
+void catalog_cluster_join(struct catalog *catalog, const uint8_t key[static CATALOG_KEY_BYTES],
+        struct uuid expected, uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+
+/*
+ * Writes the node's record and takes its lease, which the catalog renews from then on until it is closed; a lease that
+ * ran out is taken anew. -EEXIST: another node has this name (node->node differs), with words that tell whether it
+ * lives. The same node with another session follows itself at once: the caller has made sure that the former agent is
+ * dead (the lock of its state directory).
+ */
+void catalog_node_register(struct catalog *catalog, const struct catalog_node *node, struct uuid session,
+        uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+/* Whether this node's lease is in force, as far as it can know. */
+bool catalog_node_lease_valid(const struct catalog *catalog);
+
+/* Makes the pool's record or replaces it. -EEXIST: another pool of the node has the name, or another node the pool. */
+void catalog_pool_put(struct catalog *catalog, const struct catalog_pool *pool, uint32_t timeout_ms,
+        catalog_done_fn fn, void *arg);
+
+/*
+ * Makes the volume: record, name, and the reservation of its size on every replica's pool, in one transaction. The
+ * caller fills in name, size, class_name, fs, policies, labels, `volume` and the shards (UUIDs, replicas, voters).
+ * Success with the existing record where that has the same `volume`.
+ * -EEXIST: the name is taken. -ENOSPC: a pool has no room (any longer): place anew. -ENOENT: no such pool.
+ * -EHOSTDOWN: a pool isn't in state ok. -EINVAL: a bad field, named.
+ */
+void catalog_volume_create(struct catalog *catalog, const struct catalog_volume *volume, uint32_t timeout_ms,
+        catalog_volume_fn fn, void *arg);
+/*
+ * Marks it as being deleted; its name is free at once. The nodes delete their replicas and say so by replica_removed();
+ * with the last, the record goes. -ENOENT; -EBUSY names holder and since when.
+ */
+void catalog_volume_delete(
+        struct catalog *catalog, struct uuid volume, uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+/* A replica of a volume that is being deleted is no more: its reservation ends. Success where the volume has gone. */
+void catalog_replica_removed(struct catalog *catalog, struct uuid volume, struct uuid replica,
+        uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+
+struct catalog_attach {
+	struct uuid volume;
+	struct uuid attachment; /* new for a new device; the old one for a device that lived on */
+	/* The holder's attachment for which the caller's PROBE has found no replica that heard from it; else none. */
+	struct uuid probed;
+	bool force; /* succeeds a living holder: the caller is loud about it */
+};
+
+/*
+ * Makes this node (registered before) the holder, with epoch_number + 1; the record that fn gets is the
+ * configuration to open. Allowed when nobody or a steward holds it, or this node does; or the holder is dead:
+ *   -EBUSY       a living node holds it (the words name it and since when).
+ *   -EOWNERDEAD  the holder's lease has run out: PROBE the replicas, then ask again with `probed`.
+ *   -EHOSTDOWN   the lease has run out, but this node hasn't had the kvdb in reach for a whole lease: ask again later.
+ *   -ENOENT      no such volume, or it is being deleted.
+ *   -ESTALE      this node's own lease isn't in force.
+ */
+void catalog_volume_attach(struct catalog *catalog, const struct catalog_attach *attach, uint32_t timeout_ms,
+        catalog_volume_fn fn, void *arg);
+/* By the holder: nobody holds it from now on. Success where this attachment doesn't hold it (any longer). */
+void catalog_volume_detach(struct catalog *catalog, struct uuid volume, struct uuid attachment,
+        uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+/* By the holder, after STALE: an epoch_number above `above`. -ESTALE: this attachment doesn't hold it. */
+void catalog_volume_epoch_raise(struct catalog *catalog, struct uuid volume, struct uuid attachment,
+        uint64_t above, uint32_t timeout_ms, catalog_volume_fn fn, void *arg);
+/* By the holder: the filesystem has been made. -ESTALE as above. */
+void catalog_volume_fs_made(struct catalog *catalog, struct uuid volume, struct uuid attachment,
+        uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+
+#endif

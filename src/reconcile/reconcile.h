@@ -1,0 +1,89 @@
+/*
+ * reconcile: catalog + what is observed on this node -> what this node is to do next. A pure function: it keeps
+ * nothing, so it may be called after every change, and at leisure; an action whose cause remains comes again. Who
+ * carries actions out leaves out those that are under way.
+ *
+ * Thread rule: the control thread (it reads the catalog's view). Strings in actions are the catalog's or the caller's:
+ * valid as the view's pointers are.
+ *
+ * Nothing is destroyed on a guess: a replica is deleted only where the catalog's record says that its volume is being
+ * deleted. One that no record names (a catalog from a backup?) is reported as an orphan, and stays.
+ */
+#ifndef QUOIN_RECONCILE_H
+#define QUOIN_RECONCILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/base.h"
+#include "catalog/catalog.h"
+
+/* ---- what is observed; all arrays are the caller's ---- */
+
+struct reconcile_replica {
+	struct uuid replica, volume;
+	struct uuid pool;
+};
+
+struct reconcile_volume {
+	struct uuid volume;
+	struct uuid attachment; /* of the device that is here; also while it comes up or goes down */
+};
+
+struct reconcile_observed {
+	/* As they should stand in the catalog: node.name is this node; its session is not compared. */
+	const struct catalog_node *node;
+	/* The pools that this node has, open or failed, in the state they are in. */
+	const struct catalog_pool *pools;
+	unsigned pool_count;
+	/* Every replica on the pools that are open; also one that is being made. Pools that aren't open tell nothing. */
+	const struct reconcile_replica *replicas;
+	unsigned replica_count;
+	/* Volumes whose device is here. */
+	const struct reconcile_volume *attached;
+	unsigned attached_count;
+	/* Volumes that should be here: somebody (a mount ID, an operator) asked, and has not taken it back. */
+	const struct uuid *wanted;
+	unsigned wanted_count;
+	uint64_t used_step_bytes; /* used_bytes is told when it moved by this much; 0: 64 MiB */
+};
+
+/* ---- what is to be done ---- */
+
+enum reconcile_kind {
+	RECONCILE_NODE_REGISTER,  /* the record is missing or differs, or the lease's key is missing */
+	RECONCILE_POOL_PUT,       /* missing or differs: pool */
+	RECONCILE_REPLICA_CREATE, /* the record names it on an open pool here: volume, shard, replica, pool */
+	RECONCILE_REPLICA_DELETE, /* its volume is being deleted: volume, replica, pool; then REPLICA_REMOVED comes */
+	RECONCILE_REPLICA_REMOVED, /* deleted, or it never was, and the catalog doesn't know it: volume, replica */
+	RECONCILE_REPLICA_ORPHAN,  /* no record names it: replica, volume_uuid, pool; tell it, keep it */
+	RECONCILE_VOLUME_BRING_UP, /* held by this node and wanted, but not here: attach again: volume */
+	RECONCILE_VOLUME_RELEASE, /* held by this node, neither here nor wanted: clean up and detach: volume */
+	RECONCILE_VOLUME_TAKE_DOWN, /* here, but another holds it, or nobody, or it is gone: volume_uuid, attachment */
+};
+
+struct reconcile_action {
+	enum reconcile_kind kind;
+	const struct catalog_volume *volume; /* NULL where the record is gone */
+	struct uuid volume_uuid;
+	const struct catalog_shard *shard;
+	struct uuid replica;
+	struct uuid pool;
+	const struct catalog_pool *pool_put; /* POOL_PUT: the observed one */
+	struct uuid attachment; /* of the holder (BRING_UP, RELEASE) or of the device (TAKE_DOWN) */
+	char why[160];          /* in words, for events */
+};
+
+struct reconcile_actions {
+	struct reconcile_action *actions;
+	size_t count;
+};
+
+/* In the order in which they are best begun. The same input gives the same list. -ENOMEM. */
+int reconcile_plan(const struct catalog *catalog, const struct reconcile_observed *observed,
+        struct reconcile_actions *ret_actions) MUST_CHECK;
+void reconcile_actions_done(struct reconcile_actions *actions);
+const char *reconcile_kind_name(enum reconcile_kind kind);
+
+#endif
