@@ -1,18 +1,19 @@
 /*
- * catalog: the typed records of cluster, nodes, pools, volumes and classes, kept in the kvdb, and the only code that
- * knows their keys. A view in memory, kept by a watch, answers lookups at once; changes are compare-and-set
- * transactions, computed from the view and repeated when another was faster.
+ * catalog: the typed records of cluster, nodes, pools, volumes and classes, kept in the kvdb, and the only
+ * code that knows their keys. A view in memory, kept by a watch, answers lookups at once; changes are
+ * compare-and-set transactions, computed from the view and repeated when another was faster.
  *
- *   catalog_open() --opened--> cluster_init() | cluster_join() --> node_register() --> ... --> catalog_close()
+ *   catalog_open() --opened--> cluster_init() | cluster_join() --> node_register() --> ... -->
+ *   catalog_close()
  *
- * Thread rule: the control thread. No callback runs inside the call that asked for it. Inputs are copied. Pointers
- * from the view are valid until control returns to the loop, or catalog_close().
+ * Thread rule: the control thread. No callback runs inside the call that asked for it. Inputs are copied.
+ * Pointers from the view are valid until control returns to the loop, or catalog_close().
  *
- * Error rule: 0 or a negative errno with words. Every operation ends in exactly one callback, within its timeout, and
- * when it ends with 0 the view shows its effect. Beside what stands at each:
+ * Error rule: 0 or a negative errno with words. Every operation ends in exactly one callback, within its
+ * timeout, and when it ends with 0 the view shows its effect. Beside what stands at each:
  *   -EAGAIN     the kvdb is out of reach; nothing has happened.
- *   -ETIMEDOUT  no (certain) answer within the timeout; the change may have happened. Asking again is harmless: an
- *               operation that finds its own change made is a success.
+ *   -ETIMEDOUT  no (certain) answer within the timeout; the change may have happened. Asking again is
+ *               harmless: an operation that finds its own change made is a success.
  *   -EBADMSG    a record that it needs is damaged, or written by a newer Quoin.
  *   -ECANCELED  the catalog was closed first.
  */
@@ -99,7 +100,10 @@ struct catalog_replica {
 	bool removed; /* the node has deleted it, or it never was (volumes that are being deleted) */
 };
 
-/* voters and next_voters name members of replicas[]; who is in neither is a learner. next_voter_count 0: not joint. */
+/*
+ * voters and next_voters name members of replicas[]; who is in neither is a learner. next_voter_count 0:
+ * not joint.
+ */
 struct catalog_shard {
 	struct uuid group;
 	uint64_t config_number; /* from 1 */
@@ -179,25 +183,33 @@ struct catalog_change {
 
 struct catalog_options {
 	const char *cluster; /* the cluster's name: the records' prefix */
-	/* The first list is in the view (again and again until it succeeds; `trouble` tells why it doesn't). */
+	/*
+	 * The first list is in the view (again and again until it succeeds; `trouble` tells why it doesn't).
+	 */
 	void (*opened)(void *user);
-	/* The view has changed. After a lost watch it is listed anew, and all that differs is told here too. */
+	/*
+	 * The view has changed. After a lost watch it is listed anew, and all that differs is told here too.
+	 */
 	void (*changed)(void *user, const struct catalog_change *changes, unsigned count);
 	/*
-	 * Something to tell an operator, once as it begins: the kvdb out of reach (rc -EAGAIN) or back (rc 0), a damaged
-	 * record (-EBADMSG), a node lease that ran out (-ESTALE).
+	 * Something to tell an operator, once as it begins: the kvdb out of reach (rc -EAGAIN) or back (rc
+	 * 0), a damaged record (-EBADMSG), a node lease that ran out (-ESTALE).
 	 */
 	void (*trouble)(void *user, int rc, const struct error *error);
 	void *user;
 	uint64_t seed; /* of jitter and UUIDs; 0: from the system */
 };
 
-/* The catalog owns `kvdb` from here on, also when this fails. -ENOMEM; -EINVAL with words for the cluster's name. */
+/*
+ * The catalog owns `kvdb` from here on, also when this fails. -ENOMEM; -EINVAL with words for the cluster's
+ * name.
+ */
 int catalog_open(struct kvdb *kvdb, const struct catalog_options *options, struct catalog **ret_catalog,
         struct error *error) MUST_CHECK;
 /*
- * Ends pending operations (-ECANCELED), gives up the node lease if `leave` (what the node holds is then free to be
- * taken over: only after it has detached all), and closes the kvdb. The handle is gone when fn runs; within 2 s.
+ * Ends pending operations (-ECANCELED), gives up the node lease if `leave` (what the node holds is then
+ * free to be taken over: only after it has detached all), and closes the kvdb. The handle is gone when fn
+ * runs; within 2 s.
  */
 void catalog_close(struct catalog *catalog, bool leave, void (*fn)(void *arg), void *arg);
 
@@ -224,7 +236,10 @@ int catalog_volume_find_uuid(const struct catalog *catalog, struct uuid volume,
 const struct catalog_replica *catalog_volume_replica(
         const struct catalog_volume *volume, struct uuid replica, const struct catalog_shard **ret_shard);
 
-/* Iteration: index 0, 1, ... until NULL. Nodes and classes by name, pools and volumes by UUID; damaged ones left out. */
+/*
+ * Iteration: index 0, 1, ... until NULL. Nodes and classes by name, pools and volumes by UUID; damaged ones
+ * left out.
+ */
 const struct catalog_node *catalog_node_at(const struct catalog *catalog, size_t index);
 const struct catalog_pool *catalog_pool_at(const struct catalog *catalog, size_t index);
 const struct catalog_class *catalog_class_at(const struct catalog *catalog, size_t index);
@@ -243,50 +258,59 @@ typedef void (*catalog_volume_fn)(
 void catalog_cluster_init(struct catalog *catalog, const uint8_t key[static CATALOG_KEY_BYTES],
         uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 /*
- * Checks that this is the cluster that the node belongs to: `expected` (none: no pool of an earlier life names one)
- * and the key. -ENOENT: not initialised. -ESTALE: another cluster. -EKEYREJECTED: another key.
+ * Checks that this is the cluster that the node belongs to: `expected` (none: no pool of an earlier life
+ * names one) and the key. -ENOENT: not initialised. -ESTALE: another cluster. -EKEYREJECTED: another key.
  */
 void catalog_cluster_join(struct catalog *catalog, const uint8_t key[static CATALOG_KEY_BYTES],
         struct uuid expected, uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 
 /*
- * Writes the node's record and takes its lease, which the catalog renews from then on until it is closed; a lease that
- * ran out is taken anew. -EEXIST: another node has this name (node->node differs), with words that tell whether it
- * lives. The same node with another session follows itself at once: the caller has made sure that the former agent is
- * dead (the lock of its state directory).
+ * Writes the node's record and takes its lease, which the catalog renews from then on until it is closed; a
+ * lease that ran out is taken anew. -EEXIST: another node has this name (node->node differs), with words
+ * that tell whether it lives. The same node with another session follows itself at once: the caller has
+ * made sure that the former agent is dead (the lock of its state directory).
  */
 void catalog_node_register(struct catalog *catalog, const struct catalog_node *node, struct uuid session,
         uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 /* Whether this node's lease is in force, as far as it can know. */
 bool catalog_node_lease_valid(const struct catalog *catalog);
 
-/* Makes the pool's record or replaces it. -EEXIST: another pool of the node has the name, or another node the pool. */
+/*
+ * Makes the pool's record or replaces it. -EEXIST: another pool of the node has the name, or another node
+ * the pool.
+ */
 void catalog_pool_put(struct catalog *catalog, const struct catalog_pool *pool, uint32_t timeout_ms,
         catalog_done_fn fn, void *arg);
 
 /*
- * Makes the volume: record, name, and the reservation of its size on every replica's pool, in one transaction. The
- * caller fills in name, size, class_name, fs, policies, labels, `volume` and the shards (UUIDs, replicas, voters).
- * Success with the existing record where that has the same `volume`.
+ * Makes the volume: record, name, and the reservation of its size on every replica's pool, in one
+ * transaction. The caller fills in name, size, class_name, fs, policies, labels, `volume` and the shards
+ * (UUIDs, replicas, voters). Success with the existing record where that has the same `volume`.
  * -EEXIST: the name is taken. -ENOSPC: a pool has no room (any longer): place anew. -ENOENT: no such pool.
  * -EHOSTDOWN: a pool isn't in state ok. -EINVAL: a bad field, named.
  */
 void catalog_volume_create(struct catalog *catalog, const struct catalog_volume *volume, uint32_t timeout_ms,
         catalog_volume_fn fn, void *arg);
 /*
- * Marks it as being deleted; its name is free at once. The nodes delete their replicas and say so by replica_removed();
- * with the last, the record goes. -ENOENT; -EBUSY names holder and since when.
+ * Marks it as being deleted; its name is free at once. The nodes delete their replicas and say so by
+ * replica_removed(); with the last, the record goes. -ENOENT; -EBUSY names holder and since when.
  */
 void catalog_volume_delete(
         struct catalog *catalog, struct uuid volume, uint32_t timeout_ms, catalog_done_fn fn, void *arg);
-/* A replica of a volume that is being deleted is no more: its reservation ends. Success where the volume has gone. */
+/*
+ * A replica of a volume that is being deleted is no more: its reservation ends. Success where the volume
+ * has gone.
+ */
 void catalog_replica_removed(struct catalog *catalog, struct uuid volume, struct uuid replica,
         uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 
 struct catalog_attach {
 	struct uuid volume;
 	struct uuid attachment; /* new for a new device; the old one for a device that lived on */
-	/* The holder's attachment for which the caller's PROBE has found no replica that heard from it; else none. */
+	/*
+	 * The holder's attachment for which the caller's PROBE has found no replica that heard from it;
+	 * else none.
+	 */
 	struct uuid probed;
 	bool force; /* succeeds a living holder: the caller is loud about it */
 };
@@ -296,7 +320,8 @@ struct catalog_attach {
  * configuration to open. Allowed when nobody or a steward holds it, or this node does; or the holder is dead:
  *   -EBUSY       a living node holds it (the words name it and since when).
  *   -EOWNERDEAD  the holder's lease has run out: PROBE the replicas, then ask again with `probed`.
- *   -EHOSTDOWN   the lease has run out, but this node hasn't had the kvdb in reach for a whole lease: ask again later.
+ *   -EHOSTDOWN   the lease has run out, but this node hasn't had the kvdb in reach for a whole lease: ask
+ *                again later.
  *   -ENOENT      no such volume, or it is being deleted.
  *   -ESTALE      this node's own lease isn't in force.
  */

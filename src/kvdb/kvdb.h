@@ -1,25 +1,29 @@
 /*
- * kvdb: the metadata database, as keys and values with revisions: get, list, compare-and-set transaction, lease,
- * watch. kvdb_sqlite.c serves several agents of one machine from one file; etcd v3 will serve a cluster through the
- * same functions, and tests have a simulated one. It knows nothing of volumes: src/catalog does.
+ * kvdb: the metadata database, as keys and values with revisions: get, list, compare-and-set transaction,
+ * lease, watch. kvdb_sqlite.c serves several agents of one machine from one file; etcd v3 will serve a
+ * cluster through the same functions, and tests have a simulated one. It knows nothing of volumes:
+ * src/catalog does.
  *
- *        kvdb_..._open() --> calls and watches --> kvdb_close() --> every pending call ends (-ECANCELED) --> fn
+ *        kvdb_..._open() --> calls and watches --> kvdb_close() --> every pending call ends (-ECANCELED)
+ *        --> fn
  *
- * Thread rule: the control thread. No callback runs inside the call that asked for it, and each call ends in exactly
- * one callback, at the latest at its deadline. Inputs are copied; what a callback is given is valid during it.
+ * Thread rule: the control thread. No callback runs inside the call that asked for it, and each call ends
+ * in exactly one callback, at the latest at its deadline. Inputs are copied; what a callback is given is
+ * valid during it.
  *
- * Error rule: result.rc is 0, KVDB_LOST (a transaction's compare failed, nothing was written) or a negative errno,
- * with words:
+ * Error rule: result.rc is 0, KVDB_LOST (a transaction's compare failed, nothing was written) or a negative
+ * errno, with words:
  *   -EAGAIN     the database is out of reach or too busy. A transaction has certainly not happened.
- *   -ETIMEDOUT  no answer within the deadline. A transaction may have happened, or may still: read, then decide.
+ *   -ETIMEDOUT  no answer within the deadline. A transaction may have happened, or may still: read, then
+ *               decide.
  *   -EIO        the database failed in the middle. The same doubt.
  *   -EBADMSG    the database is damaged, or isn't one of Quoin's.
  *   -ENOENT     no such key (get) or lease (keepalive, put with a lease: it has ended).
  *   -EINVAL     a key or value that is too long, a malformed transaction.
  *   -ECANCELED  the handle was closed first.
  *
- * Revisions: one counter for the whole database, raised by one with each transaction that writes. Every answer tells
- * the revision it was read at; reads are linearizable. A lease's keepalive raises nothing.
+ * Revisions: one counter for the whole database, raised by one with each transaction that writes. Every
+ * answer tells the revision it was read at; reads are linearizable. A lease's keepalive raises nothing.
  */
 #ifndef QUOIN_KVDB_H
 #define QUOIN_KVDB_H
@@ -67,8 +71,8 @@ void kvdb_get(struct kvdb *kvdb, const char *key, uint32_t timeout_ms, kvdb_done
 /* All keys that begin with `prefix`; none is rc 0 with count 0. */
 void kvdb_list(struct kvdb *kvdb, const char *prefix, uint32_t timeout_ms, kvdb_done_fn fn, void *arg);
 /*
- * The database's own UUID, made with it, and its revision. A UUID that changed or a revision that went back is a
- * database restored from a backup.
+ * The database's own UUID, made with it, and its revision. A UUID that changed or a revision that went back
+ * is a database restored from a backup.
  */
 void kvdb_identify(struct kvdb *kvdb, uint32_t timeout_ms, kvdb_done_fn fn, void *arg);
 
@@ -129,12 +133,13 @@ struct kvdb_event {
 };
 
 /*
- * `events` tells all changes of keys under the prefix, each once, in order; those of one transaction together. After
- * it, everything up to `revision` has been told. It is also called with count 0, to tell that: soon after any call
- * of this handle was answered at a higher revision.
+ * `events` tells all changes of keys under the prefix, each once, in order; those of one transaction
+ * together. After it, everything up to `revision` has been told. It is also called with count 0, to tell
+ * that: soon after any call of this handle was answered at a higher revision.
  *
- * `lost` (once, instead of going on): the changes wanted are no longer kept, or the database was restored from a
- * backup. The watch is over and gone: list again. While the database is only out of reach, a watch waits.
+ * `lost` (once, instead of going on): the changes wanted are no longer kept, or the database was restored
+ * from a backup. The watch is over and gone: list again. While the database is only out of reach, a watch
+ * waits.
  */
 struct kvdb_watch_callbacks {
 	void (*events)(void *arg, const struct kvdb_event *events, size_t count, uint64_t revision);
@@ -163,7 +168,10 @@ void kvdb_timer_set(struct kvdb *kvdb, struct kvdb_timer *timer, uint64_t after_
 void kvdb_timer_cancel(struct kvdb *kvdb, struct kvdb_timer *timer);
 const struct clock *kvdb_clock(const struct kvdb *kvdb);
 
-/* Ends watches (silently) and calls (-ECANCELED); the handle is gone when fn runs. Leases run on until they end. */
+/*
+ * Ends watches (silently) and calls (-ECANCELED); the handle is gone when fn runs. Leases run on until they
+ * end.
+ */
 void kvdb_close(struct kvdb *kvdb, void (*fn)(void *arg), void *arg);
 
 /* ---- SQLite ---- */
@@ -177,9 +185,9 @@ struct kvdb_sqlite_options {
 };
 
 /*
- * One file in WAL mode, for all agents of one machine; all access is on one thread of its own. Returns at once: a file
- * that can't be opened is told by the first call, and tried again by the next. -ENOMEM, -EINVAL (path), -errno of the
- * thread, with words.
+ * One file in WAL mode, for all agents of one machine; all access is on one thread of its own. Returns at
+ * once: a file that can't be opened is told by the first call, and tried again by the next. -ENOMEM,
+ * -EINVAL (path), -errno of the thread, with words.
  */
 int kvdb_sqlite_open(struct uv_loop_s *loop, const struct kvdb_sqlite_options *options,
         struct kvdb **ret_kvdb, struct error *error) MUST_CHECK;

@@ -1,10 +1,11 @@
 /*
- * placement: which pools get the replicas of a volume, and why. A pure function with a total order: the same input
- * gives the same answer on every node.
+ * placement: which pools get the replicas of a volume, and why. A pure function with a total order: the
+ * same input gives the same answer on every node.
  *
- * Hard rules: the pool is ok and its node up; its tier is one of the class's; it has room for the whole volume; distinct
- * zones (strict, or preferred); one copy a host, a host being its full path region/zone/rack/host, and one a node.
- * Then score: the least full, by what is provisioned; where two are equally full, a hash of volume and pool decides.
+ * Hard rules: the pool is ok and its node up; its tier is one of the class's; it has room for the whole
+ * volume; distinct zones (strict, or preferred); one copy a host, a host being its full path
+ * region/zone/rack/host, and one a node. Then score: the least full, by what is provisioned; where two are
+ * equally full, a hash of volume and pool decides.
  *
  * Thread rule: any. Nothing is kept: `result` points into the caller's arrays only by index.
  */
@@ -20,7 +21,10 @@
 
 #define PLACEMENT_FULL_PERCENT 95u /* of a pool's size used: no new replicas, whatever is provisioned */
 
-/* What placement needs to know of a pool; the strings are the caller's. All pools of one node have its topology. */
+/*
+ * What placement needs to know of a pool; the strings are the caller's. All pools of one node have its
+ * topology.
+ */
 struct placement_pool {
 	struct uuid pool;
 	const char *name, *node;
@@ -49,8 +53,8 @@ struct placement_result {
 };
 
 /*
- * -ENOSPC: can't be had; the words say which rule failed, by how much, and what could be done. -EINVAL: a malformed
- * request. -ENOMEM. O(count).
+ * -ENOSPC: can't be had; the words say which rule failed, by how much, and what could be done. -EINVAL: a
+ * malformed request. -ENOMEM. O(count).
  */
 int placement_choose(const struct placement_request *request, const struct placement_pool *pools,
         size_t count, struct placement_result *ret_result, struct error *error) MUST_CHECK;
@@ -72,13 +76,19 @@ struct placement_explain {
 	char text[160]; /* with the numbers */
 };
 
-/* As placement_choose(), and for every pool what became of it: explains[0 .. count), filled also where it fails. */
+/*
+ * As placement_choose(), and for every pool what became of it: explains[0 .. count), filled also where it
+ * fails.
+ */
 int placement_explain(const struct placement_request *request, const struct placement_pool *pools,
         size_t count, struct placement_result *ret_result, struct placement_explain *explains,
         struct error *error) MUST_CHECK;
 const char *placement_verdict_name(enum placement_verdict verdict); /* "taken", "node-down", ... */
 
-/* The catalog's pools as placement sees them; valid as long as the view's pointers. Free with free(). -ENOMEM. */
+/*
+ * The catalog's pools as placement sees them; valid as long as the view's pointers. Free with free().
+ * -ENOMEM.
+ */
 int placement_pools_read(
         const struct catalog *catalog, struct placement_pool **ret_pools, size_t *ret_count) MUST_CHECK;
 

@@ -1,13 +1,14 @@
 /*
- * reconcile: catalog + what is observed on this node -> what this node is to do next. A pure function: it keeps
- * nothing, so it may be called after every change, and at leisure; an action whose cause remains comes again. Who
- * carries actions out leaves out those that are under way.
+ * reconcile: catalog + what is observed on this node -> what this node is to do next. A pure function: it
+ * keeps nothing, so it may be called after every change, and at leisure; an action whose cause remains
+ * comes again. Who carries actions out leaves out those that are under way.
  *
- * Thread rule: the control thread (it reads the catalog's view). Strings in actions are the catalog's or the caller's:
- * valid as the view's pointers are.
+ * Thread rule: the control thread (it reads the catalog's view). Strings in actions are the catalog's or
+ * the caller's: valid as the view's pointers are.
  *
- * Nothing is destroyed on a guess: a replica is deleted only where the catalog's record says that its volume is being
- * deleted. One that no record names (a catalog from a backup?) is reported as an orphan, and stays.
+ * Nothing is destroyed on a guess: a replica is deleted only where the catalog's record says that its
+ * volume is being deleted. One that no record names (a catalog from a backup?) is reported as an orphan,
+ * and stays.
  */
 #ifndef QUOIN_RECONCILE_H
 #define QUOIN_RECONCILE_H
@@ -37,13 +38,18 @@ struct reconcile_observed {
 	/* The pools that this node has, open or failed, in the state they are in. */
 	const struct catalog_pool *pools;
 	unsigned pool_count;
-	/* Every replica on the pools that are open; also one that is being made. Pools that aren't open tell nothing. */
+	/*
+	 * Every replica on the pools that are open; also one that is being made. Pools that aren't open
+	 * tell nothing.
+	 */
 	const struct reconcile_replica *replicas;
 	unsigned replica_count;
 	/* Volumes whose device is here. */
 	const struct reconcile_volume *attached;
 	unsigned attached_count;
-	/* Volumes that should be here: somebody (a mount ID, an operator) asked, and has not taken it back. */
+	/*
+	 * Volumes that should be here: somebody (a mount ID, an operator) asked, and has not taken it back.
+	 */
 	const struct uuid *wanted;
 	unsigned wanted_count;
 	uint64_t used_step_bytes; /* used_bytes is told when it moved by this much; 0: 64 MiB */
@@ -52,15 +58,24 @@ struct reconcile_observed {
 /* ---- what is to be done ---- */
 
 enum reconcile_kind {
-	RECONCILE_NODE_REGISTER,  /* the record is missing or differs, or the lease's key is missing */
-	RECONCILE_POOL_PUT,       /* missing or differs: pool */
-	RECONCILE_REPLICA_CREATE, /* the record names it on an open pool here: volume, shard, replica, pool */
-	RECONCILE_REPLICA_DELETE, /* its volume is being deleted: volume, replica, pool; then REPLICA_REMOVED comes */
-	RECONCILE_REPLICA_REMOVED, /* deleted, or it never was, and the catalog doesn't know it: volume, replica */
-	RECONCILE_REPLICA_ORPHAN,  /* no record names it: replica, volume_uuid, pool; tell it, keep it */
-	RECONCILE_VOLUME_BRING_UP, /* held by this node and wanted, but not here: attach again: volume */
-	RECONCILE_VOLUME_RELEASE, /* held by this node, neither here nor wanted: clean up and detach: volume */
-	RECONCILE_VOLUME_TAKE_DOWN, /* here, but another holds it, or nobody, or it is gone: volume_uuid, attachment */
+	/* The record is missing or differs, or the lease's key is missing. */
+	RECONCILE_NODE_REGISTER,
+	/* The record is missing or differs: pool, pool_put. */
+	RECONCILE_POOL_PUT,
+	/* The record names it on an open pool here, where it isn't: volume, shard, replica, pool. */
+	RECONCILE_REPLICA_CREATE,
+	/* Its volume is being deleted: volume, replica, pool. Afterwards REPLICA_REMOVED comes. */
+	RECONCILE_REPLICA_DELETE,
+	/* Deleted, or never made, which the catalog doesn't know yet: volume, replica, pool. */
+	RECONCILE_REPLICA_REMOVED,
+	/* No record names it: replica, volume_uuid, pool. To be told, and kept. */
+	RECONCILE_REPLICA_ORPHAN,
+	/* Held by this node and wanted, but not here: to be attached again: volume, attachment. */
+	RECONCILE_VOLUME_BRING_UP,
+	/* Held by this node, neither here nor wanted: to be cleaned up and detached: volume, attachment. */
+	RECONCILE_VOLUME_RELEASE,
+	/* Here, but another holds it, or nobody, or it is gone: volume (or NULL), attachment. */
+	RECONCILE_VOLUME_TAKE_DOWN,
 };
 
 struct reconcile_action {
