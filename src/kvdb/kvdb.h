@@ -55,8 +55,9 @@ struct kvdb_item {
 
 struct kvdb_result {
 	int rc;
-	const struct error *error;     /* words, where rc is not 0; never NULL */
-	uint64_t revision;             /* of the database, when it was read or written; 0 where rc < 0 */
+	const struct error *error; /* words, where rc is not 0; never NULL */
+	uint64_t
+	        revision; /* of the database, when it was read or written; 0 where rc < 0, but for -ENOENT of a get */
 	const struct kvdb_item *items; /* get: one; list: in order of keys (strcmp) */
 	size_t count;
 	uint64_t lease;       /* grant */

@@ -1,0 +1,160 @@
+/* What the worker looks after between requests: other agents' changes, and leases whose time is over. */
+#include "kvdb/sqlite_store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SWEEP_MAX 64u /* leases ended in one go */
+
+int store_data_version(struct store *store, uint64_t *ret_version)
+{
+	sqlite3_stmt *statement = store_statement(store, STORE_DATA_VERSION);
+	int code;
+
+	if (!statement)
+		return sqlite3_errcode(store->db);
+	code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		*ret_version = (uint64_t)sqlite3_column_int64(statement, 0);
+	(void)sqlite3_reset(statement);
+	return code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
+/* ---- events ---- */
+
+void store_events_free(struct store_events *events)
+{
+	for (size_t i = 0; i < events->count; i++)
+		free((void *)(uintptr_t)events->events[i].key);
+	free(events->events);
+	*events = (struct store_events){ 0 };
+}
+
+static int event_add(struct store_events *events, const struct kvdb_event *event)
+{
+	size_t key_bytes = strlen(event->key) + 1;
+	char *copy;
+
+	if (events->count == events->capacity) {
+		size_t capacity = events->capacity ? 2 * events->capacity : 8;
+		struct kvdb_event *grown = realloc(events->events, capacity * sizeof(*grown));
+
+		if (!grown)
+			return SQLITE_NOMEM;
+		events->events = grown;
+		events->capacity = capacity;
+	}
+	copy = malloc(key_bytes + event->value_bytes + 1);
+	if (!copy)
+		return SQLITE_NOMEM;
+	memcpy(copy, event->key, key_bytes);
+	if (event->value_bytes > 0)
+		memcpy(copy + key_bytes, event->value, event->value_bytes);
+	events->events[events->count] = *event;
+	events->events[events->count].key = copy;
+	if (event->value)
+		events->events[events->count].value = (uint8_t *)copy + key_bytes;
+	events->count++;
+	return SQLITE_OK;
+}
+
+int store_events_read(
+        struct store *store, const char *prefix, uint64_t from, uint64_t to, struct store_events *events)
+{
+	static const uint8_t empty[1];
+	char upper[KVDB_MAX_KEY_LEN + 2];
+	sqlite3_stmt *statement = store_statement(store, STORE_HISTORY_READ);
+	int code;
+
+	*events = (struct store_events){ 0 };
+	if (!statement)
+		return sqlite3_errcode(store->db);
+	store_prefix_upper(prefix, upper);
+	(void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)from);
+	(void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)to);
+	(void)sqlite3_bind_text(statement, 3, prefix, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_text(statement, 4, upper, -1, SQLITE_STATIC);
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+		bool deleted = sqlite3_column_type(statement, 2) == SQLITE_NULL;
+		const uint8_t *blob = sqlite3_column_blob(statement, 2);
+		struct kvdb_event event = {
+			.revision = (uint64_t)sqlite3_column_int64(statement, 0),
+			.key = (const char *)sqlite3_column_text(statement, 1),
+			.value = deleted ? NULL
+			         : blob  ? blob
+			                 : empty,
+			.value_bytes = (size_t)sqlite3_column_bytes(statement, 2),
+		};
+
+		code = event_add(events, &event);
+		if (code != SQLITE_OK)
+			break;
+	}
+	(void)sqlite3_reset(statement);
+	if (code == SQLITE_DONE)
+		return SQLITE_OK;
+	store_events_free(events);
+	return code;
+}
+
+/* ---- leases ---- */
+
+/*
+ * One of another boot is over. One of this boot is over when its time is, but only a process that has had the
+ * database in reach for as long as the lease may say so: else the outage that kept this process out may
+ * have kept the owner from renewing it, and all leases would end with the outage.
+ */
+static bool lease_is_over(
+        const struct store *store, uint64_t now_ns, uint64_t ends_ns, uint64_t ttl_ms, const char *boot)
+{
+	if (strcmp(boot, store->boot_id) != 0)
+		return true;
+	return now_ns >= ends_ns && store->reach_since_ns != 0 &&
+	       now_ns - store->reach_since_ns >= ttl_ms * NS_PER_MS;
+}
+
+static int leases_over(struct store *store, uint64_t over[static SWEEP_MAX], unsigned *ret_count)
+{
+	sqlite3_stmt *statement = store_statement(store, STORE_LEASES);
+	uint64_t now_ns = clock_now_ns(clock_system());
+	unsigned count = 0;
+	int code;
+
+	if (!statement)
+		return sqlite3_errcode(store->db);
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW && count < SWEEP_MAX) {
+		if (lease_is_over(store, now_ns, (uint64_t)sqlite3_column_int64(statement, 2),
+		            (uint64_t)sqlite3_column_int64(statement, 1),
+		            (const char *)sqlite3_column_text(statement, 3)))
+			over[count++] = (uint64_t)sqlite3_column_int64(statement, 0);
+	}
+	(void)sqlite3_reset(statement);
+	*ret_count = count;
+	return code == SQLITE_DONE || code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
+int store_leases_sweep(struct store *store, unsigned *ret_ended)
+{
+	struct store_change change = { 0 };
+	uint64_t over[SWEEP_MAX];
+	unsigned count;
+	int code = leases_over(store, over, &count);
+
+	*ret_ended = 0;
+	if (code != SQLITE_OK || count == 0)
+		return code;
+	code = store_run(store, STORE_BEGIN_WRITE);
+	if (code == SQLITE_OK)
+		code = store_meta_read(store);
+	/* Again, inside the transaction: one may have been renewed. */
+	if (code == SQLITE_OK)
+		code = leases_over(store, over, &count);
+	for (unsigned i = 0; i < count && code == SQLITE_OK; i++)
+		code = store_change_lease_end(store, &change, over[i]);
+	if (code == SQLITE_OK)
+		code = store_change_commit(store, &change);
+	if (code == SQLITE_OK)
+		*ret_ended = count;
+	return code;
+}
