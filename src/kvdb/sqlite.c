@@ -253,6 +253,7 @@ out_lock:
 	uv_mutex_destroy(&handle->lock);
 out:
 	(void)error_set(error, rc, "can't start the metadata thread: %s", uv_strerror(rc));
+	store_done(&handle->store);
 	free(handle);
 	return rc;
 }

@@ -1,0 +1,70 @@
+/*
+ * Records as bytes: a header, then a protobuf-c message. What is read here was written by others, and perhaps damaged
+ * since: everything is checked, and what fails is one error with words.
+ *
+ *   0 magic "Qr"   2 kind u8   3 format u8 (1)   4 crc32c u32 (little-endian; of bytes 0..3 and the message)   8 message
+ */
+#ifndef QUOIN_CATALOG_RECORD_H
+#define QUOIN_CATALOG_RECORD_H
+
+#include "catalog/catalog.h"
+
+#define RECORD_HEADER_BYTES 8u
+/* 64 shards of 8 replicas, with names of 128 characters, come to 90 KiB; labels to 32 KiB. */
+#define RECORD_MAX_BYTES (256u * 1024)
+
+enum record_kind {
+	RECORD_CLUSTER = 1,
+	RECORD_NODE,
+	RECORD_LIVE,
+	RECORD_POOL,
+	RECORD_RESERVATION,
+	RECORD_VOLUME,
+	RECORD_NAME,
+	RECORD_CLASS,
+	RECORD_KINDS, /* one more than the last */
+};
+
+#define KEY_CHECK_BYTES 32u
+
+struct record_cluster {
+	struct catalog_cluster cluster; /* first: what the view shows */
+	uint8_t key_check[KEY_CHECK_BYTES];
+};
+
+struct record_live {
+	struct uuid session;
+	uint64_t since_ns;
+};
+
+struct record_reservation {
+	uint64_t provisioned_bytes;
+	uint32_t replica_count;
+};
+
+struct record_name {
+	struct uuid volume;
+};
+
+/* Bytes on the heap, for free(). */
+struct record_bytes {
+	uint8_t *bytes;
+	size_t len_bytes;
+};
+
+/*
+ * Encodes the C record of a kind: catalog_node, record_live, catalog_pool, record_reservation, catalog_volume,
+ * record_name, catalog_class, record_cluster. -ENOMEM; -EINVAL above RECORD_MAX_BYTES.
+ */
+int record_encode(enum record_kind kind, const void *record, struct record_bytes *ret_bytes) MUST_CHECK;
+/* Makes the C record, for record_free(). -EBADMSG with words; -ENOMEM. */
+int record_decode(enum record_kind kind, const uint8_t *bytes, size_t len_bytes, void **ret_record,
+	struct error *error) MUST_CHECK;
+/* NULL is fine. */
+void record_free(enum record_kind kind, void *record);
+
+/* A deep copy. NULL: out of memory. */
+struct catalog_volume *catalog_volume_copy(const struct catalog_volume *volume);
+void catalog_volume_free(struct catalog_volume *volume);
+
+#endif
