@@ -1,0 +1,86 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/names.h"
+
+static void ordinary_names_pass(void **state)
+{
+	static const char *const good[] = { "a", "0", "db-1", "My_Volume.2026", "x..", "A-_." };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_int_equal(name_check("volume name", good[i], NULL), 0);
+}
+
+static void a_bad_character_is_named_with_its_place(void **state)
+{
+	struct error error;
+
+	(void)state;
+	assert_int_equal(name_check("volume name", "ab/c", &error), -EINVAL);
+	assert_non_null(strstr(error.text, "volume name"));
+	assert_non_null(strstr(error.text, "character 3, '/'"));
+	assert_int_equal(name_check("node name", "-a", &error), -EINVAL);
+	assert_non_null(strstr(error.text, "character 1, '-'"));
+	assert_int_equal(name_check("node name", "a\nb", &error), -EINVAL);
+	assert_non_null(strstr(error.text, "byte 0x0a"));
+	assert_null(strchr(error.text, '\n'));
+	assert_int_equal(name_check("node name", "\xc3\xa4", &error), -EINVAL);
+	assert_non_null(strstr(error.text, "byte 0xc3"));
+	assert_int_equal(name_check("node name", "..", &error), -EINVAL);
+	assert_int_equal(name_check("node name", "", &error), -EINVAL);
+	assert_non_null(strstr(error.text, "empty"));
+}
+
+static void a_name_has_at_most_128_characters(void **state)
+{
+	char name[NAME_MAX_LEN + 2];
+	struct error error;
+
+	(void)state;
+	memset(name, 'n', sizeof(name));
+	name[NAME_MAX_LEN] = '\0';
+	assert_int_equal(name_check("pool name", name, NULL), 0);
+	name[NAME_MAX_LEN] = 'n';
+	name[NAME_MAX_LEN + 1] = '\0';
+	assert_int_equal(name_check("pool name", name, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "128"));
+}
+
+static void the_nearest_word_is_found_up_to_three_edits_away(void **state)
+{
+	static const char *const options[] = { "size", "class", "replicas", "fs" };
+	char longer[NAME_MAX_LEN + 2];
+
+	(void)state;
+	assert_string_equal(name_nearest("sise", options, 4), "size");
+	assert_string_equal(name_nearest("replica", options, 4), "replicas");
+	assert_string_equal(name_nearest("clas", options, 4), "class");
+	assert_string_equal(name_nearest("fs", options, 4), "fs");
+	assert_string_equal(name_nearest("eplicsa", options, 4), "replicas");
+	assert_null(name_nearest("encryption", options, 4));
+	assert_null(name_nearest("size", options, 0));
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	assert_null(name_nearest(longer, options, 4));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ordinary_names_pass),
+		cmocka_unit_test(a_bad_character_is_named_with_its_place),
+		cmocka_unit_test(a_name_has_at_most_128_characters),
+		cmocka_unit_test(the_nearest_word_is_found_up_to_three_edits_away),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
