@@ -1,0 +1,73 @@
+/* What is to be seen of a volume from outside. */
+#include "datapath/private.h"
+
+#include <stdio.h>
+
+void io_stats_add(struct io_stats *stats, uint64_t bytes, uint64_t latency_ns, int rc)
+{
+	unsigned bucket = 0;
+
+	while (bucket < HISTOGRAM_BUCKETS - 1 && latency_ns > (16 * NS_PER_US) << bucket)
+		bucket++;
+	stats->ops++;
+	if (rc != 0) {
+		stats->errors++;
+		return;
+	}
+	stats->bytes += bytes;
+	stats->latency_ns_sum += latency_ns;
+	stats->latency[bucket]++;
+}
+
+static enum replica_status status_of(const struct coordinator_voter_status *voter)
+{
+	if (voter->retired)
+		return REPLICA_RETIRED;
+	if (!voter->up || !voter->promised)
+		return REPLICA_AWAY;
+	if (voter->syncing)
+		return REPLICA_SYNCING;
+	if (voter->damaged)
+		return REPLICA_DAMAGED;
+	return voter->complete ? REPLICA_COMPLETE : REPLICA_SYNCING;
+}
+
+static void voter_fill(struct voter_stats *to, const struct volume *volume, unsigned i,
+        const struct coordinator_voter_status *from)
+{
+	to->replica = volume->voters[i].replica;
+	snprintf(to->node, sizeof(to->node), "%s", volume->spec.voters[i].node);
+	to->status = status_of(from);
+	to->connected = from->up;
+	to->matched = from->matched;
+	to->durable_seq = from->durable_seq;
+	to->lag_entries = from->lag_entries;
+	to->lag_bytes = from->lag_bytes;
+	to->sync_done_bytes = from->sync_done_grains * GRAIN_BYTES;
+	to->sync_total_bytes = from->sync_total_grains * GRAIN_BYTES;
+}
+
+void volume_stats_get(const struct volume *volume, struct volume_stats *ret_stats)
+{
+	struct coordinator_status status;
+
+	coordinator_status_get(volume->coordinator, datapath_now_ns(volume->datapath), &status);
+	*ret_stats = (struct volume_stats){
+		.volume = volume->spec.volume,
+		.state = volume->state,
+		.epoch = volume->spec.epoch,
+		.last_seq = status.last_seq,
+		.commit_seq = status.commit_seq,
+		.in_flight = volume->in_flight,
+		.quorum_waits = status.quorum_waits,
+		.healed_blocks = volume->healed_blocks,
+		.remote_reads = volume->remote_reads,
+		.read = volume->read_stats,
+		.write = volume->write_stats,
+		.trim = volume->trim_stats,
+		.voter_count = volume->spec.voter_count,
+	};
+	snprintf(ret_stats->name, sizeof(ret_stats->name), "%s", volume->spec.name);
+	for (unsigned i = 0; i < volume->spec.voter_count; i++)
+		voter_fill(&ret_stats->voters[i], volume, i, &status.voters[i]);
+}
