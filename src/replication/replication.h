@@ -201,7 +201,7 @@ void replica_tick(struct replica *replica, uint64_t now_ns);
 
 /*
  * A message from a coordinator; `from` is the driver's handle of the connection (answers go to it; 0 is none). The store's present
- * figures come along: what the answer must tell. The driver polls after each event.
+ * figures come along: what the answer must tell. The driver polls after each event, while the figures still stand.
  */
 struct replica_figures {
 	struct position last;
@@ -220,7 +220,7 @@ void replica_truncated(struct replica *replica, int rc, const struct replica_fig
 void replica_state_written(struct replica *replica, int rc, const struct replica_figures *figures, uint64_t now_ns);
 void replica_log_reset_done(struct replica *replica, int rc, uint64_t now_ns);
 void replica_grain_written(struct replica *replica, uint64_t to, const struct message *answer_to, int rc, uint64_t now_ns);
-void replica_applied(struct replica *replica, uint64_t seq, int rc, uint64_t now_ns);
+void replica_applied(struct replica *replica, uint64_t seq, int rc, const struct replica_figures *figures);
 
 /*
  * Whether a read of this session at read_seq may be served from here now: 0, or -EAGAIN (not matched that far, incomplete) or

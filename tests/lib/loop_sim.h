@@ -32,7 +32,7 @@ struct sim_clock {
 
 struct loop_sim_node {
 	struct sim_clock clock;
-	struct loop *loop; /* NULL: not running */
+	struct loop *loop;	  /* NULL: not running */
 	uint64_t paused_until_ns; /* the world's time; it runs nothing before */
 };
 

@@ -29,10 +29,10 @@ struct end {
 	struct end *other;
 	struct list inbox; /* packets to this end */
 	uint64_t inbox_bytes;
-	uint64_t last_at_ns; /* of the packet sent to this end last */
-	bool full; /* this end's owner was refused */
+	uint64_t last_at_ns;	  /* of the packet sent to this end last */
+	bool full;		  /* this end's owner was refused */
 	struct sim_event deliver; /* to this end */
-	struct sim_event ended; /* tells this end's owner that it is down */
+	struct sim_event ended;	  /* tells this end's owner that it is down */
 	int ended_rc;
 	const char *ended_why;
 	uint64_t base_delay_ns; /* of this direction */
@@ -161,7 +161,9 @@ static int packet_parse(struct end *to, struct packet *packet, struct frame *ret
 		return -EPROTO;
 	if (crc32c(at, header.body_bytes + list_bytes) != header.body_crc)
 		return -EPROTO;
-	*ret_frame = (struct frame){ .type = header.type, .target = header.target, .body = at, .body_bytes = header.body_bytes };
+	*ret_frame = (struct frame){
+		.type = header.type, .target = header.target, .body = at, .body_bytes = header.body_bytes
+	};
 	if (header.payload_bytes == 0)
 		return 0;
 	r = reader_init(at + header.body_bytes, list_bytes);
@@ -218,7 +220,8 @@ static void deliver(struct sim_event *event)
 		buf_put(frame.payload);
 	} else {
 		end_down_at(to, net->sim->now_ns, rc, "a frame was malformed");
-		end_down_at(to->other, net->sim->now_ns + between(net, 0, net->options.delay_max_ns), -ECONNRESET, "reset");
+		end_down_at(to->other, net->sim->now_ns + between(net, 0, net->options.delay_max_ns),
+			-ECONNRESET, "reset");
 	}
 	free(packet);
 	schedule(to);
@@ -284,7 +287,9 @@ static void sim_close(struct net_conn *conn)
 	/* What was sent before may still get there, or not. */
 	if (random_chance(&net->random, 1, 2))
 		packets_drop(end->other);
-	end_down_at(end->other, now_ns + between(net, net->options.delay_min_ns, 2 * net->options.delay_max_ns), -ECONNRESET, "reset");
+	end_down_at(end->other,
+		now_ns + between(net, net->options.delay_min_ns, 2 * net->options.delay_max_ns), -ECONNRESET,
+		"reset");
 }
 
 static void end_init(struct connection *c, unsigned i, struct net_sim *net, unsigned node)
@@ -344,8 +349,8 @@ static void established(struct sim_event *event)
 	loop_sim_kick(net->sim, client->node);
 }
 
-static int sim_connect(struct net *from, const struct net_address *to, const struct net_handler *handler, void *user,
-	struct net_conn **ret_conn)
+static int sim_connect(struct net *from, const struct net_address *to, const struct net_handler *handler,
+	void *user, struct net_conn **ret_conn)
 {
 	struct sim_net_node *node = container_of(from, struct sim_net_node, net);
 	struct net_sim *net = node->fabric;
@@ -371,7 +376,8 @@ static const struct net_ops ops = { sim_connect, sim_send, sim_close };
 
 /* ---- life and faults ---- */
 
-int net_sim_new(struct loop_sim *sim, uint64_t seed, const struct net_sim_options *options, struct net_sim **ret_net)
+int net_sim_new(
+	struct loop_sim *sim, uint64_t seed, const struct net_sim_options *options, struct net_sim **ret_net)
 {
 	struct net_sim *net = calloc(1, sizeof(*net));
 
@@ -395,7 +401,7 @@ void net_sim_free(struct net_sim *net)
 		return;
 	for (unsigned i = 0; i < SIM_MAX_NODES; i++)
 		net->nodes[i].running = false;
-	list_for_each_safe(at, &net->connections)
+	list_for_each_safe (at, &net->connections)
 		connection_settle(list_entry(at, struct connection, node));
 	free(net);
 }
@@ -415,7 +421,7 @@ struct net *net_sim_node_start(struct net_sim *net, unsigned node, struct buf_po
 void net_sim_node_stop(struct net_sim *net, unsigned node, bool silent)
 {
 	net->nodes[node].running = false;
-	list_for_each_safe(at, &net->connections) {
+	list_for_each_safe (at, &net->connections) {
 		struct connection *c = list_entry(at, struct connection, node);
 
 		for (unsigned i = 0; i < 2; i++) {
@@ -425,7 +431,8 @@ void net_sim_node_stop(struct net_sim *net, unsigned node, bool silent)
 				continue;
 			packets_drop(end);
 			if (!silent)
-				end_down_at(end->other, net->sim->now_ns + between(net, 0, 2 * net->options.delay_max_ns),
+				end_down_at(end->other,
+					net->sim->now_ns + between(net, 0, 2 * net->options.delay_max_ns),
 					-ECONNRESET, "reset");
 		}
 		connection_settle(c);
@@ -442,7 +449,7 @@ void net_sim_cut(struct net_sim *net, unsigned from, unsigned to, bool cut)
 	net->cut[from][to] = cut;
 	if (cut)
 		return;
-	list_for_each(at, &net->connections) {
+	list_for_each (at, &net->connections) {
 		struct connection *c = list_entry(at, struct connection, node);
 
 		schedule(&c->ends[0]);
@@ -463,7 +470,7 @@ static struct connection *pick(struct net_sim *net, bool with_packets)
 	struct connection *picked = NULL;
 	uint64_t count = 0;
 
-	list_for_each(at, &net->connections) {
+	list_for_each (at, &net->connections) {
 		struct connection *c = list_entry(at, struct connection, node);
 
 		if (!c->is_established || c->ends[0].state != END_UP || c->ends[1].state != END_UP)
@@ -487,7 +494,8 @@ bool net_sim_reset_one(struct net_sim *net)
 
 		if (random_chance(&net->random, 3, 4))
 			packets_drop(end);
-		end_down_at(end, net->sim->now_ns + between(net, 0, 4 * net->options.delay_max_ns), -ECONNRESET, "reset");
+		end_down_at(end, net->sim->now_ns + between(net, 0, 4 * net->options.delay_max_ns),
+			-ECONNRESET, "reset");
 	}
 	return true;
 }

@@ -21,7 +21,8 @@ struct net_sim_options {
 	void *arg;
 };
 
-int net_sim_new(struct loop_sim *sim, uint64_t seed, const struct net_sim_options *options, struct net_sim **ret_net) MUST_CHECK;
+int net_sim_new(struct loop_sim *sim, uint64_t seed, const struct net_sim_options *options,
+	struct net_sim **ret_net) MUST_CHECK;
 void net_sim_free(struct net_sim *net);
 
 /* The node's side; it listens at address "node-N" from now on. Payloads arrive in `bufs`. */

@@ -145,8 +145,8 @@ static bool content_of(const struct history *h, uint32_t block, const uint8_t *d
 	return memcmp(expected, data, BLOCK_BYTES) == 0;
 }
 
-bool history_read(struct history *h, uint64_t began, uint32_t first, uint32_t count, const uint8_t *data, char *text,
-	size_t text_len)
+bool history_read(struct history *h, uint64_t began, uint32_t first, uint32_t count, const uint8_t *data,
+	char *text, size_t text_len)
 {
 	uint64_t ended = history_stamp(h);
 
@@ -156,7 +156,9 @@ bool history_read(struct history *h, uint64_t began, uint32_t first, uint32_t co
 		struct sight sight = { 0, began, ended };
 
 		if (!content_of(h, first + i, data + (size_t)i * BLOCK_BYTES, &sight.value)) {
-			snprintf(text, text_len, "block %" PRIu32 ": a read returned bytes that nobody wrote there", first + i);
+			snprintf(text, text_len,
+				"block %" PRIu32 ": a read returned bytes that nobody wrote there",
+				first + i);
 			return false;
 		}
 		if (b->count == b->capacity)
@@ -230,15 +232,18 @@ static const struct zone *zone_around(const struct zone *zones, uint32_t count, 
 	return NULL;
 }
 
-static void say(char *text, size_t len, uint32_t block, const char *what, uint32_t value, const struct zone *other)
+static void say(
+	char *text, size_t len, uint32_t block, const char *what, uint32_t value, const struct zone *other)
 {
-	snprintf(text, len, "block %" PRIu32 ": %s: write %" PRIu32 " against write %" PRIu32 ", which was there from %" PRIu64 " to %" PRIu64,
+	snprintf(text, len,
+		"block %" PRIu32 ": %s: write %" PRIu32 " against write %" PRIu32
+		", which was there from %" PRIu64 " to %" PRIu64,
 		block, what, value, other->value, other->first_end, other->last_begin);
 }
 
 /* A read of zeroes needs a trim (or the beginning) that nothing has certainly overwritten before the read. */
-static bool zeroes_are_possible(const struct history *h, const struct block *b, const struct sight *read, const struct zone *all,
-	uint32_t all_count)
+static bool zeroes_are_possible(const struct history *h, const struct block *b, const struct sight *read,
+	const struct zone *all, uint32_t all_count)
 {
 	for (uint32_t t = 0; t <= b->write_count; t++) {
 		const struct write *trim = t ? &h->writes[b->writes[t - 1]] : NULL;
@@ -255,8 +260,8 @@ static bool zeroes_are_possible(const struct history *h, const struct block *b, 
 	return false;
 }
 
-static bool block_check_zeroes(const struct history *h, uint32_t n, const struct zone *all, uint32_t all_count, const struct zone *forward,
-	uint32_t forward_count, char *text, size_t len)
+static bool block_check_zeroes(const struct history *h, uint32_t n, const struct zone *all,
+	uint32_t all_count, const struct zone *forward, uint32_t forward_count, char *text, size_t len)
 {
 	const struct block *b = &h->blocks[n];
 	const struct zone *other;
@@ -268,8 +273,10 @@ static bool block_check_zeroes(const struct history *h, uint32_t n, const struct
 			return false;
 		}
 		if (!zeroes_are_possible(h, b, &b->sights[i], all, all_count)) {
-			snprintf(text, len, "block %" PRIu32 ": a read from %" PRIu64 " to %" PRIu64 " returned zeroes, which had been overwritten", n,
-				b->sights[i].began, b->sights[i].ended);
+			snprintf(text, len,
+				"block %" PRIu32 ": a read from %" PRIu64 " to %" PRIu64
+				" returned zeroes, which had been overwritten",
+				n, b->sights[i].began, b->sights[i].ended);
 			return false;
 		}
 	}
@@ -287,7 +294,8 @@ static bool block_check_zeroes(const struct history *h, uint32_t n, const struct
 	return true;
 }
 
-static bool block_check(const struct history *h, uint32_t n, struct zone *all, struct zone *forward, char *text, size_t len)
+static bool block_check(
+	const struct history *h, uint32_t n, struct zone *all, struct zone *forward, char *text, size_t len)
 {
 	struct block *b = &h->blocks[n];
 	uint32_t all_count = 0, forward_count = 0;
@@ -300,7 +308,9 @@ static bool block_check(const struct history *h, uint32_t n, struct zone *all, s
 		if (h->writes[b->writes[i]].trim)
 			continue;
 		if (!zone_of(h, b, b->writes[i], zone)) {
-			snprintf(text, len, "block %" PRIu32 ": write %" PRIu32 " was read before it was asked", n, b->writes[i]);
+			snprintf(text, len,
+				"block %" PRIu32 ": write %" PRIu32 " was read before it was asked", n,
+				b->writes[i]);
 			return false;
 		}
 		all_count++;
@@ -310,7 +320,8 @@ static bool block_check(const struct history *h, uint32_t n, struct zone *all, s
 	qsort(forward, forward_count, sizeof(*forward), by_first_end);
 	for (uint32_t i = 1; i < forward_count; i++)
 		if (forward[i].first_end < forward[i - 1].last_begin) {
-			say(text, len, n, "two values at once, or one that came back", forward[i].value, &forward[i - 1]);
+			say(text, len, n, "two values at once, or one that came back", forward[i].value,
+				&forward[i - 1]);
 			return false;
 		}
 	for (uint32_t i = 0; i < all_count; i++) {
@@ -320,7 +331,8 @@ static bool block_check(const struct history *h, uint32_t n, struct zone *all, s
 			continue;
 		other = zone_around(forward, forward_count, all[i].last_begin, all[i].first_end);
 		if (other) {
-			say(text, len, n, "a write took effect and was undone, or was lost", all[i].value, other);
+			say(text, len, n, "a write took effect and was undone, or was lost", all[i].value,
+				other);
 			return false;
 		}
 	}

@@ -28,7 +28,8 @@ void history_fill(uint32_t write, uint32_t block, uint8_t *data);
 /* A read begins: hand the stamp back at its end. */
 uint64_t history_stamp(struct history *h);
 /* The read's data has come. False when a block holds what was never written there; `text` says what. */
-bool history_read(struct history *h, uint64_t began, uint32_t first, uint32_t count, const uint8_t *data, char *text, size_t text_len);
+bool history_read(struct history *h, uint64_t began, uint32_t first, uint32_t count, const uint8_t *data,
+	char *text, size_t text_len);
 
 /* Looks at all blocks. False: `text` says which block, and which operations contradict each other. */
 bool history_check(struct history *h, char *text, size_t text_len);
