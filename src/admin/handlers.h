@@ -1,0 +1,49 @@
+/* Private to admin: the handlers, and the JSON of each kind of thing. */
+#ifndef QUOIN_ADMIN_HANDLERS_H
+#define QUOIN_ADMIN_HANDLERS_H
+
+#include "admin/admin.h"
+
+struct admin {
+	struct volumes *volumes;
+	struct http_server *server;
+	struct http_server *metrics;
+	char node[NAME_MAX_LEN + 1];
+	unsigned closing; /* servers that aren't gone yet */
+	void (*close_fn)(void *arg);
+	void *close_arg;
+};
+
+/* status.c */
+void handle_status(struct http_request *request, void *arg);
+/* nodes.c */
+void handle_nodes(struct http_request *request, void *arg);
+/* pools.c */
+void handle_pools(struct http_request *request, void *arg);
+void handle_pool_add(struct http_request *request, void *arg);
+/* volume_get.c */
+void handle_volumes(struct http_request *request, void *arg);
+void handle_volume(struct http_request *request, void *arg);
+/* volume_ops.c */
+void handle_volume_create(struct http_request *request, void *arg);
+void handle_volume_remove(struct http_request *request, void *arg);
+void handle_volume_attach(struct http_request *request, void *arg);
+void handle_volume_detach(struct http_request *request, void *arg);
+/* trace.c */
+void handle_volume_trace(struct http_request *request, void *arg);
+/* events.c */
+void handle_events(struct http_request *request, void *arg);
+/* metrics.c */
+void handle_metrics(struct http_request *request, void *arg);
+
+/* volume_json.c */
+json_t *volume_json(const struct volume_view *view, bool with_stats);
+/* volume_get.c: answers with the volume as it is now, or with the error. */
+void respond_volume(struct http_request *request, unsigned status, const char *name);
+/* json.c: a UUID's text; a time's text, null where there is none. */
+json_t *uuid_json(struct uuid uuid);
+json_t *time_json(const char *text);
+/* {"version": 1, key: value}; takes the reference to value. */
+json_t *answer_json(const char *key, json_t *value);
+
+#endif

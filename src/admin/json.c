@@ -1,0 +1,19 @@
+/* What all answers have in common. */
+#include "admin/handlers.h"
+
+json_t *uuid_json(struct uuid uuid)
+{
+	char text[UUID_TEXT_LEN + 1];
+
+	return json_string(uuid_format(uuid, text));
+}
+
+json_t *time_json(const char *text)
+{
+	return text[0] ? json_string(text) : json_null();
+}
+
+json_t *answer_json(const char *key, json_t *value)
+{
+	return json_pack("{s:i, s:o}", "version", 1, key, value);
+}

@@ -1,0 +1,105 @@
+/* GET and POST /v1/pools */
+#include <errno.h>
+#include <string.h>
+
+#include "admin/handlers.h"
+
+static json_t *pool_json(const struct pool_view *view)
+{
+	json_t *pool = json_pack("{s:o, s:s, s:s, s:o, s:s, s:o, s:s, s:I, s:I, s:I, s:b}", "uuid",
+	        uuid_json(view->pool), "name", view->name, "node", view->node, "path",
+	        http_json_text(view->path), "tier", view->tier, "tier_reason",
+	        http_json_text(view->tier_reason), "state", view->state, "size_bytes",
+	        (json_int_t)view->size_bytes, "used_bytes", (json_int_t)view->used_bytes, "provisioned_bytes",
+	        (json_int_t)view->provisioned_bytes, "local", (int)view->local);
+
+	if (view->local) {
+		json_object_set_new(
+		        pool, "journal_bytes", json_integer((json_int_t)view->info.journal_bytes));
+		json_object_set_new(
+		        pool, "journal_used_bytes", json_integer((json_int_t)view->info.journal_used_bytes));
+		json_object_set_new(
+		        pool, "checksum_errors", json_integer((json_int_t)view->info.checksum_errors));
+	}
+	return pool;
+}
+
+static bool pool_append(void *arg, const struct pool_view *view)
+{
+	json_array_append_new(arg, pool_json(view));
+	return true;
+}
+
+void handle_pools(struct http_request *request, void *arg)
+{
+	struct admin *admin = arg;
+	json_t *pools = json_array();
+
+	volumes_each_pool(admin->volumes, pool_append, pools);
+	http_respond_json(request, 200, answer_json("pools", pools));
+}
+
+struct pool_search {
+	const char *name;
+	json_t *found;
+};
+
+static bool pool_is_it(void *arg, const struct pool_view *view)
+{
+	struct pool_search *search = arg;
+
+	if (!view->local || strcmp(view->name, search->name) != 0)
+		return true;
+	search->found = pool_json(view);
+	return false;
+}
+
+static void on_added(void *arg, int rc, const struct error *error)
+{
+	struct http_request *request = arg;
+	struct admin *admin = http_request_arg(request);
+	struct pool_search search = { 0 };
+	struct error ignored;
+	json_t *body;
+
+	if (rc < 0 || !admin) {
+		http_respond_error(request, rc < 0 ? rc : -ECANCELED, error);
+		return;
+	}
+	rc = http_request_json(request, &body, &ignored);
+	ASSERT(rc == 0); /* it was parsed before */
+	search.name = json_string_value(json_object_get(body, "name"));
+	volumes_each_pool(admin->volumes, pool_is_it, &search);
+	/* Where the list doesn't show it yet, its name is all there is to tell. */
+	http_respond_json(request, 201,
+	        answer_json("pool", search.found ? search.found : json_pack("{s:s}", "name", search.name)));
+}
+
+void handle_pool_add(struct http_request *request, void *arg)
+{
+	static const char *const known[] = { "name", "path", "tier" };
+	struct admin *admin = arg;
+	const char *name, *path, *tier;
+	struct error error;
+	json_t *body;
+	int rc = http_request_json(request, &body, &error);
+
+	if (rc == 0)
+		rc = http_json_only(body, known, sizeof(known) / sizeof(known[0]), &error);
+	if (rc == 0)
+		rc = http_json_string(body, "name", true, NAME_MAX_LEN, &name, &error);
+	if (rc == 0)
+		rc = name_check("pool name", name, &error);
+	if (rc == 0)
+		rc = http_json_string(
+		        body, "path", true, sizeof(((struct pool_view *)0)->path) - 1, &path, &error);
+	if (rc == 0 && path[0] != '/')
+		rc = error_set(
+		        &error, -EINVAL, "\"path\" must begin with /: the agent's directory isn't yours");
+	if (rc == 0)
+		rc = http_json_string(body, "tier", false, 16, &tier, &error);
+	if (rc < 0)
+		http_respond_error(request, rc, &error);
+	else
+		volumes_pool_add(admin->volumes, name, path, tier ? tier : "auto", on_added, request);
+}

@@ -1,0 +1,116 @@
+/* POST /v1/volumes, DELETE /v1/volumes/NAME, POST /v1/volumes/NAME/attach and detach */
+#include <errno.h>
+#include <string.h>
+
+#include "admin/handlers.h"
+
+/* "size": "10G", "class": "default", "replicas": 3 or "3", "fs": "ext4" */
+static int options_read(const json_t *body, struct volume_options *options, struct error *error)
+{
+	memset(options, 0, sizeof(*options));
+	for (unsigned i = 0; i < VOLUME_OPTIONS_COUNT; i++) {
+		const char *key = volume_option_names[i];
+		json_t *value = json_object_get(body, key);
+		char number[24];
+		const char *text;
+		int rc;
+
+		if (!value || json_is_null(value))
+			continue;
+		if (json_is_integer(value)) {
+			snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+			text = number;
+		} else if (json_is_string(value)) {
+			text = json_string_value(value);
+		} else {
+			return error_set(error, -EINVAL, "\"%s\" must be a string", key);
+		}
+		rc = volume_options_set(options, key, text, error);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static void on_created(void *arg, int rc, const struct error *error)
+{
+	struct http_request *request = arg;
+	struct error ignored;
+	json_t *body;
+
+	if (rc < 0 || !http_request_is_waiting(request)) {
+		http_respond_error(request, rc < 0 ? rc : -ECANCELED, error);
+		return;
+	}
+	rc = http_request_json(request, &body, &ignored);
+	ASSERT(rc == 0); /* it was parsed before */
+	respond_volume(request, 201, json_string_value(json_object_get(body, "name")));
+}
+
+void handle_volume_create(struct http_request *request, void *arg)
+{
+	const char *known[VOLUME_OPTIONS_COUNT + 1] = { "name" };
+	struct admin *admin = arg;
+	struct volume_options options;
+	struct error error;
+	const char *name;
+	json_t *body;
+	int rc = http_request_json(request, &body, &error);
+
+	memcpy(known + 1, volume_option_names, sizeof(volume_option_names));
+	if (rc == 0)
+		rc = http_json_only(body, known, VOLUME_OPTIONS_COUNT + 1, &error);
+	if (rc == 0)
+		rc = http_json_string(body, "name", true, NAME_MAX_LEN, &name, &error);
+	if (rc == 0)
+		rc = name_check("volume name", name, &error);
+	if (rc == 0)
+		rc = options_read(body, &options, &error);
+	if (rc < 0)
+		http_respond_error(request, rc, &error);
+	else
+		volumes_create(admin->volumes, name, &options, on_created, request);
+}
+
+/* For attach and detach: answers with the volume as it is afterwards. */
+static void on_changed(void *arg, int rc, const struct error *error)
+{
+	struct http_request *request = arg;
+
+	if (rc < 0 || !http_request_is_waiting(request))
+		http_respond_error(request, rc < 0 ? rc : -ECANCELED, error);
+	else
+		respond_volume(request, 200, http_request_param(request, 0));
+}
+
+static void on_removed(void *arg, int rc, const struct error *error)
+{
+	struct http_request *request = arg;
+
+	if (rc < 0)
+		http_respond_error(request, rc, error);
+	else
+		http_respond_json(
+		        request, 200, answer_json("removed", http_json_text(http_request_param(request, 0))));
+}
+
+void handle_volume_remove(struct http_request *request, void *arg)
+{
+	struct admin *admin = arg;
+
+	volumes_remove(admin->volumes, http_request_param(request, 0), on_removed, request);
+}
+
+void handle_volume_attach(struct http_request *request, void *arg)
+{
+	struct admin *admin = arg;
+
+	volumes_attach(admin->volumes, http_request_param(request, 0), on_changed, request);
+}
+
+void handle_volume_detach(struct http_request *request, void *arg)
+{
+	struct admin *admin = arg;
+
+	volumes_detach(admin->volumes, http_request_param(request, 0), on_changed, request);
+}
