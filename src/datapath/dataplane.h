@@ -25,9 +25,12 @@ struct dataplane_config {
 	void *user;
 };
 
-/* Starts the thread and listens. -errno with words. */
+/* Starts the thread and listens. -errno with words (no io_uring, address in use ...). */
 int dataplane_start(const struct dataplane_config *config, struct dataplane **ret_dataplane, struct error *error) MUST_CHECK;
-/* Stops and joins the thread; all volumes were detached and pools closed before. */
+/*
+ * Stops and joins the thread, runs what is to be drained a last time, and frees. All volumes were detached and pools
+ * closed before, all calls finished. NULL is fine.
+ */
 void dataplane_stop(struct dataplane *dataplane);
 /* Runs the done() of everything that has been finished, and pending events. */
 void dataplane_drain(struct dataplane *dataplane);
@@ -43,8 +46,11 @@ struct dataplane_call {
 };
 
 void dataplane_call(struct dataplane *dataplane, struct dataplane_call *call);
+/* On the data-plane thread: done() will run on the control thread with this rc. Once for each call. */
 void dataplane_call_finish(struct dataplane_call *call, int rc);
-/* For run(): what lives on the thread. */
+/*
+ * For run(): what lives on the thread. The counters belong to it too: copy them there, not here.
+ */
 struct datapath *dataplane_datapath(struct dataplane *dataplane);
 struct uring_loop *dataplane_loop(struct dataplane *dataplane);
 struct buf_pool *dataplane_bufs(struct dataplane *dataplane);

@@ -93,9 +93,10 @@ struct net {
 	const struct net_ops *ops;
 	/* Called for each incoming connection that has authenticated itself; sets handler and user. */
 	void (*accepted)(struct net *net, struct net_conn *conn, const char *from);
-	/* An incoming connection has ended before it was accepted, and why; may be NULL. */
-	void (*refused)(struct net *net, const char *from, const char *why);
 	void *user;
+	/* An incoming connection has ended before it was accepted, and why; may be NULL. */
+	void (*refused)(void *arg, const char *from, const char *why);
+	void *refused_arg;
 };
 
 /* Begins to connect; `up` or `down` follows. -errno only for a malformed address or want of memory. */

@@ -105,7 +105,7 @@ static void conn_tell_end(void *arg)
 	if (c->conn.handler)
 		c->conn.handler->down(&c->conn, c->end_rc, c->why);
 	else if (c->tcp->net.refused)
-		c->tcp->net.refused(&c->tcp->net, c->peer_text.text, c->why);
+		c->tcp->net.refused(c->tcp->net.refused_arg, c->peer_text.text, c->why);
 	tcp_conn_settle(c);
 }
 

@@ -89,12 +89,13 @@ static void here_accepted(struct net *net, struct net_conn *conn, const char *fr
 	conn->user = &server;
 }
 
-static void here_refused(struct net *net, const char *from, const char *why)
+static void here_refused(void *arg, const char *from, const char *why)
 {
-	(void)net;
+	struct end *end = arg;
+
 	(void)from;
-	server.refusals++;
-	(void)snprintf(server.why, sizeof(server.why), "%s", why);
+	end->refusals++;
+	(void)snprintf(end->why, sizeof(end->why), "%s", why);
 }
 
 int fixture_setup(void **state)
@@ -114,6 +115,7 @@ int fixture_setup(void **state)
 		return -1;
 	here->accepted = here_accepted;
 	here->refused = here_refused;
+	here->refused_arg = &server;
 	return net_tcp_listen(here, &any, &error);
 }
 
