@@ -27,8 +27,8 @@ struct coordinator;
 
 struct coordinator_config {
 	unsigned voter_count; /* 1 .. GROUP_MAX_VOTERS */
-	int local; /* index of the voter on this node, or -1 */
-	uint64_t size_bytes; /* of the shard */
+	int local;	      /* index of the voter on this node, or -1 */
+	uint64_t size_bytes;  /* of the shard */
 	struct epoch epoch;
 	uint64_t session;
 	uint64_t dead_session; /* see MESSAGE_OPEN; 0: none */
@@ -36,7 +36,7 @@ struct coordinator_config {
 	uint64_t config_number;
 	uint32_t lease_ms, lease_margin_ms;
 	bool reads_quorum;
-	uint32_t error_after_ms; /* policy `error`; 0: `queue` */
+	uint32_t error_after_ms;    /* policy `error`; 0: `queue` */
 	struct entry_pool *entries; /* for NEW_EPOCH */
 };
 
@@ -46,12 +46,13 @@ struct operation {
 	bool is_read;
 	uint64_t offset_bytes; /* reads: multiples of 4096, within the shard */
 	uint32_t length_bytes;
-	struct entry *entry; /* writes, trims: without epoch and seq; one reference, taken over by coordinator_submit() */
+	struct entry *
+		entry; /* writes, trims: without epoch and seq; one reference, taken over by coordinator_submit() */
 	/* below: the coordinator's */
 	uint64_t seq; /* of the entry, once it has one */
 	uint64_t read_seq;
 	uint64_t arrived_ns;
-	int voter; /* reads: who was asked */
+	int voter;     /* reads: who was asked */
 	uint8_t tried; /* reads: bit i: voter i was asked and failed */
 	uint8_t stage;
 	int rc;
@@ -74,14 +75,15 @@ enum coordinator_effect_type {
 struct coordinator_effect {
 	enum coordinator_effect_type type;
 	int voter;
-	struct message message; /* SEND */
+	struct message message;	     /* SEND */
 	struct operation *operation; /* READ, ANSWER */
-	uint64_t read_seq; /* READ */
-	int rc; /* ANSWER */
+	uint64_t read_seq;	     /* READ */
+	int rc;			     /* ANSWER */
 };
 
 /* -ENOMEM. Copies the config. */
-int coordinator_new(const struct coordinator_config *config, uint64_t now_ns, struct coordinator **ret_coordinator) MUST_CHECK;
+int coordinator_new(const struct coordinator_config *config, uint64_t now_ns,
+	struct coordinator **ret_coordinator) MUST_CHECK;
 /* No operation may be left in it (coordinator_end() gives them back). NULL is fine. */
 void coordinator_free(struct coordinator *co);
 
@@ -105,7 +107,9 @@ void coordinator_message(struct coordinator *co, int voter, const struct message
 void coordinator_submit(struct coordinator *co, struct operation *operation, uint64_t now_ns);
 /*
  * The data of a COORDINATOR_READ is in hand (rc 0), or isn't: -EAGAIN (that replica can't serve it now), -EILSEQ or -EIO
- * (its copy is bad: another is asked), -ENOTCONN.
+ * (its copy is bad: another is asked), -ENOTCONN. Exactly once for each local read, also after the end. A remote read comes to an end
+ * here, or by coordinator_voter_down() (it is sent to another voter), or by a COORDINATOR_ANSWER without this: the driver then
+ * ignores a late READ_ANSWER.
  */
 void coordinator_read_done(struct coordinator *co, struct operation *operation, int rc, uint64_t now_ns);
 
@@ -122,7 +126,7 @@ struct coordinator_voter_status {
 
 struct coordinator_status {
 	enum coordinator_phase phase;
-	bool has_quorum; /* leases of a quorum are valid now */
+	bool has_quorum;       /* leases of a quorum are valid now */
 	struct epoch promised; /* greatest that a STALE told: what the holder must exceed */
 	const char *why_ended; /* or NULL */
 	uint64_t last_seq, commit_seq;
@@ -132,7 +136,8 @@ struct coordinator_status {
 	unsigned voter_count;
 	struct coordinator_voter_status voters[GROUP_MAX_VOTERS];
 };
-void coordinator_status_get(const struct coordinator *co, uint64_t now_ns, struct coordinator_status *ret_status);
+void coordinator_status_get(
+	const struct coordinator *co, uint64_t now_ns, struct coordinator_status *ret_status);
 
 /* ======================================================================================================
  * Replica
@@ -168,25 +173,26 @@ struct replica_promise {
 };
 
 enum replica_effect_type {
-	REPLICA_SEND, /* message, to the session's connection `to` */
-	REPLICA_APPEND, /* entry to the log: one reference goes with it */
-	REPLICA_COMMIT, /* seq: may be applied */
-	REPLICA_ALL, /* seq: need not be kept for others */
-	REPLICA_TRUNCATE, /* seq; then replica_truncated() */
-	REPLICA_STATE, /* state; then replica_state_written() */
-	REPLICA_LOG_RESET, /* message.position, rows; then replica_log_reset_done() */
-	REPLICA_READ, /* message (READ): read, then answer READ_ANSWER by oneself */
-	REPLICA_LOG_READ, /* message (LOG_READ): answer LOG_ANSWER by oneself */
+	REPLICA_SEND,	    /* message, to the session's connection `to` */
+	REPLICA_APPEND,	    /* entry to the log: one reference goes with it */
+	REPLICA_COMMIT,	    /* seq: may be applied */
+	REPLICA_ALL,	    /* seq: need not be kept for others */
+	REPLICA_TRUNCATE,   /* seq; then replica_truncated() */
+	REPLICA_STATE,	    /* state; then replica_state_written() */
+	REPLICA_LOG_RESET,  /* message.position, rows; then replica_log_reset_done() */
+	REPLICA_READ,	    /* message (READ): read, then answer READ_ANSWER by oneself */
+	REPLICA_LOG_READ,   /* message (LOG_READ): answer LOG_ANSWER by oneself */
 	REPLICA_GRAIN_READ, /* message (GRAIN_READ): answer GRAIN_ANSWER by oneself */
-	REPLICA_SYNC_HOLD, /* seq */
-	REPLICA_SYNC_EDGE, /* edge index in seq */
+	REPLICA_SYNC_HOLD,  /* seq */
+	REPLICA_SYNC_EDGE,  /* edge index in seq */
 	REPLICA_GRAIN_WRITE, /* message (GRAIN_WRITE): frees [from, index), puts the grain; then replica_grain_written() */
 	REPLICA_APPLIED_WAIT, /* seq; then replica_applied() */
 };
 
 struct replica_effect {
 	enum replica_effect_type type;
-	uint64_t to; /* SEND, and for the answers of READ, LOG_READ, GRAIN_READ: the driver's handle of the connection */
+	uint64_t
+		to; /* SEND, and for the answers of READ, LOG_READ, GRAIN_READ: the driver's handle of the connection */
 	uint64_t seq;
 	struct message message;
 	struct entry *entry;
@@ -210,23 +216,29 @@ struct replica_figures {
 	const struct epoch_start *rows;
 	uint32_t row_count;
 };
-void replica_message(struct replica *replica, uint64_t from, const struct message *message, const struct replica_figures *figures, uint64_t now_ns);
+void replica_message(struct replica *replica, uint64_t from, const struct message *message,
+	const struct replica_figures *figures, uint64_t now_ns);
 /* The connection is gone: nothing is sent to it any more. */
 void replica_disconnected(struct replica *replica, uint64_t from);
 
 /* Completions of effects. */
-void replica_durable(struct replica *replica, uint64_t seq, const struct replica_figures *figures, uint64_t now_ns);
-void replica_truncated(struct replica *replica, int rc, const struct replica_figures *figures, uint64_t now_ns);
-void replica_state_written(struct replica *replica, int rc, const struct replica_figures *figures, uint64_t now_ns);
+void replica_durable(
+	struct replica *replica, uint64_t seq, const struct replica_figures *figures, uint64_t now_ns);
+void replica_truncated(
+	struct replica *replica, int rc, const struct replica_figures *figures, uint64_t now_ns);
+void replica_state_written(
+	struct replica *replica, int rc, const struct replica_figures *figures, uint64_t now_ns);
 void replica_log_reset_done(struct replica *replica, int rc, uint64_t now_ns);
-void replica_grain_written(struct replica *replica, uint64_t to, const struct message *answer_to, int rc, uint64_t now_ns);
+void replica_grain_written(
+	struct replica *replica, uint64_t to, const struct message *answer_to, int rc, uint64_t now_ns);
 void replica_applied(struct replica *replica, uint64_t seq, int rc, const struct replica_figures *figures);
 
 /*
  * Whether a read of this session at read_seq may be served from here now: 0, or -EAGAIN (not matched that far, incomplete) or
  * -ESTALE. On success the committed position is raised to read_seq first: poll before reading.
  */
-int replica_may_read(struct replica *replica, struct epoch epoch, uint64_t session, uint64_t read_seq) MUST_CHECK;
+int replica_may_read(
+	struct replica *replica, struct epoch epoch, uint64_t session, uint64_t read_seq) MUST_CHECK;
 struct epoch replica_promised(const struct replica *replica);
 uint64_t replica_heard_ns(const struct replica *replica);
 
@@ -238,8 +250,8 @@ const struct replica_counters *replica_counters(const struct replica *replica);
 /* ======================================================================================================
  * Where two logs part: the greatest seq up to which they hold the same entries, by their tables of epochs.
  */
-uint64_t epochs_parting(const struct epoch_start *a, unsigned a_count, uint64_t a_last, const struct epoch_start *b, unsigned b_count,
-	uint64_t b_last);
+uint64_t epochs_parting(const struct epoch_start *a, unsigned a_count, uint64_t a_last,
+	const struct epoch_start *b, unsigned b_count, uint64_t b_last);
 /* The epoch of the entry at seq; {0, 0} where the table doesn't reach back so far. */
 struct epoch epochs_at(const struct epoch_start *rows, unsigned count, uint64_t seq);
 

@@ -1,0 +1,47 @@
+/* What is to be seen of a coordinator from outside. */
+#include "replication/coordinator_private.h"
+
+static void voter_status(
+	const struct coordinator *co, const struct voter *v, struct coordinator_voter_status *s)
+{
+	bool known = v->up && v->promised;
+
+	*s = (struct coordinator_voter_status){
+		.up = v->up,
+		.promised = v->promised,
+		.complete = known && !v->incomplete,
+		.damaged = known && v->incomplete && v->damaged,
+		.matched = v->stage == VOTER_STREAMING,
+		.syncing = v->stage == VOTER_SYNC_WAIT || v->stage == VOTER_SYNC_STARTING ||
+			   v->stage == VOTER_SYNCING || v->stage == VOTER_SYNC_FINISHING,
+		.stale = v->stage == VOTER_REFUSED && !v->retired,
+		.retired = v->retired,
+		.durable_seq = v->durable_seq,
+		.sync_done_grains = v->sync.cursor,
+		.sync_total_grains = co->config.size_bytes / GRAIN_BYTES,
+	};
+	if (co->last_seq > v->durable_seq)
+		s->lag_entries = co->last_seq - v->durable_seq;
+	for (uint64_t seq = v->durable_seq + 1 > co->window_first ? v->durable_seq + 1 : co->window_first;
+		co->window_first != 0 && seq <= co->last_seq; seq++)
+		s->lag_bytes += co->slots[seq % WINDOW_SLOTS].bytes;
+}
+
+void coordinator_status_get(
+	const struct coordinator *co, uint64_t now_ns, struct coordinator_status *ret_status)
+{
+	*ret_status = (struct coordinator_status){
+		.phase = co->phase,
+		.has_quorum = co->phase != COORDINATOR_ENDED && coordinator_lease_is_valid(co, now_ns),
+		.promised = co->promised,
+		.why_ended = co->phase == COORDINATOR_ENDED ? co->why_ended : NULL,
+		.last_seq = co->last_seq,
+		.commit_seq = co->commit_seq,
+		.waiting = co->waiting_count,
+		.quorum_waits = co->quorum_waits,
+		.dropped = co->dropped,
+		.voter_count = co->config.voter_count,
+	};
+	for (unsigned i = 0; i < co->config.voter_count; i++)
+		voter_status(co, &co->voters[i], &ret_status->voters[i]);
+}
