@@ -69,7 +69,7 @@ static uint64_t headers_bytes(const struct buf_pool *pool)
 static void *map_lazily(uint64_t len_bytes)
 {
 	void *memory = mmap(
-	        NULL, len_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		NULL, len_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
 }
@@ -163,7 +163,7 @@ static struct slab *slab_find(struct buf_pool *pool, uint32_t class)
 static struct buf *slab_cut(struct buf_pool *pool, struct slab *slab)
 {
 	uint64_t offset_bytes =
-	        (uint64_t)(slab - pool->slabs) * SLAB_BYTES + (uint64_t)slab->cut * class_bytes[slab->class];
+		(uint64_t)(slab - pool->slabs) * SLAB_BYTES + (uint64_t)slab->cut * class_bytes[slab->class];
 	struct buf *buf = &pool->headers[offset_bytes / BLOCK_BYTES];
 
 	ASSERT(slab->cut < slab_capacity(slab));

@@ -13,7 +13,7 @@
 struct buf_pool;
 
 struct buf {
-	uint8_t *data; /* aligned to 4096 */
+	uint8_t *data;      /* aligned to 4096 */
 	uint32_t cap_bytes; /* multiple of 4096 */
 	uint32_t len_bytes; /* set by who fills it */
 	uint32_t refs;

@@ -41,7 +41,7 @@ uint32_t crc32c_software(uint32_t crc, const void *bytes, size_t len_bytes)
 	crc = ~crc;
 	for (; len_bytes >= 8; p += 8, len_bytes -= 8) {
 		uint32_t low = crc ^ ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-		                             (uint32_t)p[3] << 24);
+					     (uint32_t)p[3] << 24);
 
 		crc = table[7][low & 0xff] ^ table[6][low >> 8 & 0xff] ^ table[5][low >> 16 & 0xff] ^
 		      table[4][low >> 24] ^ table[3][p[4]] ^ table[2][p[5]] ^ table[1][p[6]] ^ table[0][p[7]];
@@ -62,7 +62,7 @@ static uint64_t load_u64(const uint8_t *p)
 }
 
 __attribute__((target("sse4.2"))) static uint32_t crc32c_hardware(
-        uint32_t crc, const uint8_t *p, size_t len_bytes)
+	uint32_t crc, const uint8_t *p, size_t len_bytes)
 {
 	uint64_t wide = ~crc;
 

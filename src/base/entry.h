@@ -14,7 +14,7 @@
 
 /* Compared number first. {0, 0} is "never". */
 struct epoch {
-	uint64_t number; /* from the kvdb: one for each attach */
+	uint64_t number;  /* from the kvdb: one for each attach */
 	uint32_t restart; /* raised by an agent that restarts while the kvdb is away */
 };
 
@@ -32,8 +32,8 @@ struct epoch_start {
 
 enum entry_op {
 	ENTRY_WRITE = 1,
-	ENTRY_TRIM = 2, /* reads as zeroes, space given back */
-	ENTRY_ZERO = 3, /* write zeroes; stored like a trim */
+	ENTRY_TRIM = 2,      /* reads as zeroes, space given back */
+	ENTRY_ZERO = 3,      /* write zeroes; stored like a trim */
 	ENTRY_NEW_EPOCH = 4, /* first entry of a session: bears the attachment */
 	/* Reserved: ENTRY_SNAPSHOT 5, ENTRY_DELETE_LAYER 6, ENTRY_RESIZE 7, ENTRY_MEMBERSHIP 8 */
 };
@@ -45,13 +45,13 @@ struct entry {
 	struct epoch epoch;
 	uint64_t seq;
 	enum entry_op op;
-	uint64_t offset_bytes; /* multiple of 4096 */
-	uint64_t length_bytes; /* multiple of 4096; a write's is at most ENTRY_MAX_BYTES, a trim's any */
-	uint64_t request_id; /* unique in the attachment's life: the front's number for the request */
-	uint32_t request_part; /* where one request became several entries */
+	uint64_t offset_bytes;  /* multiple of 4096 */
+	uint64_t length_bytes;  /* multiple of 4096; a write's is at most ENTRY_MAX_BYTES, a trim's any */
+	uint64_t request_id;    /* unique in the attachment's life: the front's number for the request */
+	uint32_t request_part;  /* where one request became several entries */
 	struct uuid attachment; /* ENTRY_NEW_EPOCH only */
-	bool steward; /* ENTRY_NEW_EPOCH only */
-	struct buf *payload; /* ENTRY_WRITE only: length_bytes of data */
+	bool steward;           /* ENTRY_NEW_EPOCH only */
+	struct buf *payload;    /* ENTRY_WRITE only: length_bytes of data */
 	uint32_t crc[ENTRY_MAX_BLOCKS]; /* ENTRY_WRITE only: one for each block of the payload */
 	uint32_t refs;
 	struct entry_pool *pool;

@@ -4,12 +4,12 @@
 
 #include <stdint.h>
 
-#define BLOCK_BYTES  4096u /* logical block: the unit of checksums */
+#define BLOCK_BYTES  4096u  /* logical block: the unit of checksums */
 #define GRAIN_BYTES  65536u /* unit of allocation, mapping and resync */
 #define GRAIN_BLOCKS 16u
 
 /* One log entry's payload: keeps a batch header in one block and a group's share of a small ring useful. */
-#define ENTRY_MAX_BYTES	 (256u * 1024)
+#define ENTRY_MAX_BYTES  (256u * 1024)
 #define ENTRY_MAX_BLOCKS (ENTRY_MAX_BYTES / BLOCK_BYTES)
 
 #define GROUP_MAX_VOTERS 5u
@@ -23,11 +23,11 @@
 /* Requests of one volume in flight: FUSE's max_background is 256, and parts of large ones. */
 #define VOLUME_MAX_REQUESTS 1024u
 
-#define NAME_MAX_LEN   128u /* names of nodes, pools, volumes, classes */
+#define NAME_MAX_LEN     128u /* names of nodes, pools, volumes, classes */
 #define VOLUME_MIN_BYTES (UINT64_C(32) << 20)
 #define VOLUME_MAX_BYTES (UINT64_C(1) << 46) /* 64 TiB: grain indices stay below 2^31 */
 
-#define FRAME_MAX_BODY_BYTES	65536u /* protobuf messages; checked before they are unpacked */
+#define FRAME_MAX_BODY_BYTES    65536u /* protobuf messages; checked before they are unpacked */
 #define FRAME_MAX_PAYLOAD_BYTES ENTRY_MAX_BYTES
 
 #define HTTP_MAX_BODY_BYTES (1u << 20)

@@ -72,8 +72,8 @@ static inline struct list *list_pop_front(struct list *l)
 
 #define list_for_each(node, l) for (struct list *node = (l)->next; node != (l); node = node->next)
 /* The body may remove `node`. */
-#define list_for_each_safe(node, l) \
-	for (struct list *node = (l)->next, *node##_next = node->next; node != (l); \
+#define list_for_each_safe(node, l)                                                                          \
+	for (struct list *node = (l)->next, *node##_next = node->next; node != (l);                          \
 		node = node##_next, node##_next = node->next)
 
 #endif

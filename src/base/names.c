@@ -29,13 +29,13 @@ int name_check(const char *what, const char *name, struct error *error)
 			continue;
 		if (c >= ' ' && c <= '~')
 			return error_set(error, -EINVAL, "%s '%s': character %zu, '%c', is not allowed; %s",
-			        what, name, i + 1, c,
-			        i == 0 ? "the first one is a letter or a digit"
-			               : "letters, digits, '_', '.' and '-' are");
+				what, name, i + 1, c,
+				i == 0 ? "the first one is a letter or a digit"
+				       : "letters, digits, '_', '.' and '-' are");
 		return error_set(error, -EINVAL,
-		        "%s: character %zu (byte 0x%02x) is not allowed; letters, digits, '_', '.' and '-' "
-		        "are",
-		        what, i + 1, (unsigned)(unsigned char)c);
+			"%s: character %zu (byte 0x%02x) is not allowed; letters, digits, '_', '.' and '-' "
+			"are",
+			what, i + 1, (unsigned)(unsigned char)c);
 	}
 	return 0;
 }

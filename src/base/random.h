@@ -1,4 +1,5 @@
-/* Randomness: xoshiro256** (Blackman, Vigna), seeded by the system or, in simulations, by a number. Not for keys. */
+/* Randomness: xoshiro256** (Blackman, Vigna), seeded by the system or, in simulations, by a number. Not for
+ * keys. */
 #ifndef QUOIN_BASE_RANDOM_H
 #define QUOIN_BASE_RANDOM_H
 

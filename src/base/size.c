@@ -33,25 +33,25 @@ int size_parse(const char *text, uint64_t *ret_bytes, struct error *error)
 
 	if (!is_digit(*at))
 		return error_set(error, -EINVAL,
-		        "size '%.64s' is not a number with a unit, such as 10G or 512M", text);
+			"size '%.64s' is not a number with a unit, such as 10G or 512M", text);
 	for (; is_digit(*at); at++) {
 		if (__builtin_mul_overflow(number, 10u, &number) ||
-		        __builtin_add_overflow(number, (uint64_t)(*at - '0'), &number))
+			__builtin_add_overflow(number, (uint64_t)(*at - '0'), &number))
 			return error_set(error, -EINVAL, "size '%.64s' is too large", text);
 	}
 	if (*at == '\0')
 		return error_set(error, -EINVAL,
-		        "size '%.64s' has no unit: it could be %.64s bytes or %.64s GiB; write %.64sG for "
-		        "GiB",
-		        text, text, text, text);
+			"size '%.64s' has no unit: it could be %.64s bytes or %.64s GiB; write %.64sG for "
+			"GiB",
+			text, text, text, text);
 	if (*at == '.' || *at == ',')
 		return error_set(error, -EINVAL,
-		        "size '%.64s' is not a whole number; use the next smaller unit, such as 1536M", text);
+			"size '%.64s' is not a whole number; use the next smaller unit, such as 1536M", text);
 	bits = suffix_bits(at);
 	if (!bits)
 		return error_set(error, -EINVAL,
-		        "size '%.64s' has the unit '%.64s'; known are K, M, G, T (or KiB, MiB, GiB, TiB)",
-		        text, at);
+			"size '%.64s' has the unit '%.64s'; known are K, M, G, T (or KiB, MiB, GiB, TiB)",
+			text, at);
 	if (number > UINT64_MAX >> bits)
 		return error_set(error, -EINVAL, "size '%.64s' is too large", text);
 	*ret_bytes = number << bits;
@@ -82,7 +82,7 @@ char *size_format(uint64_t bytes, char text[static SIZE_TEXT_LEN + 1])
 	}
 	if (tenths)
 		snprintf(text, SIZE_TEXT_LEN + 1, "%u.%u %ciB", (unsigned)whole, (unsigned)tenths,
-		        units[unit]);
+			units[unit]);
 	else
 		snprintf(text, SIZE_TEXT_LEN + 1, "%u %ciB", (unsigned)whole, units[unit]);
 	return text;

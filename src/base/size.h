@@ -1,4 +1,5 @@
-/* Sizes as people write them: 10G, 10GiB, 512M; powers of 1024. A bare number is refused, naming both readings. */
+/* Sizes as people write them: 10G, 10GiB, 512M; powers of 1024. A bare number is refused, naming both
+ * readings. */
 #ifndef QUOIN_BASE_SIZE_H
 #define QUOIN_BASE_SIZE_H
 
