@@ -7,9 +7,9 @@
 static bool event_add(void *arg, const struct event_view *view)
 {
 	json_array_append_new(
-	        arg, json_pack("{s:I, s:s, s:s, s:o, s:o}", "number", (json_int_t)view->number, "time",
-	                     view->time, "kind", view->kind, "subject", http_json_text(view->subject), "text",
-	                     http_json_text(view->text)));
+		arg, json_pack("{s:I, s:s, s:s, s:o, s:o}", "number", (json_int_t)view->number, "time",
+			     view->time, "kind", view->kind, "subject", http_json_text(view->subject), "text",
+			     http_json_text(view->text)));
 	return true;
 }
 
@@ -27,7 +27,7 @@ void handle_events(struct http_request *request, void *arg)
 		errno = 0;
 		after = strtoull(text, &end, 10);
 		if (errno || *text < '0' || *text > '9' || *end) {
-			error_set(&error, -EINVAL, "after=%.32s is no number of an event", text);
+			(void)error_set(&error, -EINVAL, "after=%.32s is no number of an event", text);
 			http_respond_error(request, -EINVAL, &error);
 			return;
 		}

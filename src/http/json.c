@@ -25,7 +25,7 @@ json_t *http_json_text(const char *text)
 }
 
 int http_json_string(const json_t *object, const char *key, bool required, size_t max_len,
-        const char **ret_text, struct error *error)
+	const char **ret_text, struct error *error)
 {
 	json_t *value = json_object_get(object, key);
 
@@ -39,7 +39,7 @@ int http_json_string(const json_t *object, const char *key, bool required, size_
 		return error_set(error, -EINVAL, "\"%s\" must be a string", key);
 	if (json_string_length(value) > max_len) {
 		return error_set(error, -EINVAL, "\"%s\" is %zu bytes long; at most %zu are allowed", key,
-		        json_string_length(value), max_len);
+			json_string_length(value), max_len);
 	}
 	*ret_text = json_string_value(value);
 	return 0;
@@ -62,7 +62,7 @@ int http_json_only(const json_t *object, const char *const *known, size_t count,
 		nearest = name_nearest(key, known, count);
 		if (nearest)
 			return error_set(error, -EINVAL, "unknown field \"%.64s\"; did you mean \"%s\"?", key,
-			        nearest);
+				nearest);
 		return error_set(error, -EINVAL, "unknown field \"%.64s\"", key);
 	}
 	return 0;

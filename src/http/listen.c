@@ -47,18 +47,18 @@ static int stale_remove(const struct sockaddr_un *address, struct error *error)
 
 	if (lstat(path, &info) < 0)
 		return errno == ENOENT
-		               ? 0
-		               : error_set(error, -errno, "cannot look at %s: %s", path, strerror(errno));
+			       ? 0
+			       : error_set(error, -errno, "cannot look at %s: %s", path, strerror(errno));
 	if (!S_ISSOCK(info.st_mode))
 		return error_set(error, -EEXIST,
-		        "%s exists and is no socket: remove it, or choose another path", path);
+			"%s exists and is no socket: remove it, or choose another path", path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return error_set(error, -errno, "cannot make a socket: %s", strerror(errno));
 	/* A full queue (EAGAIN) means that someone is there, too. */
 	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
 		rc = error_set(error, -EADDRINUSE,
-		        "another process listens on %s: is quoind running already?", path);
+			"another process listens on %s: is quoind running already?", path);
 	else if (unlink(path) < 0 && errno != ENOENT)
 		rc = error_set(error, -errno, "cannot remove the stale socket %s: %s", path, strerror(errno));
 	close(fd);
@@ -71,14 +71,14 @@ static int socket_own(const char *path, unsigned mode, const char *group_name, s
 
 	if (group && chown(path, (uid_t)-1, group->gr_gid) < 0)
 		return error_set(
-		        error, -errno, "cannot give %s to group %s: %s", path, group_name, strerror(errno));
+			error, -errno, "cannot give %s to group %s: %s", path, group_name, strerror(errno));
 	if (chmod(path, mode) < 0)
 		return error_set(error, -errno, "cannot set the mode of %s: %s", path, strerror(errno));
 	return 0;
 }
 
 int http_listen_unix(const char *path, unsigned mode, const char *group, struct http_listener *ret_listener,
-        struct error *error)
+	struct error *error)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct http_listener listener = { .fd = -1 };
@@ -86,7 +86,7 @@ int http_listen_unix(const char *path, unsigned mode, const char *group, struct 
 
 	if (strlen(path) >= sizeof(address.sun_path)) {
 		return error_set(error, -ENAMETOOLONG, "socket path %s is longer than %zu bytes", path,
-		        sizeof(address.sun_path) - 1);
+			sizeof(address.sun_path) - 1);
 	}
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	rc = parent_make(path, error);
@@ -151,13 +151,13 @@ int http_listen_tcp(const char *address, struct http_listener *ret_listener, str
 	int fd, rc = 0, on = 1;
 
 	if (address_split(address, host, sizeof(host), &port) < 0 ||
-	        getaddrinfo(host, port, &hints, &info) != 0) {
+		getaddrinfo(host, port, &hints, &info) != 0) {
 		return error_set(error, -EINVAL,
-		        "\"%s\" is no address and port: write it like 127.0.0.1:9742 or [::1]:9742", address);
+			"\"%s\" is no address and port: write it like 127.0.0.1:9742 or [::1]:9742", address);
 	}
 	fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-	        bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, LISTEN_BACKLOG) < 0)
+		bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, LISTEN_BACKLOG) < 0)
 		rc = error_set(error, -errno, "cannot listen on %s: %s", address, strerror(errno));
 	freeaddrinfo(info);
 	if (rc < 0) {

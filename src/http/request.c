@@ -9,7 +9,7 @@
 
 /* Matches the pattern's segments with the path's; params of earlier patterns are overwritten. */
 static bool route_matches(
-        const struct http_route *route, char *const *segments, unsigned count, struct http_request *request)
+	const struct http_route *route, char *const *segments, unsigned count, struct http_request *request)
 {
 	const char *at = route->path;
 	unsigned params = 0;
@@ -66,7 +66,7 @@ static void route_find(struct http_request *request)
 }
 
 struct http_request *request_new(
-        struct http_server *server, struct MHD_Connection *connection, const char *method, const char *path)
+	struct http_server *server, struct MHD_Connection *connection, const char *method, const char *path)
 {
 	struct http_request *request = calloc(1, sizeof(*request));
 
@@ -127,15 +127,17 @@ void request_dispatch(struct http_request *request)
 {
 	struct http_server *server = request->server;
 	struct error error;
+	int rc;
 
 	ASSERT(!request->dispatched);
 	request->dispatched = true;
 	server->counters.requests++;
 	if (!request->route) {
-		error_set(&error, 0,
-		        request->path_known ? "method %s is not for this path" : "no such path (method %s)",
-		        request->method);
-		request_error_set(request, request->path_known ? -EOPNOTSUPP : -ENOENT, error.text);
+		rc = request->path_known
+			     ? error_set(
+				       &error, -EOPNOTSUPP, "method %s is not for this path", request->method)
+			     : error_set(&error, -ENOENT, "no such path (method %s)", request->method);
+		request_error_set(request, rc, error.text);
 		return;
 	}
 	request->deadline_ms = uv_now(server->config.loop) + request->route->deadline_ms;
@@ -150,8 +152,9 @@ void request_expire(struct http_request *request)
 	ASSERT(request->dispatched && !request->expired && !request->response);
 	request->expired = true;
 	request->server->counters.deadlines++;
-	error_set(&error, 0, "no answer within %u ms; what was asked may still be done: look again",
-	        request->route->deadline_ms);
+	(void)error_set(&error, -ETIMEDOUT,
+		"no answer within %u ms; what was asked may still be done: look again",
+		request->route->deadline_ms);
 	request_error_set(request, -ETIMEDOUT, error.text);
 }
 
@@ -186,7 +189,7 @@ int http_request_json(struct http_request *request, json_t **ret_body, struct er
 	request->json = json_loadb(request->body, request->body_bytes, JSON_REJECT_DUPLICATES, &where);
 	if (!request->json) {
 		return error_set(error, -EINVAL, "the request is not valid JSON: line %d, column %d: %s",
-		        where.line, where.column, where.text);
+			where.line, where.column, where.text);
 	}
 	if (!json_is_object(request->json)) {
 		json_decref(request->json);

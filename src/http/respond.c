@@ -7,7 +7,7 @@
 
 /* Makes `text` (malloc'd, taken over) the answer and lets the connection go on. */
 static void answer_set(
-        struct http_request *request, unsigned status, const char *content_type, char *text, size_t len_bytes)
+	struct http_request *request, unsigned status, const char *content_type, char *text, size_t len_bytes)
 {
 	struct MHD_Response *response = NULL;
 
@@ -88,7 +88,7 @@ void http_respond_error(struct http_request *request, int rc, const struct error
 }
 
 void http_respond_text(
-        struct http_request *request, unsigned status, const char *content_type, char *text, size_t len_bytes)
+	struct http_request *request, unsigned status, const char *content_type, char *text, size_t len_bytes)
 {
 	ASSERT(request->dispatched);
 	if (http_request_is_waiting(request))

@@ -1,4 +1,5 @@
-/* libmicrohttpd on the libuv loop: its epoll descriptor is polled, one timer serves its timeouts and our deadlines. */
+/* libmicrohttpd on the libuv loop: its epoll descriptor is polled, one timer serves its timeouts and our
+ * deadlines. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -9,9 +10,9 @@
 
 /* For a client whose request is not going to be complete: libmicrohttpd answers only complete ones. */
 static const char answer_large[] =
-        "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+	"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 static const char answer_slow[] =
-        "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+	"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 static void raw_answer(int fd, const char *text, size_t len_bytes)
 {
@@ -22,13 +23,13 @@ static void raw_answer(int fd, const char *text, size_t len_bytes)
 static struct http_conn *conn_of(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
-	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
 	return info ? info->socket_context : NULL;
 }
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
-        enum MHD_ConnectionNotificationCode code)
+	enum MHD_ConnectionNotificationCode code)
 {
 	struct http_server *server = cls;
 	const union MHD_ConnectionInfo *info;
@@ -41,6 +42,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
 			free(conn);
 		}
 		*socket_context = NULL;
+		server->place_free = true;
 		return;
 	}
 	conn = calloc(1, sizeof(*conn));
@@ -58,13 +60,13 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
 static bool length_is_too_large(struct MHD_Connection *connection)
 {
 	const char *text =
-	        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
 	return text && strtoull(text, NULL, 10) > HTTP_MAX_BODY_BYTES;
 }
 
 static enum MHD_Result request_begin(struct http_server *server, struct MHD_Connection *connection,
-        const char *method, const char *url, void **req_cls)
+	const char *method, const char *url, void **req_cls)
 {
 	struct http_request *request = request_new(server, connection, method, url);
 	struct error error;
@@ -75,16 +77,16 @@ static enum MHD_Result request_begin(struct http_server *server, struct MHD_Conn
 	if (!length_is_too_large(connection))
 		return MHD_YES;
 	server->counters.refused_large++;
-	error_set(&error, 0, "the request's body is larger than %u bytes", HTTP_MAX_BODY_BYTES);
+	(void)error_set(&error, -EMSGSIZE, "the request's body is larger than %u bytes", HTTP_MAX_BODY_BYTES);
 	request_error_set(request, -EMSGSIZE, error.text);
 	conn_of(connection)->received = true;
 	return request->response ? MHD_queue_response(connection, request->status, request->response)
-	                         : MHD_NO;
+				 : MHD_NO;
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
-        const char *method, const char *version, const char *upload_data, size_t *upload_data_size,
-        void **req_cls)
+	const char *method, const char *version, const char *upload_data, size_t *upload_data_size,
+	void **req_cls)
 {
 	struct http_server *server = cls;
 	struct http_conn *conn = conn_of(connection);
@@ -115,11 +117,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 		}
 	}
 	return request->response ? MHD_queue_response(connection, request->status, request->response)
-	                         : MHD_NO;
+				 : MHD_NO;
 }
 
 static void on_completed(
-        void *cls, struct MHD_Connection *connection, void **req_cls, enum MHD_RequestTerminationCode code)
+	void *cls, struct MHD_Connection *connection, void **req_cls, enum MHD_RequestTerminationCode code)
 {
 	struct http_request *request = *req_cls;
 
@@ -180,6 +182,10 @@ static void pump(struct http_server *server)
 	next_ms = expire_due(server, now_ms);
 	if (MHD_get_timeout(server->daemon, &daemon_ms) == MHD_YES && now_ms + daemon_ms < next_ms)
 		next_ms = now_ms + daemon_ms;
+	/* At its limit the daemon stops listening, and begins again at the start of a run, not at the end of one. */
+	if (server->place_free)
+		next_ms = now_ms;
+	server->place_free = false;
 	if (next_ms == UINT64_MAX)
 		(void)uv_timer_stop(&server->timer);
 	else
@@ -210,15 +216,15 @@ static struct MHD_Daemon *daemon_start(struct http_server *server)
 	unsigned timeout_s = (server->config.receive_timeout_ms + 999) / 1000 + 5;
 
 	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server,
-	        MHD_OPTION_LISTEN_SOCKET, server->listener.fd, MHD_OPTION_CONNECTION_LIMIT,
-	        server->config.connection_max, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
-	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADERS_MAX_BYTES,
-	        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-	        on_connection, server, MHD_OPTION_END);
+		MHD_OPTION_LISTEN_SOCKET, server->listener.fd, MHD_OPTION_CONNECTION_LIMIT,
+		server->config.connection_max, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADERS_MAX_BYTES,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, server, MHD_OPTION_END);
 }
 
 int http_server_new(const struct http_config *config, struct http_listener *listener,
-        struct http_server **ret_server, struct error *error)
+	struct http_server **ret_server, struct error *error)
 {
 	const union MHD_DaemonInfo *info;
 	struct http_server *server = calloc(1, sizeof(*server));
@@ -294,8 +300,8 @@ void http_server_close(struct http_server *server, void (*fn)(void *arg), void *
 			MHD_resume_connection(request->connection);
 		request->suspended = false;
 	}
-	MHD_stop_daemon(
-	        server->daemon); /* closes the listening socket, ends connections and with them most requests */
+	MHD_stop_daemon(server->daemon); /* closes the listening socket, ends connections and with them most
+					    requests */
 	server->listener.fd = -1;
 	http_listener_close(&server->listener);
 	list_for_each_safe (node, &server->requests) {

@@ -22,6 +22,7 @@ struct http_server {
 	struct list conns;
 	struct list requests;
 	struct http_counters counters;
+	bool place_free; /* a connection has ended in this turn */
 	bool closing;
 	void (*close_fn)(void *arg);
 	void *close_arg;
@@ -58,7 +59,7 @@ struct http_request {
 
 /* request.c */
 struct http_request *request_new(
-        struct http_server *server, struct MHD_Connection *connection, const char *method, const char *path);
+	struct http_server *server, struct MHD_Connection *connection, const char *method, const char *path);
 void request_unref(struct http_request *request);
 /* -EMSGSIZE, -ENOMEM. */
 int request_append(struct http_request *request, const char *data, size_t len_bytes) MUST_CHECK;

@@ -1,4 +1,5 @@
-/* Options of a new volume from text: strict, an unknown key or value is an error that names the nearest valid one. */
+/* Options of a new volume from text: strict, an unknown key or value is an error that names the nearest valid
+ * one. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,13 +63,14 @@ static int fs_set(struct volume_options *options, const char *value, struct erro
 	}
 	nearest = name_nearest(value, filesystems, FILESYSTEM_COUNT);
 	if (nearest) {
-		return error_set(error, -EINVAL, "option fs=%.64s: did you mean fs=%s? There are ext4 and xfs", value,
-			nearest);
+		return error_set(error, -EINVAL,
+			"option fs=%.64s: did you mean fs=%s? There are ext4 and xfs", value, nearest);
 	}
 	return error_set(error, -EINVAL, "option fs=%.64s: there are ext4 and xfs", value);
 }
 
-int volume_options_set(struct volume_options *options, const char *key, const char *value, struct error *error)
+int volume_options_set(
+	struct volume_options *options, const char *key, const char *value, struct error *error)
 {
 	/* In the order of volume_option_names. */
 	static int (*const setters[VOLUME_OPTIONS_COUNT])(struct volume_options * options, const char *value,
@@ -82,8 +84,10 @@ int volume_options_set(struct volume_options *options, const char *key, const ch
 	nearest = name_nearest(key, volume_option_names, VOLUME_OPTIONS_COUNT);
 	if (nearest) {
 		return error_set(error, -EINVAL,
-			"unknown option \"%.64s\": did you mean \"%s\"? There are size, class, replicas and fs", key,
-			nearest);
+			"unknown option \"%.64s\": did you mean \"%s\"? There are size, class, replicas and "
+			"fs",
+			key, nearest);
 	}
-	return error_set(error, -EINVAL, "unknown option \"%.64s\": there are size, class, replicas and fs", key);
+	return error_set(
+		error, -EINVAL, "unknown option \"%.64s\": there are size, class, replicas and fs", key);
 }

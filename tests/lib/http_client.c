@@ -34,8 +34,9 @@ int client_unix(const char *path)
 
 int client_tcp(uint16_t port)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)
+	};
 
 	return client_connect((struct sockaddr *)&address, sizeof(address));
 }
@@ -62,7 +63,8 @@ static bool request_send(int fd, const char *bytes, size_t len_bytes, size_t fil
 	ssize_t put;
 
 	if (reply->sent_bytes < len_bytes) {
-		put = send(fd, bytes + reply->sent_bytes, len_bytes - reply->sent_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+		put = send(fd, bytes + reply->sent_bytes, len_bytes - reply->sent_bytes,
+			MSG_DONTWAIT | MSG_NOSIGNAL);
 	} else {
 		size_t left = len_bytes + fill - reply->sent_bytes;
 
@@ -76,8 +78,8 @@ static bool request_send(int fd, const char *bytes, size_t len_bytes, size_t fil
 	return put > 0;
 }
 
-struct http_reply client_exchange(struct uv_loop_s *loop, int fd, const char *bytes, size_t len_bytes, size_t fill,
-	unsigned timeout_ms)
+struct http_reply client_exchange(
+	struct uv_loop_s *loop, int fd, const char *bytes, size_t len_bytes, size_t fill, unsigned timeout_ms)
 {
 	struct http_reply reply = { .status = -1 };
 	uint64_t until = uv_hrtime() + (uint64_t)timeout_ms * 1000000;
@@ -111,13 +113,13 @@ void client_reply_free(struct http_reply *reply)
 	reply->text = NULL;
 }
 
-struct http_reply client_call(struct uv_loop_s *loop, const char *socket_path, const char *method, const char *path,
-	const char *body)
+struct http_reply client_call(struct uv_loop_s *loop, const char *socket_path, const char *method,
+	const char *path, const char *body)
 {
 	struct http_reply reply;
 	char *request;
-	int len = asprintf(&request, "%s %s HTTP/1.1\r\nHost: \r\nContent-Length: %zu\r\n\r\n%s", method, path,
-		body ? strlen(body) : 0, body ? body : "");
+	int len = asprintf(&request, "%s %s HTTP/1.1\r\nHost: \r\nContent-Length: %zu\r\n\r\n%s", method,
+		path, body ? strlen(body) : 0, body ? body : "");
 
 	assert_true(len > 0);
 	reply = client_exchange(loop, client_unix(socket_path), request, (size_t)len, 0, 5000);

@@ -161,10 +161,18 @@ void volumes_fake_attach_here(struct volumes *volumes, struct volume_view *view)
 	view->stats.quorum_waits = 5;
 	view->stats.voter_count = 3;
 	for (unsigned i = 0; i < 3; i++)
-		snprintf(view->stats.voters[i].node, sizeof(view->stats.voters[i].node), "%s", view->replicas[i].node);
-	*trace = (struct write_trace){ .epoch = { 4, 0 }, .seq = 17, .length_bytes = 4096, .submitted_ns = 1000000,
-		.sent_ns = 1002500, .local_durable_ns = 1080000, .committed_ns = 1090250, .answered_ns = 1091000,
-		.voter_count = 3, .voter_answer_ns = { 1080000, 1090000, 0 } };
+		snprintf(view->stats.voters[i].node, sizeof(view->stats.voters[i].node), "%s",
+			view->replicas[i].node);
+	*trace = (struct write_trace){ .epoch = { 4, 0 },
+		.seq = 17,
+		.length_bytes = 4096,
+		.submitted_ns = 1000000,
+		.sent_ns = 1002500,
+		.local_durable_ns = 1080000,
+		.committed_ns = 1090250,
+		.answered_ns = 1091000,
+		.voter_count = 3,
+		.voter_answer_ns = { 1080000, 1090000, 0 } };
 }
 
 /* ---- operations ---- */
@@ -263,8 +271,8 @@ static void ops_finish(struct volumes *volumes)
 	}
 }
 
-static struct fake_op *op_add(struct volumes *volumes, enum fake_kind kind, const char *name, volumes_done_fn fn,
-	void *arg)
+static struct fake_op *op_add(
+	struct volumes *volumes, enum fake_kind kind, const char *name, volumes_done_fn fn, void *arg)
 {
 	struct fake_op *op = &volumes->ops[volumes->op_count++];
 
@@ -326,7 +334,8 @@ void volumes_pool_add(struct volumes *volumes, const char *name, const char *pat
 /* ---- views ---- */
 
 void volumes_trace(struct volumes *volumes, const char *name,
-	void (*fn)(void *arg, int rc, const struct error *error, const struct write_trace *traces, unsigned count),
+	void (*fn)(void *arg, int rc, const struct error *error, const struct write_trace *traces,
+		unsigned count),
 	void *arg)
 {
 	struct fake_volume *volume = find(volumes, name);
@@ -345,7 +354,8 @@ void volumes_cluster_view(struct volumes *volumes, struct cluster_view *ret_view
 	*ret_view = volumes->cluster;
 }
 
-int volumes_volume_view(struct volumes *volumes, const char *name, struct volume_view *ret_view, struct error *error)
+int volumes_volume_view(
+	struct volumes *volumes, const char *name, struct volume_view *ret_view, struct error *error)
 {
 	struct fake_volume *volume = find(volumes, name);
 
@@ -355,7 +365,8 @@ int volumes_volume_view(struct volumes *volumes, const char *name, struct volume
 	return 0;
 }
 
-void volumes_each_volume(struct volumes *volumes, bool (*fn)(void *arg, const struct volume_view *view), void *arg)
+void volumes_each_volume(
+	struct volumes *volumes, bool (*fn)(void *arg, const struct volume_view *view), void *arg)
 {
 	for (unsigned i = 0; i < FAKE_VOLUMES; i++) {
 		if (volumes->volumes[i].used && !fn(arg, &volumes->volumes[i].view))
@@ -363,7 +374,8 @@ void volumes_each_volume(struct volumes *volumes, bool (*fn)(void *arg, const st
 	}
 }
 
-void volumes_each_pool(struct volumes *volumes, bool (*fn)(void *arg, const struct pool_view *view), void *arg)
+void volumes_each_pool(
+	struct volumes *volumes, bool (*fn)(void *arg, const struct pool_view *view), void *arg)
 {
 	for (unsigned i = 0; i < volumes->pool_count; i++) {
 		if (!fn(arg, &volumes->pools[i]))
@@ -371,7 +383,8 @@ void volumes_each_pool(struct volumes *volumes, bool (*fn)(void *arg, const stru
 	}
 }
 
-void volumes_each_node(struct volumes *volumes, bool (*fn)(void *arg, const struct node_view *view), void *arg)
+void volumes_each_node(
+	struct volumes *volumes, bool (*fn)(void *arg, const struct node_view *view), void *arg)
 {
 	for (unsigned i = 0; i < volumes->node_count; i++) {
 		if (!fn(arg, &volumes->nodes[i]))
@@ -379,8 +392,8 @@ void volumes_each_node(struct volumes *volumes, bool (*fn)(void *arg, const stru
 	}
 }
 
-void volumes_each_event(struct volumes *volumes, uint64_t after, bool (*fn)(void *arg, const struct event_view *view),
-	void *arg)
+void volumes_each_event(struct volumes *volumes, uint64_t after,
+	bool (*fn)(void *arg, const struct event_view *view), void *arg)
 {
 	for (unsigned i = 0; i < volumes->event_count; i++) {
 		if (volumes->events[i].number > after && !fn(arg, &volumes->events[i]))

@@ -1,6 +1,6 @@
 /*
- * volumes.h's functions in memory, for the tests of what stands on them (plugin, admin, cli). Operations end in the
- * loop's next turn, or when they are released; they fail as told. Only tests link this.
+ * volumes.h's functions in memory, for the tests of what stands on them (plugin, admin, cli). Operations end
+ * in the loop's next turn, or when they are released; they fail as told. Only tests link this.
  */
 #ifndef QUOIN_TESTS_VOLUMES_FAKE_H
 #define QUOIN_TESTS_VOLUMES_FAKE_H
@@ -11,7 +11,15 @@
 #define FAKE_OPS     32
 
 struct fake_op {
-	enum fake_kind { FAKE_CREATE, FAKE_REMOVE, FAKE_ATTACH, FAKE_DETACH, FAKE_MOUNT, FAKE_UNMOUNT, FAKE_POOL_ADD } kind;
+	enum fake_kind {
+		FAKE_CREATE,
+		FAKE_REMOVE,
+		FAKE_ATTACH,
+		FAKE_DETACH,
+		FAKE_MOUNT,
+		FAKE_UNMOUNT,
+		FAKE_POOL_ADD
+	} kind;
 	char name[NAME_MAX_LEN + 1];
 	char id[300]; /* a pool's path */
 	struct volume_options options;
@@ -29,7 +37,7 @@ struct fake_volume {
 struct volumes {
 	struct uv_loop_s *loop;
 	void *timer;
-	bool hold; /* operations wait for volumes_fake_release() */
+	bool hold;   /* operations wait for volumes_fake_release() */
 	int fail_rc; /* operations end in this */
 	char fail_text[256];
 	unsigned generations;

@@ -109,8 +109,8 @@ static void a_path_that_is_too_long_is_refused(void **state)
 
 static void addresses_are_checked(void **state)
 {
-	static const char *const bad[] = { "", ":", "127.0.0.1", "127.0.0.1:", ":80", "localhost:80", "127.0.0.1:http",
-		"[::1:80", "[]:80", "1.2.3.4.5:80", "127.0.0.1:99999x" };
+	static const char *const bad[] = { "", ":", "127.0.0.1", "127.0.0.1:", ":80", "localhost:80",
+		"127.0.0.1:http", "[::1:80", "[]:80", "1.2.3.4.5:80", "127.0.0.1:99999x" };
 	struct http_listener listener;
 	struct error error;
 

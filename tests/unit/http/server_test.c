@@ -52,8 +52,8 @@ static void on_param(struct http_request *request, void *arg)
 	const char *query = http_request_query(request, "q");
 
 	(void)arg;
-	http_respond_json(request, 200,
-		json_pack("{s:s, s:s?}", "param", http_request_param(request, 0), "q", query));
+	http_respond_json(
+		request, 200, json_pack("{s:s, s:s?}", "param", http_request_param(request, 0), "q", query));
 }
 
 static const struct http_route routes[] = {
@@ -66,8 +66,13 @@ static const struct http_route routes[] = {
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct http_config config = { .loop = &f->loop, .routes = routes, .route_count = 4, .arg = f,
-		.content_type = "application/json", .error_body = error_body, .receive_timeout_ms = 150,
+	struct http_config config = { .loop = &f->loop,
+		.routes = routes,
+		.route_count = 4,
+		.arg = f,
+		.content_type = "application/json",
+		.error_body = error_body,
+		.receive_timeout_ms = 150,
 		.connection_max = 4 };
 	struct http_listener listener;
 	struct error error;
@@ -131,7 +136,8 @@ static struct http_reply raw(struct fixture *f, const char *bytes)
 static void a_body_comes_back_and_the_connection_ends(void **state)
 {
 	struct fixture *f = *state;
-	struct http_reply reply = client_call(&f->loop, f->path, "POST", "/echo", "{\"a\": [1, \"\xc3\xa9\"]}\n");
+	struct http_reply reply =
+		client_call(&f->loop, f->path, "POST", "/echo", "{\"a\": [1, \"\xc3\xa9\"]}\n");
 
 	assert_int_equal(reply.status, 200);
 	assert_string_equal(reply.body, "{\"a\":[1,\"\xc3\xa9\"]}\n");
@@ -142,8 +148,9 @@ static void a_body_comes_back_and_the_connection_ends(void **state)
 
 static void a_chunked_body_is_put_together(void **state)
 {
-	struct http_reply reply = raw(*state, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-					      "4\r\n{\"a\"\r\n3\r\n:1}\r\n0\r\n\r\n");
+	struct http_reply reply =
+		raw(*state, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+			    "4\r\n{\"a\"\r\n3\r\n:1}\r\n0\r\n\r\n");
 
 	assert_int_equal(reply.status, 200);
 	assert_string_equal(reply.body, "{\"a\":1}\n");
@@ -172,7 +179,8 @@ static void wrong_json_is_told_with_its_place(void **state)
 
 		assert_string_equal(json_string_value(json_object_get(json, "code")), "invalid");
 		if (cases[i].message)
-			assert_string_equal(json_string_value(json_object_get(json, "message")), cases[i].message);
+			assert_string_equal(
+				json_string_value(json_object_get(json, "message")), cases[i].message);
 		json_decref(json);
 	}
 }
@@ -210,7 +218,8 @@ static void a_stated_body_of_100_mib_gets_413_unread(void **state)
 {
 	static const char head[] = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 104857600\r\n\r\n";
 	struct fixture *f = *state;
-	struct http_reply reply = client_exchange(&f->loop, client_unix(f->path), head, strlen(head), 104857600, 5000);
+	struct http_reply reply =
+		client_exchange(&f->loop, client_unix(f->path), head, strlen(head), 104857600, 5000);
 
 	assert_int_equal(reply.status, 413);
 	assert_non_null(strstr(reply.body, "too-large"));
@@ -221,9 +230,11 @@ static void a_stated_body_of_100_mib_gets_413_unread(void **state)
 
 static void a_chunked_body_without_end_gets_413(void **state)
 {
-	static const char head[] = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n6400000\r\n";
+	static const char head[] =
+		"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n6400000\r\n";
 	struct fixture *f = *state;
-	struct http_reply reply = client_exchange(&f->loop, client_unix(f->path), head, strlen(head), 104857600, 5000);
+	struct http_reply reply =
+		client_exchange(&f->loop, client_unix(f->path), head, strlen(head), 104857600, 5000);
 
 	assert_int_equal(reply.status, 413);
 	assert_true(reply.sent_bytes < 4u << 20);
@@ -280,7 +291,8 @@ static void headers_without_end_are_refused(void **state)
 {
 	static const char head[] = "GET /things/x HTTP/1.1\r\nX: ";
 	struct fixture *f = *state;
-	struct http_reply reply = client_exchange(&f->loop, client_unix(f->path), head, strlen(head), 1 << 20, 3000);
+	struct http_reply reply =
+		client_exchange(&f->loop, client_unix(f->path), head, strlen(head), 1 << 20, 3000);
 
 	assert_true(reply.status == 431 || reply.status == 0);
 	client_reply_free(&reply);

@@ -44,13 +44,19 @@ static void wrong_options_are_refused_with_words(void **state)
 		const char *key, *value, *text;
 	} cases[] = {
 		{ "sise", "10G",
-			"unknown option \"sise\": did you mean \"size\"? There are size, class, replicas and fs" },
+			"unknown option \"sise\": did you mean \"size\"? There are size, class, replicas and "
+			"fs" },
 		{ "Size", "10G",
-			"unknown option \"Size\": did you mean \"size\"? There are size, class, replicas and fs" },
+			"unknown option \"Size\": did you mean \"size\"? There are size, class, replicas and "
+			"fs" },
 		{ "replica", "3",
-			"unknown option \"replica\": did you mean \"replicas\"? There are size, class, replicas and fs" },
-		{ "clas", "x", "unknown option \"clas\": did you mean \"class\"? There are size, class, replicas and fs" },
-		{ "io_priority", "high", "unknown option \"io_priority\": there are size, class, replicas and fs" },
+			"unknown option \"replica\": did you mean \"replicas\"? There are size, class, "
+			"replicas and fs" },
+		{ "clas", "x",
+			"unknown option \"clas\": did you mean \"class\"? There are size, class, replicas "
+			"and fs" },
+		{ "io_priority", "high",
+			"unknown option \"io_priority\": there are size, class, replicas and fs" },
 		{ "size", "10 G", NULL },
 		{ "size", "-1G", NULL },
 		{ "size", "10", NULL },
@@ -59,7 +65,9 @@ static void wrong_options_are_refused_with_words(void **state)
 		{ "size", "0G", "option size=0G: a volume is at least 32 MiB" },
 		{ "size", "65T", "option size=65T: a volume is at most 64 TiB" },
 		{ "class", "", "option class is empty" },
-		{ "class", "a/b", "option class 'a/b': character 2, '/', is not allowed; letters, digits, '_', '.' and '-' are" },
+		{ "class", "a/b",
+			"option class 'a/b': character 2, '/', is not allowed; letters, digits, '_', '.' and "
+			"'-' are" },
 		{ "replicas", "0", "option replicas=0: write a number from 1 to 5" },
 		{ "replicas", "6", "option replicas=6: write a number from 1 to 5" },
 		{ "replicas", "", "option replicas=: write a number from 1 to 5" },
