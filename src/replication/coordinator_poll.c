@@ -1,5 +1,4 @@
-/* Effects: what is to be sent, read and answered, taken from the state one by one; and taken back where a
- * send is refused. */
+/* Effects: what is to be sent, read and answered, taken from the state one by one; and taken back where a send is refused. */
 #include "replication/coordinator_private.h"
 
 static void fill(struct coordinator *co, int i, struct coordinator_effect *effect)
@@ -9,6 +8,17 @@ static void fill(struct coordinator *co, int i, struct coordinator_effect *effec
 	effect->message.epoch = co->config.epoch;
 	effect->message.session = co->config.session;
 	effect->message.attempt = co->voters[i].attempt;
+}
+
+/* For a remote voter; the driver adds its token. */
+static void fill_read(struct coordinator *co, struct coordinator_effect *effect)
+{
+	fill(co, effect->voter, effect);
+	effect->type = COORDINATOR_READ;
+	effect->message.type = MESSAGE_READ;
+	effect->message.seq = effect->read_seq;
+	effect->message.offset_bytes = effect->operation->offset_bytes;
+	effect->message.length_bytes = effect->operation->length_bytes;
 }
 
 /* Things with a clock in them renew the lease, and tell how far the log is committed. */
@@ -172,6 +182,7 @@ bool coordinator_poll(struct coordinator *co, uint64_t now_ns, struct coordinato
 		}
 	}
 	if (coordinator_next_read(co, &effect)) {
+		fill_read(co, &effect);
 		*ret_effect = effect;
 		return true;
 	}
