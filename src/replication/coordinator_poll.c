@@ -10,17 +10,6 @@ static void fill(struct coordinator *co, int i, struct coordinator_effect *effec
 	effect->message.attempt = co->voters[i].attempt;
 }
 
-/* For a remote voter; the driver adds its token. */
-static void fill_read(struct coordinator *co, struct coordinator_effect *effect)
-{
-	fill(co, effect->voter, effect);
-	effect->type = COORDINATOR_READ;
-	effect->message.type = MESSAGE_READ;
-	effect->message.seq = effect->read_seq;
-	effect->message.offset_bytes = effect->operation->offset_bytes;
-	effect->message.length_bytes = effect->operation->length_bytes;
-}
-
 /* Things with a clock in them renew the lease, and tell how far the log is committed. */
 static void fill_clock(struct coordinator *co, int i, struct message *m)
 {
@@ -182,7 +171,6 @@ bool coordinator_poll(struct coordinator *co, uint64_t now_ns, struct coordinato
 		}
 	}
 	if (coordinator_next_read(co, &effect)) {
-		fill_read(co, &effect);
 		*ret_effect = effect;
 		return true;
 	}

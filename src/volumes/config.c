@@ -11,7 +11,8 @@
 
 #include "volumes/config_keys.h"
 
-/* libinih splits lines into keys and values; which line and section it is at is followed here, by its reader. */
+/* libinih splits lines into keys and values; which line and section it is at is followed here, by its reader.
+ */
 struct parse {
 	struct volumes_config *config;
 	const char *file;
@@ -28,7 +29,7 @@ struct parse {
 };
 
 static void parse_fail(struct parse *p, unsigned line, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4)));
 
 /* The first error counts; everything stops there. */
 static void parse_fail(struct parse *p, unsigned line, const char *format, ...)
@@ -59,7 +60,7 @@ static void pool_begin(struct parse *p, const char *name)
 	for (unsigned i = 0; i < config->pool_count; i++)
 		if (!strcmp(config->pools[i].name, name)) {
 			parse_fail(p, p->line, "[pool %s] stands at line %u already", name,
-			        config->pools[i].line);
+				config->pools[i].line);
 			return;
 		}
 	if (config->pool_count == CONFIG_MAX_POOLS) {
@@ -90,16 +91,16 @@ static void section_begin(struct parse *p, const char *text)
 		if (!strcmp(text, config_section_names[i])) {
 			if (p->section_line[i])
 				parse_fail(p, p->line, "[%s] stands at line %u already", text,
-				        p->section_line[i]);
+					p->section_line[i]);
 			p->section_line[i] = p->line;
 			p->section = (enum config_section)i;
 			return;
 		}
 	near = name_nearest(text, config_section_names, CONFIG_SECTIONS);
 	parse_fail(p, p->line,
-	        "unknown section [%s]%s%s%s; known are [node] [cluster] [pool NAME] [docker] [admin] "
-	        "[metrics]",
-	        text, near ? ": did you mean [" : "", near ? near : "", near ? "]?" : "");
+		"unknown section [%s]%s%s%s; known are [node] [cluster] [pool NAME] [docker] [admin] "
+		"[metrics]",
+		text, near ? ": did you mean [" : "", near ? near : "", near ? "]?" : "");
 }
 
 /* Gives libinih one line, without the blanks before it (it would take the line for a continuation). */
@@ -163,15 +164,15 @@ static void key_unknown(struct parse *p, const char *name)
 			continue;
 		names[count++] = config_keys[i].name;
 		len += (size_t)snprintf(
-		        known + len, sizeof(known) - len, "%s%s", len ? ", " : "", config_keys[i].name);
+			known + len, sizeof(known) - len, "%s%s", len ? ", " : "", config_keys[i].name);
 	}
 	near = name_nearest(name, names, count);
 	if (near)
 		parse_fail(p, p->line, "unknown key \"%s\" in [%s]: did you mean \"%s\"?", name,
-		        config_section_names[p->section], near);
+			config_section_names[p->section], near);
 	else
 		parse_fail(p, p->line, "unknown key \"%s\" in [%s]; known are %s", name,
-		        config_section_names[p->section], known);
+			config_section_names[p->section], known);
 }
 
 static int parse_pair(void *user, const char *section, const char *name, const char *value)
@@ -236,9 +237,9 @@ static void config_check(struct parse *p)
 
 		if (gethostname(name, sizeof(name) - 1) || name_check("node name", name, &why))
 			parse_fail(p, 0,
-			        "[node] has no name, and the host's own name \"%s\" can't be one: write name "
-			        "= ...",
-			        name);
+				"[node] has no name, and the host's own name \"%s\" can't be one: write name "
+				"= ...",
+				name);
 		memcpy(config->node, name, sizeof(name));
 	}
 	if (!config->host[0])
@@ -246,9 +247,9 @@ static void config_check(struct parse *p)
 	if (!config->address.text[0]) {
 		if (config_address_is_wildcard(&config->listen))
 			parse_fail(p, 0,
-			        "[node] listens on %s: write address = ADDRESS:PORT, by which other nodes "
-			        "reach it",
-			        config->listen.text);
+				"[node] listens on %s: write address = ADDRESS:PORT, by which other nodes "
+				"reach it",
+				config->listen.text);
 		config->address = config->listen;
 	}
 	for (unsigned i = 0; i < config->pool_count; i++) {
@@ -259,12 +260,12 @@ static void config_check(struct parse *p)
 		for (unsigned j = 0; j < i; j++)
 			if (!strcmp(pool->path, config->pools[j].path))
 				parse_fail(p, pool->line, "[pool %s] and [pool %s] have the same path %s",
-				        pool->name, config->pools[j].name, pool->path);
+					pool->name, config->pools[j].name, pool->path);
 	}
 }
 
 int config_parse(const char *text, size_t len_bytes, const char *file, struct volumes_config *ret_config,
-        struct error *error)
+	struct error *error)
 {
 	struct volumes_config *config = malloc(sizeof(*config));
 	struct parse p = {
@@ -314,7 +315,7 @@ int config_load(const char *path, struct volumes_config *ret_config, struct erro
 		rc = error_set(error, -errno, "can't read the configuration %s: %s", path, strerror(errno));
 	else if (len > CONFIG_MAX_BYTES)
 		rc = error_set(error, -EFBIG, "%s is larger than %u bytes: not a configuration", path,
-		        CONFIG_MAX_BYTES);
+			CONFIG_MAX_BYTES);
 	else
 		rc = config_parse(text, len, path, ret_config, error);
 out:

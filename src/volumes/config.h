@@ -1,6 +1,7 @@
 /*
- * What quoind.conf says. The format is INI (docs/configuration.md lists the keys): every unknown section or key,
- * bad value and duplicate is an error that names file and line, what is wrong, and the nearest valid word.
+ * What quoind.conf says. The format is INI (docs/configuration.md lists the keys): every unknown section or
+ * key, bad value and duplicate is an error that names file and line, what is wrong, and the nearest valid
+ * word.
  *
  * Thread rule: any thread; nothing is kept. Error rule: 0 or -errno with words.
  */
@@ -13,6 +14,8 @@
 
 #include "base/base.h"
 #include "net/net.h"
+
+#define CONFIG_CLUSTER_NAME "quoin" /* one cluster a kvdb: the prefix of its records */
 
 #define CONFIG_MAX_BYTES  (256u * 1024) /* a file larger than that is no configuration */
 #define CONFIG_MAX_POOLS  64u
@@ -53,13 +56,17 @@ struct volumes_config {
 
 /* Parses text of len_bytes (zero bytes inside are an error). `file` is for the words only. -EINVAL. */
 int config_parse(const char *text, size_t len_bytes, const char *file, struct volumes_config *ret_config,
-        struct error *error) MUST_CHECK;
+	struct error *error) MUST_CHECK;
 /* Reads and parses the file. -errno of open and read; -EFBIG; -EINVAL. */
 int config_load(const char *path, struct volumes_config *ret_config, struct error *error) MUST_CHECK;
 
+/* Makes the directories that the key's file and the kvdb's are to lie in. */
+int config_dirs_make(const struct volumes_config *config, struct error *error) MUST_CHECK;
+
 /* The cluster key: 64 hex digits and a newline, mode 0600 or stricter, else -EPERM. */
 int config_key_load(const char *path, uint8_t ret_key[static NET_KEY_BYTES], struct error *error) MUST_CHECK;
-/* Makes a key from the system's randomness, mode 0600. -EEXIST where the file exists: it is never replaced. */
+/* Makes a key from the system's randomness, mode 0600. -EEXIST where the file exists: it is never replaced.
+ */
 int config_key_make(const char *path, struct error *error) MUST_CHECK;
 
 #endif

@@ -24,22 +24,22 @@ const struct config_key config_keys[] = {
 	NODE_KEY("listen", listen, CONFIG_ADDRESS),
 	NODE_KEY("address", address, CONFIG_ADDRESS),
 	{ CONFIG_NODE, "buffer_memory", CONFIG_SIZE, offsetof(struct volumes_config, buffer_bytes),
-	        UINT64_C(64) << 20, UINT64_C(64) << 30 },
+		UINT64_C(64) << 20, UINT64_C(64) << 30 },
 	CLUSTER_KEY("kvdb", kvdb_path, CONFIG_KVDB),
 	CLUSTER_KEY("key", key_path, CONFIG_PATH),
 	{ CONFIG_CLUSTER, "node_lease", CONFIG_DURATION, offsetof(struct volumes_config, node_lease_ms), 1000,
-	        600000 },
+		600000 },
 	{ CONFIG_CLUSTER, "group_lease", CONFIG_DURATION, offsetof(struct volumes_config, group_lease_ms),
-	        500, 60000 },
+		500, 60000 },
 	{ CONFIG_POOL, "path", CONFIG_PATH, offsetof(struct pool_config, path), 0, 0 },
 	{ CONFIG_POOL, "size", CONFIG_SIZE, offsetof(struct pool_config, size_bytes), UINT64_C(1) << 30,
-	        UINT64_C(1) << 50 },
+		UINT64_C(1) << 50 },
 	{ CONFIG_POOL, "tier", CONFIG_TIER, offsetof(struct pool_config, tier), 0, 0 },
 	{ CONFIG_DOCKER, "enabled", CONFIG_BOOL, offsetof(struct volumes_config, docker_enabled), 0, 0 },
 	{ CONFIG_DOCKER, "socket", CONFIG_SOCKET, offsetof(struct volumes_config, docker_socket), 0, 0 },
 	{ CONFIG_ADMIN, "socket", CONFIG_SOCKET, offsetof(struct volumes_config, admin_socket), 0, 0 },
 	{ CONFIG_METRICS, "listen", CONFIG_ADDRESS_OR_NONE, offsetof(struct volumes_config, metrics_listen),
-	        0, 0 },
+		0, 0 },
 };
 const unsigned config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
 _Static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_MAX_KEYS, "a bit for each key");
@@ -87,7 +87,7 @@ int config_address_check(const char *text, struct error *error)
 	port = strtol(colon + 1, &end, 10);
 	if (colon[1] < '0' || colon[1] > '9' || *end || port < 1 || port > 65535)
 		return error_set(
-		        error, -EINVAL, "has no port of 1 to 65535 after its last colon: \"%s\"", text);
+			error, -EINVAL, "has no port of 1 to 65535 after its last colon: \"%s\"", text);
 	bracketed = host_len > 2 && host[0] == '[' && host[host_len - 1] == ']';
 	if (bracketed) {
 		memmove(host, host + 1, host_len - 2);
@@ -95,7 +95,7 @@ int config_address_check(const char *text, struct error *error)
 	}
 	if (inet_pton(bracketed ? AF_INET6 : AF_INET, host, &bytes) != 1)
 		return error_set(error, -EINVAL,
-		        "is not a numeric address such as 127.0.0.1:7420 or [::1]:7420: \"%s\"", text);
+			"is not a numeric address such as 127.0.0.1:7420 or [::1]:7420: \"%s\"", text);
 	return 0;
 }
 
@@ -144,14 +144,14 @@ static int tier_set(char to[8], const char *value, struct error *error)
 		if (!strcmp(value, tiers[i]))
 			return text_set(to, 8, value, error);
 	return error_set(error, -EINVAL, "is none of auto, high, medium, low: \"%s\"%s%s%s", value,
-	        near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+		near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
 static int kvdb_set(char *to, const char *value, struct error *error)
 {
 	if (strncmp(value, "sqlite:", 7) != 0)
 		return error_set(
-		        error, -EINVAL, "is not sqlite:PATH: \"%s\" (no other kind of kvdb is known)", value);
+			error, -EINVAL, "is not sqlite:PATH: \"%s\" (no other kind of kvdb is known)", value);
 	return path_set(to, CONFIG_PATH_MAX, value + 7, error);
 }
 
@@ -161,7 +161,7 @@ static int number_set(const struct config_key *key, const char *value, uint64_t 
 	int rc;
 
 	rc = key->type == CONFIG_SIZE ? size_parse(value, &number, error)
-	                              : duration_parse(value, &number, error);
+				      : duration_parse(value, &number, error);
 	if (rc)
 		return rc;
 	if (number < key->min || number > key->max) {
@@ -169,9 +169,9 @@ static int number_set(const struct config_key *key, const char *value, uint64_t 
 
 		if (key->type == CONFIG_SIZE)
 			return error_set(error, -EINVAL, "is not between %s and %s: %s",
-			        size_format(key->min, low), size_format(key->max, high), value);
+				size_format(key->min, low), size_format(key->max, high), value);
 		return error_set(error, -EINVAL, "is not between %llu and %llu ms: %s",
-		        (unsigned long long)key->min, (unsigned long long)key->max, value);
+			(unsigned long long)key->min, (unsigned long long)key->max, value);
 	}
 	*to = number;
 	return 0;

@@ -44,7 +44,7 @@ extern const char *const config_section_names[CONFIG_SECTIONS];
 const struct config_key *config_key_find(enum config_section section, const char *name);
 /* Sets the field in `base`. -EINVAL with words about the value alone: the caller adds file, line and key. */
 int config_value_set(
-        const struct config_key *key, const char *value, void *base, struct error *error) MUST_CHECK;
+	const struct config_key *key, const char *value, void *base, struct error *error) MUST_CHECK;
 /* "127.0.0.1:7420" or "[::1]:7420", with a port of 1 to 65535. */
 int config_address_check(const char *text, struct error *error) MUST_CHECK;
 bool config_address_is_wildcard(const struct net_address *address);

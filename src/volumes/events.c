@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 void events_add(
-        struct events *events, uint64_t wall_ns, const char *kind, const char *subject, const char *text)
+	struct events *events, uint64_t wall_ns, const char *kind, const char *subject, const char *text)
 {
 	struct event_view *e = &events->ring[events->last % EVENTS_KEPT];
 
@@ -15,7 +15,7 @@ void events_add(
 }
 
 void events_each(const struct events *events, uint64_t after,
-        bool (*fn)(void *arg, const struct event_view *view), void *arg)
+	bool (*fn)(void *arg, const struct event_view *view), void *arg)
 {
 	uint64_t first = events->last > EVENTS_KEPT ? events->last - EVENTS_KEPT + 1 : 1;
 

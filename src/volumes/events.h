@@ -1,4 +1,5 @@
-/* The last events of this node, in a ring. Thread rule: the control thread. docs/events.md names all kinds. */
+/* The last events of this node, in a ring. Thread rule: the control thread. docs/events.md names all kinds.
+ */
 #ifndef QUOIN_VOLUMES_EVENTS_H
 #define QUOIN_VOLUMES_EVENTS_H
 
@@ -13,8 +14,8 @@ struct events {
 
 /* Too long words are cut. */
 void events_add(
-        struct events *events, uint64_t wall_ns, const char *kind, const char *subject, const char *text);
+	struct events *events, uint64_t wall_ns, const char *kind, const char *subject, const char *text);
 void events_each(const struct events *events, uint64_t after,
-        bool (*fn)(void *arg, const struct event_view *view), void *arg);
+	bool (*fn)(void *arg, const struct event_view *view), void *arg);
 
 #endif

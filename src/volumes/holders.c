@@ -43,7 +43,7 @@ static bool path_equals(const char *escaped, size_t len, const char *path)
 
 		if (c == '\\' && i + 3 <= len) {
 			c = (char)((escaped[i] - '0') * 64 + (escaped[i + 1] - '0') * 8 +
-			           (escaped[i + 2] - '0'));
+				   (escaped[i + 2] - '0'));
 			i += 3;
 		}
 		if (path[p] != c)
@@ -148,7 +148,7 @@ static void holder_fill(struct holder *holder, const char *pid)
 	text = file_text(path);
 	holder->pid = (pid_t)strtol(pid, NULL, 10);
 	snprintf(holder->comm, sizeof(holder->comm), "%.*s", text ? (int)strcspn(text, "\n") : 0,
-	        text ? text : "");
+		text ? text : "");
 	free(text);
 }
 
@@ -167,7 +167,7 @@ int holders_find(dev_t device, const char *except, struct holder *ret_holder)
 	}
 	while (!holder.pid && (entry = readdir(proc)))
 		if (isdigit((unsigned char)entry->d_name[0]) &&
-		        process_holds(seen, own.st_ino, entry->d_name, device, except))
+			process_holds(seen, own.st_ino, entry->d_name, device, except))
 			holder_fill(&holder, entry->d_name);
 	*ret_holder = holder;
 out:

@@ -1,6 +1,7 @@
 /*
- * Which processes still see a filesystem: after Docker's unmount, or its death, a container's own mount namespace may
- * hold it. Thread rule: any; blocks for as long as /proc takes to read, so not on the control thread.
+ * Which processes still see a filesystem: after Docker's unmount, or its death, a container's own mount
+ * namespace may hold it. Thread rule: any; blocks for as long as /proc takes to read, so not on the control
+ * thread.
  */
 #ifndef QUOIN_VOLUMES_HOLDERS_H
 #define QUOIN_VOLUMES_HOLDERS_H
@@ -16,8 +17,9 @@ struct holder {
 };
 
 /*
- * Looks through every mount namespace for a mount of the device's filesystem; in this process's own namespace, mounts at
- * `except` (may be NULL) don't count. 0; ret_holder->pid is 0 where there is none. -errno when /proc can't be read.
+ * Looks through every mount namespace for a mount of the device's filesystem; in this process's own
+ * namespace, mounts at `except` (may be NULL) don't count. 0; ret_holder->pid is 0 where there is none.
+ * -errno when /proc can't be read.
  */
 int holders_find(dev_t device, const char *except, struct holder *ret_holder) MUST_CHECK;
 /* Does this text of a mountinfo file name a mount of major:minor, at another place than `except`? */

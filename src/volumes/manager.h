@@ -4,6 +4,7 @@
 
 #include <uv.h>
 
+#include "attach/attach.h"
 #include "catalog/catalog.h"
 #include "datapath/dataplane.h"
 #include "volumes/attachment.h"
@@ -35,10 +36,10 @@ struct volumes {
 
 	struct dataplane *dataplane;
 	uv_async_t wake; /* the data plane has something */
+	struct attach *attach;
 	struct catalog *catalog;
-	bool catalog_opened, joined, registered, pools_begun;
-	bool registering;
-	unsigned leftovers; /* operations that clean up still */
+	bool catalog_opened, joined, joining, registered, registering;
+	bool leftovers_clean;
 
 	struct list ops;
 	uv_timer_t ops_timer; /* deadlines and pauses; runs only while there are operations */
@@ -49,25 +50,28 @@ struct volumes {
 	struct list pools;        /* struct local_pool */
 	struct list attachments;  /* struct attachment */
 	struct snapshot snapshot; /* what the data plane told last */
+	unsigned orphan_count;    /* replicas that no record names, and that were told */
+	struct uuid orphans[64];
 
 	void (*stopped)(void *arg);
 	void *stopped_arg;
+	struct op *stop_op;
 	unsigned handles_open; /* libuv's */
 };
 
 /* An event, and a line in the log. */
 void manager_event(struct volumes *volumes, const char *kind, const char *subject, const char *format, ...)
-        __attribute__((format(printf, 4, 5)));
+	__attribute__((format(printf, 4, 5)));
 /* Something has changed: operations that wait, and the plan, are looked at soon. */
 void manager_kick(struct volumes *volumes);
 /* 0, or -EAGAIN with words. */
 int manager_ready_check(const struct volumes *volumes, struct error *error) MUST_CHECK;
 
-/* reconcile_loop.c */
+/* reconcile_loop.c: compares what is with what should be, and begins what follows. */
 void manager_plan(struct volumes *volumes);
-/* start.c: goes on with what start-up lacks. */
+/* Takes the node's place in the catalog; manager_start_step() goes on after it. */
+void manager_register(struct volumes *volumes);
+/* start.c: begins what start-up lacks; harmless when it lacks nothing. */
 void manager_start_step(struct volumes *volumes);
-/* stop.c */
-void manager_stop_step(struct volumes *volumes);
 
 #endif

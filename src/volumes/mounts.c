@@ -58,14 +58,14 @@ static json_t *mounts_to_json(const struct mounts *mounts)
 {
 	json_t *ids = json_array();
 	json_t *root = json_pack("{s:i, s:s, s:I, s:o}", "version", 1, "boot_id", mounts->boot_id,
-	        "generation", (json_int_t)mounts->generation, "ids", ids);
+		"generation", (json_int_t)mounts->generation, "ids", ids);
 
 	if (!root)
 		return NULL;
 	list_for_each (node, &mounts->ids) {
 		const struct mount_id *m = list_entry(node, struct mount_id, node);
 		json_t *id = json_pack("{s:s, s:s, s:I, s:I}", "volume", m->volume, "id", m->id, "generation",
-		        (json_int_t)m->generation, "count", (json_int_t)m->count);
+			(json_int_t)m->generation, "count", (json_int_t)m->count);
 
 		if (!id || json_array_append_new(ids, id)) {
 			json_decref(root);
@@ -96,10 +96,10 @@ static int mount_id_load(struct mounts *mounts, json_t *item)
 	struct mount_id *m;
 
 	if (json_unpack(item, "{s:s, s:s, s:I, s:I}", "volume", &volume, "id", &id, "generation", &generation,
-	            "count", &count) ||
-	        name_check("volume name", volume, NULL) || strlen(id) > MOUNT_ID_MAX || generation < 0 ||
-	        count < 0 || count > UINT32_MAX || (id[0] == '\0') != (count == 0) ||
-	        mount_id_find(mounts, volume, id))
+		    "count", &count) ||
+		name_check("volume name", volume, NULL) || strlen(id) > MOUNT_ID_MAX || generation < 0 ||
+		count < 0 || count > UINT32_MAX || (id[0] == '\0') != (count == 0) ||
+		mount_id_find(mounts, volume, id))
 		return -EINVAL;
 	m = mount_id_new(mounts, volume, id);
 	if (!m)
@@ -122,8 +122,8 @@ static int mounts_parse(struct mounts *mounts, const char *text, size_t len, str
 	if (!root)
 		return error_set(error, -EINVAL, "%s:%d: %s", mounts->path, why.line, why.text);
 	if (json_unpack(root, "{s:i, s:s, s:I, s:o}", "version", &version, "boot_id", &boot_id, "generation",
-	            &generation, "ids", &ids) ||
-	        version != 1 || generation < 0 || !json_is_array(ids))
+		    &generation, "ids", &ids) ||
+		version != 1 || generation < 0 || !json_is_array(ids))
 		rc = error_set(error, -EINVAL, "%s is not a table of mounts, version 1", mounts->path);
 	else if (!strcmp(boot_id, mounts->boot_id)) {
 		mounts->generation = (uint64_t)generation;
@@ -132,7 +132,7 @@ static int mounts_parse(struct mounts *mounts, const char *text, size_t len, str
 			rc = mount_id_load(mounts, item);
 			if (rc) {
 				rc = error_set(
-				        error, rc, "%s: the ID number %zu is not valid", mounts->path, i);
+					error, rc, "%s: the ID number %zu is not valid", mounts->path, i);
 				break;
 			}
 		}
@@ -155,7 +155,7 @@ int mounts_open(const char *path, const char *boot_id, struct mounts **ret_mount
 	memcpy(mounts->boot_id, boot_id, sizeof(mounts->boot_id));
 	mounts->path = strdup(path);
 	rc = mounts->path ? state_file_read(path, &text, &len, error)
-	                  : error_set(error, -ENOMEM, "no memory");
+			  : error_set(error, -ENOMEM, "no memory");
 	if (rc == -ENOENT)
 		rc = 0;
 	else if (!rc)
@@ -228,7 +228,7 @@ int mounts_forget(struct mounts *mounts, const char *volume, bool older_only, st
 		struct mount_id *m = list_entry(node, struct mount_id, node);
 
 		if (strcmp(m->volume, volume) != 0 || !m->id[0] ||
-		        (older_only && m->generation == mounts->generation))
+			(older_only && m->generation == mounts->generation))
 			continue;
 		mount_id_free(m);
 		changed = true;

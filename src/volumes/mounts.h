@@ -1,10 +1,10 @@
 /*
- * Who asked for a volume's mount: IDs, counted, with generations, in a file that survives this process but not the
- * machine's boot (a mount doesn't either). docs/docker.md tells why: Docker mounts with an ID that a running container
- * holds already (`docker cp`), and a dockerd that was killed forgets to unmount.
+ * Who asked for a volume's mount: IDs, counted, with generations, in a file that survives this process but
+ * not the machine's boot (a mount doesn't either). docs/docker.md tells why: Docker mounts with an ID that a
+ * running container holds already (`docker cp`), and a dockerd that was killed forgets to unmount.
  *
- * Thread rule: the control thread. Error rule: 0 or -errno, with words where a file is concerned. Every change is on disk,
- * flushed, before its function returns.
+ * Thread rule: the control thread. Error rule: 0 or -errno, with words where a file is concerned. Every
+ * change is on disk, flushed, before its function returns.
  */
 #ifndef QUOIN_VOLUMES_MOUNTS_H
 #define QUOIN_VOLUMES_MOUNTS_H
@@ -18,14 +18,17 @@ struct mounts;
 
 #define MOUNT_ID_MAX 255u
 
-/* Reads PATH; an absent file, or one of another boot, is empty. -EINVAL: damaged (the caller may remove it and go on). */
+/* Reads PATH; an absent file, or one of another boot, is empty. -EINVAL: damaged (the caller may remove it
+ * and go on). */
 int mounts_open(
-        const char *path, const char *boot_id, struct mounts **ret_mounts, struct error *error) MUST_CHECK;
+	const char *path, const char *boot_id, struct mounts **ret_mounts, struct error *error) MUST_CHECK;
 void mounts_close(struct mounts *mounts);
 
-/* One more holder. An ID of an older generation is claimed again, and then held once. -EINVAL: ID empty or too long. */
+/* One more holder. An ID of an older generation is claimed again, and then held once. -EINVAL: ID empty or
+ * too long. */
 int mounts_add(struct mounts *mounts, const char *volume, const char *id, struct error *error) MUST_CHECK;
-/* One holder less; the ID of an older generation goes at once. -ENOENT where nobody holds it under this ID. */
+/* One holder less; the ID of an older generation goes at once. -ENOENT where nobody holds it under this ID.
+ */
 int mounts_drop(struct mounts *mounts, const char *volume, const char *id, struct error *error) MUST_CHECK;
 /* All holders of the volume, or those of older generations only. */
 int mounts_forget(struct mounts *mounts, const char *volume, bool older_only, struct error *error) MUST_CHECK;
@@ -39,7 +42,7 @@ struct mounts_count {
 struct mounts_count mounts_count(const struct mounts *mounts, const char *volume);
 /* An operator attached the volume, and has not detached it. */
 int mounts_attached_set(
-        struct mounts *mounts, const char *volume, bool attached, struct error *error) MUST_CHECK;
+	struct mounts *mounts, const char *volume, bool attached, struct error *error) MUST_CHECK;
 bool mounts_attached(const struct mounts *mounts, const char *volume);
 /* Each volume that has holders or was attached, once; no order. fn must not change the mounts. */
 void mounts_each(const struct mounts *mounts, void (*fn)(void *arg, const char *volume), void *arg);

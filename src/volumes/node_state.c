@@ -18,12 +18,12 @@ static int node_file_write(const struct node_state *state, struct error *error)
 
 	snprintf(path, sizeof(path), "%s/node.json", state->dir);
 	len = snprintf(text, sizeof(text), "{\"version\": 1, \"node\": \"%s\", \"cluster\": \"%s\"}\n",
-	        uuid_format(state->node, node), uuid_format(state->cluster, cluster));
+		uuid_format(state->node, node), uuid_format(state->cluster, cluster));
 	return state_file_write(path, text, (size_t)len, error);
 }
 
 static int node_file_parse(
-        struct node_state *state, const char *path, const char *text, size_t len, struct error *error)
+	struct node_state *state, const char *path, const char *text, size_t len, struct error *error)
 {
 	json_error_t why;
 	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
@@ -33,8 +33,8 @@ static int node_file_parse(
 	if (!root)
 		return error_set(error, -EINVAL, "%s:%d: %s", path, why.line, why.text);
 	if (json_unpack(root, "{s:i, s:s, s:s}", "version", &version, "node", &node, "cluster", &cluster) ||
-	        version != 1 || uuid_parse(node, &state->node) || uuid_parse(cluster, &state->cluster) ||
-	        uuid_is_none(state->node))
+		version != 1 || uuid_parse(node, &state->node) || uuid_parse(cluster, &state->cluster) ||
+		uuid_is_none(state->node))
 		rc = error_set(error, -EINVAL, "%s is not a node's identity, version 1", path);
 	json_decref(root);
 	return rc;
@@ -72,8 +72,8 @@ static int node_lock(struct node_state *state, struct error *error)
 	if (flock(state->lock_fd, LOCK_EX | LOCK_NB)) {
 		n = read(state->lock_fd, pid, sizeof(pid) - 1);
 		return error_set(error, -EBUSY,
-		        "another agent (process %.*s) lives in %s: give each its own state_dir",
-		        n > 0 ? (int)strcspn(pid, "\n") : 1, n > 0 ? pid : "?", state->dir);
+			"another agent (process %.*s) lives in %s: give each its own state_dir",
+			n > 0 ? (int)strcspn(pid, "\n") : 1, n > 0 ? pid : "?", state->dir);
 	}
 	n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
 	if (ftruncate(state->lock_fd, 0) || pwrite(state->lock_fd, pid, (size_t)n, 0) != n)

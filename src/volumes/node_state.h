@@ -1,6 +1,7 @@
 /*
- * The state directory's identity: whose it is, under a lock that one agent holds. STATE/node.json keeps the node's UUID
- * and the cluster's, so that pools open, and replicas serve, while the kvdb is away. Thread rule: the control thread.
+ * The state directory's identity: whose it is, under a lock that one agent holds. STATE/node.json keeps the
+ * node's UUID and the cluster's, so that pools open, and replicas serve, while the kvdb is away. Thread rule:
+ * the control thread.
  */
 #ifndef QUOIN_VOLUMES_NODE_STATE_H
 #define QUOIN_VOLUMES_NODE_STATE_H
@@ -15,9 +16,10 @@ struct node_state {
 	int lock_fd;
 };
 
-/* Makes the directory and its identity where it has none. -EBUSY: another agent lives in it, named by its process id. */
+/* Makes the directory and its identity where it has none. -EBUSY: another agent lives in it, named by its
+ * process id. */
 int node_state_open(
-        const char *dir, struct random *random, struct node_state *ret_state, struct error *error) MUST_CHECK;
+	const char *dir, struct random *random, struct node_state *ret_state, struct error *error) MUST_CHECK;
 void node_state_close(struct node_state *state);
 /* Remembers the cluster. */
 int node_state_cluster_set(struct node_state *state, struct uuid cluster, struct error *error) MUST_CHECK;

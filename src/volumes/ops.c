@@ -15,7 +15,7 @@ static void ops_timer_fired(uv_timer_t *timer)
 }
 
 struct op *op_new(struct volumes *volumes, const char *verb, const char *name, uint64_t deadline_ms,
-        void (*begin)(struct op *op), volumes_done_fn fn, void *arg)
+	void (*begin)(struct op *op), volumes_done_fn fn, void *arg)
 {
 	struct op *op = calloc(1, sizeof(*op));
 
@@ -30,6 +30,34 @@ struct op *op_new(struct volumes *volumes, const char *verb, const char *name, u
 	op->arg = arg;
 	op->deadline_ns = clock_now_ns(volumes->clock) + deadline_ms * NS_PER_MS;
 	return op;
+}
+
+static void refused_begin(struct op *op)
+{
+	op_finish(op, op->rc_undone);
+}
+
+void op_refuse(struct op *op, int rc)
+{
+	op->rc_undone = rc;
+	op->before_ready = true;
+	op->begin = refused_begin;
+}
+
+bool op_accept(struct op *op, volumes_done_fn fn, void *arg, const char *name)
+{
+	struct error why;
+	int rc;
+
+	if (!op) {
+		error_set(&why, -ENOMEM, "no memory");
+		fn(arg, -ENOMEM, &why);
+		return false;
+	}
+	rc = name ? name_check("volume name", name, &op->error) : 0;
+	if (rc)
+		op_refuse(op, rc);
+	return true;
 }
 
 void op_submit(struct op *op)
@@ -130,13 +158,13 @@ void op_call(struct op *op, void (*run)(struct dataplane_call *call), op_step_fn
 	dataplane_call(op->volumes->dataplane, &op->call);
 }
 
-void op_catalog_done(void *arg, int rc, const struct error *error)
+void op_told(void *arg, int rc, const struct error *error)
 {
 	struct op *op = arg;
 
 	if (rc)
 		op->error = *error;
-	op->call_then(op, rc);
+	op->told_then(op, rc);
 }
 
 /* ---- all of them ---- */
@@ -156,6 +184,8 @@ static bool op_may_begin(const struct op *op)
 {
 	const struct volumes *volumes = op->volumes;
 
+	if (op == volumes->stop_op)
+		return volumes->ops.next == &op->node; /* the others end first */
 	if (volumes->phase != MANAGER_READY && !op->before_ready)
 		return false;
 	for (const struct list *node = volumes->ops.next; node != &op->node; node = node->next)
@@ -171,20 +201,21 @@ static void op_late(struct op *op)
 
 		if (!rc)
 			rc = error_set(&op->error, -ETIMEDOUT,
-			        "can't %s %s in time: another operation on it is still under way", op->verb,
-			        op->name);
+				"can't %s %s in time: another operation on it is still under way", op->verb,
+				op->name);
 		op_finish(op, rc);
 		return;
 	}
 	if (!op->error.text[0])
 		error_set(&op->error, -ETIMEDOUT, "can't %s %s in time: it waits for %s", op->verb, op->name,
-		        op->waits_for ? op->waits_for : "an answer of the cluster");
+			op->waits_for ? op->waits_for : "an answer of the cluster");
 	op_answer(op, -ETIMEDOUT);
 	if (op->expired)
 		op->expired(op);
 }
 
-/* Looks at one operation; it may be gone afterwards, and others too: true when the list must be begun anew. */
+/* Looks at one operation; it may be gone afterwards, and others too: true when the list must be begun anew.
+ */
 static bool op_turn(struct op *op, uint64_t now_ns)
 {
 	if (op->retry_at_ns && op->retry_at_ns <= now_ns) {
@@ -209,6 +240,8 @@ void ops_turn(struct volumes *volumes)
 	uint64_t now_ns = clock_now_ns(volumes->clock);
 	bool changed;
 
+	if (volumes->phase == MANAGER_STOPPING)
+		ops_refuse(volumes);
 	do {
 		changed = false;
 		list_for_each (node, &volumes->ops) {
@@ -224,7 +257,7 @@ void ops_refuse(struct volumes *volumes)
 	list_for_each_safe (node, &volumes->ops) {
 		struct op *op = list_entry(node, struct op, node);
 
-		if (op->begun)
+		if (op->begun || op == volumes->stop_op)
 			continue;
 		error_set(&op->error, -ESHUTDOWN, "can't %s %s: the agent is stopping", op->verb, op->name);
 		op_finish(op, -ESHUTDOWN);

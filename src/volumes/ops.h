@@ -1,7 +1,7 @@
 /*
- * Operations: what a caller asked for, or what this node does by itself, as a chain of steps. Those on one name (volume
- * or pool) run one after the other; each is answered once, at its deadline at the latest. An operation whose deadline
- * has passed is answered, and goes on until it has undone or finished what it began.
+ * Operations: what a caller asked for, or what this node does by itself, as a chain of steps. Those on one
+ * name (volume or pool) run one after the other; each is answered once, at its deadline at the latest. An
+ * operation whose deadline has passed is answered, and goes on until it has undone or finished what it began.
  *
  *   op_submit() --turn--> begin(op) --> step ... step --> op_finish()
  *                 |                      |
@@ -41,8 +41,10 @@ struct op {
 	struct error error;             /* the words of the step that failed */
 	const char *waits_for;          /* in words, for a timeout */
 	void (*expired)(struct op *op); /* gives up what it waits for; NULL: the step ends by itself soon */
-	/* Steps that are called by others go on here. */
-	op_step_fn then;
+	/* Chains of steps that others call go on here when they are through. */
+	op_step_fn then;       /* attachment_bring_up(), pool_open_run(), pools_close() */
+	op_step_fn then_down;  /* attachment_take_down() */
+	op_step_fn mount_then; /* mount_run() */
 
 	/* One blocking piece of work at a time, on libuv's threads. */
 	uv_work_t work;
@@ -56,6 +58,9 @@ struct op {
 	uint64_t retry_at_ns; /* 0: none */
 	void (*retry)(struct op *op);
 
+	/* Of the catalog and of attach. */
+	op_step_fn told_then;
+
 	/* What it is about. */
 	char id[MOUNT_ID_MAX + 1];
 	struct volume_options options;
@@ -63,13 +68,25 @@ struct op {
 	struct uuid volume, replica, pool_uuid, probed;
 	struct attachment *attachment;
 	unsigned tries;
-	bool flag;
+	bool force, keep_record; /* attachment_take_down() */
+	uint64_t dead_since_ns;  /* since when the holder's lease is known to be over */
+	bool brought_up;         /* by this operation */
+	int rc_undone;           /* what failed, while it is undone; or why it is refused */
+	struct error why_undone;
 	void *state; /* freed with it */
 };
 
-/* deadline_ms from now. NULL: no memory. Names longer than NAME_MAX_LEN are cut: the caller has checked them. */
+/* deadline_ms from now. NULL: no memory. Names longer than NAME_MAX_LEN are cut: the caller has checked them.
+ */
 struct op *op_new(struct volumes *volumes, const char *verb, const char *name, uint64_t deadline_ms,
-        void (*begin)(struct op *op), volumes_done_fn fn, void *arg);
+	void (*begin)(struct op *op), volumes_done_fn fn, void *arg);
+/*
+ * For a caller's operation: checks the name (NULL: there is none to check); a bad one is answered in its
+ * turn. False where op is NULL: fn was called with -ENOMEM.
+ */
+bool op_accept(struct op *op, volumes_done_fn fn, void *arg, const char *name) MUST_CHECK;
+/* It will be answered with rc and op->error when its turn comes, and does nothing. */
+void op_refuse(struct op *op, int rc);
 void op_submit(struct op *op);
 /* Answers, unless that has happened, and frees it. The words are op->error where rc is not 0. */
 void op_finish(struct op *op, int rc);
@@ -84,8 +101,8 @@ void op_work(struct op *op, int (*fn)(struct op *op), op_step_fn then);
 void op_call(struct op *op, void (*run)(struct dataplane_call *call), op_step_fn then);
 /* For run(): the operation of a call. */
 struct op *op_of_call(struct dataplane_call *call);
-/* catalog_done_fn with an op as argument: goes on at op->call_then. */
-void op_catalog_done(void *arg, int rc, const struct error *error);
+/* A catalog_done_fn and attach_done_fn with an op as argument: keeps the words, goes on at op->told_then. */
+void op_told(void *arg, int rc, const struct error *error);
 
 /* Is one under way, or waiting, for this name by this verb (NULL: any)? */
 bool ops_has(struct volumes *volumes, const char *name, const char *verb);

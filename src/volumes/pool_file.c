@@ -19,13 +19,13 @@ static int file_make(const char *path, uint64_t size_bytes, struct error *error)
 
 	if (!size_bytes)
 		return error_set(
-		        error, -ENOENT, "%s doesn't exist; to have a sparse file made, say size = ...", path);
+			error, -ENOENT, "%s doesn't exist; to have a sparse file made, say size = ...", path);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return error_set(error, -errno, "can't make the pool's file %s: %s", path, strerror(errno));
 	if (ftruncate(fd, (off_t)size_bytes) || fsync(fd))
 		rc = error_set(error, -errno, "can't make the pool's file %s with %s: %s", path,
-		        size_format(size_bytes, text), strerror(errno));
+			size_format(size_bytes, text), strerror(errno));
 	close(fd);
 	if (rc)
 		unlink(path);
@@ -59,14 +59,14 @@ int pool_file_prepare(const char *path, uint64_t size_bytes, struct error *error
 	fd = open(path, O_RDWR | O_CLOEXEC | (S_ISBLK(st.st_mode) ? O_EXCL : 0));
 	if (fd < 0)
 		return error_set(error, -errno, "can't open %s: %s", path,
-		        errno == EBUSY ? "it is mounted, or in use by another" : strerror(errno));
+			errno == EBUSY ? "it is mounted, or in use by another" : strerror(errno));
 	rc = size_of(fd, &st, &bytes);
 	close(fd);
 	if (rc)
 		return error_set(error, rc, "can't read the size of %s: %s", path, strerror(-rc));
 	if (bytes < POOL_MIN_BYTES)
 		return error_set(error, -EINVAL, "%s has %s: a pool needs at least %s", path,
-		        size_format(bytes, text), size_format(POOL_MIN_BYTES, least));
+			size_format(bytes, text), size_format(POOL_MIN_BYTES, least));
 	return 0;
 }
 
@@ -76,7 +76,7 @@ int pool_file_is_blank(const char *path, struct error *error)
 }
 
 int pool_file_measure(const char *path, const char *cache_dir, bool may_write, char ret_tier[static 8],
-        char ret_reason[static 160], struct error *error)
+	char ret_reason[static 160], struct error *error)
 {
 	const struct fingerprint_options options = {
 		.path = path, .cache_dir = cache_dir, .may_write = may_write

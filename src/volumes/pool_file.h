@@ -1,6 +1,6 @@
 /*
- * What lies at a pool's path before the store opens it: made as a sparse file where it may be, and never taken where
- * anything of the user's could be on it. Thread rule: any; blocks.
+ * What lies at a pool's path before the store opens it: made as a sparse file where it may be, and never
+ * taken where anything of the user's could be on it. Thread rule: any; blocks.
  */
 #ifndef QUOIN_VOLUMES_POOL_FILE_H
 #define QUOIN_VOLUMES_POOL_FILE_H
@@ -17,10 +17,10 @@ int pool_file_prepare(const char *path, uint64_t size_bytes, struct error *error
 /* 0 where it is empty and unsigned and nobody's; -EEXIST, -EBUSY with words that say what was found. */
 int pool_file_is_blank(const char *path, struct error *error) MUST_CHECK;
 /*
- * How fast what lies at the path is, and so its tier, by fingerprint; remembered in cache_dir. may_write: it is empty, and
- * may be written to. The text of the tier goes to ret_tier ("high"), why to ret_reason.
+ * How fast what lies at the path is, and so its tier, by fingerprint; remembered in cache_dir. may_write: it
+ * is empty, and may be written to. The text of the tier goes to ret_tier ("high"), why to ret_reason.
  */
 int pool_file_measure(const char *path, const char *cache_dir, bool may_write, char ret_tier[static 8],
-        char ret_reason[static 160], struct error *error) MUST_CHECK;
+	char ret_reason[static 160], struct error *error) MUST_CHECK;
 
 #endif

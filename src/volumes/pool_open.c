@@ -34,7 +34,7 @@ static void pool_fail(struct op *op, int rc)
 	struct local_pool *pool = pools_find(op->volumes, op->name);
 
 	pool->phase = LOCAL_POOL_FAILED;
-	snprintf(pool->reason, sizeof(pool->reason), "%s", op->error.text);
+	snprintf(pool->reason, sizeof(pool->reason), "%.159s", op->error.text);
 	op->then(op, rc);
 }
 
@@ -60,7 +60,7 @@ static void pool_measured(struct op *op, int rc)
 	if (strcmp(pool->config.tier, "auto") != 0) {
 		snprintf(job->tier, sizeof(job->tier), "%s", pool->config.tier);
 		snprintf(job->reason, sizeof(job->reason), "tier = %s, by the configuration",
-		        pool->config.tier);
+			pool->config.tier);
 	}
 	if (tier_parse(job->tier, &pool->tier))
 		pool->tier = TIER_LOW;
@@ -133,8 +133,8 @@ static void pool_open_told(struct op *op, int rc)
 
 		/* It stays open, and serves what it has; but it can't have the other's name. */
 		manager_event(op->volumes, "pool-foreign", op->name,
-		        "at %s lies another pool than the catalog's %s: was the path changed?",
-		        pool->config.path, uuid_format(record->pool, text));
+			"at %s lies another pool than the catalog's %s: was the path changed?",
+			pool->config.path, uuid_format(record->pool, text));
 	}
 	op_work(op, measure_work, pool_measured);
 }
@@ -202,7 +202,7 @@ static void pool_blank_told(struct op *op, int rc)
 
 	if (rc) {
 		error_set(&op->error, rc, "%.240s; and it isn't taken as a new pool: %.240s", why.text,
-		        job->error.text);
+			job->error.text);
 		pool_fail(op, rc);
 		return;
 	}
@@ -230,9 +230,9 @@ static void format_wait(struct op *op)
 	record = pools_record_by_name(op->volumes, op->name);
 	if (record) {
 		error_set(&op->error, -EILSEQ,
-		        "%s has no valid superblock, but pool %s was there: it is damaged, or another disk. "
-		        "`quoin-pool check` looks into it; nothing is written to it",
-		        job->path, uuid_format(record->pool, text));
+			"%s has no valid superblock, but pool %s was there: it is damaged, or another disk. "
+			"`quoin-pool check` looks into it; nothing is written to it",
+			job->path, uuid_format(record->pool, text));
 		pool_fail(op, -EILSEQ);
 		return;
 	}

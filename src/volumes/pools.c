@@ -43,7 +43,7 @@ static enum catalog_pool_state record_state(const struct local_pool *pool)
 }
 
 bool local_pool_record(
-        const struct volumes *volumes, const struct local_pool *pool, struct catalog_pool *ret_record)
+	const struct volumes *volumes, const struct local_pool *pool, struct catalog_pool *ret_record)
 {
 	struct catalog_pool record = { .pool = pool->uuid };
 	const struct catalog_pool *known;
@@ -106,7 +106,7 @@ static void pool_opened(struct op *op, int rc)
 		manager_event(op->volumes, "pool-failed", op->name, "%s", op->error.text);
 	else
 		manager_event(op->volumes, "pool-opened", op->name, "%s, tier %s: %s", pool->config.path,
-		        tier_name(pool->tier), pool->tier_reason);
+			tier_name(pool->tier), pool->tier_reason);
 	op_finish(op, rc);
 }
 
@@ -118,7 +118,7 @@ static void pool_open_begin(struct op *op)
 static void pool_open_begin_new(struct volumes *volumes, const struct pool_config *config)
 {
 	struct op *op =
-	        op_new(volumes, "open pool", config->name, OP_FOREVER_MS, pool_open_begin, NULL, NULL);
+		op_new(volumes, "open pool", config->name, OP_FOREVER_MS, pool_open_begin, NULL, NULL);
 
 	if (!op || !local_pool_new(volumes, config)) {
 		free(op);

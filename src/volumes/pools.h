@@ -1,6 +1,6 @@
 /*
- * The pools of this node: found in the configuration or the catalog, opened (formatted first where they are empty),
- * measured, and told to the catalog. Thread rule: the control thread.
+ * The pools of this node: found in the configuration or the catalog, opened (formatted first where they are
+ * empty), measured, and told to the catalog. Thread rule: the control thread.
  */
 #ifndef QUOIN_VOLUMES_POOLS_H
 #define QUOIN_VOLUMES_POOLS_H
@@ -43,11 +43,11 @@ struct local_pool *local_pool_new(struct volumes *volumes, const struct pool_con
 void local_pool_free(struct local_pool *pool);
 /* The pool as it should stand in the catalog. False: too little is known. */
 bool local_pool_record(
-        const struct volumes *volumes, const struct local_pool *pool, struct catalog_pool *ret_record);
+	const struct volumes *volumes, const struct local_pool *pool, struct catalog_pool *ret_record);
 
 /*
- * pool_open.c: opens op->pool (a local_pool of that name is there), formats it where it is empty and may be, measures it;
- * then `then` with the rc that pool->phase and pool->reason tell too.
+ * pool_open.c: opens op->pool (a local_pool of that name is there), formats it where it is empty and may be,
+ * measures it; then `then` with the rc that pool->phase and pool->reason tell too.
  */
 void pool_open_run(struct op *op, void (*then)(struct op *op, int rc));
 /* pool_close.c: closes all that are open; then `then`. */

@@ -19,7 +19,7 @@ static void pool_fill(struct snapshot_rows *rows, struct snapshot_pool *row)
 {
 	pool_info_get(row->pool, &row->info);
 	for (struct pool_replica *r = pool_replica_next(row->pool, NULL); r;
-	        r = pool_replica_next(row->pool, r)) {
+		r = pool_replica_next(row->pool, r)) {
 		const struct pool_replica_identity *identity = pool_replica_identity(r);
 
 		if (rows->replica_count < rows->replica_room)
@@ -79,6 +79,7 @@ static void snapshot_finished(struct dataplane_call *call)
 		snapshot->next = snapshot->rows;
 		snapshot->rows = filled;
 		snapshot->number++;
+		snapshot->stale = snapshot->again;
 		pools_observe(snapshot->volumes);
 	}
 	if (!whole || snapshot->again) {
@@ -110,6 +111,7 @@ void snapshot_take(struct volumes *volumes)
 	struct snapshot_rows *next = &s->next;
 	unsigned pools = 0;
 
+	s->stale = true;
 	if (s->pending) {
 		s->again = true;
 		return;
@@ -119,7 +121,7 @@ void snapshot_take(struct volumes *volumes)
 		pools += list_entry(node, struct local_pool, node)->pool != NULL;
 	next->pools = rows_room(next->pools, &next->pool_room, pools, sizeof(*next->pools));
 	next->replicas =
-	        rows_room(next->replicas, &next->replica_room, next->replica_count, sizeof(*next->replicas));
+		rows_room(next->replicas, &next->replica_room, next->replica_count, sizeof(*next->replicas));
 	next->stats = rows_room(next->stats, &next->volume_room, next->volume_count, sizeof(*next->stats));
 	next->pool_count = next->replica_count = next->volume_count = 0;
 	list_for_each (node, &volumes->pools) {

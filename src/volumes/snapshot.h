@@ -1,6 +1,6 @@
 /*
- * What the data plane says of itself, asked for each second: pools, replicas, attached volumes, connections. Views and
- * plans are answered from the last one. Thread rule: the control thread, but for the filling in.
+ * What the data plane says of itself, asked for each second: pools, replicas, attached volumes, connections.
+ * Views and plans are answered from the last one. Thread rule: the control thread, but for the filling in.
  */
 #ifndef QUOIN_VOLUMES_SNAPSHOT_H
 #define QUOIN_VOLUMES_SNAPSHOT_H
@@ -19,7 +19,8 @@ struct snapshot_replica {
 	enum replica_status status;
 };
 
-/* Rows with room for `room` of them; `count` may be larger after it was filled in: there was no room for the others. */
+/* Rows with room for `room` of them; `count` may be larger after it was filled in: there was no room for the
+ * others. */
 struct snapshot_rows {
 	unsigned pool_count, pool_room;
 	struct snapshot_pool *pools;
@@ -36,10 +37,11 @@ struct snapshot {
 	struct snapshot_rows next; /* the data plane's while `pending` */
 	struct dataplane_call call;
 	bool pending, again;
+	bool stale;      /* something has changed since the last one was begun */
 	uint64_t number; /* of the last one; 0: none yet */
 };
 
-/* Begins one, or one more after that which is under way. */
+/* Begins one, or one more after that which is under way; until it is there, the last one is stale. */
 void snapshot_take(struct volumes *volumes);
 void snapshot_free(struct snapshot *snapshot);
 /* NULL where the last snapshot has no such. */

@@ -1,4 +1,5 @@
-/* Small files of the agent's state: read whole, replaced whole (written aside, flushed, renamed, directory flushed). */
+/* Small files of the agent's state: read whole, replaced whole (written aside, flushed, renamed, directory
+ * flushed). */
 #ifndef QUOIN_VOLUMES_STATE_FILE_H
 #define QUOIN_VOLUMES_STATE_FILE_H
 

@@ -1,6 +1,5 @@
 /*
- * The history of one seed as lines with IDs, and its hash: same seed, same hash. Lines are made only when
- * they are printed.
+ * The history of one seed as lines with IDs, and its hash: same seed, same hash. Lines are made only when they are printed.
  *
  *   12.345678901 n2 append-answer <- n0 r1f3a e5.0 s812
  */

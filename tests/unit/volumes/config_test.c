@@ -34,18 +34,18 @@ static void whole_file_is_taken(void **state)
 {
 	(void)state;
 	assert_int_equal(parse("# a node\n"
-	                       "[node]\n"
-	                       "  name = a\n" /* an indented key is a key, no continuation */
-	                       "  zone = z1 ; eastern hall\n"
-	                       "listen = 127.0.0.1:7421\n"
-	                       "[cluster]\nkvdb = sqlite:/var/lib/q/kvdb\nkey=/etc/q/key\nnode_lease = "
-	                       "6s\ngroup_lease = 1500ms\n"
-	                       "[pool one]\npath = /var/lib/q/one.pool\nsize = 20G\ntier = high\n"
-	                       "[pool two]\npath = /dev/sdx\n"
-	                       "[docker]\nenabled = no\n"
-	                       "[admin]\nsocket = /run/q/admin.sock\n"
-	                       "[metrics]\nlisten = none\n"),
-	        0);
+			       "[node]\n"
+			       "  name = a\n" /* an indented key is a key, no continuation */
+			       "  zone = z1 ; eastern hall\n"
+			       "listen = 127.0.0.1:7421\n"
+			       "[cluster]\nkvdb = sqlite:/var/lib/q/kvdb\nkey=/etc/q/key\nnode_lease = "
+			       "6s\ngroup_lease = 1500ms\n"
+			       "[pool one]\npath = /var/lib/q/one.pool\nsize = 20G\ntier = high\n"
+			       "[pool two]\npath = /dev/sdx\n"
+			       "[docker]\nenabled = no\n"
+			       "[admin]\nsocket = /run/q/admin.sock\n"
+			       "[metrics]\nlisten = none\n"),
+		0);
 	assert_string_equal(config.node, "a");
 	assert_string_equal(config.host, "a");
 	assert_string_equal(config.zone, "z1");
@@ -79,7 +79,7 @@ static void unknown_words_name_line_and_nearest(void **state)
 {
 	(void)state;
 	assert_refused("[node]\nname = a\nzoone = b\n",
-	        "quoind.conf:3: unknown key \"zoone\" in [node]: did you mean \"zone\"?");
+		"quoind.conf:3: unknown key \"zoone\" in [node]: did you mean \"zone\"?");
 	assert_refused("\n[nod]\n", "quoind.conf:2: unknown section [nod]: did you mean [node]?");
 	assert_refused("[pool p]\npath=/x\nwhatever = 1\n", "known are path, size, tier");
 	assert_refused("[pool p]\npath=/x\ntier = hihg\n", "did you mean \"high\"?");

@@ -12,8 +12,8 @@
 #include "volumes/holders.h"
 
 static const char mountinfo[] = "22 27 0:20 / /sys rw,nosuid - sysfs sysfs rw\n"
-                                "36 27 7:12 / /var/lib/quoin/mnt/a\\040b rw shared:1 - ext4 /dev/loop12 rw\n"
-                                "37 27 7:1 / /data rw - ext4 /dev/loop1 rw";
+				"36 27 7:12 / /var/lib/quoin/mnt/a\\040b rw shared:1 - ext4 /dev/loop12 rw\n"
+				"37 27 7:1 / /data rw - ext4 /dev/loop1 rw";
 
 static void mounts_of_the_device_are_found(void **state)
 {

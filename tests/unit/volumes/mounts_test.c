@@ -162,7 +162,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(killed_dockerd_leaves_no_count_behind, dir_begin, dir_end),
 		cmocka_unit_test_setup_teardown(older_ids_alone_can_be_forgotten, dir_begin, dir_end),
 		cmocka_unit_test_setup_teardown(
-		        restart_keeps_counts_and_another_boot_drops_them, dir_begin, dir_end),
+			restart_keeps_counts_and_another_boot_drops_them, dir_begin, dir_end),
 		cmocka_unit_test_setup_teardown(each_volume_is_told_once, dir_begin, dir_end),
 		cmocka_unit_test_setup_teardown(damaged_file_is_an_error, dir_begin, dir_end),
 	};

@@ -1,0 +1,71 @@
+/* Attach and detach, as an operator asks for them: the device without its mount. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "volumes/in_use.h"
+#include "volumes/manager.h"
+
+#define ATTACH_DEADLINE_MS 60000u
+#define DETACH_DEADLINE_MS 30000u
+
+static void attach_up(struct op *op, int rc)
+{
+	if (!rc)
+		rc = mounts_attached_set(op->volumes->mounts, op->name, true, &op->error);
+	op_finish(op, rc);
+}
+
+static void attach_begin(struct op *op)
+{
+	attachment_bring_up(op, attach_up);
+}
+
+void volumes_attach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
+{
+	struct op *op = op_new(volumes, "attach volume", name, ATTACH_DEADLINE_MS, attach_begin, fn, arg);
+
+	if (op_accept(op, fn, arg, name))
+		op_submit(op);
+}
+
+static void detach_down(struct op *op, int rc)
+{
+	struct error why;
+
+	if (!rc && mounts_attached_set(op->volumes->mounts, op->name, false, &why))
+		manager_event(op->volumes, "state-not-written", op->name, "%s", why.text);
+	op_finish(op, rc);
+}
+
+static void detach_unused(struct op *op, int rc)
+{
+	if (rc)
+		op_finish(op, rc);
+	else
+		attachment_take_down(op, detach_down);
+}
+
+static void detach_begin(struct op *op)
+{
+	const struct catalog_volume *volume;
+	int rc = catalog_volume_find(op->volumes->catalog, op->name, &volume, &op->error);
+
+	if (!rc && !attachment_find(op->volumes, op->name) && !uuid_is_none(volume->holder.attachment) &&
+		strcmp(volume->holder.node, op->volumes->config.node) != 0)
+		rc = error_set(&op->error, -EBUSY,
+			"volume %s isn't attached on this node (%s) but on %s: detach it there", op->name,
+			op->volumes->config.node, volume->holder.node);
+	if (rc)
+		op_finish(op, rc);
+	else
+		in_use_check(op, detach_unused);
+}
+
+void volumes_detach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
+{
+	struct op *op = op_new(volumes, "detach volume", name, DETACH_DEADLINE_MS, detach_begin, fn, arg);
+
+	if (op_accept(op, fn, arg, name))
+		op_submit(op);
+}

@@ -1,0 +1,303 @@
+#include "volumes/attachment.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "volumes/manager.h"
+
+#define RAISES_MAX         5u
+#define RELEASE_TIMEOUT_MS 5000u
+
+struct attachment *attachment_find(struct volumes *volumes, const char *name)
+{
+	list_for_each (node, &volumes->attachments) {
+		struct attachment *attachment = list_entry(node, struct attachment, node);
+
+		if (!strcmp(attachment->spec.name, name))
+			return attachment;
+	}
+	return NULL;
+}
+
+struct attachment *attachment_find_uuid(struct volumes *volumes, struct uuid volume)
+{
+	list_for_each (node, &volumes->attachments) {
+		struct attachment *attachment = list_entry(node, struct attachment, node);
+
+		if (uuid_equal(attachment->spec.volume, volume))
+			return attachment;
+	}
+	return NULL;
+}
+
+static void attachment_free(struct op *op)
+{
+	list_remove(&op->attachment->node);
+	free(op->attachment);
+	op->attachment = NULL;
+	snapshot_take(op->volumes);
+}
+
+/* ---- down ---- */
+
+static void record_told(struct op *op, int rc)
+{
+	if (rc)
+		manager_event(op->volumes, "volume-record-kept", op->name,
+			"it is gone from this node, but the catalog couldn't be told yet: %s",
+			op->error.text);
+	attachment_free(op);
+	op->then_down(op, 0);
+}
+
+static void down_closed(struct op *op, int rc)
+{
+	struct attachment *attachment = op->attachment;
+
+	/* Without the data plane's consent nothing is left to wait for: it is gone from its tables in every
+	 * case. */
+	if (rc)
+		manager_event(op->volumes, "volume-release-failed", op->name, "%s", strerror(-rc));
+	manager_event(op->volumes, "volume-detached", op->name, "%s",
+		op->force ? "by force: what was still in use gets EIO" : "nothing is in use any more");
+	if (op->keep_record) {
+		attachment_free(op);
+		op->then_down(op, 0);
+		return;
+	}
+	op->told_then = record_told;
+	catalog_volume_detach(op->volumes->catalog, attachment->spec.volume, attachment->spec.attachment,
+		RELEASE_TIMEOUT_MS, op_told, op);
+}
+
+static void device_down(struct op *op, int rc)
+{
+	struct attachment *attachment = op->attachment;
+
+	if (rc == -ETIMEDOUT && !op->force) {
+		op->force = true;
+		blockdev_detach(attachment->blockdev, DETACH_FORCE, 0, op_told, op);
+		return;
+	}
+	if (rc && !op->force) {
+		op->then_down(op, rc);
+		return;
+	}
+	if (rc)
+		manager_event(op->volumes, "device-left", op->name, "%s", op->error.text);
+	attachment->blockdev = NULL;
+	attachment_close(op, down_closed);
+}
+
+static void fs_down(struct op *op, int rc)
+{
+	struct attachment *attachment = op->attachment;
+
+	if (rc && !op->force) {
+		op->then_down(op, rc);
+		return;
+	}
+	attachment->mounted = false;
+	op->told_then = device_down;
+	if (attachment->blockdev)
+		blockdev_detach(
+			attachment->blockdev, op->force ? DETACH_FORCE : DETACH_CLEAN, 0, op_told, op);
+	else
+		device_down(op, 0);
+}
+
+void attachment_take_down(struct op *op, op_step_fn then)
+{
+	op->then_down = then;
+	op->attachment = attachment_find(op->volumes, op->name);
+	if (!op->attachment) {
+		then(op, 0);
+		return;
+	}
+	op->told_then = fs_down;
+	if (op->attachment->ended)
+		op->force = true;
+	/* DETACH_FORCE fails the I/O first, and unmounts then: the other way round it would wait for
+	 * writeback. */
+	if (op->attachment->mounted && !op->force)
+		fs_unmount(op->volumes->attach, op->name, false, 0, op_told, op);
+	else
+		fs_down(op, 0);
+}
+
+/* ---- up ---- */
+
+/* What failed is kept while it is undone. */
+static void undone(struct op *op, int rc)
+{
+	(void)rc;
+	op->force = false;
+	op->error = op->why_undone;
+	op->then(op, op->rc_undone);
+}
+
+static void undo(struct op *op, int rc)
+{
+	op->rc_undone = rc;
+	op->why_undone = op->error;
+	op->force = true;
+	attachment_take_down(op, undone);
+}
+
+static void device_up(struct op *op, int rc)
+{
+	struct attachment *attachment = op->attachment;
+
+	if (rc) {
+		attachment->blockdev = NULL;
+		undo(op, rc);
+		return;
+	}
+	if (attachment->ended) {
+		undo(op, error_set(&op->error, -ESTALE, "volume %s was fenced while it was attached",
+				 op->name));
+		return;
+	}
+	attachment->phase = ATTACHMENT_UP;
+	op->brought_up = true;
+	manager_event(op->volumes, "volume-attached", op->name, "%s, epoch %llu",
+		blockdev_link(attachment->blockdev), (unsigned long long)attachment->spec.epoch.number);
+	snapshot_take(op->volumes);
+	op->then(op, 0);
+}
+
+static void spec_voters_set(
+	const struct volumes *volumes, const struct catalog_volume *volume, struct volume_spec *spec)
+{
+	const struct catalog_shard *shard = &volume->shards[0];
+
+	spec->group = shard->group;
+	spec->config_number = shard->config_number;
+	spec->size_bytes = volume->size_bytes;
+	spec->epoch = (struct epoch){ .number = volume->epoch_number };
+	spec->reads_quorum = volume->reads_quorum;
+	spec->error_after_ms = volume->error_after_ms;
+	spec->voter_count = shard->voter_count;
+	for (unsigned i = 0; i < shard->voter_count; i++) {
+		const struct catalog_replica *replica =
+			catalog_volume_replica(volume, shard->voters[i], NULL);
+		struct volume_voter *voter = &spec->voters[i];
+		const struct catalog_node *node;
+
+		*voter = (struct volume_voter){ .replica = shard->voters[i] };
+		if (!replica)
+			continue;
+		snprintf(voter->node, sizeof(voter->node), "%s", replica->node);
+		if (!catalog_node_find(volumes->catalog, replica->node, &node, NULL))
+			snprintf(voter->address.text, sizeof(voter->address.text), "%s", node->address);
+	}
+}
+
+static void up_opened(struct op *op, int rc);
+
+static void up_raised(void *arg, int rc, const struct error *error, const struct catalog_volume *volume)
+{
+	struct op *op = arg;
+
+	if (rc) {
+		op->error = *error;
+		undo(op, rc);
+		return;
+	}
+	spec_voters_set(op->volumes, volume, &op->attachment->spec);
+	attachment_open(op, up_opened);
+}
+
+static void up_closed(struct op *op, int rc)
+{
+	(void)rc;
+	catalog_volume_epoch_raise(op->volumes->catalog, op->attachment->spec.volume,
+		op->attachment->spec.attachment, op->attachment->promised.number, op_left_ms(op), up_raised,
+		op);
+}
+
+static void up_opened(struct op *op, int rc)
+{
+	struct attachment *attachment = op->attachment;
+	struct blockdev_spec spec = { .name = op->name, .volume = attachment->handle };
+
+	if (rc == -ESTALE && op->tries++ < RAISES_MAX && !op_expired(op)) {
+		attachment_close(op, up_closed);
+		return;
+	}
+	if (!rc && op_expired(op))
+		rc = error_set(&op->error, -ETIMEDOUT, "volume %s was opened too late", op->name);
+	if (rc) {
+		undo(op, rc);
+		return;
+	}
+	op->told_then = device_up;
+	rc = blockdev_attach(op->volumes->attach, &spec, &attachment->blockdev, op_told, op, &op->error);
+	if (rc)
+		device_up(op, rc);
+}
+
+static void up_held(struct op *op, int rc)
+{
+	const struct catalog_volume *volume = NULL;
+
+	if (!rc)
+		rc = catalog_volume_find(op->volumes->catalog, op->name, &volume, &op->error);
+	if (rc) {
+		attachment_free(op);
+		op->then(op, rc);
+		return;
+	}
+	spec_voters_set(op->volumes, volume, &op->attachment->spec);
+	attachment_open(op, up_opened);
+}
+
+static void up_begin(struct op *op)
+{
+	struct volumes *volumes = op->volumes;
+	const struct catalog_volume *volume;
+	struct attachment *attachment;
+	int rc;
+
+	rc = catalog_volume_find(volumes->catalog, op->name, &volume, &op->error);
+	if (!rc)
+		rc = attach_supported(&op->error);
+	attachment = rc ? NULL : calloc(1, sizeof(*attachment));
+	if (!attachment) {
+		op->then(op, rc ? rc : -ENOMEM);
+		return;
+	}
+	attachment->volumes = volumes;
+	snprintf(attachment->spec.name, sizeof(attachment->spec.name), "%s", op->name);
+	attachment->spec.volume = volume->volume;
+	attachment->spec.attachment = uuid_random(&volumes->random);
+	list_push_back(&volumes->attachments, &attachment->node);
+	op->attachment = attachment;
+	attachment_hold(op, up_held);
+}
+
+static void up_after_fence(struct op *op, int rc)
+{
+	(void)rc;
+	op->force = op->keep_record = false;
+	up_begin(op);
+}
+
+void attachment_bring_up(struct op *op, op_step_fn then)
+{
+	op->then = then;
+	op->attachment = attachment_find(op->volumes, op->name);
+	if (op->attachment && op->attachment->ended) {
+		op->force = op->keep_record = true;
+		attachment_take_down(op, up_after_fence);
+		return;
+	}
+	if (op->attachment) {
+		ASSERT(op->attachment->phase == ATTACHMENT_UP);
+		then(op, 0);
+		return;
+	}
+	up_begin(op);
+}

@@ -1,0 +1,70 @@
+/*
+ * A volume that is attached on this node: the catalog's attach, the data plane's volume, the block device and
+ * the mount, in that order up, and in the reverse order down.
+ *
+ *            catalog     data plane     blockdev
+ *   (none) --------> OPENING ------> ready -------> UP --(fs_mount)--> UP, mounted
+ *     ^                 |                            |
+ *     +--- take_down ---+------- take_down ----------+   (also when it was fenced: by force)
+ *
+ * Thread rule: the control thread; what the data plane's thread touches is marked.
+ */
+#ifndef QUOIN_VOLUMES_ATTACHMENT_H
+#define QUOIN_VOLUMES_ATTACHMENT_H
+
+#include "attach/attach.h"
+#include "catalog/catalog.h"
+#include "datapath/dataplane.h"
+
+struct op;
+struct volumes;
+
+enum attachment_phase { ATTACHMENT_OPENING, ATTACHMENT_UP };
+
+struct attachment {
+	struct list node; /* in volumes->attachments */
+	struct volumes *volumes;
+	enum attachment_phase phase;
+	struct volume_spec spec; /* name, UUIDs, epoch, voters */
+	struct volume *handle;   /* the data plane's; NULL while there is none */
+	struct blockdev *blockdev;
+	bool mounted;
+	bool ended;     /* fenced: its I/O gets EIO for ever */
+	bool cancelled; /* cancel_call is under way, or was */
+
+	struct dataplane_call ended_call; /* pends at the data plane until the volume ends */
+	struct dataplane_call cancel_call;
+	/* The data plane's thread only: */
+	struct dataplane_call *open_pending, *ended_pending;
+	bool has_ended;
+	/* Written by it before it finishes a call, read after: */
+	struct volume *opened;
+	struct epoch promised;
+	char why[160];
+};
+
+struct attachment *attachment_find(struct volumes *volumes, const char *name);
+struct attachment *attachment_find_uuid(struct volumes *volumes, struct uuid volume);
+/*
+ * Makes it UP for op->name, if it isn't yet: attached, with its device. op->brought_up tells whether it was
+ * this. Undone where it fails. Then `then`.
+ */
+void attachment_bring_up(struct op *op, void (*then)(struct op *op, int rc));
+/*
+ * Unmounts, takes the device away, sends RELEASE, gives up the record. op->force: lazily, and I/O gets EIO.
+ * Without it -EBUSY where it is in use: the device goes on. op->keep_record: the catalog isn't touched.
+ * Success where it isn't here.
+ */
+void attachment_take_down(struct op *op, void (*then)(struct op *op, int rc));
+
+/* attachment_open.c: the data plane's part. Words in op->error. -ESTALE: attachment->promised tells. */
+void attachment_open(struct op *op, void (*then)(struct op *op, int rc));
+/* Success where there is no handle. */
+void attachment_close(struct op *op, void (*then)(struct op *op, int rc));
+/* Gives up an open that waits. */
+void attachment_open_cancel(struct attachment *attachment);
+
+/* takeover.c: the catalog's attach, with its patience; the record goes to `then` by the catalog's view. */
+void attachment_hold(struct op *op, void (*then)(struct op *op, int rc));
+
+#endif

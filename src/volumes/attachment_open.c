@@ -1,0 +1,189 @@
+/* The data plane's part of an attachment: open, what ends it, close. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "volumes/manager.h"
+
+/* ---- on the data plane's thread ---- */
+
+static void call_end(struct dataplane_call **pending, int rc)
+{
+	struct dataplane_call *call = *pending;
+
+	*pending = NULL;
+	if (call)
+		dataplane_call_finish(call, rc);
+}
+
+static void volume_ready(void *user, struct volume *volume)
+{
+	struct attachment *attachment = user;
+
+	(void)volume;
+	call_end(&attachment->open_pending, 0);
+}
+
+static void volume_changed(void *user, struct volume *volume, enum volume_state state)
+{
+	/* The data plane tells it as an event, and each snapshot shows it. */
+	(void)user;
+	(void)volume;
+	(void)state;
+}
+
+static void volume_ended(void *user, struct volume *volume, struct epoch promised, const char *why)
+{
+	struct attachment *attachment = user;
+
+	(void)volume;
+	if (attachment->has_ended)
+		return;
+	attachment->has_ended = true;
+	attachment->promised = promised;
+	snprintf(attachment->why, sizeof(attachment->why), "%s", why);
+	if (attachment->open_pending)
+		call_end(&attachment->open_pending, -ESTALE);
+	else
+		call_end(&attachment->ended_pending, -ESTALE);
+}
+
+static void open_run(struct dataplane_call *call)
+{
+	struct attachment *attachment = op_of_call(call)->attachment;
+	struct volume_events events = { volume_ready, volume_changed, volume_ended, attachment };
+	int rc;
+
+	attachment->has_ended = false;
+	attachment->open_pending = call;
+	rc = volume_attach(
+		dataplane_datapath(call->dataplane), &attachment->spec, &events, &attachment->opened);
+	if (rc)
+		call_end(&attachment->open_pending, rc);
+}
+
+static void ended_run(struct dataplane_call *call)
+{
+	struct attachment *attachment = container_of(call, struct attachment, ended_call);
+
+	attachment->ended_pending = call;
+	if (attachment->has_ended)
+		call_end(&attachment->ended_pending, -ESTALE);
+}
+
+static void cancel_run(struct dataplane_call *call)
+{
+	struct attachment *attachment = container_of(call, struct attachment, cancel_call);
+
+	call_end(&attachment->open_pending, -ETIMEDOUT);
+	dataplane_call_finish(call, 0);
+}
+
+static void close_told(void *arg, int rc)
+{
+	dataplane_call_finish(arg, rc);
+}
+
+static void close_run(struct dataplane_call *call)
+{
+	struct attachment *attachment = op_of_call(call)->attachment;
+
+	call_end(&attachment->ended_pending, -ECANCELED);
+	volume_detach(attachment->opened, close_told, call);
+}
+
+/* ---- on the control thread ---- */
+
+static void fence_down(struct op *op, int rc)
+{
+	op_finish(op, rc);
+}
+
+static void fence_begin(struct op *op)
+{
+	op->force = true;
+	op->keep_record =
+		true; /* another's by now; or, if it is ours still, the next plan brings it up again */
+	attachment_take_down(op, fence_down);
+}
+
+static void ended_done(struct dataplane_call *call)
+{
+	struct attachment *attachment = container_of(call, struct attachment, ended_call);
+	struct volumes *volumes = attachment->volumes;
+	struct op *op;
+
+	if (call->rc != -ESTALE)
+		return;
+	attachment->ended = true;
+	manager_event(volumes, "volume-fenced", attachment->spec.name,
+		"its I/O gets EIO from now on, and its mount is taken down: %s", attachment->why);
+	op = op_new(volumes, "take down", attachment->spec.name, OP_FOREVER_MS, fence_begin, NULL, NULL);
+	if (op)
+		op_submit(op); /* without memory the next plan sees it */
+}
+
+static void cancel_done(struct dataplane_call *call)
+{
+	(void)call;
+}
+
+void attachment_open_cancel(struct attachment *attachment)
+{
+	if (attachment->cancelled)
+		return;
+	attachment->cancelled = true;
+	attachment->cancel_call = (struct dataplane_call){ .run = cancel_run, .done = cancel_done };
+	dataplane_call(attachment->volumes->dataplane, &attachment->cancel_call);
+}
+
+static void open_expired(struct op *op)
+{
+	attachment_open_cancel(op->attachment);
+}
+
+static void open_done(struct op *op, int rc)
+{
+	struct attachment *attachment = op->attachment;
+
+	op->expired = NULL;
+	op->waits_for = NULL;
+	attachment->handle = attachment->opened;
+	if (rc == 0) {
+		attachment->ended_call = (struct dataplane_call){ .run = ended_run, .done = ended_done };
+		dataplane_call(op->volumes->dataplane, &attachment->ended_call);
+	} else if (rc == -ESTALE) {
+		error_set(&op->error, rc, "can't attach volume %s: %s", op->name, attachment->why);
+	} else if (rc == -ETIMEDOUT && !op->answered) {
+		error_set(&op->error, rc,
+			"can't attach volume %s: no quorum of its replicas answered in time", op->name);
+	}
+	op->told_then(op, rc);
+}
+
+void attachment_open(struct op *op, void (*then)(struct op *op, int rc))
+{
+	op->told_then = then;
+	op->waits_for = "a quorum of the volume's replicas";
+	op->expired = open_expired;
+	op->attachment->opened = NULL;
+	op_call(op, open_run, open_done);
+	if (op_expired(op))
+		attachment_open_cancel(op->attachment);
+}
+
+static void close_done(struct op *op, int rc)
+{
+	op->attachment->handle = NULL;
+	op->attachment->opened = NULL;
+	op->told_then(op, rc);
+}
+
+void attachment_close(struct op *op, void (*then)(struct op *op, int rc))
+{
+	op->told_then = then;
+	if (op->attachment->handle)
+		op_call(op, close_run, close_done);
+	else
+		then(op, 0);
+}

@@ -1,0 +1,189 @@
+/* Create: a class, a place for each replica, one transaction of the catalog. The nodes make the replicas by
+ * themselves. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "placement/placement.h"
+#include "volumes/manager.h"
+
+#define CREATE_DEADLINE_MS 30000u
+#define CREATE_TRIES       4u
+#define XFS_MIN_BYTES      (UINT64_C(300) << 20)
+#define REPLICAS_WAIT_MS   100u
+
+static int differs(struct op *op, const struct catalog_volume *volume, const char *what)
+{
+	return error_set(
+		&op->error, -EEXIST, "volume %s exists already, with another %s", volume->name, what);
+}
+
+/* The same name with the same options is a success. */
+static int compare_existing(struct op *op, const struct catalog_volume *volume)
+{
+	const struct volume_options *options = &op->options;
+
+	if (options->size_bytes && options->size_bytes != volume->size_bytes)
+		return differs(op, volume, "size");
+	if (options->class_name[0] && strcmp(options->class_name, volume->class_name) != 0)
+		return differs(op, volume, "class");
+	if (options->replicas && options->replicas != volume->shards[0].voter_count)
+		return differs(op, volume, "number of replicas");
+	if (options->fs[0] && strcmp(options->fs, volume->fs) != 0)
+		return differs(op, volume, "filesystem");
+	return 0;
+}
+
+static int class_find(struct op *op, const struct catalog_class **ret_class)
+{
+	const char *name = op->options.class_name[0] ? op->options.class_name : "default";
+	const struct catalog_class *class;
+	char known[256] = "";
+	size_t len = 0;
+
+	if (!catalog_class_find(op->volumes->catalog, name, ret_class, NULL))
+		return 0;
+	for (size_t i = 0;
+		(class = catalog_class_at(op->volumes->catalog, i)) && len + NAME_MAX_LEN < sizeof(known);
+		i++)
+		len += (size_t)snprintf(
+			known + len, sizeof(known) - len, "%s%s", len ? ", " : "", class->name);
+	return error_set(
+		&op->error, -EINVAL, "option class: there is no class \"%s\"; known are %s", name, known);
+}
+
+static int place(struct op *op, const struct catalog_class *class, struct catalog_volume *volume,
+	struct catalog_shard *shard)
+{
+	struct placement_request request = {
+		.volume = volume->volume,
+		.class_name = class->name,
+		.size_bytes = volume->size_bytes,
+		.replicas = op->options.replicas ? op->options.replicas : class->replicas,
+		.tiers = class->tiers,
+		.zones_strict = class->zones_strict,
+	};
+	struct placement_pool *pools;
+	struct placement_result result;
+	size_t count;
+	int rc = placement_pools_read(op->volumes->catalog, &pools, &count);
+
+	if (rc)
+		return rc;
+	rc = placement_choose(&request, pools, count, &result, &op->error);
+	for (unsigned i = 0; !rc && i < result.count; i++) {
+		struct catalog_replica *replica = &shard->replicas[i];
+
+		replica->replica = uuid_random(&op->volumes->random);
+		replica->pool = pools[result.index[i]].pool;
+		snprintf(replica->node, sizeof(replica->node), "%s", pools[result.index[i]].node);
+		shard->voters[i] = replica->replica;
+		shard->replica_count = shard->voter_count = i + 1;
+	}
+	free(pools);
+	return rc;
+}
+
+static int record_fill(struct op *op, const struct catalog_class *class, struct catalog_volume *volume)
+{
+	snprintf(volume->name, sizeof(volume->name), "%s", op->name);
+	snprintf(volume->class_name, sizeof(volume->class_name), "%s", class->name);
+	snprintf(volume->fs, sizeof(volume->fs), "%s", op->options.fs[0] ? op->options.fs : class->fs);
+	volume->size_bytes = op->options.size_bytes ? op->options.size_bytes : class->size_bytes;
+	volume->reads_quorum = class->reads_quorum;
+	volume->error_after_ms = class->error_after_ms;
+	volume->volume = op->volume;
+	volume->shard_count = 1;
+	if (!strcmp(volume->fs, "xfs") && volume->size_bytes < XFS_MIN_BYTES)
+		return error_set(&op->error, -EINVAL, "option size: xfs needs at least 300 MiB");
+	return 0;
+}
+
+static void create_try(struct op *op);
+
+/* The replica that is to live here is there: who attaches at once finds it. Those of other nodes are as
+ * quick. */
+static void replicas_wait(struct op *op)
+{
+	const struct catalog_volume *volume;
+
+	if (!catalog_volume_find_uuid(op->volumes->catalog, op->volume, &volume, NULL) && volume->shard_count)
+		for (unsigned i = 0; i < volume->shards[0].replica_count; i++) {
+			const struct catalog_replica *replica = &volume->shards[0].replicas[i];
+			const struct local_pool *pool = pools_find_uuid(op->volumes, replica->pool);
+
+			if (pool && pool->phase == LOCAL_POOL_OPEN && !op_expired(op) &&
+				!snapshot_replica_find(&op->volumes->snapshot, replica->replica)) {
+				op_retry(op, REPLICAS_WAIT_MS, replicas_wait);
+				return;
+			}
+		}
+	op_finish(op, 0);
+}
+
+static void create_told(void *arg, int rc, const struct error *error, const struct catalog_volume *volume)
+{
+	struct op *op = arg;
+	char size[SIZE_TEXT_LEN + 1];
+
+	if (rc)
+		op->error = *error;
+	/* Another took the room, or a pool went away, since the view was read: place anew. */
+	if ((rc == -ENOSPC || rc == -ENOENT || rc == -EHOSTDOWN || rc == -EEXIST) &&
+		++op->tries < CREATE_TRIES && !op_expired(op)) {
+		op_retry(op, 50, create_try);
+		return;
+	}
+	if (rc == -EAGAIN && !op_expired(op) && op->volumes->phase == MANAGER_READY) {
+		op->waits_for = "the kvdb";
+		op_retry(op, 250, create_try);
+		return;
+	}
+	if (rc) {
+		op_finish(op, rc);
+		return;
+	}
+	manager_event(op->volumes, "volume-created", op->name, "%s, class %s, %u replicas",
+		size_format(volume->size_bytes, size), volume->class_name, volume->shards[0].voter_count);
+	manager_plan(op->volumes);
+	replicas_wait(op);
+}
+
+static void create_try(struct op *op)
+{
+	struct catalog_shard shard = { .config_number = 1 };
+	struct catalog_volume record = { .shards = &shard };
+	const struct catalog_volume *volume;
+	const struct catalog_class *class;
+	int rc;
+
+	rc = catalog_volume_find(op->volumes->catalog, op->name, &volume, NULL);
+	if (!rc && !uuid_equal(volume->volume, op->volume)) {
+		op_finish(op, compare_existing(op, volume));
+		return;
+	}
+	rc = class_find(op, &class);
+	if (!rc)
+		rc = record_fill(op, class, &record);
+	if (!rc)
+		rc = place(op, class, &record, &shard);
+	if (rc) {
+		op_finish(op, rc);
+		return;
+	}
+	shard.group = uuid_random(&op->volumes->random);
+	catalog_volume_create(op->volumes->catalog, &record, op_left_ms(op), create_told, op);
+}
+
+void volumes_create(struct volumes *volumes, const char *name, const struct volume_options *options,
+	volumes_done_fn fn, void *arg)
+{
+	struct op *op = op_new(volumes, "create volume", name, CREATE_DEADLINE_MS, create_try, fn, arg);
+
+	if (!op_accept(op, fn, arg, name))
+		return;
+	op->options = *options;
+	op->volume = uuid_random(&volumes->random);
+	op_submit(op);
+}

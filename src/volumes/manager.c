@@ -1,0 +1,47 @@
+#include "volumes/manager.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void manager_event(struct volumes *volumes, const char *kind, const char *subject, const char *format, ...)
+{
+	char text[ERROR_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	events_add(&volumes->events, clock_wall_ns(volumes->clock), kind, subject, text);
+	log_info("%s %s: %s", kind, subject, text);
+}
+
+int manager_ready_check(const struct volumes *volumes, struct error *error)
+{
+	switch (volumes->phase) {
+	case MANAGER_READY:
+		return 0;
+	case MANAGER_STARTING:
+		return error_set(error, -EAGAIN, "node %s isn't ready yet: %s", volumes->config.node,
+			volumes->not_ready);
+	case MANAGER_STOPPING:
+		break;
+	}
+	return error_set(error, -ESHUTDOWN, "node %s is stopping", volumes->config.node);
+}
+
+static void kick_fired(uv_timer_t *timer)
+{
+	struct volumes *volumes = timer->data;
+
+	manager_start_step(volumes);
+	manager_plan(volumes);
+	ops_turn(volumes);
+}
+
+void manager_kick(struct volumes *volumes)
+{
+	if (!uv_is_closing((uv_handle_t *)&volumes->kick))
+		uv_timer_start(&volumes->kick, kick_fired, 0, 0);
+}

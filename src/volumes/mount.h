@@ -1,0 +1,12 @@
+/* Mounting as a chain of steps, for operations of this node's own too. */
+#ifndef QUOIN_VOLUMES_MOUNT_H
+#define QUOIN_VOLUMES_MOUNT_H
+
+struct op;
+
+/* op->name is attached and mounted; what it began is undone where it fails. */
+void mount_run(struct op *op, void (*then)(struct op *op, int rc));
+/* A device that nobody holds any more, but was in use when it should have gone, is tried again. */
+void linger_try(struct op *op);
+
+#endif

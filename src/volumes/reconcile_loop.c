@@ -1,0 +1,398 @@
+/*
+ * The loop that converges: after each change, and each second, what is observed on this node is compared with
+ * the catalog, and what follows is begun, unless it is under way already.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reconcile/reconcile.h"
+#include "volumes/manager.h"
+#include "volumes/mount.h"
+
+#define STEP_DEADLINE_MS     20000u
+#define BRING_UP_DEADLINE_MS 60000u
+#define BRING_UP_PAUSE_MS    2000u
+
+/* ---- what is observed ---- */
+
+struct observed {
+	struct reconcile_observed observed;
+	struct catalog_pool *pools;
+	struct reconcile_replica *replicas;
+	struct reconcile_volume *attached;
+	struct uuid *wanted;
+	struct volumes *volumes;
+};
+
+static void wanted_add(void *arg, const char *name)
+{
+	struct observed *o = arg;
+	const struct catalog_volume *volume;
+	struct uuid *more;
+
+	if (catalog_volume_find(o->volumes->catalog, name, &volume, NULL))
+		return;
+	more = reallocarray(o->wanted, o->observed.wanted_count + 1, sizeof(*more));
+	if (!more)
+		return;
+	o->wanted = more;
+	o->wanted[o->observed.wanted_count++] = volume->volume;
+}
+
+/* Also what an operation is bringing up now, which has no mount ID yet. */
+static void attached_observe(struct observed *o)
+{
+	unsigned count = 0;
+
+	list_for_each (node, &o->volumes->attachments)
+		count++;
+	o->attached = calloc(count + 1, sizeof(*o->attached));
+	if (!o->attached)
+		return;
+	list_for_each (node, &o->volumes->attachments) {
+		const struct attachment *attachment = list_entry(node, struct attachment, node);
+
+		o->attached[o->observed.attached_count++] = (struct reconcile_volume){
+			.volume = attachment->spec.volume,
+			.attachment = attachment->spec.attachment,
+		};
+	}
+}
+
+static void pools_observe(struct observed *o)
+{
+	unsigned count = 0;
+
+	list_for_each (node, &o->volumes->pools)
+		count++;
+	o->pools = calloc(count + 1, sizeof(*o->pools));
+	if (!o->pools)
+		return;
+	list_for_each (node, &o->volumes->pools)
+		o->observed.pool_count += local_pool_record(o->volumes,
+			list_entry(node, struct local_pool, node), &o->pools[o->observed.pool_count]);
+}
+
+static void replicas_observe(struct observed *o)
+{
+	const struct snapshot_rows *rows = &o->volumes->snapshot.rows;
+
+	o->replicas = calloc(rows->replica_count + 1, sizeof(*o->replicas));
+	if (!o->replicas)
+		return;
+	for (unsigned i = 0; i < rows->replica_count; i++)
+		o->replicas[o->observed.replica_count++] = (struct reconcile_replica){
+			.replica = rows->replicas[i].replica,
+			.volume = rows->replicas[i].volume,
+			.pool = rows->replicas[i].pool,
+		};
+}
+
+static bool observe(struct volumes *volumes, struct observed *o)
+{
+	*o = (struct observed){ .volumes = volumes, .observed = { .node = &volumes->node_record } };
+	pools_observe(o);
+	replicas_observe(o);
+	attached_observe(o);
+	mounts_each(volumes->mounts, wanted_add, o);
+	o->observed.pools = o->pools;
+	o->observed.replicas = o->replicas;
+	o->observed.attached = o->attached;
+	o->observed.wanted = o->wanted;
+	return o->pools && o->replicas && o->attached;
+}
+
+static void observed_done(struct observed *o)
+{
+	free(o->pools);
+	free(o->replicas);
+	free(o->attached);
+	free(o->wanted);
+}
+
+/* ---- what follows ---- */
+
+static void step_told(struct op *op, int rc)
+{
+	if (rc && rc != -ECANCELED)
+		manager_event(op->volumes, "reconcile-failed", op->name, "%s: %s", op->verb,
+			op->error.text[0] ? op->error.text : strerror(-rc));
+	op_finish(op, rc);
+}
+
+static void registered(void *arg, int rc, const struct error *error)
+{
+	struct volumes *volumes = arg;
+
+	volumes->registering = false;
+	if (rc)
+		snprintf(volumes->not_ready, sizeof(volumes->not_ready), "%.150s", error->text);
+	if (rc && rc != -ECANCELED)
+		manager_event(volumes, "node-not-registered", volumes->config.node, "%s", error->text);
+	volumes->registered |= rc == 0;
+	manager_start_step(volumes);
+	manager_kick(volumes);
+}
+
+void manager_register(struct volumes *volumes)
+{
+	if (volumes->registering || volumes->phase == MANAGER_STOPPING)
+		return;
+	volumes->registering = true;
+	catalog_node_register(volumes->catalog, &volumes->node_record, volumes->session, STEP_DEADLINE_MS,
+		registered, volumes);
+}
+
+static void pool_put_begin(struct op *op)
+{
+	struct local_pool *pool = pools_find(op->volumes, op->name);
+	struct catalog_pool record;
+
+	op->told_then = step_told;
+	if (!pool || !local_pool_record(op->volumes, pool, &record))
+		op_finish(op, 0);
+	else
+		catalog_pool_put(op->volumes->catalog, &record, op_left_ms(op), op_told, op);
+}
+
+struct replica_job {
+	struct pool *pool;
+	struct pool_replica_identity identity;
+};
+
+static void replica_told(void *arg, int rc)
+{
+	dataplane_call_finish(arg, rc);
+}
+
+static void replica_create_run(struct dataplane_call *call)
+{
+	struct replica_job *job = op_of_call(call)->state;
+
+	datapath_replica_create(
+		dataplane_datapath(call->dataplane), job->pool, &job->identity, replica_told, call);
+}
+
+static void replica_delete_run(struct dataplane_call *call)
+{
+	struct replica_job *job = op_of_call(call)->state;
+
+	datapath_replica_delete(
+		dataplane_datapath(call->dataplane), job->identity.replica, replica_told, call);
+}
+
+static void replica_created(struct op *op, int rc)
+{
+	snapshot_take(op->volumes);
+	step_told(op, rc == -EEXIST ? 0 : rc);
+}
+
+static void replica_deleted(struct op *op, int rc)
+{
+	snapshot_take(op->volumes);
+	step_told(op, rc == -ENOENT ? 0 : rc);
+}
+
+static void replica_begin(struct op *op)
+{
+	struct replica_job *job = op->state;
+	struct local_pool *pool = pools_find_uuid(op->volumes, op->pool_uuid);
+	bool create = job->identity.size_bytes != 0;
+
+	if (!pool || !pool->pool) {
+		op_finish(op, 0);
+		return;
+	}
+	job->pool = pool->pool;
+	op_call(op, create ? replica_create_run : replica_delete_run,
+		create ? replica_created : replica_deleted);
+}
+
+static void replica_removed_begin(struct op *op)
+{
+	op->told_then = step_told;
+	catalog_replica_removed(op->volumes->catalog, op->volume, op->replica, op_left_ms(op), op_told, op);
+}
+
+static void bring_up_pause(struct op *op)
+{
+	op_finish(op, op->rc_undone);
+}
+
+static void bring_up_told(struct op *op, int rc)
+{
+	if (!rc) {
+		op_finish(op, 0);
+		return;
+	}
+	manager_event(op->volumes, "volume-not-attached", op->name, "%s", op->error.text);
+	op->rc_undone = rc;
+	op_retry(op, BRING_UP_PAUSE_MS, bring_up_pause);
+}
+
+static void bring_up_begin(struct op *op)
+{
+	struct mounts_count count = mounts_count(op->volumes->mounts, op->name);
+
+	if (count.current || count.older)
+		mount_run(op, bring_up_told);
+	else if (mounts_attached(op->volumes->mounts, op->name))
+		attachment_bring_up(op, bring_up_told);
+	else
+		op_finish(op, 0);
+}
+
+static void release_begin(struct op *op)
+{
+	op->told_then = step_told;
+	if (attachment_find(op->volumes, op->name))
+		op_finish(op, 0); /* an operation has brought it up meanwhile */
+	else
+		catalog_volume_detach(
+			op->volumes->catalog, op->volume, op->replica, op_left_ms(op), op_told, op);
+}
+
+static void take_down_begin(struct op *op)
+{
+	struct attachment *attachment = attachment_find(op->volumes, op->name);
+
+	if (!attachment || !uuid_equal(attachment->spec.attachment, op->replica)) {
+		op_finish(op, 0);
+		return;
+	}
+	op->force = true;
+	op->keep_record = true;
+	attachment_take_down(op, step_told);
+}
+
+/* ---- the plan ---- */
+
+/* NULL where there is one for the name already. */
+static struct op *step_new(struct volumes *volumes, const char *verb, const char *name, uint64_t deadline_ms,
+	void (*begin)(struct op *op), const struct reconcile_action *action)
+{
+	struct op *op;
+
+	if (ops_has(volumes, name, NULL))
+		return NULL;
+	op = op_new(volumes, verb, name, deadline_ms, begin, NULL, NULL);
+	if (!op)
+		return NULL;
+	op->volume = action->volume_uuid;
+	op->replica = action->replica;
+	op->pool_uuid = action->pool;
+	return op;
+}
+
+static void step_submit(struct op *op)
+{
+	if (op)
+		op_submit(op);
+}
+
+static void replica_step(struct volumes *volumes, const struct reconcile_action *action)
+{
+	char name[UUID_TEXT_LEN + 1];
+	bool create = action->kind == RECONCILE_REPLICA_CREATE;
+	struct op *op;
+	struct replica_job *job;
+
+	op = step_new(volumes, create ? "make replica" : "delete replica", uuid_format(action->replica, name),
+		STEP_DEADLINE_MS, replica_begin, action);
+	if (!op)
+		return;
+	job = calloc(1, sizeof(*job));
+	op->state = job;
+	if (!job) {
+		free(op);
+		return;
+	}
+	job->identity.replica = action->replica;
+	job->identity.volume = action->volume_uuid;
+	if (create) {
+		job->identity.group = action->shard->group;
+		job->identity.size_bytes = action->volume->size_bytes;
+	}
+	op_submit(op);
+}
+
+static void orphan_tell(struct volumes *volumes, const struct reconcile_action *action)
+{
+	char name[UUID_TEXT_LEN + 1];
+
+	for (unsigned i = 0; i < volumes->orphan_count; i++)
+		if (uuid_equal(volumes->orphans[i], action->replica))
+			return;
+	if (volumes->orphan_count == sizeof(volumes->orphans) / sizeof(volumes->orphans[0]))
+		return;
+	volumes->orphans[volumes->orphan_count++] = action->replica;
+	manager_event(volumes, "replica-orphan", uuid_format(action->replica, name), "%s", action->why);
+}
+
+/* The name under which operations on this volume run. */
+static const char *action_volume_name(struct volumes *volumes, const struct reconcile_action *action)
+{
+	const struct attachment *attachment = attachment_find_uuid(volumes, action->volume_uuid);
+
+	if (attachment)
+		return attachment->spec.name;
+	return action->volume ? action->volume->name : "";
+}
+
+static void action_begin(struct volumes *volumes, const struct reconcile_action *action)
+{
+	const char *name = action_volume_name(volumes, action);
+	char replica[UUID_TEXT_LEN + 1];
+	struct op *op = NULL;
+
+	switch (action->kind) {
+	case RECONCILE_NODE_REGISTER:
+		manager_register(volumes);
+		return;
+	case RECONCILE_POOL_PUT:
+		step_submit(step_new(volumes, "register pool", action->pool_put->name, STEP_DEADLINE_MS,
+			pool_put_begin, action));
+		return;
+	case RECONCILE_REPLICA_CREATE:
+	case RECONCILE_REPLICA_DELETE:
+		replica_step(volumes, action);
+		return;
+	case RECONCILE_REPLICA_REMOVED:
+		step_submit(step_new(volumes, "forget replica", uuid_format(action->replica, replica),
+			STEP_DEADLINE_MS, replica_removed_begin, action));
+		return;
+	case RECONCILE_REPLICA_ORPHAN:
+		orphan_tell(volumes, action);
+		return;
+	case RECONCILE_VOLUME_BRING_UP:
+		step_submit(step_new(
+			volumes, "attach again", name, BRING_UP_DEADLINE_MS, bring_up_begin, action));
+		return;
+	case RECONCILE_VOLUME_RELEASE:
+		op = step_new(volumes, "release", name, STEP_DEADLINE_MS, release_begin, action);
+		break;
+	case RECONCILE_VOLUME_TAKE_DOWN:
+		op = step_new(volumes, "take down", name, OP_FOREVER_MS, take_down_begin, action);
+		break;
+	}
+	if (op)
+		op->replica = action->attachment;
+	step_submit(op);
+}
+
+void manager_plan(struct volumes *volumes)
+{
+	struct reconcile_actions actions;
+	struct observed o;
+
+	if (volumes->phase != MANAGER_READY || volumes->snapshot.stale || !volumes->snapshot.number)
+		return;
+	if (observe(volumes, &o) && !reconcile_plan(volumes->catalog, &o.observed, &actions)) {
+		for (size_t i = 0; i < actions.count; i++)
+			action_begin(volumes, &actions.actions[i]);
+		reconcile_actions_done(&actions);
+	}
+	observed_done(&o);
+}

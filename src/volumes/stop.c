@@ -1,0 +1,190 @@
+/*
+ * Stop, in this order: nothing new begins, what runs ends; volumes are unmounted and detached (what somebody
+ * still uses, by force, its data flushed first); pools are closed; the node leaves the kvdb; the data plane's
+ * thread ends.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "volumes/manager.h"
+
+#define ATTACH_FREE_PAUSE_MS 50u
+#define ATTACH_FREE_TRIES    100u
+
+static void stop_next(struct op *op);
+
+/* ---- the end ---- */
+
+static void handle_closed(uv_handle_t *handle)
+{
+	struct volumes *volumes = handle->data;
+	void (*fn)(void *arg) = volumes->stopped;
+	void *arg = volumes->stopped_arg;
+
+	if (--volumes->handles_open)
+		return;
+	while (!list_is_empty(&volumes->pools))
+		local_pool_free(list_entry(list_first(&volumes->pools), struct local_pool, node));
+	snapshot_free(&volumes->snapshot);
+	mounts_close(volumes->mounts);
+	node_state_close(&volumes->node);
+	explicit_bzero(volumes->key, sizeof(volumes->key));
+	free(volumes);
+	fn(arg);
+}
+
+static void catalog_closed(void *arg)
+{
+	struct volumes *volumes = arg;
+	uv_handle_t *handles[] = { (uv_handle_t *)&volumes->wake, (uv_handle_t *)&volumes->kick,
+		(uv_handle_t *)&volumes->tick, (uv_handle_t *)&volumes->ops_timer };
+
+	dataplane_stop(volumes->dataplane);
+	volumes->dataplane = NULL;
+	volumes->handles_open = sizeof(handles) / sizeof(handles[0]);
+	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
+		uv_close(handles[i], handle_closed);
+}
+
+static void attach_freed(void *arg)
+{
+	struct volumes *volumes = arg;
+
+	op_finish(volumes->stop_op, 0);
+	volumes->stop_op = NULL;
+	catalog_close(volumes->catalog, list_is_empty(&volumes->attachments), catalog_closed, volumes);
+}
+
+static void attach_end(struct op *op)
+{
+	int rc;
+
+	/* The snapshot under way has a call at the data plane. */
+	rc = op->volumes->snapshot.pending ? -EBUSY
+					   : attach_free(op->volumes->attach, attach_freed, op->volumes);
+	if (!rc)
+		return;
+	if (++op->tries > ATTACH_FREE_TRIES)
+		log_error("the block devices don't come to an end");
+	op_retry(op, ATTACH_FREE_PAUSE_MS, attach_end);
+}
+
+/* ---- pools ---- */
+
+static void pool_closed(void *arg, int rc)
+{
+	dataplane_call_finish(arg, rc);
+}
+
+static void pool_close_run(struct dataplane_call *call)
+{
+	struct pool *pool = op_of_call(call)->state;
+
+	datapath_pool_remove(dataplane_datapath(call->dataplane), pool);
+	pool_close(pool, pool_closed, call);
+}
+
+static void pool_close_told(struct op *op, int rc)
+{
+	op->state = NULL; /* it was the pool's, and is gone */
+	if (rc)
+		log_error("a pool wasn't closed well: %s", strerror(-rc));
+	pools_close(op, op->then);
+}
+
+void pools_close(struct op *op, void (*then)(struct op *op, int rc))
+{
+	op->then = then;
+	list_for_each (node, &op->volumes->pools) {
+		struct local_pool *pool = list_entry(node, struct local_pool, node);
+
+		if (!pool->pool)
+			continue;
+		op->state = pool->pool;
+		pool->pool = NULL;
+		pool->phase = LOCAL_POOL_FAILED;
+		op_call(op, pool_close_run, pool_close_told);
+		return;
+	}
+	then(op, 0);
+}
+
+static void pools_closed(struct op *op, int rc)
+{
+	(void)rc;
+	op->tries = 0;
+	attach_end(op);
+}
+
+/* ---- volumes ---- */
+
+static void stop_down(struct op *op, int rc)
+{
+	if (rc && !op->force) {
+		op->force = true;
+		attachment_take_down(op, stop_down);
+		return;
+	}
+	stop_next(op);
+}
+
+/* What was written through a mount that lives on elsewhere reaches the replicas before the device goes. */
+static int sync_work(struct op *op)
+{
+	char path[ATTACH_PATH_MAX];
+	int fd = open(fs_mountpoint(op->volumes->attach, op->name, path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	(void)syncfs(fd); /* its failing is told by the unmount's */
+	close(fd);
+	return 0;
+}
+
+static void synced(struct op *op, int rc)
+{
+	(void)rc;
+	attachment_take_down(op, stop_down);
+}
+
+static void stop_next(struct op *op)
+{
+	struct list *first = list_first(&op->volumes->attachments);
+	struct attachment *attachment;
+
+	op->force = op->keep_record = false;
+	if (!first) {
+		pools_close(op, pools_closed);
+		return;
+	}
+	attachment = list_entry(first, struct attachment, node);
+	snprintf(op->name, sizeof(op->name), "%s", attachment->spec.name);
+	if (attachment->mounted && !attachment->ended)
+		op_work(op, sync_work, synced);
+	else
+		synced(op, 0);
+}
+
+void volumes_stop(struct volumes *volumes, void (*fn)(void *arg), void *arg)
+{
+	volumes->stopped = fn;
+	volumes->stopped_arg = arg;
+	volumes->phase = MANAGER_STOPPING;
+	uv_timer_stop(&volumes->tick);
+	list_for_each (node, &volumes->attachments) {
+		struct attachment *attachment = list_entry(node, struct attachment, node);
+
+		if (attachment->phase == ATTACHMENT_OPENING && attachment->opened)
+			attachment_open_cancel(attachment);
+	}
+	volumes->stop_op = op_new(volumes, "stop", "", OP_FOREVER_MS, stop_next, NULL, NULL);
+	if (!volumes->stop_op) {
+		log_error("no memory to stop in order");
+		abort();
+	}
+	op_submit(volumes->stop_op);
+}

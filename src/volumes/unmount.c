@@ -1,0 +1,85 @@
+/* Unmount: one holder less; with the last one, the filesystem is unmounted and the volume detached. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "volumes/in_use.h"
+#include "volumes/manager.h"
+#include "volumes/mount.h"
+
+#define UNMOUNT_DEADLINE_MS 30000u
+
+static void unmount_down(struct op *op, int rc)
+{
+	/* A container's mount namespace may hold it a little longer: it is tried again each few seconds. */
+	if (rc == -EBUSY) {
+		if (op->fn)
+			manager_event(op->volumes, "volume-lingers", op->name,
+				"it is detached as soon as nobody uses it: %s", op->error.text);
+		rc = 0;
+	}
+	op_finish(op, rc);
+}
+
+static void unmount_fs_only(struct op *op, int rc)
+{
+	struct attachment *attachment = attachment_find(op->volumes, op->name);
+
+	if (!rc && attachment)
+		attachment->mounted = false;
+	unmount_down(op, rc);
+}
+
+static void unmount_unused(struct op *op, int rc)
+{
+	if (rc == -EBUSY) {
+		op_finish(op, 0); /* others use it still */
+		return;
+	}
+	if (rc) {
+		op_finish(op, rc);
+		return;
+	}
+	if (!mounts_attached(op->volumes->mounts, op->name)) {
+		attachment_take_down(op, unmount_down);
+		return;
+	}
+	op->told_then = unmount_fs_only;
+	fs_unmount(op->volumes->attach, op->name, false, 0, op_told, op);
+}
+
+static void unmount_begin(struct op *op)
+{
+	int rc = mounts_drop(op->volumes->mounts, op->name, op->id, &op->error);
+
+	if (rc && rc != -ENOENT) {
+		op_finish(op, rc);
+		return;
+	}
+	op->error.text[0] = '\0';
+	in_use_check(op, unmount_unused);
+}
+
+void volumes_unmount(struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg)
+{
+	struct op *op = op_new(volumes, "unmount volume", name, UNMOUNT_DEADLINE_MS, unmount_begin, fn, arg);
+
+	if (!op_accept(op, fn, arg, name))
+		return;
+	op->before_ready = false;
+	snprintf(op->id, sizeof(op->id), "%s", id);
+	op_submit(op);
+}
+
+void linger_try(struct op *op)
+{
+	in_use_check(op, unmount_unused);
+}
+
+void volumes_new_generation(struct volumes *volumes)
+{
+	struct error why;
+
+	if (mounts_new_generation(volumes->mounts, &why))
+		manager_event(volumes, "state-not-written", volumes->config.node, "%s", why.text);
+}

@@ -1,0 +1,148 @@
+/* A volume as it is seen from this node. */
+#include <stdio.h>
+#include <string.h>
+
+#include "volumes/manager.h"
+
+static const char *const status_names[] = {
+	[REPLICA_COMPLETE] = "complete",
+	[REPLICA_SYNCING] = "syncing",
+	[REPLICA_DAMAGED] = "damaged",
+	[REPLICA_AWAY] = "away",
+	[REPLICA_RETIRED] = "retired",
+};
+
+/* Of what the coordinator here says; else of the replica here, if it is one; else of its node's lease. */
+static void replica_fill(struct volumes *volumes, const struct catalog_replica *replica,
+	const struct volume_stats *stats, struct replica_view *view)
+{
+	const struct snapshot_replica *local = snapshot_replica_find(&volumes->snapshot, replica->replica);
+	const struct catalog_node *node = NULL;
+	const struct catalog_pool *pool;
+	const char *state = "unknown";
+
+	*view = (struct replica_view){ .replica = replica->replica, .pool = replica->pool };
+	snprintf(view->node, sizeof(view->node), "%s", replica->node);
+	if (!catalog_pool_find(volumes->catalog, replica->pool, &pool, NULL))
+		snprintf(view->pool_name, sizeof(view->pool_name), "%s", pool->name);
+	if (!catalog_node_find(volumes->catalog, replica->node, &node, NULL))
+		snprintf(view->zone, sizeof(view->zone), "%s", node->zone);
+	if (local)
+		state = status_names[local->status];
+	else if (!node || !node->live)
+		state = "away";
+	for (unsigned i = 0; stats && i < stats->voter_count; i++) {
+		const struct voter_stats *voter = &stats->voters[i];
+
+		if (!uuid_equal(voter->replica, replica->replica))
+			continue;
+		state = status_names[voter->status];
+		view->lag_entries = voter->lag_entries;
+		view->lag_bytes = voter->lag_bytes;
+		view->sync_done_bytes = voter->sync_done_bytes;
+		view->sync_total_bytes = voter->sync_total_bytes;
+	}
+	snprintf(view->state, sizeof(view->state), "%s", state);
+}
+
+static const char *state_here(const struct volume_stats *stats)
+{
+	unsigned good = 0;
+
+	if (stats->state != VOLUME_SERVING)
+		return "no-quorum";
+	for (unsigned i = 0; i < stats->voter_count; i++)
+		good += stats->voters[i].status == REPLICA_COMPLETE && stats->voters[i].connected &&
+			stats->voters[i].matched;
+	return good == stats->voter_count ? "healthy" : "degraded";
+}
+
+/* Attached elsewhere: as far as the leases of the replicas' nodes tell. */
+static const char *state_elsewhere(struct volumes *volumes, const struct catalog_shard *shard)
+{
+	unsigned live = 0;
+
+	for (unsigned i = 0; i < shard->replica_count; i++) {
+		const struct catalog_node *node;
+
+		live += !catalog_node_find(volumes->catalog, shard->replicas[i].node, &node, NULL) &&
+			node->live;
+	}
+	if (live == shard->replica_count)
+		return "healthy";
+	return live > shard->voter_count / 2 ? "degraded" : "no-quorum";
+}
+
+static void here_fill(struct volumes *volumes, const struct attachment *attachment, struct volume_view *view)
+{
+	struct mounts_count count = mounts_count(volumes->mounts, view->name);
+
+	view->mount_count = count.current + count.older;
+	if (!attachment || attachment->phase != ATTACHMENT_UP)
+		return;
+	view->attached_here = true;
+	if (attachment->blockdev)
+		snprintf(view->device, sizeof(view->device), "%s", blockdev_link(attachment->blockdev));
+	if (attachment->mounted) {
+		char path[ATTACH_PATH_MAX];
+
+		snprintf(view->mountpoint, sizeof(view->mountpoint), "%s",
+			fs_mountpoint(volumes->attach, view->name, path));
+	}
+}
+
+static void volume_fill(
+	struct volumes *volumes, const struct catalog_volume *volume, struct volume_view *view)
+{
+	const struct attachment *attachment = attachment_find_uuid(volumes, volume->volume);
+	const struct volume_stats *stats = NULL;
+
+	*view = (struct volume_view){ .volume = volume->volume, .size_bytes = volume->size_bytes };
+	snprintf(view->name, sizeof(view->name), "%s", volume->name);
+	snprintf(view->class_name, sizeof(view->class_name), "%s", volume->class_name);
+	snprintf(view->fs, sizeof(view->fs), "%s", volume->fs);
+	time_format(volume->created_ns, view->created);
+	here_fill(volumes, attachment, view);
+	if (attachment && attachment->handle)
+		stats = snapshot_stats_find(&volumes->snapshot, volume->volume);
+	if (stats)
+		view->stats = *stats;
+	if (!uuid_is_none(volume->holder.attachment)) {
+		snprintf(view->attached_node, sizeof(view->attached_node), "%s", volume->holder.node);
+		time_format(volume->holder.since_ns, view->attached_since);
+	}
+	for (unsigned s = 0; s < volume->shard_count && s < 1; s++)
+		for (unsigned i = 0;
+			i < volume->shards[s].replica_count && view->replica_count < GROUP_MAX_VOTERS; i++)
+			replica_fill(volumes, &volume->shards[s].replicas[i], stats,
+				&view->replicas[view->replica_count++]);
+	snprintf(view->state, sizeof(view->state), "%s",
+		stats                                     ? state_here(stats)
+		: uuid_is_none(volume->holder.attachment) ? "detached"
+		: volume->shard_count                     ? state_elsewhere(volumes, &volume->shards[0])
+							  : "no-quorum");
+}
+
+int volumes_volume_view(
+	struct volumes *volumes, const char *name, struct volume_view *ret_view, struct error *error)
+{
+	const struct catalog_volume *volume;
+	int rc = catalog_volume_find(volumes->catalog, name, &volume, error);
+
+	if (!rc)
+		volume_fill(volumes, volume, ret_view);
+	return rc;
+}
+
+void volumes_each_volume(
+	struct volumes *volumes, bool (*fn)(void *arg, const struct volume_view *view), void *arg)
+{
+	const struct catalog_volume *volume;
+	struct volume_view view;
+
+	for (size_t i = 0; (volume = catalog_volume_by_name_at(volumes->catalog, i)); i++) {
+		volume_fill(volumes, volume, &view);
+		if (!fn(arg, &view))
+			return;
+	}
+}

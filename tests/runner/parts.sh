@@ -1,0 +1,210 @@
+# The parts of tests/run: for each one part_NAME, and has_NAME where it may not be there yet. Sourced, never run.
+
+# In the order in which they run: what is quick and tells most comes first.
+every_part=(quick tidy unit crash sim integration fuzz sanitizers valgrind clang model docs vm bench ratchet fresh)
+# Run by name only: `quick` is in the others, `fresh` fetches a whole Debian, `bench` measures.
+by_name_only=" quick fresh bench "
+
+sim_seeds=${SIM_SEEDS:-2000}
+sim_batch=250
+sim_mutants=(ack_before_durable quorum_of_one ignore_epoch read_uncommitted skip_crc)
+crash_workloads=${CRASH_WORKLOADS:-20}
+fuzz_seconds=${FUZZ_SECONDS:-10}
+
+has_sim() { grep -q "simulate" tests/sim/meson.build; }
+has_crash() { grep -q "enumerate" tests/crash/meson.build; }
+has_integration() { compgen -G "tests/integration/test_*.py" >/dev/null; }
+has_fuzz() { grep -q "executable(" tests/fuzz/meson.build; }
+has_valgrind() { grep -q "test(" tests/unit/store/meson.build; }
+has_model() { [ -x tests/model/run ]; }
+has_docs() { [ -x tests/docs/run ]; }
+has_vm() { [ -x tests/vm/run ]; }
+has_bench() { [ -x tests/bench/run ]; }
+has_ratchet() { [ -x tests/ratchet/run ]; }
+
+part_quick() {
+	part_unit
+	part_tidy
+}
+
+part_unit() {
+	build_in build || return
+	meson_tests build --suite unit
+}
+
+part_tidy() {
+	local rc=0 last
+	tests/tidy/tidy >"$logs/tidy.log" 2>&1 </dev/null || rc=$?
+	last=$(tail -1 "$logs/tidy.log")
+	if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+		add "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" 0
+	else
+		add 0 1 0
+	fi
+	say ""
+	sed '$d' "$logs/tidy.log"
+	pytest_in tests/tidy 60
+	pytest_in tests/runner 60
+}
+
+# pytest_in FOLDER SECONDS
+pytest_in() {
+	local xml before=$failed rc=0
+	xml=$logs/$(tr / - <<<"$1").xml
+	rm -f "$xml"
+	timeout -k 30 "$2" /usr/bin/python3 -B -m pytest -q -p no:cacheprovider --junitxml="$xml" "$1" \
+		>"$logs/pytest.log" 2>&1 </dev/null || rc=$?
+	if [ -f "$xml" ]; then
+		count_into junit "$xml"
+	fi
+	if [ $rc -ne 0 ] && [ "$failed" -eq "$before" ]; then
+		add 0 1 0
+		say "" "--- pytest $1 ended with $rc (124: it took longer than $2 s)"
+		tail -60 "$logs/pytest.log"
+	fi
+}
+
+part_integration() {
+	build_in build || return
+	pytest_in tests/integration 900
+}
+
+part_crash() {
+	build_in build || return
+	check "crash after every device operation" crash_enumerate build 600 "1..$crash_workloads"
+}
+
+# crash_enumerate BUILD SECONDS FROM..TO
+crash_enumerate() {
+	local out
+	out=$(timeout "$2" "$1/tests/crash/enumerate" --workloads "$3" 2>&1) || { say "$out"; return 1; }
+	say "$out"
+	[[ $(tail -1 <<<"$out") =~ ^workloads\ [0-9]+,\ states\ [1-9][0-9]*,\ violations\ 0$ ]]
+}
+
+# simulate_batch BUILD SECONDS FROM TO [ARGUMENT...]: succeeds if all seeds ran and none violated anything.
+simulate_batch() {
+	local build=$1 seconds=$2 from=$3 to=$4 out
+	shift 4
+	out=$(timeout "$seconds" "$build/tests/sim/simulate" --seeds "$from..$to" "$@" 2>&1) || { tail -40 <<<"$out"; return 1; }
+	tail -40 <<<"$out"
+	[[ $(tail -1 <<<"$out") == "seeds $((to - from + 1)), violations 0, "* ]]
+}
+
+# simulate_in BUILD SECONDS FROM TO [ARGUMENT...]: batches, as many side by side as there are processors.
+simulate_in() {
+	local build=$1 seconds=$2 from=$3 to=$4 dir start end batch
+	shift 4
+	dir=$logs/sim-$(tr / - <<<"$build")
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	for ((start = from; start <= to; start += sim_batch)); do
+		end=$((start + sim_batch - 1 < to ? start + sim_batch - 1 : to))
+		while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
+			wait -n || true
+		done
+		{ simulate_batch "$build" "$seconds" "$start" "$end" "$@" >"$dir/$start.log" 2>&1 </dev/null &&
+			touch "$dir/$start.ok"; } &
+	done
+	wait
+	for batch in "$dir"/*.log; do
+		if [ -f "${batch%.log}.ok" ]; then
+			add 1 0 0
+		else
+			add 0 1 0
+			say "" "--- simulate: the batch of seeds that starts at $(basename "$batch" .log)"
+			cat "$batch"
+		fi
+	done
+}
+
+sim_hash() {
+	build/tests/sim/simulate --seeds 1..20 2>/dev/null </dev/null | sed -n 's/.*, hash //p' | tail -1
+}
+
+same_seeds_same_hash() {
+	local first second
+	first=$(sim_hash)
+	second=$(sim_hash)
+	say "first '$first', second '$second'"
+	[ -n "$first" ] && [ "$first" = "$second" ]
+}
+
+# A mutant must be caught: a violation, not a crash of the simulator nor a time-out.
+mutant_is_caught() {
+	local out rc=0
+	out=$(timeout 300 build/tests/sim/mutants "$1" 2>&1) || rc=$?
+	tail -20 <<<"$out"
+	return $rc
+}
+
+part_sim() {
+	local mutant
+	build_in build || return
+	simulate_in build 600 1 "$sim_seeds"
+	simulate_in build 600 1 $((sim_seeds / 10)) --mode liveness
+	check "the same seeds give the same hash" same_seeds_same_hash || true
+	for mutant in "${sim_mutants[@]}"; do
+		check "the simulator catches the mutant $mutant" mutant_is_caught "$mutant" || true
+	done
+}
+
+part_fuzz() {
+	local target name corpus
+	build_in build || return
+	meson_tests build --suite fuzz
+	CC=clang build_in build-fuzz -Db_sanitize=address,undefined -Db_lundef=false \
+		-Dc_args=-fsanitize=fuzzer-no-link || return
+	for target in build-fuzz/tests/fuzz/libfuzzer-*; do
+		[ -f "$target" ] && [ -x "$target" ] || continue
+		name=${target##*/libfuzzer-}
+		# New inputs go to a copy; a crash leaves its input beside the logs.
+		corpus=$logs/corpus-$name
+		rm -rf "$corpus"
+		mkdir -p "$corpus"
+		cp -r "tests/fuzz/corpus/$name/." "$corpus/" 2>/dev/null || true
+		check "fuzz $name" "$target" "-max_total_time=$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 \
+			"-artifact_prefix=$logs/fuzz-$name-" "$corpus" || true
+	done
+}
+
+# The thread sanitizer of Debian 12 needs its memory where kernels with more randomness may not put it.
+without_randomness() {
+	if setarch -R true 2>/dev/null; then
+		echo "setarch -R"
+	fi
+}
+
+part_sanitizers() {
+	local wrapper
+	if build_in build-asan -Db_sanitize=address,undefined; then
+		meson_tests build-asan --suite unit --timeout-multiplier 4
+		if has_sim; then simulate_in build-asan 300 1 40; fi
+	fi
+	if build_in build-tsan -Db_sanitize=thread; then
+		wrapper=$(without_randomness)
+		meson_tests build-tsan --suite unit --timeout-multiplier 4 ${wrapper:+--wrapper "$wrapper"}
+		if has_sim; then simulate_in build-tsan 300 1 10; fi
+	fi
+}
+
+part_valgrind() {
+	local names
+	build_in build || return
+	mapfile -t names < <(tests_named build store-)
+	meson_tests build --timeout-multiplier 20 \
+		--wrapper 'valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
+		"${names[@]}"
+}
+
+part_clang() {
+	CC=clang build_in build-clang || return
+	meson_tests build-clang --suite unit
+}
+
+part_model() { own_runner tests/model/run; }
+part_docs() { own_runner tests/docs/run; }
+part_vm() { own_runner tests/vm/run; }
+part_bench() { own_runner tests/bench/run; }
+part_ratchet() { own_runner tests/ratchet/run; }
+part_fresh() { own_runner tests/fresh/run; }
