@@ -11,11 +11,18 @@
 
 #define POLYNOMIAL_REVERSED UINT32_C(0x82f63b78)
 
+/* One third of a block, down to whole words: the three parts leave 16 bytes of it. */
+#define PART_BYTES 1360u
+
+_Static_assert(PART_BYTES % 8 == 0 && 3 * PART_BYTES <= BLOCK_BYTES, "three parts fit into a block");
+
 /* table[k][b]: the byte b, followed by k zero bytes. Filled, and the CPU asked, before main(). */
 static uint32_t table[8][256];
+/* after_part[k][b]: byte k of a register is b; what the register is after PART_BYTES zero bytes. */
+static uint32_t after_part[4][256];
 static bool have_instruction;
 
-__attribute__((constructor)) static void crc32c_start(void)
+static void fill_table(void)
 {
 	for (uint32_t b = 0; b < 256; b++) {
 		uint32_t crc = b;
@@ -28,6 +35,27 @@ __attribute__((constructor)) static void crc32c_start(void)
 		for (int k = 1; k < 8; k++)
 			table[k][b] = table[k - 1][b] >> 8 ^ table[0][table[k - 1][b] & 0xff];
 	}
+}
+
+/* A register is a sum of bits, and so is what becomes of it: 32 cases make all of them. */
+static void fill_after_part(void)
+{
+	for (unsigned bit = 0; bit < 32; bit++) {
+		uint32_t crc = UINT32_C(1) << bit;
+
+		for (unsigned i = 0; i < PART_BYTES; i++)
+			crc = crc >> 8 ^ table[0][crc & 0xff];
+		for (unsigned b = 0; b < 256; b++) {
+			if (b >> bit % 8 & 1)
+				after_part[bit / 8][b] ^= crc;
+		}
+	}
+}
+
+__attribute__((constructor)) static void crc32c_start(void)
+{
+	fill_table();
+	fill_after_part();
 #if defined(__x86_64__)
 	__builtin_cpu_init();
 	have_instruction = __builtin_cpu_supports("sse4.2");
@@ -61,37 +89,45 @@ static uint64_t load_u64(const uint8_t *p)
 	return v;
 }
 
+static uint32_t skip_part(uint32_t crc)
+{
+	return after_part[0][crc & 0xff] ^ after_part[1][crc >> 8 & 0xff] ^ after_part[2][crc >> 16 & 0xff] ^
+	       after_part[3][crc >> 24];
+}
+
+/*
+ * Three parts side by side, joined afterwards: the instruction takes three cycles, but a new one can start in
+ * each of them.
+ */
+__attribute__((target("sse4.2"))) static uint32_t sum_parts(uint32_t crc, const uint8_t *p)
+{
+	uint64_t a = crc;
+	uint64_t b = 0;
+	uint64_t c = 0;
+
+	for (size_t i = 0; i < PART_BYTES; i += 8) {
+		a = _mm_crc32_u64(a, load_u64(p + i));
+		b = _mm_crc32_u64(b, load_u64(p + PART_BYTES + i));
+		c = _mm_crc32_u64(c, load_u64(p + 2 * (size_t)PART_BYTES + i));
+	}
+	return skip_part(skip_part((uint32_t)a) ^ (uint32_t)b) ^ (uint32_t)c;
+}
+
 __attribute__((target("sse4.2"))) static uint32_t crc32c_hardware(
 	uint32_t crc, const uint8_t *p, size_t len_bytes)
 {
-	uint64_t wide = ~crc;
+	uint64_t wide;
 
+	crc = ~crc;
+	for (; len_bytes >= 3 * PART_BYTES; p += 3 * PART_BYTES, len_bytes -= 3 * PART_BYTES)
+		crc = sum_parts(crc, p);
+	wide = crc;
 	for (; len_bytes >= 8; p += 8, len_bytes -= 8)
 		wide = _mm_crc32_u64(wide, load_u64(p));
 	crc = (uint32_t)wide;
 	for (; len_bytes > 0; p++, len_bytes--)
 		crc = _mm_crc32_u8(crc, *p);
 	return ~crc;
-}
-
-/*
- * Three blocks side by side: the instruction takes three cycles but a new one can start in each, and blocks
- * of their own need no joining afterwards.
- */
-__attribute__((target("sse4.2"))) static void crc32c_three_blocks(const uint8_t *p, uint32_t crcs[static 3])
-{
-	uint64_t a = UINT32_MAX;
-	uint64_t b = UINT32_MAX;
-	uint64_t c = UINT32_MAX;
-
-	for (size_t i = 0; i < BLOCK_BYTES; i += 8) {
-		a = _mm_crc32_u64(a, load_u64(p + i));
-		b = _mm_crc32_u64(b, load_u64(p + BLOCK_BYTES + i));
-		c = _mm_crc32_u64(c, load_u64(p + 2 * (size_t)BLOCK_BYTES + i));
-	}
-	crcs[0] = ~(uint32_t)a;
-	crcs[1] = ~(uint32_t)b;
-	crcs[2] = ~(uint32_t)c;
 }
 
 #endif
@@ -114,10 +150,6 @@ void crc32c_blocks(const void *bytes, size_t blocks, uint32_t *crcs)
 {
 	const uint8_t *p = bytes;
 
-#if defined(__x86_64__)
-	for (; have_instruction && blocks >= 3; blocks -= 3, crcs += 3, p += 3 * (size_t)BLOCK_BYTES)
-		crc32c_three_blocks(p, crcs);
-#endif
 	for (; blocks > 0; blocks--, crcs++, p += BLOCK_BYTES)
 		*crcs = crc32c(p, BLOCK_BYTES);
 }
