@@ -29,16 +29,16 @@
 
 struct catalog;
 
-#define CATALOG_KEY_BYTES       32u /* of the cluster key */
-#define CATALOG_MAX_REPLICAS    8u  /* of one shard: voters, those to come and learners */
-#define CATALOG_MAX_SHARDS      64u /* one is used now */
-#define CATALOG_MAX_LABELS      64u
-#define CATALOG_LABEL_MAX_LEN   256u /* of a label's name and of its value */
-#define CATALOG_PATH_MAX_LEN    255u
-#define CATALOG_REASON_MAX_LEN  159u
+#define CATALOG_KEY_BYTES	32u /* of the cluster key */
+#define CATALOG_MAX_REPLICAS	8u  /* of one shard: voters, those to come and learners */
+#define CATALOG_MAX_SHARDS	64u /* one is used now */
+#define CATALOG_MAX_LABELS	64u
+#define CATALOG_LABEL_MAX_LEN	256u /* of a label's name and of its value */
+#define CATALOG_PATH_MAX_LEN	255u
+#define CATALOG_REASON_MAX_LEN	159u
 #define CATALOG_ADDRESS_MAX_LEN 63u
 
-#define CATALOG_NODE_LEASE_MS     6000u
+#define CATALOG_NODE_LEASE_MS	  6000u
 #define CATALOG_NODE_KEEPALIVE_MS 2000u
 #define CATALOG_PROVISION_PERCENT 200u /* of a pool's size: no new volumes above */
 
@@ -71,7 +71,7 @@ struct catalog_node {
 	uint64_t registered_ns;
 	/* From its lease; filled in by the view, ignored on input. */
 	bool live;
-	struct uuid session;    /* of its agent: one start, one session */
+	struct uuid session;	/* of its agent: one start, one session */
 	uint64_t live_since_ns; /* 0 where it isn't */
 };
 
@@ -91,7 +91,7 @@ struct catalog_pool {
 	uint64_t size_bytes, used_bytes;
 	uint64_t registered_ns;
 	uint64_t provisioned_bytes; /* promised to replicas; ignored on input */
-	uint32_t replica_count;     /* ignored on input */
+	uint32_t replica_count;	    /* ignored on input */
 };
 
 struct catalog_replica {
@@ -118,7 +118,7 @@ struct catalog_shard {
 /* Who coordinates; attachment none: nobody. */
 struct catalog_holder {
 	char node[NAME_MAX_LEN + 1];
-	struct uuid session;    /* of the agent that attached it */
+	struct uuid session;	/* of the agent that attached it */
 	struct uuid attachment; /* one block device's life */
 	uint64_t since_ns;
 	bool steward;
@@ -147,12 +147,12 @@ struct catalog_volume {
 };
 
 #define CLASS_TIER(tier) (1u << (tier))
-#define CLASS_TIERS_ANY  (CLASS_TIER(TIER_LOW) | CLASS_TIER(TIER_MEDIUM) | CLASS_TIER(TIER_HIGH))
+#define CLASS_TIERS_ANY	 (CLASS_TIER(TIER_LOW) | CLASS_TIER(TIER_MEDIUM) | CLASS_TIER(TIER_HIGH))
 
 struct catalog_class {
 	char name[NAME_MAX_LEN + 1];
 	char description[CATALOG_REASON_MAX_LEN + 1];
-	unsigned tiers;      /* CLASS_TIER() of each that will do */
+	unsigned tiers;	     /* CLASS_TIER() of each that will do */
 	unsigned replicas;   /* 1 .. GROUP_MAX_VOTERS */
 	bool zones_strict;   /* copies in distinct zones, or none; else preferred */
 	uint64_t size_bytes; /* of a volume whose user gives none */
@@ -205,7 +205,7 @@ struct catalog_options {
  * name.
  */
 int catalog_open(struct kvdb *kvdb, const struct catalog_options *options, struct catalog **ret_catalog,
-        struct error *error) MUST_CHECK;
+	struct error *error) MUST_CHECK;
 /*
  * Ends pending operations (-ECANCELED), gives up the node lease if `leave` (what the node holds is then
  * free to be taken over: only after it has detached all), and closes the kvdb. The handle is gone when fn
@@ -222,19 +222,19 @@ bool catalog_kvdb_ok(const struct catalog *catalog, const char **ret_why);
 const struct catalog_cluster *catalog_cluster(const struct catalog *catalog);
 /* All of these: -ENOENT, -EBADMSG (a damaged record), with words; error may be NULL. */
 int catalog_node_find(const struct catalog *catalog, const char *name, const struct catalog_node **ret_node,
-        struct error *error) MUST_CHECK;
+	struct error *error) MUST_CHECK;
 int catalog_pool_find(const struct catalog *catalog, struct uuid pool, const struct catalog_pool **ret_pool,
-        struct error *error) MUST_CHECK;
+	struct error *error) MUST_CHECK;
 int catalog_class_find(const struct catalog *catalog, const char *name,
-        const struct catalog_class **ret_class, struct error *error) MUST_CHECK;
+	const struct catalog_class **ret_class, struct error *error) MUST_CHECK;
 /* By name: volumes that are being deleted have lost theirs already. */
 int catalog_volume_find(const struct catalog *catalog, const char *name,
-        const struct catalog_volume **ret_volume, struct error *error) MUST_CHECK;
+	const struct catalog_volume **ret_volume, struct error *error) MUST_CHECK;
 int catalog_volume_find_uuid(const struct catalog *catalog, struct uuid volume,
-        const struct catalog_volume **ret_volume, struct error *error) MUST_CHECK;
+	const struct catalog_volume **ret_volume, struct error *error) MUST_CHECK;
 /* The shard and member of a replica; NULL where the volume has no such. */
 const struct catalog_replica *catalog_volume_replica(
-        const struct catalog_volume *volume, struct uuid replica, const struct catalog_shard **ret_shard);
+	const struct catalog_volume *volume, struct uuid replica, const struct catalog_shard **ret_shard);
 
 /*
  * Iteration: index 0, 1, ... until NULL. Nodes and classes by name, pools and volumes by UUID; damaged ones
@@ -252,17 +252,17 @@ const struct catalog_volume *catalog_volume_by_name_at(const struct catalog *cat
 typedef void (*catalog_done_fn)(void *arg, int rc, const struct error *error);
 /* `volume` is the record after the change; NULL where rc is not 0. */
 typedef void (*catalog_volume_fn)(
-        void *arg, int rc, const struct error *error, const struct catalog_volume *volume);
+	void *arg, int rc, const struct error *error, const struct catalog_volume *volume);
 
 /* Makes the cluster's record, with a new UUID, and the shipped classes. -EEXIST. */
 void catalog_cluster_init(struct catalog *catalog, const uint8_t key[static CATALOG_KEY_BYTES],
-        uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 /*
  * Checks that this is the cluster that the node belongs to: `expected` (none: no pool of an earlier life
  * names one) and the key. -ENOENT: not initialised. -ESTALE: another cluster. -EKEYREJECTED: another key.
  */
 void catalog_cluster_join(struct catalog *catalog, const uint8_t key[static CATALOG_KEY_BYTES],
-        struct uuid expected, uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+	struct uuid expected, uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 
 /*
  * Writes the node's record and takes its lease, which the catalog renews from then on until it is closed; a
@@ -271,7 +271,7 @@ void catalog_cluster_join(struct catalog *catalog, const uint8_t key[static CATA
  * made sure that the former agent is dead (the lock of its state directory).
  */
 void catalog_node_register(struct catalog *catalog, const struct catalog_node *node, struct uuid session,
-        uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 /* Whether this node's lease is in force, as far as it can know. */
 bool catalog_node_lease_valid(const struct catalog *catalog);
 
@@ -280,7 +280,7 @@ bool catalog_node_lease_valid(const struct catalog *catalog);
  * the pool.
  */
 void catalog_pool_put(struct catalog *catalog, const struct catalog_pool *pool, uint32_t timeout_ms,
-        catalog_done_fn fn, void *arg);
+	catalog_done_fn fn, void *arg);
 
 /*
  * Makes the volume: record, name, and the reservation of its size on every replica's pool, in one
@@ -290,19 +290,19 @@ void catalog_pool_put(struct catalog *catalog, const struct catalog_pool *pool, 
  * -EHOSTDOWN: a pool isn't in state ok. -EINVAL: a bad field, named.
  */
 void catalog_volume_create(struct catalog *catalog, const struct catalog_volume *volume, uint32_t timeout_ms,
-        catalog_volume_fn fn, void *arg);
+	catalog_volume_fn fn, void *arg);
 /*
  * Marks it as being deleted; its name is free at once. The nodes delete their replicas and say so by
  * replica_removed(); with the last, the record goes. -ENOENT; -EBUSY names holder and since when.
  */
 void catalog_volume_delete(
-        struct catalog *catalog, struct uuid volume, uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+	struct catalog *catalog, struct uuid volume, uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 /*
  * A replica of a volume that is being deleted is no more: its reservation ends. Success where the volume
  * has gone.
  */
 void catalog_replica_removed(struct catalog *catalog, struct uuid volume, struct uuid replica,
-        uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 
 struct catalog_attach {
 	struct uuid volume;
@@ -326,15 +326,15 @@ struct catalog_attach {
  *   -ESTALE      this node's own lease isn't in force.
  */
 void catalog_volume_attach(struct catalog *catalog, const struct catalog_attach *attach, uint32_t timeout_ms,
-        catalog_volume_fn fn, void *arg);
+	catalog_volume_fn fn, void *arg);
 /* By the holder: nobody holds it from now on. Success where this attachment doesn't hold it (any longer). */
 void catalog_volume_detach(struct catalog *catalog, struct uuid volume, struct uuid attachment,
-        uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 /* By the holder, after STALE: an epoch_number above `above`. -ESTALE: this attachment doesn't hold it. */
 void catalog_volume_epoch_raise(struct catalog *catalog, struct uuid volume, struct uuid attachment,
-        uint64_t above, uint32_t timeout_ms, catalog_volume_fn fn, void *arg);
+	uint64_t above, uint32_t timeout_ms, catalog_volume_fn fn, void *arg);
 /* By the holder: the filesystem has been made. -ESTALE as above. */
 void catalog_volume_fs_made(struct catalog *catalog, struct uuid volume, struct uuid attachment,
-        uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 
 #endif

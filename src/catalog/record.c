@@ -20,7 +20,8 @@ static const struct record_kind_info {
 	[RECORD_RESERVATION] = { "reservation", &quoin__catalog__reservation__descriptor,
 		sizeof(struct record_reservation) },
 	[RECORD_VOLUME] = { "volume", &quoin__catalog__volume__descriptor, sizeof(struct catalog_volume) },
-	[RECORD_NAME] = { "volume name", &quoin__catalog__volume_name__descriptor, sizeof(struct record_name) },
+	[RECORD_NAME] = { "volume name", &quoin__catalog__volume_name__descriptor,
+		sizeof(struct record_name) },
 	[RECORD_CLASS] = { "class", &quoin__catalog__class__descriptor, sizeof(struct catalog_class) },
 };
 
@@ -31,8 +32,8 @@ int text_in(const char *field, const char *text, char *to, size_t max_len, struc
 	size_t len = strlen(text);
 
 	if (len > max_len)
-		return error_set(error, -EBADMSG, "its %s has %zu characters, at most %zu are possible", field, len,
-			max_len);
+		return error_set(error, -EBADMSG, "its %s has %zu characters, at most %zu are possible",
+			field, len, max_len);
 	memcpy(to, text, len + 1);
 	return 0;
 }
@@ -59,7 +60,8 @@ int uuid_in(const char *field, ProtobufCBinaryData data, struct uuid *to, struct
 	struct uuid uuid;
 
 	if (data.len != sizeof(uuid.byte))
-		return error_set(error, -EBADMSG, "its UUID of the %s has %zu bytes, not 16", field, data.len);
+		return error_set(
+			error, -EBADMSG, "its UUID of the %s has %zu bytes, not 16", field, data.len);
 	memcpy(uuid.byte, data.data, sizeof(uuid.byte));
 	if (uuid_is_none(uuid))
 		return error_set(error, -EBADMSG, "its UUID of the %s is zero", field);
@@ -87,7 +89,8 @@ static int live_in(const Quoin__Catalog__NodeLive *message, struct record_live *
 	return uuid_in("session", message->session, &to->session, error);
 }
 
-static int name_record_in(const Quoin__Catalog__VolumeName *message, struct record_name *to, struct error *error)
+static int name_record_in(
+	const Quoin__Catalog__VolumeName *message, struct record_name *to, struct error *error)
 {
 	return uuid_in("volume", message->volume, &to->volume, error);
 }
@@ -191,7 +194,8 @@ int record_encode(enum record_kind kind, const void *record, struct record_bytes
 	write_u8(&w, (uint8_t)kind);
 	write_u8(&w, RECORD_FORMAT);
 	crc = crc32c(packed.bytes, 4);
-	write_u32(&w, crc32c_extend(crc, packed.bytes + RECORD_HEADER_BYTES, packed.len_bytes - RECORD_HEADER_BYTES));
+	write_u32(&w, crc32c_extend(crc, packed.bytes + RECORD_HEADER_BYTES,
+			      packed.len_bytes - RECORD_HEADER_BYTES));
 	*ret_bytes = packed;
 	return 0;
 }
@@ -213,7 +217,8 @@ static int header_check(enum record_kind kind, const uint8_t *bytes, size_t len_
 			RECORD_MAX_BYTES);
 	if (format != RECORD_FORMAT)
 		return error_set(error, -EBADMSG, "a record of format %u: written by a newer Quoin", format);
-	if (crc != crc32c_extend(crc32c(bytes, 4), bytes + RECORD_HEADER_BYTES, len_bytes - RECORD_HEADER_BYTES))
+	if (crc !=
+		crc32c_extend(crc32c(bytes, 4), bytes + RECORD_HEADER_BYTES, len_bytes - RECORD_HEADER_BYTES))
 		return error_set(error, -EBADMSG, "a record whose checksum is wrong");
 	if (found != kind)
 		return error_set(error, -EBADMSG, "a record of kind %u where a %s (%u) should be", found,
@@ -249,7 +254,8 @@ static int kind_in(enum record_kind kind, const ProtobufCMessage *message, void 
 /* Every message begins with its version. */
 static uint32_t message_version(enum record_kind kind, const ProtobufCMessage *message)
 {
-	const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(kinds[kind].descriptor, 1);
+	const ProtobufCFieldDescriptor *field =
+		protobuf_c_message_descriptor_get_field(kinds[kind].descriptor, 1);
 	uint32_t version;
 
 	ASSERT(field && field->type == PROTOBUF_C_TYPE_UINT32);
@@ -257,8 +263,8 @@ static uint32_t message_version(enum record_kind kind, const ProtobufCMessage *m
 	return version;
 }
 
-int record_decode(enum record_kind kind, const uint8_t *bytes, size_t len_bytes, void **ret_record,
-	struct error *error)
+int record_decode(
+	enum record_kind kind, const uint8_t *bytes, size_t len_bytes, void **ret_record, struct error *error)
 {
 	ProtobufCMessage *message;
 	void *record;
@@ -266,15 +272,16 @@ int record_decode(enum record_kind kind, const uint8_t *bytes, size_t len_bytes,
 
 	if (rc != 0)
 		return rc;
-	message = protobuf_c_message_unpack(kinds[kind].descriptor, NULL, len_bytes - RECORD_HEADER_BYTES,
-		bytes + RECORD_HEADER_BYTES);
+	message = protobuf_c_message_unpack(
+		kinds[kind].descriptor, NULL, len_bytes - RECORD_HEADER_BYTES, bytes + RECORD_HEADER_BYTES);
 	if (!message)
 		return error_set(error, -EBADMSG, "a %s record that can't be read", kinds[kind].name);
 	record = calloc(1, kinds[kind].size_bytes);
 	if (!record)
 		rc = error_set(error, -ENOMEM, "out of memory");
 	else if (message_version(kind, message) != RECORD_VERSION)
-		rc = error_set(error, -EBADMSG, "a %s record of version %u, this program knows %u: use the newer program",
+		rc = error_set(error, -EBADMSG,
+			"a %s record of version %u, this program knows %u: use the newer program",
 			kinds[kind].name, message_version(kind, message), RECORD_VERSION);
 	else
 		rc = kind_in(kind, message, record, error);

@@ -13,7 +13,8 @@ int cluster_in(const Quoin__Catalog__Cluster *message, struct record_cluster *to
 	if (rc == 0 && message->key_check.len != KEY_CHECK_BYTES)
 		rc = error_set(error, -EBADMSG, "its key check has %zu bytes", message->key_check.len);
 	if (rc == 0 && (message->provision_percent < 1 || message->provision_percent > 100000))
-		rc = error_set(error, -EBADMSG, "it allows %u %% to be provisioned", message->provision_percent);
+		rc = error_set(
+			error, -EBADMSG, "it allows %u %% to be provisioned", message->provision_percent);
 	if (rc != 0)
 		return rc;
 	memcpy(to->key_check, message->key_check.data, KEY_CHECK_BYTES);
@@ -30,8 +31,8 @@ void cluster_out(const struct record_cluster *record, Quoin__Catalog__Cluster *t
 	to->name = (char *)(uintptr_t)record->cluster.name;
 	to->created_ns = record->cluster.created_ns;
 	to->provision_percent = record->cluster.provision_percent;
-	to->key_check =
-		(ProtobufCBinaryData){ .len = KEY_CHECK_BYTES, .data = (uint8_t *)(uintptr_t)record->key_check };
+	to->key_check = (ProtobufCBinaryData){ .len = KEY_CHECK_BYTES,
+		.data = (uint8_t *)(uintptr_t)record->key_check };
 }
 
 int class_in(const Quoin__Catalog__Class *message, struct catalog_class *to, struct error *error)
@@ -39,7 +40,8 @@ int class_in(const Quoin__Catalog__Class *message, struct catalog_class *to, str
 	int rc = name_in("class name", message->name, to->name, error);
 
 	if (rc == 0)
-		rc = text_in("description", message->description, to->description, CATALOG_REASON_MAX_LEN, error);
+		rc = text_in(
+			"description", message->description, to->description, CATALOG_REASON_MAX_LEN, error);
 	if (rc == 0)
 		rc = fs_in(message->fs, to->fs, error);
 	if (rc == 0 && (message->tiers == 0 || (message->tiers & ~CLASS_TIERS_ANY) != 0))

@@ -20,7 +20,8 @@ ProtobufCBinaryData uuid_out(const struct uuid *uuid);
 int fs_in(const char *text, char to[static 8], struct error *error) MUST_CHECK;
 
 /* One pair for each kind, in record_*.c: out fills a message that borrows from the record. */
-int cluster_in(const Quoin__Catalog__Cluster *message, struct record_cluster *to, struct error *error) MUST_CHECK;
+int cluster_in(
+	const Quoin__Catalog__Cluster *message, struct record_cluster *to, struct error *error) MUST_CHECK;
 void cluster_out(const struct record_cluster *record, Quoin__Catalog__Cluster *to);
 int class_in(const Quoin__Catalog__Class *message, struct catalog_class *to, struct error *error) MUST_CHECK;
 void class_out(const struct catalog_class *record, Quoin__Catalog__Class *to);
@@ -29,7 +30,8 @@ void node_out(const struct catalog_node *record, Quoin__Catalog__Node *to);
 int pool_in(const Quoin__Catalog__Pool *message, struct catalog_pool *to, struct error *error) MUST_CHECK;
 void pool_out(const struct catalog_pool *record, Quoin__Catalog__Pool *to);
 /* Allocates shards and labels of `to`; the caller frees them, also after an error. */
-int volume_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error) MUST_CHECK;
+int volume_in(
+	const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error) MUST_CHECK;
 /* Packs the volume behind a header's room. -ENOMEM, -EINVAL. */
 int volume_pack(const struct catalog_volume *record, struct record_bytes *ret_bytes) MUST_CHECK;
 /* Makes bytes with room for the header, and the message behind it. */

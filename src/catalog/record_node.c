@@ -88,8 +88,8 @@ int pool_in(const Quoin__Catalog__Pool *message, struct catalog_pool *to, struct
 	if (rc == 0)
 		rc = text_in("path", message->path, to->path, CATALOG_PATH_MAX_LEN, error);
 	if (rc == 0)
-		rc = text_in("reason of the tier", message->tier_reason, to->tier_reason, CATALOG_REASON_MAX_LEN,
-			error);
+		rc = text_in("reason of the tier", message->tier_reason, to->tier_reason,
+			CATALOG_REASON_MAX_LEN, error);
 	if (rc == 0)
 		rc = text_in("reason of the state", message->state_reason, to->state_reason,
 			CATALOG_REASON_MAX_LEN, error);

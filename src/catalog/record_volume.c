@@ -139,8 +139,8 @@ static int labels_in(const Quoin__Catalog__Volume *message, struct catalog_volum
 	int rc = 0;
 
 	if (message->n_labels > CATALOG_MAX_LABELS)
-		return error_set(error, -EBADMSG, "it has %zu labels, at most %u are possible", message->n_labels,
-			CATALOG_MAX_LABELS);
+		return error_set(error, -EBADMSG, "it has %zu labels, at most %u are possible",
+			message->n_labels, CATALOG_MAX_LABELS);
 	to->labels = calloc(message->n_labels + 1, sizeof(*to->labels));
 	if (!to->labels)
 		return error_set(error, -ENOMEM, "out of memory");
@@ -236,8 +236,8 @@ static void shard_out(const struct catalog_shard *record, struct shard_messages 
 	to->shard.next_voters = to->next_voters;
 }
 
-static void volume_out(const struct catalog_volume *record, struct volume_messages *parts,
-	Quoin__Catalog__Volume *to)
+static void volume_out(
+	const struct catalog_volume *record, struct volume_messages *parts, Quoin__Catalog__Volume *to)
 {
 	quoin__catalog__volume__init(to);
 	to->version = RECORD_VERSION;

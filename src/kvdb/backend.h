@@ -25,8 +25,8 @@ struct kvdb_request {
 	struct list pending; /* kvdb's: not answered yet */
 	struct kvdb *kvdb;
 	enum kvdb_op op;
-	char *key;       /* GET: the key, LIST: the prefix */
-	uint64_t lease;  /* KEEPALIVE, REVOKE */
+	char *key;	 /* GET: the key, LIST: the prefix */
+	uint64_t lease;	 /* KEEPALIVE, REVOKE */
 	uint32_t ttl_ms; /* GRANT */
 	struct kvdb_compare *compares;
 	size_t compare_count;
@@ -52,7 +52,7 @@ struct kvdb_ops {
 	 */
 	bool (*withdraw)(struct kvdb *kvdb, struct kvdb_request *request);
 	int (*watch)(struct kvdb *kvdb, const char *prefix, uint64_t from_revision,
-	        const struct kvdb_watch_callbacks *callbacks, struct kvdb_watch **ret_watch);
+		const struct kvdb_watch_callbacks *callbacks, struct kvdb_watch **ret_watch);
 	void (*watch_cancel)(struct kvdb_watch *watch);
 	/* Have kvdb_run_due() called at at_ns, instead of what was asked before. */
 	void (*wake_at)(struct kvdb *kvdb, uint64_t at_ns);
@@ -86,7 +86,9 @@ void kvdb_run_due(struct kvdb *kvdb);
 void kvdb_request_answer(struct kvdb_request *request);
 /* Sets rc and words; for the backend, on whatever thread has the request. */
 void kvdb_request_fail(struct kvdb_request *request, int rc, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4)));
+/* Sets KVDB_LOST and its words: the compare of `key` failed. */
+void kvdb_request_lose(struct kvdb_request *request, const char *key);
 /* Adds an item to the answer, copying all of it. -ENOMEM, or -EINVAL above KVDB_MAX_LIST. */
 int kvdb_request_item(struct kvdb_request *request, const struct kvdb_item *item) MUST_CHECK;
 void kvdb_request_free(struct kvdb_request *request);

@@ -30,7 +30,7 @@ static void wake_before(struct kvdb *kvdb, uint64_t at_ns)
 /* ---- requests ---- */
 
 static struct kvdb_request *request_new(
-        struct kvdb *kvdb, enum kvdb_op op, uint32_t timeout_ms, kvdb_done_fn fn, void *arg)
+	struct kvdb *kvdb, enum kvdb_op op, uint32_t timeout_ms, kvdb_done_fn fn, void *arg)
 {
 	struct kvdb_request *request = calloc(1, sizeof(*request));
 
@@ -85,7 +85,7 @@ static void request_expire(struct kvdb_request *request)
 		(void)error_set(&error, rc, "the metadata database is being closed");
 	else
 		(void)error_set(&error, rc, "the metadata database did not answer within %u ms%s",
-		        request->timeout_ms, rc == -EAGAIN ? "; nothing was done" : "");
+			request->timeout_ms, rc == -EAGAIN ? "; nothing was done" : "");
 	request->fn(request->arg, &result);
 	if (mine)
 		kvdb_request_free(request);
@@ -103,7 +103,7 @@ static uint8_t *bytes_copy(const void *bytes, size_t len_bytes)
 }
 
 static void key_request(
-        struct kvdb *kvdb, enum kvdb_op op, const char *key, uint32_t timeout_ms, kvdb_done_fn fn, void *arg)
+	struct kvdb *kvdb, enum kvdb_op op, const char *key, uint32_t timeout_ms, kvdb_done_fn fn, void *arg)
 {
 	struct kvdb_request *request = request_new(kvdb, op, timeout_ms, fn, arg);
 
@@ -134,8 +134,8 @@ static int txn_check(const struct kvdb_txn *txn, struct error *error)
 
 	if (txn->compare_count > KVDB_MAX_TXN_OPS || txn->write_count > KVDB_MAX_TXN_OPS)
 		return error_set(error, -EINVAL,
-		        "a transaction of %zu compares and %zu writes: at most %u each", txn->compare_count,
-		        txn->write_count, KVDB_MAX_TXN_OPS);
+			"a transaction of %zu compares and %zu writes: at most %u each", txn->compare_count,
+			txn->write_count, KVDB_MAX_TXN_OPS);
 	if (txn->write_count == 0)
 		return error_set(error, -EINVAL, "a transaction that writes nothing");
 	for (size_t i = 0; i < txn->compare_count && rc == 0; i++)
@@ -146,11 +146,11 @@ static int txn_check(const struct kvdb_txn *txn, struct error *error)
 		rc = kvdb_key_check(write->key, false, error);
 		if (rc == 0 && write->value_bytes > KVDB_MAX_VALUE_BYTES)
 			rc = error_set(error, -EINVAL, "a value of %zu bytes for %s: at most %u",
-			        write->value_bytes, write->key, KVDB_MAX_VALUE_BYTES);
+				write->value_bytes, write->key, KVDB_MAX_VALUE_BYTES);
 		for (size_t j = 0; j < i && rc == 0; j++) {
 			if (strcmp(write->key, txn->writes[j].key) == 0)
 				rc = error_set(
-				        error, -EINVAL, "a transaction that writes %s twice", write->key);
+					error, -EINVAL, "a transaction that writes %s twice", write->key);
 		}
 	}
 	return rc;
@@ -184,7 +184,7 @@ static void txn_copy(struct kvdb_request *request, const struct kvdb_txn *txn)
 }
 
 void kvdb_transact(
-        struct kvdb *kvdb, const struct kvdb_txn *txn, uint32_t timeout_ms, kvdb_done_fn fn, void *arg)
+	struct kvdb *kvdb, const struct kvdb_txn *txn, uint32_t timeout_ms, kvdb_done_fn fn, void *arg)
 {
 	struct kvdb_request *request = request_new(kvdb, KVDB_OP_TRANSACT, timeout_ms, fn, arg);
 
@@ -223,7 +223,7 @@ void kvdb_lease_revoke(struct kvdb *kvdb, uint64_t lease, uint32_t timeout_ms, k
 /* ---- watches ---- */
 
 int kvdb_watch(struct kvdb *kvdb, const char *prefix, uint64_t from_revision,
-        const struct kvdb_watch_callbacks *callbacks, struct kvdb_watch **ret_watch)
+	const struct kvdb_watch_callbacks *callbacks, struct kvdb_watch **ret_watch)
 {
 	ASSERT(!kvdb->closing);
 	if (kvdb_key_check(prefix, true, NULL) != 0)

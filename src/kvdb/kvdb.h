@@ -38,8 +38,8 @@
 
 #define KVDB_MAX_KEY_LEN     512u
 #define KVDB_MAX_VALUE_BYTES (1u << 20) /* etcd takes requests of 1.5 MiB */
-#define KVDB_MAX_TXN_OPS     128u       /* compares, and writes: etcd's default for each */
-#define KVDB_MAX_LIST        (1u << 20) /* keys in one answer; more is -EINVAL */
+#define KVDB_MAX_TXN_OPS     128u	/* compares, and writes: etcd's default for each */
+#define KVDB_MAX_LIST	     (1u << 20) /* keys in one answer; more is -EINVAL */
 
 struct kvdb;
 struct kvdb_watch;
@@ -50,17 +50,17 @@ struct kvdb_item {
 	size_t value_bytes;
 	uint64_t create_revision;
 	uint64_t mod_revision; /* of the last write of this key */
-	uint64_t lease;        /* 0: bound to none */
+	uint64_t lease;	       /* 0: bound to none */
 };
 
 struct kvdb_result {
 	int rc;
 	const struct error *error; /* words, where rc is not 0; never NULL */
 	uint64_t
-	        revision; /* of the database, when it was read or written; 0 where rc < 0, but for -ENOENT of a get */
+		revision; /* of the database, when it was read or written; 0 where rc < 0, but for -ENOENT of a get */
 	const struct kvdb_item *items; /* get: one; list: in order of keys (strcmp) */
 	size_t count;
-	uint64_t lease;       /* grant */
+	uint64_t lease;	      /* grant */
 	struct uuid database; /* identify */
 };
 
@@ -83,7 +83,7 @@ enum kvdb_compare_kind {
 	KVDB_IF_ABSENT,
 	KVDB_IF_PRESENT,
 	KVDB_IF_REVISION, /* mod_revision equals; 0 is absent */
-	KVDB_IF_VALUE,    /* value equals, byte for byte; never true for an absent key */
+	KVDB_IF_VALUE,	  /* value equals, byte for byte; never true for an absent key */
 };
 
 struct kvdb_compare {
@@ -113,7 +113,7 @@ struct kvdb_txn {
  * failed. On success `revision` is the writes' mod_revision.
  */
 void kvdb_transact(
-        struct kvdb *kvdb, const struct kvdb_txn *txn, uint32_t timeout_ms, kvdb_done_fn fn, void *arg);
+	struct kvdb *kvdb, const struct kvdb_txn *txn, uint32_t timeout_ms, kvdb_done_fn fn, void *arg);
 
 /* ---- leases ---- */
 
@@ -150,7 +150,7 @@ struct kvdb_watch_callbacks {
 
 /* Changes from from_revision on (that revision's own included): a list's revision + 1. -ENOMEM, -EINVAL. */
 int kvdb_watch(struct kvdb *kvdb, const char *prefix, uint64_t from_revision,
-        const struct kvdb_watch_callbacks *callbacks, struct kvdb_watch **ret_watch) MUST_CHECK;
+	const struct kvdb_watch_callbacks *callbacks, struct kvdb_watch **ret_watch) MUST_CHECK;
 /* No callback comes after this. NULL is fine. */
 void kvdb_watch_cancel(struct kvdb_watch *watch);
 
@@ -180,8 +180,8 @@ void kvdb_close(struct kvdb *kvdb, void (*fn)(void *arg), void *arg);
 struct uv_loop_s;
 
 struct kvdb_sqlite_options {
-	const char *path;        /* made if absent; its folder must exist, on a local file system */
-	uint32_t poll_ms;        /* how often changes of other agents are looked for; 0: 50 */
+	const char *path;	 /* made if absent; its folder must exist, on a local file system */
+	uint32_t poll_ms;	 /* how often changes of other agents are looked for; 0: 50 */
 	uint32_t keep_revisions; /* changes kept for watches; 0: 10,000 */
 };
 
@@ -191,6 +191,6 @@ struct kvdb_sqlite_options {
  * -EINVAL (path), -errno of the thread, with words.
  */
 int kvdb_sqlite_open(struct uv_loop_s *loop, const struct kvdb_sqlite_options *options,
-        struct kvdb **ret_kvdb, struct error *error) MUST_CHECK;
+	struct kvdb **ret_kvdb, struct error *error) MUST_CHECK;
 
 #endif

@@ -18,7 +18,7 @@ int kvdb_key_check(const char *key, bool prefix, struct error *error)
 	for (size_t i = 0; i < len; i++) {
 		if (key[i] <= ' ' || key[i] > '~')
 			return error_set(
-			        error, -EINVAL, "a key with the byte 0x%02x at %zu", (uint8_t)key[i], i);
+				error, -EINVAL, "a key with the byte 0x%02x at %zu", (uint8_t)key[i], i);
 	}
 	return 0;
 }
@@ -33,6 +33,12 @@ void kvdb_request_fail(struct kvdb_request *request, int rc, const char *format,
 	va_end(args);
 	request->result.rc = rc;
 	request->result.revision = 0;
+}
+
+void kvdb_request_lose(struct kvdb_request *request, const char *key)
+{
+	(void)error_set(&request->error, -EAGAIN, "%s has changed meanwhile", key);
+	request->result.rc = KVDB_LOST;
 }
 
 int kvdb_request_item(struct kvdb_request *request, const struct kvdb_item *item)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POLL_MS_DEFAULT        50u
+#define POLL_MS_DEFAULT	       50u
 #define KEEP_REVISIONS_DEFAULT 10000u
 
 static struct sqlite_kvdb *handle_of(struct kvdb *kvdb)
@@ -40,7 +40,7 @@ static void message_deliver(struct sqlite_kvdb *handle, struct message *message)
 	case MESSAGE_EVENTS:
 		if (!silent)
 			callbacks->events(callbacks->arg, message->events.events, message->events.count,
-			        message->revision);
+				message->revision);
 		break;
 	case MESSAGE_LOST:
 		if (!silent) {
@@ -155,7 +155,7 @@ static bool sqlite_withdraw(struct kvdb *kvdb, struct kvdb_request *request)
 }
 
 static int sqlite_watch(struct kvdb *kvdb, const char *prefix, uint64_t from_revision,
-        const struct kvdb_watch_callbacks *callbacks, struct kvdb_watch **ret_watch)
+	const struct kvdb_watch_callbacks *callbacks, struct kvdb_watch **ret_watch)
 {
 	struct sqlite_kvdb *handle = handle_of(kvdb);
 	struct sqlite_watch *watch = calloc(1, sizeof(*watch));
@@ -259,14 +259,14 @@ out:
 }
 
 int kvdb_sqlite_open(struct uv_loop_s *loop, const struct kvdb_sqlite_options *options,
-        struct kvdb **ret_kvdb, struct error *error)
+	struct kvdb **ret_kvdb, struct error *error)
 {
 	struct sqlite_kvdb *handle;
 	int rc;
 
 	if (!options->path || options->path[0] != '/')
 		return error_set(error, -EINVAL, "the metadata database needs an absolute path, not \"%s\"",
-		        options->path ? options->path : "");
+			options->path ? options->path : "");
 	handle = calloc(1, sizeof(*handle));
 	if (!handle)
 		return error_set(error, -ENOMEM, "out of memory");
@@ -278,7 +278,7 @@ int kvdb_sqlite_open(struct uv_loop_s *loop, const struct kvdb_sqlite_options *o
 	list_init(&handle->messages);
 	list_init(&handle->watches);
 	rc = store_init(&handle->store, options->path,
-	        options->keep_revisions ? options->keep_revisions : KEEP_REVISIONS_DEFAULT);
+		options->keep_revisions ? options->keep_revisions : KEEP_REVISIONS_DEFAULT);
 	if (rc != 0) {
 		store_done(&handle->store);
 		free(handle);

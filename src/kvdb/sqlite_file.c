@@ -23,18 +23,18 @@ static const char *const statement_text[STORE_STATEMENTS] = {
 	[STORE_COMPACTED_SET] = "UPDATE meta SET compacted = ?1",
 	[STORE_GET] = "SELECT key, value, created, modified, lease FROM kv WHERE key = ?1",
 	[STORE_LIST] = "SELECT key, value, created, modified, lease FROM kv WHERE key >= ?1 AND key < ?2 "
-	               "ORDER BY key",
+		       "ORDER BY key",
 	[STORE_PUT] = "INSERT INTO kv (key, value, created, modified, lease) VALUES (?1, ?2, ?3, ?3, ?4) "
-	              "ON CONFLICT (key) DO UPDATE SET value = ?2, modified = ?3, lease = ?4",
+		      "ON CONFLICT (key) DO UPDATE SET value = ?2, modified = ?3, lease = ?4",
 	[STORE_DELETE] = "DELETE FROM kv WHERE key = ?1",
 	[STORE_HISTORY_ADD] = "INSERT INTO history (revision, part, key, value) VALUES (?1, ?2, ?3, ?4)",
 	[STORE_HISTORY_READ] =
-	        "SELECT revision, key, value FROM history WHERE revision >= ?1 AND revision <= ?2 "
-	        "AND key >= ?3 AND key < ?4 ORDER BY revision, part",
+		"SELECT revision, key, value FROM history WHERE revision >= ?1 AND revision <= ?2 "
+		"AND key >= ?3 AND key < ?4 ORDER BY revision, part",
 	[STORE_HISTORY_DROP] = "DELETE FROM history WHERE revision <= ?1",
 	[STORE_LEASE_GET] = "SELECT ttl_ms FROM lease WHERE id = ?1",
 	[STORE_LEASE_PUT] =
-	        "INSERT OR REPLACE INTO lease (id, ttl_ms, ends_ns, boot) VALUES (?1, ?2, ?3, ?4)",
+		"INSERT OR REPLACE INTO lease (id, ttl_ms, ends_ns, boot) VALUES (?1, ?2, ?3, ?4)",
 	[STORE_LEASE_DELETE] = "DELETE FROM lease WHERE id = ?1",
 	[STORE_LEASE_KEYS] = "SELECT key FROM kv WHERE lease = ?1 AND lease != 0 ORDER BY key",
 	[STORE_LEASES] = "SELECT id, ttl_ms, ends_ns, boot FROM lease ORDER BY id",
@@ -90,7 +90,7 @@ sqlite3_stmt *store_statement(struct store *store, enum store_statement which)
 	ASSERT(store->db);
 	if (!*statement)
 		(void)sqlite3_prepare_v3(
-		        store->db, statement_text[which], -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
+			store->db, statement_text[which], -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
 	if (*statement) {
 		(void)sqlite3_reset(*statement);
 		(void)sqlite3_clear_bindings(*statement);
@@ -153,17 +153,18 @@ int store_fail(struct store *store, int code, struct error *error, const char *d
 	int system_errno = store->db ? sqlite3_system_errno(store->db) : 0;
 	const char *cause = store->db ? sqlite3_errmsg(store->db) : sqlite3_errstr(code);
 
-	if (rc == -EAGAIN && !broken)
+	store->busy = rc == -EAGAIN && !broken;
+	if (store->busy)
 		(void)error_set(error, rc,
-		        "the metadata database %s is busy: another process has held its lock for %d ms",
-		        store->path, STORE_BUSY_TIMEOUT_MS);
+			"the metadata database %s is busy: another process has held its lock for %d ms",
+			store->path, STORE_BUSY_TIMEOUT_MS);
 	else if (rc == -EBADMSG)
 		(void)error_set(error, rc,
-		        "the metadata database %s is damaged (%s: %s): restore it from a backup", store->path,
-		        doing, cause);
+			"the metadata database %s is damaged (%s: %s): restore it from a backup", store->path,
+			doing, cause);
 	else
 		(void)error_set(error, rc, "the metadata database %s: can't %s: %s%s%s", store->path, doing,
-		        cause, system_errno ? ": " : "", system_errno ? strerror(system_errno) : "");
+			cause, system_errno ? ": " : "", system_errno ? strerror(system_errno) : "");
 	if (store->db && sqlite3_get_autocommit(store->db) == 0)
 		(void)store_run(store, STORE_ROLLBACK);
 	store->reach_since_ns = 0;

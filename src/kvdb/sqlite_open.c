@@ -5,21 +5,24 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define APPLICATION_ID 0x51756f6e /* "Quon": what `file` and other programs see */
+#define OPEN_TRIES     20u
+#define OPEN_PAUSE_NS  (20 * 1000 * 1000)
 #define SCHEMA_VERSION 1
 
 static const char schema_text[] =
-        "CREATE TABLE meta (one INTEGER PRIMARY KEY CHECK (one = 1), database BLOB NOT NULL,"
-        " revision INTEGER NOT NULL, compacted INTEGER NOT NULL);"
-        "CREATE TABLE kv (key TEXT PRIMARY KEY, value BLOB NOT NULL, created INTEGER NOT NULL,"
-        " modified INTEGER NOT NULL, lease INTEGER NOT NULL) WITHOUT ROWID;"
-        "CREATE INDEX kv_lease ON kv (lease) WHERE lease != 0;"
-        "CREATE TABLE history (revision INTEGER NOT NULL, part INTEGER NOT NULL, key TEXT NOT NULL, value "
-        "BLOB,"
-        " PRIMARY KEY (revision, part)) WITHOUT ROWID;"
-        "CREATE TABLE lease (id INTEGER PRIMARY KEY, ttl_ms INTEGER NOT NULL, ends_ns INTEGER NOT NULL,"
-        " boot TEXT NOT NULL);";
+	"CREATE TABLE meta (one INTEGER PRIMARY KEY CHECK (one = 1), database BLOB NOT NULL,"
+	" revision INTEGER NOT NULL, compacted INTEGER NOT NULL);"
+	"CREATE TABLE kv (key TEXT PRIMARY KEY, value BLOB NOT NULL, created INTEGER NOT NULL,"
+	" modified INTEGER NOT NULL, lease INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE INDEX kv_lease ON kv (lease) WHERE lease != 0;"
+	"CREATE TABLE history (revision INTEGER NOT NULL, part INTEGER NOT NULL, key TEXT NOT NULL, value "
+	"BLOB,"
+	" PRIMARY KEY (revision, part)) WITHOUT ROWID;"
+	"CREATE TABLE lease (id INTEGER PRIMARY KEY, ttl_ms INTEGER NOT NULL, ends_ns INTEGER NOT NULL,"
+	" boot TEXT NOT NULL);";
 
 /* The number that a query of one row and column gives; -1 on an error, which *ret_code tells. */
 static int64_t query_number(sqlite3 *db, const char *text, int *ret_code)
@@ -49,17 +52,17 @@ static int schema_create(struct store *store)
 	int code;
 
 	(void)snprintf(pragma, sizeof(pragma), "PRAGMA application_id = %d; PRAGMA user_version = %d;",
-	        APPLICATION_ID, SCHEMA_VERSION);
+		APPLICATION_ID, SCHEMA_VERSION);
 	code = sqlite3_exec(store->db, pragma, NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(store->db, schema_text, NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_prepare_v2(store->db,
-		        "INSERT INTO meta (one, database, revision, compacted) VALUES (1, ?1, 1, 0)", -1,
-		        &statement, NULL);
+			"INSERT INTO meta (one, database, revision, compacted) VALUES (1, ?1, 1, 0)", -1,
+			&statement, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_bind_blob(
-		        statement, 1, database.byte, sizeof(database.byte), SQLITE_TRANSIENT);
+			statement, 1, database.byte, sizeof(database.byte), SQLITE_TRANSIENT);
 	if (code == SQLITE_OK)
 		code = sqlite3_step(statement) == SQLITE_DONE ? SQLITE_OK : sqlite3_errcode(store->db);
 	(void)sqlite3_finalize(statement);
@@ -75,7 +78,7 @@ static int file_check(struct store *store, bool *ret_empty, struct error *error)
 	int64_t application = query_number(store->db, "PRAGMA application_id", &code);
 	int64_t version = code == SQLITE_OK ? query_number(store->db, "PRAGMA user_version", &code) : 0;
 	int64_t tables =
-	        code == SQLITE_OK ? query_number(store->db, "SELECT count(*) FROM sqlite_schema", &code) : 0;
+		code == SQLITE_OK ? query_number(store->db, "SELECT count(*) FROM sqlite_schema", &code) : 0;
 
 	if (code != SQLITE_OK)
 		return store_fail(store, code, error, "read its header");
@@ -84,14 +87,29 @@ static int file_check(struct store *store, bool *ret_empty, struct error *error)
 		return 0;
 	if (application != APPLICATION_ID)
 		return error_set(error, -EBADMSG,
-		        "%s is an SQLite database of another program: name another file for the metadata",
-		        store->path);
+			"%s is an SQLite database of another program: name another file for the metadata",
+			store->path);
 	if (version != SCHEMA_VERSION)
 		return error_set(error, -EBADMSG,
-		        "the metadata database %s has version %lld, this program knows %d: use the newer "
-		        "program",
-		        store->path, (long long)version, SCHEMA_VERSION);
+			"the metadata database %s has version %lld, this program knows %d: use the newer "
+			"program",
+			store->path, (long long)version, SCHEMA_VERSION);
 	return 0;
+}
+
+/* All three numbers from one state of the file: another agent may be making it just now. */
+static int file_check_alone(struct store *store, bool *ret_empty, struct error *error)
+{
+	int code = store_run(store, STORE_BEGIN_READ);
+	int rc;
+
+	if (code != SQLITE_OK)
+		return store_fail(store, code, error, "read its header");
+	rc = file_check(store, ret_empty, error);
+	if (rc != 0)
+		return rc;
+	code = store_run(store, STORE_COMMIT);
+	return code == SQLITE_OK ? 0 : store_fail(store, code, error, "read its header");
 }
 
 static int wal_switch(struct store *store, struct error *error)
@@ -112,9 +130,9 @@ static int wal_switch(struct store *store, struct error *error)
 		return store_fail(store, code, error, "switch it to WAL mode");
 	if (!wal)
 		return error_set(error, -EBADMSG,
-		        "the metadata database %s can't be used in WAL mode: it must be on a local file "
-		        "system",
-		        store->path);
+			"the metadata database %s can't be used in WAL mode: it must be on a local file "
+			"system",
+			store->path);
 	return 0;
 }
 
@@ -151,8 +169,8 @@ static int integrity_check(struct store *store, struct error *error)
 		rc = store_fail(store, code, error, "check it");
 	else if (strcmp((const char *)sqlite3_column_text(statement, 0), "ok") != 0)
 		rc = error_set(error, -EBADMSG,
-		        "the metadata database %s is damaged (%s): restore it from a backup", store->path,
-		        (const char *)sqlite3_column_text(statement, 0));
+			"the metadata database %s is damaged (%s): restore it from a backup", store->path,
+			(const char *)sqlite3_column_text(statement, 0));
 	(void)sqlite3_finalize(statement);
 	return rc;
 }
@@ -169,14 +187,14 @@ static int file_open(struct store *store, struct error *error)
 		return store_fail(store, code, error, "open it");
 	(void)sqlite3_busy_timeout(store->db, STORE_BUSY_TIMEOUT_MS);
 	code = sqlite3_exec(store->db,
-	        "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA synchronous = FULL;", NULL,
-	        NULL, NULL);
+		"PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA synchronous = FULL;", NULL,
+		NULL, NULL);
 	if (code != SQLITE_OK)
 		return store_fail(store, code, error, "open it");
-	rc = file_check(store, &empty, error);
+	rc = file_check_alone(store, &empty, error);
 	if (rc == 0 && empty && known)
 		rc = error_set(error, -EBADMSG,
-		        "the metadata database %s is empty now: restore it from a backup", store->path);
+			"the metadata database %s is empty now: restore it from a backup", store->path);
 	if (rc == 0)
 		rc = wal_switch(store, error);
 	if (rc == 0 && empty)
@@ -186,14 +204,13 @@ static int file_open(struct store *store, struct error *error)
 	return rc;
 }
 
-int store_open(struct store *store, struct error *error)
+static int open_once(struct store *store, struct error *error)
 {
 	struct stat info;
 	int code;
 	int rc;
 
-	if (store->db)
-		return 0;
+	store->busy = false;
 	rc = file_open(store, error);
 	if (rc == 0 && stat(store->path, &info) != 0)
 		rc = error_set(error, -EAGAIN, "the metadata database %s: %s", store->path, strerror(errno));
@@ -208,6 +225,23 @@ int store_open(struct store *store, struct error *error)
 		store_close(store);
 	else
 		store_reached(store);
+	return rc;
+}
+
+int store_open(struct store *store, struct error *error)
+{
+	const struct timespec pause = { .tv_nsec = OPEN_PAUSE_NS };
+	int rc = 0;
+
+	if (store->db)
+		return 0;
+	/* SQLite doesn't wait for a lock where the file changes its mode: agents that start together meet there. */
+	for (unsigned try = 0; try < OPEN_TRIES; try++) {
+		rc = open_once(store, error);
+		if (rc == 0 || !store->busy)
+			break;
+		(void)nanosleep(&pause, NULL);
+	}
 	return rc;
 }
 

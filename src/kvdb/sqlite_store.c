@@ -24,7 +24,7 @@ static void bind_value(sqlite3_stmt *statement, int index, const uint8_t *value,
 {
 	/* An empty value is a blob of no bytes, not NULL. */
 	(void)sqlite3_bind_blob64(
-	        statement, index, value_bytes > 0 ? (const void *)value : "", value_bytes, SQLITE_STATIC);
+		statement, index, value_bytes > 0 ? (const void *)value : "", value_bytes, SQLITE_STATIC);
 }
 
 void store_prefix_upper(const char *prefix, char upper[static KVDB_MAX_KEY_LEN + 2])
@@ -56,7 +56,7 @@ static int items_read(sqlite3_stmt *statement, struct kvdb_request *request)
 
 		if (rc == -EINVAL)
 			kvdb_request_fail(
-			        request, rc, "more than %u keys begin with %s", KVDB_MAX_LIST, request->key);
+				request, rc, "more than %u keys begin with %s", KVDB_MAX_LIST, request->key);
 		if (rc != 0)
 			return rc == -EINVAL ? SQLITE_DONE : SQLITE_NOMEM;
 	}
@@ -210,9 +210,9 @@ static int compare_check(struct store *store, const struct kvdb_compare *compare
 		break;
 	case KVDB_IF_VALUE:
 		*ret_holds =
-		        present && (size_t)sqlite3_column_bytes(statement, 1) == compare->value_bytes &&
-		        (compare->value_bytes == 0 || memcmp(sqlite3_column_blob(statement, 1),
-		                                              compare->value, compare->value_bytes) == 0);
+			present && (size_t)sqlite3_column_bytes(statement, 1) == compare->value_bytes &&
+			(compare->value_bytes == 0 || memcmp(sqlite3_column_blob(statement, 1),
+							      compare->value, compare->value_bytes) == 0);
 		break;
 	}
 	(void)sqlite3_reset(statement);
@@ -244,9 +244,7 @@ static int txn_compare(struct store *store, struct kvdb_request *request)
 
 		code = compare_check(store, &request->compares[i], &holds);
 		if (code == SQLITE_OK && !holds) {
-			request->result.rc = KVDB_LOST;
-			(void)error_set(
-			        &request->error, 0, "%s has changed meanwhile", request->compares[i].key);
+			kvdb_request_lose(request, request->compares[i].key);
 			return SQLITE_OK;
 		}
 	}
@@ -258,7 +256,7 @@ static int txn_compare(struct store *store, struct kvdb_request *request)
 			code = lease_find(store, request->writes[i].lease, &found, &ttl_ms);
 		if (code == SQLITE_OK && !found)
 			kvdb_request_fail(
-			        request, -ENOENT, "the lease for %s has ended", request->writes[i].key);
+				request, -ENOENT, "the lease for %s has ended", request->writes[i].key);
 	}
 	return code;
 }
@@ -345,7 +343,7 @@ int store_change_lease_end(struct store *store, struct store_change *change, uin
 static int synchronous_set(struct store *store, bool full)
 {
 	return sqlite3_exec(store->db, full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
-	        NULL, NULL, NULL);
+		NULL, NULL, NULL);
 }
 
 static void request_lease(struct store *store, struct kvdb_request *request)

@@ -50,8 +50,9 @@ struct store {
 	sqlite3_stmt *statements[STORE_STATEMENTS];
 	dev_t device; /* of the file that is open */
 	ino_t inode;
-	struct uuid database;         /* once seen, the file is not made again */
+	struct uuid database;	      /* once seen, the file is not made again */
 	uint64_t revision, compacted; /* as last read */
+	bool busy; /* the last failure was another process's lock */
 	/* Since when the database has answered without a gap; 0: it doesn't. Judges other agents' leases. */
 	uint64_t reach_since_ns, reach_ns;
 };
@@ -103,7 +104,7 @@ struct store_events {
 	size_t count, capacity;
 };
 int store_events_read(
-        struct store *store, const char *prefix, uint64_t from, uint64_t to, struct store_events *events);
+	struct store *store, const char *prefix, uint64_t from, uint64_t to, struct store_events *events);
 void store_events_free(struct store_events *events);
 /* The least text above all that begin with `prefix`, into `upper`. */
 void store_prefix_upper(const char *prefix, char upper[static KVDB_MAX_KEY_LEN + 2]);

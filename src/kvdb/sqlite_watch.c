@@ -60,7 +60,7 @@ static int event_add(struct store_events *events, const struct kvdb_event *event
 }
 
 int store_events_read(
-        struct store *store, const char *prefix, uint64_t from, uint64_t to, struct store_events *events)
+	struct store *store, const char *prefix, uint64_t from, uint64_t to, struct store_events *events)
 {
 	static const uint8_t empty[1];
 	char upper[KVDB_MAX_KEY_LEN + 2];
@@ -82,8 +82,8 @@ int store_events_read(
 			.revision = (uint64_t)sqlite3_column_int64(statement, 0),
 			.key = (const char *)sqlite3_column_text(statement, 1),
 			.value = deleted ? NULL
-			         : blob  ? blob
-			                 : empty,
+				 : blob	 ? blob
+					 : empty,
 			.value_bytes = (size_t)sqlite3_column_bytes(statement, 2),
 		};
 
@@ -106,7 +106,7 @@ int store_events_read(
  * have kept the owner from renewing it, and all leases would end with the outage.
  */
 static bool lease_is_over(
-        const struct store *store, uint64_t now_ns, uint64_t ends_ns, uint64_t ttl_ms, const char *boot)
+	const struct store *store, uint64_t now_ns, uint64_t ends_ns, uint64_t ttl_ms, const char *boot)
 {
 	if (strcmp(boot, store->boot_id) != 0)
 		return true;
@@ -125,8 +125,8 @@ static int leases_over(struct store *store, uint64_t over[static SWEEP_MAX], uns
 		return sqlite3_errcode(store->db);
 	while ((code = sqlite3_step(statement)) == SQLITE_ROW && count < SWEEP_MAX) {
 		if (lease_is_over(store, now_ns, (uint64_t)sqlite3_column_int64(statement, 2),
-		            (uint64_t)sqlite3_column_int64(statement, 1),
-		            (const char *)sqlite3_column_text(statement, 3)))
+			    (uint64_t)sqlite3_column_int64(statement, 1),
+			    (const char *)sqlite3_column_text(statement, 3)))
 			over[count++] = (uint64_t)sqlite3_column_int64(statement, 0);
 	}
 	(void)sqlite3_reset(statement);

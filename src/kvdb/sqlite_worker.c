@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SWEEP_EVERY_NS      (250 * NS_PER_MS)
-#define FILE_CHECK_EVERY_NS (1000 * NS_PER_MS)
-#define REOPEN_EVERY_NS     (500 * NS_PER_MS)
+#define SWEEP_EVERY_NS	    (250 * NS_PER_MS)
+#define FILE_CHECK_EVERY_NS (250 * NS_PER_MS)
+#define REOPEN_EVERY_NS	    (250 * NS_PER_MS)
 
 static void message_send(struct sqlite_kvdb *handle, struct message *message)
 {
@@ -42,17 +42,17 @@ static int watch_tell(struct sqlite_kvdb *handle, struct sqlite_watch *watch)
 	if (watch->next <= store->compacted || store->revision < watch->told) {
 		message->kind = MESSAGE_LOST;
 		message->rc = error_set(&message->error, -ESTALE,
-		        store->revision < watch->told
-		                ? "the metadata database went back from revision %llu to %llu"
-		                : "changes since revision %llu are no longer kept (up to %llu)",
-		        (unsigned long long)(store->revision < watch->told ? watch->told : watch->next),
-		        (unsigned long long)(store->revision < watch->told ? store->revision
-		                                                           : store->compacted));
+			store->revision < watch->told
+				? "the metadata database went back from revision %llu to %llu"
+				: "changes since revision %llu are no longer kept (up to %llu)",
+			(unsigned long long)(store->revision < watch->told ? watch->told : watch->next),
+			(unsigned long long)(store->revision < watch->told ? store->revision
+									   : store->compacted));
 		watch->over = true;
 	} else {
 		if (watch->next <= store->revision)
 			code = store_events_read(
-			        store, watch->prefix, watch->next, store->revision, &message->events);
+				store, watch->prefix, watch->next, store->revision, &message->events);
 		if (code != SQLITE_OK) {
 			free(message);
 			return code;

@@ -38,18 +38,18 @@ struct placement_pool {
 };
 
 struct placement_request {
-	struct uuid volume;     /* decides between equals */
+	struct uuid volume;	/* decides between equals */
 	const char *class_name; /* for words only */
 	uint64_t size_bytes;
 	unsigned replicas; /* 1 .. GROUP_MAX_VOTERS */
-	unsigned tiers;    /* CLASS_TIER() of each that will do */
+	unsigned tiers;	   /* CLASS_TIER() of each that will do */
 	bool zones_strict;
 };
 
 struct placement_result {
 	unsigned count;
 	size_t index[GROUP_MAX_VOTERS]; /* into pools, best first */
-	bool relaxed;                   /* two copies share a zone: only where zones are not strict */
+	bool relaxed;			/* two copies share a zone: only where zones are not strict */
 };
 
 /*
@@ -57,17 +57,17 @@ struct placement_result {
  * malformed request. -ENOMEM. O(count).
  */
 int placement_choose(const struct placement_request *request, const struct placement_pool *pools,
-        size_t count, struct placement_result *ret_result, struct error *error) MUST_CHECK;
+	size_t count, struct placement_result *ret_result, struct error *error) MUST_CHECK;
 
 enum placement_verdict {
 	PLACEMENT_TAKEN,
 	PLACEMENT_NODE_DOWN,
 	PLACEMENT_POOL_NOT_OK,
 	PLACEMENT_TIER,
-	PLACEMENT_ROOM,  /* provisioned + size > limit */
-	PLACEMENT_FULL,  /* used */
-	PLACEMENT_HOST,  /* another pool of the host is better or taken */
-	PLACEMENT_ZONE,  /* another pool of the zone is better or taken */
+	PLACEMENT_ROOM,	 /* provisioned + size > limit */
+	PLACEMENT_FULL,	 /* used */
+	PLACEMENT_HOST,	 /* another pool of the host is better or taken */
+	PLACEMENT_ZONE,	 /* another pool of the zone is better or taken */
 	PLACEMENT_SCORE, /* enough others are less full */
 };
 
@@ -81,8 +81,8 @@ struct placement_explain {
  * fails.
  */
 int placement_explain(const struct placement_request *request, const struct placement_pool *pools,
-        size_t count, struct placement_result *ret_result, struct placement_explain *explains,
-        struct error *error) MUST_CHECK;
+	size_t count, struct placement_result *ret_result, struct placement_explain *explains,
+	struct error *error) MUST_CHECK;
 const char *placement_verdict_name(enum placement_verdict verdict); /* "taken", "node-down", ... */
 
 /*
@@ -90,6 +90,6 @@ const char *placement_verdict_name(enum placement_verdict verdict); /* "taken", 
  * -ENOMEM.
  */
 int placement_pools_read(
-        const struct catalog *catalog, struct placement_pool **ret_pools, size_t *ret_count) MUST_CHECK;
+	const struct catalog *catalog, struct placement_pool **ret_pools, size_t *ret_count) MUST_CHECK;
 
 #endif

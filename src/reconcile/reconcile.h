@@ -87,7 +87,7 @@ struct reconcile_action {
 	struct uuid pool;
 	const struct catalog_pool *pool_put; /* POOL_PUT: the observed one */
 	struct uuid attachment; /* of the holder (BRING_UP, RELEASE) or of the device (TAKE_DOWN) */
-	char why[160];          /* in words, for events */
+	char why[160];		/* in words, for events */
 };
 
 struct reconcile_actions {
@@ -97,7 +97,7 @@ struct reconcile_actions {
 
 /* In the order in which they are best begun. The same input gives the same list. -ENOMEM. */
 int reconcile_plan(const struct catalog *catalog, const struct reconcile_observed *observed,
-        struct reconcile_actions *ret_actions) MUST_CHECK;
+	struct reconcile_actions *ret_actions) MUST_CHECK;
 void reconcile_actions_done(struct reconcile_actions *actions);
 const char *reconcile_kind_name(enum reconcile_kind kind);
 

@@ -55,7 +55,7 @@ static uint64_t delay_ns(struct kvdb_sim *sim)
 
 	return (faults->delay_min_us +
 		       random_below(&sim->random, faults->delay_max_us - faults->delay_min_us + 1)) *
-		NS_PER_US;
+	       NS_PER_US;
 }
 
 /* ---- watches ---- */
@@ -70,11 +70,11 @@ static void watch_kick(struct sim_watch *watch)
 
 static void watches_kick(struct kvdb_sim *sim)
 {
-	list_for_each(node, &sim->handles)
-	{
+	list_for_each (node, &sim->handles) {
 		struct sim_handle *handle = list_entry(node, struct sim_handle, node);
 
-		list_for_each(at, &handle->watches) watch_kick(list_entry(at, struct sim_watch, node));
+		list_for_each (at, &handle->watches)
+			watch_kick(list_entry(at, struct sim_watch, node));
 	}
 }
 
@@ -98,7 +98,8 @@ static void watch_lose(struct sim_watch *watch, const char *why)
 	callbacks.lost(callbacks.arg, rc, &error);
 }
 
-static size_t events_collect(const struct sim_watch *watch, const struct sim_state *state, struct kvdb_event *events)
+static size_t events_collect(
+	const struct sim_watch *watch, const struct sim_state *state, struct kvdb_event *events)
 {
 	size_t count = 0;
 
@@ -177,7 +178,8 @@ static void call_answer(struct sim_call *call)
 
 	list_remove(&call->node);
 	free(call);
-	list_for_each(node, &handle->watches) watch_kick(list_entry(node, struct sim_watch, node));
+	list_for_each (node, &handle->watches)
+		watch_kick(list_entry(node, struct sim_watch, node));
 	kvdb_request_answer(request);
 }
 
@@ -259,20 +261,21 @@ static void sim_submit(struct kvdb *kvdb, struct kvdb_request *request)
 	call->fate = fate_draw(handle->sim);
 	loop_timer_init(&call->timer, call_run, call);
 	list_push_back(&handle->calls, &call->node);
-	loop_timer_set(handle->sim->loop, &call->timer, loop_now_ns(handle->sim->loop) + delay_ns(handle->sim));
+	loop_timer_set(
+		handle->sim->loop, &call->timer, loop_now_ns(handle->sim->loop) + delay_ns(handle->sim));
 }
 
 static bool sim_withdraw(struct kvdb *kvdb, struct kvdb_request *request)
 {
-	list_for_each(node, &handle_of(kvdb)->calls)
-	{
+	list_for_each (node, &handle_of(kvdb)->calls) {
 		struct sim_call *call = list_entry(node, struct sim_call, node);
 
 		if (call->request != request)
 			continue;
 		if (call->served) {
 			call->withdrawn = true; /* call_run() frees it */
-			loop_timer_set(call->handle->sim->loop, &call->timer, loop_now_ns(call->handle->sim->loop));
+			loop_timer_set(
+				call->handle->sim->loop, &call->timer, loop_now_ns(call->handle->sim->loop));
 			return false;
 		}
 		loop_timer_cancel(call->handle->sim->loop, &call->timer);

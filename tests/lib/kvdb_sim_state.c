@@ -164,7 +164,8 @@ static bool compare_holds(const struct sim_state *state, const struct kvdb_compa
 		return (item ? item->mod_revision : 0) == compare->revision;
 	case KVDB_IF_VALUE:
 		return item && item->value_bytes == compare->value_bytes &&
-			(item->value_bytes == 0 || memcmp(item->value, compare->value, item->value_bytes) == 0);
+		       (item->value_bytes == 0 ||
+			       memcmp(item->value, compare->value, item->value_bytes) == 0);
 	}
 	return false;
 }
@@ -183,8 +184,7 @@ static void request_transact(struct sim_state *state, struct kvdb_request *reque
 	for (size_t i = 0; i < request->compare_count; i++) {
 		if (compare_holds(state, &request->compares[i]))
 			continue;
-		request->result.rc = KVDB_LOST;
-		(void)error_set(&request->error, 0, "%s has changed meanwhile", request->compares[i].key);
+		kvdb_request_lose(request, request->compares[i].key);
 		return;
 	}
 	for (size_t i = 0; i < request->write_count; i++) {
