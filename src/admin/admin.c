@@ -32,7 +32,7 @@ static const struct http_route metrics_routes[] = {
 static json_t *error_body(int rc, const char *text)
 {
 	return json_pack("{s:i, s:{s:s, s:o}}", "version", 1, "error", "code", http_error_code(rc), "message",
-	        http_json_text(text));
+		http_json_text(text));
 }
 
 static int admin_serve(struct admin *admin, const struct admin_config *config, struct error *error)

@@ -1,6 +1,6 @@
 /*
- * admin: the admin API (HTTP + JSON on a unix socket) that `quoin` speaks, and /metrics for Prometheus on TCP.
- * docs/cli.md, docs/metrics.md and docs/events.md are its manuals.
+ * admin: the admin API (HTTP + JSON on a unix socket) that `quoin` speaks, and /metrics for Prometheus on
+ * TCP. docs/cli.md, docs/metrics.md and docs/events.md are its manuals.
  *
  * Thread rule: the control thread. Everything comes from, and goes to, volumes.
  */

@@ -1,4 +1,5 @@
-/* Private to admin: every metric there is, with its type and its HELP. docs/metrics.md is made of the same words. */
+/* Private to admin: every metric there is, with its type and its HELP. docs/metrics.md is made of the same
+ * words. */
 #ifndef QUOIN_ADMIN_METRIC_FAMILIES_H
 #define QUOIN_ADMIN_METRIC_FAMILIES_H
 

@@ -63,7 +63,7 @@ static void value_escape(struct metric_text *text, const char *value)
 
 /* The name and labels of one sample; `le` is a histogram's, NULL for others. */
 static void sample_begin(
-        struct metric_family *family, const char *suffix, const struct metric_labels *labels, const char *le)
+	struct metric_family *family, const char *suffix, const struct metric_labels *labels, const char *le)
 {
 	struct metric_text *text = &family->samples;
 	const char *separator = "{";
@@ -89,7 +89,7 @@ void metric_integer(struct metric_family *family, const struct metric_labels *la
 }
 
 void metric_histogram(struct metric_family *family, const struct metric_labels *labels,
-        const struct metric_histogram *histogram)
+	const struct metric_histogram *histogram)
 {
 	uint64_t total = 0;
 
@@ -121,7 +121,7 @@ char *metric_page(struct metric_family *families, size_t count, size_t *ret_len_
 			page.failed = true;
 		if (family->samples.len_bytes > 0) {
 			metric_append(&page, "# HELP %s %s\n# TYPE %s %s\n", family->name, family->help,
-			        family->name, family->type);
+				family->name, family->type);
 			metric_append(&page, "%s", family->samples.data);
 		}
 		free(family->samples.data);

@@ -1,6 +1,6 @@
 /*
- * Private to admin: the Prometheus text format 0.0.4. Samples are added in any order, each to its family; the page
- * has each family once, with HELP and TYPE before its samples.
+ * Private to admin: the Prometheus text format 0.0.4. Samples are added in any order, each to its family; the
+ * page has each family once, with HELP and TYPE before its samples.
  */
 #ifndef QUOIN_ADMIN_METRIC_TEXT_H
 #define QUOIN_ADMIN_METRIC_TEXT_H
@@ -40,7 +40,7 @@ void metric_append(struct metric_text *text, const char *format, ...) __attribut
 void metric_integer(struct metric_family *family, const struct metric_labels *labels, uint64_t value);
 /* _bucket (cumulative, with le), _sum and _count. */
 void metric_histogram(struct metric_family *family, const struct metric_labels *labels,
-        const struct metric_histogram *histogram);
+	const struct metric_histogram *histogram);
 /* Joins the families that have samples, and frees them all. NULL for want of memory; malloc'd. */
 char *metric_page(struct metric_family *families, size_t count, size_t *ret_len_bytes);
 

@@ -17,7 +17,7 @@ static const char *const pool_states[] = { "ok", "opening", "failed", "away" };
 /* The arguments are pairs: label, value. */
 #define LABELS(...)                                                                                          \
 	((struct metric_labels){                                                                             \
-	        { __VA_ARGS__ }, sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(const char *) })
+		{ __VA_ARGS__ }, sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(const char *) })
 
 struct page {
 	const struct admin *admin;
@@ -32,7 +32,7 @@ static void put(struct page *page, enum metric metric, struct metric_labels labe
 
 /* One sample for each state there is: 1 for the present one, so that an alert can name a state. */
 static void put_states(struct page *page, enum metric metric, struct metric_labels labels,
-        const char *const *states, size_t count, const char *state)
+	const char *const *states, size_t count, const char *state)
 {
 	labels.pairs[labels.count] = "state";
 	labels.count += 2;
@@ -43,10 +43,10 @@ static void put_states(struct page *page, enum metric metric, struct metric_labe
 }
 
 static void put_io(
-        struct page *page, const struct volume_view *view, const char *operation, const struct io_stats *io)
+	struct page *page, const struct volume_view *view, const char *operation, const struct io_stats *io)
 {
 	struct metric_labels labels =
-	        LABELS("node", page->node, "volume", view->name, "operation", operation);
+		LABELS("node", page->node, "volume", view->name, "operation", operation);
 	const struct metric_histogram histogram = { io->latency, HISTOGRAM_BUCKETS, 16, io->latency_ns_sum };
 
 	put(page, METRIC_VOLUME_OPERATIONS, labels, io->ops);
@@ -59,7 +59,7 @@ static void put_replica(struct page *page, const struct volume_view *view, const
 {
 	char uuid[UUID_TEXT_LEN + 1];
 	struct metric_labels labels = LABELS("node", replica->node, "pool", replica->pool_name, "volume",
-	        view->name, "replica", uuid_format(replica->replica, uuid));
+		view->name, "replica", uuid_format(replica->replica, uuid));
 
 	put_states(page, METRIC_REPLICA_STATE, labels, replica_states, COUNT(replica_states), replica->state);
 	put(page, METRIC_REPLICA_LAG_ENTRIES, labels, replica->lag_entries);
@@ -129,7 +129,7 @@ static void put_cluster(struct page *page, const struct cluster_view *view)
 	put(page, METRIC_KVDB_OK, labels, view->kvdb_ok);
 	put(page, METRIC_NODES, LABELS("node", page->node, "state", "up"), view->node_up_count);
 	put(page, METRIC_NODES, LABELS("node", page->node, "state", "down"),
-	        view->node_count - view->node_up_count);
+		view->node_count - view->node_up_count);
 	put(page, METRIC_POOLS, labels, view->pool_count);
 	for (size_t i = 0; i < COUNT(counts); i++)
 		put(page, METRIC_VOLUMES, LABELS("node", page->node, "state", volume_states[i]), counts[i]);
@@ -161,7 +161,7 @@ static void put_net(struct page *page)
 	put(page, METRIC_NET_RESETS, LABELS("node", page->node), net.resets);
 	for (size_t i = 0; i < COUNT(refused); i++) {
 		put(page, METRIC_NET_REFUSED, LABELS("node", page->node, "reason", refused[i].reason),
-		        refused[i].count);
+			refused[i].count);
 	}
 }
 

@@ -4,10 +4,10 @@
 static bool node_add(void *arg, const struct node_view *view)
 {
 	json_array_append_new(arg,
-	        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:b, s:i}", "name", view->name, "region",
-	                view->region, "zone", view->zone, "rack", view->rack, "host", view->host, "address",
-	                view->address, "state", view->state, "since", time_json(view->since), "local",
-	                (int)view->local, "pools", (int)view->pool_count));
+		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:b, s:i}", "name", view->name, "region",
+			view->region, "zone", view->zone, "rack", view->rack, "host", view->host, "address",
+			view->address, "state", view->state, "since", time_json(view->since), "local",
+			(int)view->local, "pools", (int)view->pool_count));
 	return true;
 }
 

@@ -7,19 +7,19 @@
 static json_t *pool_json(const struct pool_view *view)
 {
 	json_t *pool = json_pack("{s:o, s:s, s:s, s:o, s:s, s:o, s:s, s:I, s:I, s:I, s:b}", "uuid",
-	        uuid_json(view->pool), "name", view->name, "node", view->node, "path",
-	        http_json_text(view->path), "tier", view->tier, "tier_reason",
-	        http_json_text(view->tier_reason), "state", view->state, "size_bytes",
-	        (json_int_t)view->size_bytes, "used_bytes", (json_int_t)view->used_bytes, "provisioned_bytes",
-	        (json_int_t)view->provisioned_bytes, "local", (int)view->local);
+		uuid_json(view->pool), "name", view->name, "node", view->node, "path",
+		http_json_text(view->path), "tier", view->tier, "tier_reason",
+		http_json_text(view->tier_reason), "state", view->state, "size_bytes",
+		(json_int_t)view->size_bytes, "used_bytes", (json_int_t)view->used_bytes, "provisioned_bytes",
+		(json_int_t)view->provisioned_bytes, "local", (int)view->local);
 
 	if (view->local) {
 		json_object_set_new(
-		        pool, "journal_bytes", json_integer((json_int_t)view->info.journal_bytes));
+			pool, "journal_bytes", json_integer((json_int_t)view->info.journal_bytes));
 		json_object_set_new(
-		        pool, "journal_used_bytes", json_integer((json_int_t)view->info.journal_used_bytes));
+			pool, "journal_used_bytes", json_integer((json_int_t)view->info.journal_used_bytes));
 		json_object_set_new(
-		        pool, "checksum_errors", json_integer((json_int_t)view->info.checksum_errors));
+			pool, "checksum_errors", json_integer((json_int_t)view->info.checksum_errors));
 	}
 	return pool;
 }
@@ -72,7 +72,7 @@ static void on_added(void *arg, int rc, const struct error *error)
 	volumes_each_pool(admin->volumes, pool_is_it, &search);
 	/* Where the list doesn't show it yet, its name is all there is to tell. */
 	http_respond_json(request, 201,
-	        answer_json("pool", search.found ? search.found : json_pack("{s:s}", "name", search.name)));
+		answer_json("pool", search.found ? search.found : json_pack("{s:s}", "name", search.name)));
 }
 
 void handle_pool_add(struct http_request *request, void *arg)
@@ -92,10 +92,10 @@ void handle_pool_add(struct http_request *request, void *arg)
 		rc = name_check("pool name", name, &error);
 	if (rc == 0)
 		rc = http_json_string(
-		        body, "path", true, sizeof(((struct pool_view *)0)->path) - 1, &path, &error);
+			body, "path", true, sizeof(((struct pool_view *)0)->path) - 1, &path, &error);
 	if (rc == 0 && path[0] != '/')
 		rc = error_set(
-		        &error, -EINVAL, "\"path\" must begin with /: the agent's directory isn't yours");
+			&error, -EINVAL, "\"path\" must begin with /: the agent's directory isn't yours");
 	if (rc == 0)
 		rc = http_json_string(body, "tier", false, 16, &tier, &error);
 	if (rc < 0)

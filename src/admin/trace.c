@@ -19,19 +19,19 @@ static json_t *trace_json(const struct write_trace *trace, const struct volume_s
 		const char *node = i < stats->voter_count ? stats->voters[i].node : "";
 
 		json_array_append_new(voters, json_pack("{s:s, s:o}", "node", node, "answer_us",
-		                                      step_json(trace, trace->voter_answer_ns[i])));
+						      step_json(trace, trace->voter_answer_ns[i])));
 	}
 	return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "epoch",
-	        (json_int_t)trace->epoch.number, "epoch_restart", (json_int_t)trace->epoch.restart, "seq",
-	        (json_int_t)trace->seq, "length_bytes", (json_int_t)trace->length_bytes, "sent_us",
-	        step_json(trace, trace->sent_ns), "local_durable_us",
-	        step_json(trace, trace->local_durable_ns), "committed_us",
-	        step_json(trace, trace->committed_ns), "answered_us", step_json(trace, trace->answered_ns),
-	        "voters", voters);
+		(json_int_t)trace->epoch.number, "epoch_restart", (json_int_t)trace->epoch.restart, "seq",
+		(json_int_t)trace->seq, "length_bytes", (json_int_t)trace->length_bytes, "sent_us",
+		step_json(trace, trace->sent_ns), "local_durable_us",
+		step_json(trace, trace->local_durable_ns), "committed_us",
+		step_json(trace, trace->committed_ns), "answered_us", step_json(trace, trace->answered_ns),
+		"voters", voters);
 }
 
 static void on_traces(
-        void *arg, int rc, const struct error *error, const struct write_trace *traces, unsigned count)
+	void *arg, int rc, const struct error *error, const struct write_trace *traces, unsigned count)
 {
 	struct http_request *request = arg;
 	struct admin *admin = http_request_arg(request);
@@ -52,7 +52,7 @@ static void on_traces(
 	for (unsigned i = 0; i < count; i++)
 		json_array_append_new(writes, trace_json(&traces[i], &view.stats));
 	http_respond_json(request, 200,
-	        json_pack("{s:i, s:s, s:o}", "version", 1, "volume", view.name, "writes", writes));
+		json_pack("{s:i, s:s, s:o}", "version", 1, "volume", view.name, "writes", writes));
 }
 
 void handle_volume_trace(struct http_request *request, void *arg)

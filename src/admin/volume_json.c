@@ -4,10 +4,10 @@
 static json_t *replica_json(const struct replica_view *view)
 {
 	return json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "uuid",
-	        uuid_json(view->replica), "pool_uuid", uuid_json(view->pool), "pool", view->pool_name, "node",
-	        view->node, "zone", view->zone, "state", view->state, "lag_entries",
-	        (json_int_t)view->lag_entries, "lag_bytes", (json_int_t)view->lag_bytes, "sync_done_bytes",
-	        (json_int_t)view->sync_done_bytes, "sync_total_bytes", (json_int_t)view->sync_total_bytes);
+		uuid_json(view->replica), "pool_uuid", uuid_json(view->pool), "pool", view->pool_name, "node",
+		view->node, "zone", view->zone, "state", view->state, "lag_entries",
+		(json_int_t)view->lag_entries, "lag_bytes", (json_int_t)view->lag_bytes, "sync_done_bytes",
+		(json_int_t)view->sync_done_bytes, "sync_total_bytes", (json_int_t)view->sync_total_bytes);
 }
 
 static json_t *attachment_json(const struct volume_view *view)
@@ -17,11 +17,11 @@ static json_t *attachment_json(const struct volume_view *view)
 	if (!view->attached_node[0])
 		return json_null();
 	attached = json_pack("{s:s, s:o, s:b}", "node", view->attached_node, "since",
-	        time_json(view->attached_since), "here", (int)view->attached_here);
+		time_json(view->attached_since), "here", (int)view->attached_here);
 	if (view->attached_here) {
 		json_object_set_new(attached, "device", http_json_text(view->device));
 		json_object_set_new(attached, "mountpoint",
-		        view->mountpoint[0] ? http_json_text(view->mountpoint) : json_null());
+			view->mountpoint[0] ? http_json_text(view->mountpoint) : json_null());
 		json_object_set_new(attached, "mount_count", json_integer(view->mount_count));
 	}
 	return attached;
@@ -32,18 +32,18 @@ static json_t *io_json(const struct io_stats *io)
 	double mean_ms = io->ops ? (double)io->latency_ns_sum / (double)io->ops / 1e6 : 0;
 
 	return json_pack("{s:I, s:I, s:I, s:f}", "ops", (json_int_t)io->ops, "bytes", (json_int_t)io->bytes,
-	        "errors", (json_int_t)io->errors, "mean_ms", mean_ms);
+		"errors", (json_int_t)io->errors, "mean_ms", mean_ms);
 }
 
 static json_t *stats_json(const struct volume_stats *stats)
 {
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "epoch",
-	        (json_int_t)stats->epoch.number, "epoch_restart", (json_int_t)stats->epoch.restart,
-	        "last_seq", (json_int_t)stats->last_seq, "commit_seq", (json_int_t)stats->commit_seq,
-	        "in_flight", (json_int_t)stats->in_flight, "quorum_waits", (json_int_t)stats->quorum_waits,
-	        "healed_blocks", (json_int_t)stats->healed_blocks, "remote_reads",
-	        (json_int_t)stats->remote_reads, "read", io_json(&stats->read), "write",
-	        io_json(&stats->write), "trim", io_json(&stats->trim));
+		(json_int_t)stats->epoch.number, "epoch_restart", (json_int_t)stats->epoch.restart,
+		"last_seq", (json_int_t)stats->last_seq, "commit_seq", (json_int_t)stats->commit_seq,
+		"in_flight", (json_int_t)stats->in_flight, "quorum_waits", (json_int_t)stats->quorum_waits,
+		"healed_blocks", (json_int_t)stats->healed_blocks, "remote_reads",
+		(json_int_t)stats->remote_reads, "read", io_json(&stats->read), "write",
+		io_json(&stats->write), "trim", io_json(&stats->trim));
 }
 
 json_t *volume_json(const struct volume_view *view, bool with_stats)
@@ -54,9 +54,9 @@ json_t *volume_json(const struct volume_view *view, bool with_stats)
 	for (unsigned i = 0; i < view->replica_count; i++)
 		json_array_append_new(replicas, replica_json(&view->replicas[i]));
 	volume = json_pack("{s:o, s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o}", "uuid", uuid_json(view->volume),
-	        "name", view->name, "size_bytes", (json_int_t)view->size_bytes, "class", view->class_name,
-	        "fs", view->fs, "state", view->state, "created", time_json(view->created), "attached",
-	        attachment_json(view), "replicas", replicas);
+		"name", view->name, "size_bytes", (json_int_t)view->size_bytes, "class", view->class_name,
+		"fs", view->fs, "state", view->state, "created", time_json(view->created), "attached",
+		attachment_json(view), "replicas", replicas);
 	if (with_stats && view->attached_here)
 		json_object_set_new(volume, "stats", stats_json(&view->stats));
 	return volume;

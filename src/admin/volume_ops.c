@@ -91,7 +91,7 @@ static void on_removed(void *arg, int rc, const struct error *error)
 		http_respond_error(request, rc, error);
 	else
 		http_respond_json(
-		        request, 200, answer_json("removed", http_json_text(http_request_param(request, 0))));
+			request, 200, answer_json("removed", http_json_text(http_request_param(request, 0))));
 }
 
 void handle_volume_remove(struct http_request *request, void *arg)

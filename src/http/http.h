@@ -71,8 +71,9 @@ struct http_config {
 	const char *content_type; /* of JSON answers */
 	/* The body of an error; new reference, NULL for want of memory. */
 	json_t *(*error_body)(int rc, const char *text);
-	unsigned error_status;       /* 0: by errno (http_status()) */
+	unsigned error_status; /* of handlers' errors and missed deadlines; 0: by errno (http_status()) */
 	uint32_t receive_timeout_ms; /* 0: 10 s; from accept to the end of the body */
+	uint32_t deadline_max_ms;    /* 0: none; caps the routes' own */
 	uint32_t connection_max;     /* 0: 128; further ones wait in the listen queue */
 };
 

@@ -137,10 +137,13 @@ void request_dispatch(struct http_request *request)
 			     ? error_set(
 				       &error, -EOPNOTSUPP, "method %s is not for this path", request->method)
 			     : error_set(&error, -ENOENT, "no such path (method %s)", request->method);
-		request_error_set(request, rc, error.text);
+		request_refuse(request, rc, error.text);
 		return;
 	}
-	request->deadline_ms = uv_now(server->config.loop) + request->route->deadline_ms;
+	request->timeout_ms = request->route->deadline_ms;
+	if (server->config.deadline_max_ms && server->config.deadline_max_ms < request->timeout_ms)
+		request->timeout_ms = server->config.deadline_max_ms;
+	request->deadline_ms = uv_now(server->config.loop) + request->timeout_ms;
 	request->refs++;
 	request->route->fn(request, server->config.arg);
 }
@@ -153,8 +156,7 @@ void request_expire(struct http_request *request)
 	request->expired = true;
 	request->server->counters.deadlines++;
 	(void)error_set(&error, -ETIMEDOUT,
-		"no answer within %u ms; what was asked may still be done: look again",
-		request->route->deadline_ms);
+		"no answer within %u ms; what was asked may still be done: look again", request->timeout_ms);
 	request_error_set(request, -ETIMEDOUT, error.text);
 }
 

@@ -50,16 +50,27 @@ static char *json_text(const json_t *body, size_t *ret_len_bytes)
 	return longer;
 }
 
-void request_error_set(struct http_request *request, int rc, const char *text)
+static void error_answer(struct http_request *request, unsigned status, int rc, const char *text)
 {
 	const struct http_config *config = &request->server->config;
-	unsigned status = config->error_status ? config->error_status : http_status(rc);
 	json_t *body = config->error_body(rc, text);
 	size_t len = 0;
 	char *json = body ? json_text(body, &len) : NULL;
 
 	json_decref(body);
 	answer_set(request, status, config->content_type, json, len);
+}
+
+void request_error_set(struct http_request *request, int rc, const char *text)
+{
+	unsigned status = request->server->config.error_status;
+
+	error_answer(request, status ? status : http_status(rc), rc, text);
+}
+
+void request_refuse(struct http_request *request, int rc, const char *text)
+{
+	error_answer(request, http_status(rc), rc, text);
 }
 
 void http_respond_json(struct http_request *request, unsigned status, json_t *body)

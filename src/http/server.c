@@ -78,7 +78,7 @@ static enum MHD_Result request_begin(struct http_server *server, struct MHD_Conn
 		return MHD_YES;
 	server->counters.refused_large++;
 	(void)error_set(&error, -EMSGSIZE, "the request's body is larger than %u bytes", HTTP_MAX_BODY_BYTES);
-	request_error_set(request, -EMSGSIZE, error.text);
+	request_refuse(request, -EMSGSIZE, error.text);
 	conn_of(connection)->received = true;
 	return request->response ? MHD_queue_response(connection, request->status, request->response)
 				 : MHD_NO;
@@ -182,7 +182,8 @@ static void pump(struct http_server *server)
 	next_ms = expire_due(server, now_ms);
 	if (MHD_get_timeout(server->daemon, &daemon_ms) == MHD_YES && now_ms + daemon_ms < next_ms)
 		next_ms = now_ms + daemon_ms;
-	/* At its limit the daemon stops listening, and begins again at the start of a run, not at the end of one. */
+	/* At its limit the daemon stops listening, and begins again at the start of a run, not at the end of
+	 * one. */
 	if (server->place_free)
 		next_ms = now_ms;
 	server->place_free = false;

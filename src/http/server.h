@@ -45,6 +45,7 @@ struct http_request {
 	bool path_known;                   /* with another method */
 	unsigned refs;                     /* the connection's, the handler's */
 	bool dispatched, suspended, expired, answered;
+	uint32_t timeout_ms; /* of this call */
 	uint64_t deadline_ms;
 	struct MHD_Response *response;
 	unsigned status;
@@ -68,8 +69,10 @@ void request_dispatch(struct http_request *request);
 /* The deadline is over: answers in the handler's place. */
 void request_expire(struct http_request *request);
 
-/* respond.c: makes the answer of an error. */
+/* respond.c: makes the answer of an error: a handler's, or one of HTTP itself, whose status nobody may
+ * choose. */
 void request_error_set(struct http_request *request, int rc, const char *text);
+void request_refuse(struct http_request *request, int rc, const char *text);
 
 /* server.c: the daemon has something to do. */
 void server_wake(struct http_server *server);

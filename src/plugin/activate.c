@@ -5,7 +5,8 @@ void handle_activate(struct http_request *request, void *arg)
 {
 	struct plugin *plugin = arg;
 
-	/* dockerd says this once, at its first use of us and at each of its starts: mount IDs of before are old now. */
+	/* dockerd says this once, at its first use of us and at each of its starts: mount IDs of before are
+	 * old now. */
 	volumes_new_generation(plugin->volumes);
 	http_respond_json(request, 200, json_pack("{s:[s]}", "Implements", "VolumeDriver"));
 }

@@ -1,6 +1,6 @@
 /*
- * VolumeDriver.Get, List and Path: from memory. A volume that exists but is unwell is never an Err, which dockerd
- * would take for "does not exist" and forget its record: its state stands in Status.
+ * VolumeDriver.Get, List and Path: from memory. A volume that exists but is unwell is never an Err, which
+ * dockerd would take for "does not exist" and forget its record: its state stands in Status.
  */
 #include <errno.h>
 
@@ -19,9 +19,9 @@ static json_t *status_of(const struct volume_view *view)
 {
 	char size[SIZE_TEXT_LEN + 1];
 	json_t *status =
-	        json_pack("{s:s, s:I, s:s, s:s, s:i, s:o, s:s}", "size", size_format(view->size_bytes, size),
-	                "size_bytes", (json_int_t)view->size_bytes, "class", view->class_name, "fs", view->fs,
-	                "replicas", (int)view->replica_count, "zones", zones_of(view), "state", view->state);
+		json_pack("{s:s, s:I, s:s, s:s, s:i, s:o, s:s}", "size", size_format(view->size_bytes, size),
+			"size_bytes", (json_int_t)view->size_bytes, "class", view->class_name, "fs", view->fs,
+			"replicas", (int)view->replica_count, "zones", zones_of(view), "state", view->state);
 
 	if (view->attached_node[0]) {
 		json_object_set_new(status, "attached_node", json_string(view->attached_node));
@@ -92,5 +92,5 @@ void handle_path(struct http_request *request, void *arg)
 		http_respond_error(request, rc, &error);
 	else
 		http_respond_json(
-		        request, 200, json_pack("{s:s, s:s}", "Mountpoint", view.mountpoint, "Err", ""));
+			request, 200, json_pack("{s:s, s:s}", "Mountpoint", view.mountpoint, "Err", ""));
 }

@@ -25,12 +25,13 @@ void handle_get(struct http_request *request, void *arg);
 void handle_list(struct http_request *request, void *arg);
 void handle_path(struct http_request *request, void *arg);
 
-/* plugin.c: the request's object and its "Name", which is a valid volume name. Answers and returns false if not. */
+/* plugin.c: the request's object and its "Name", which is a valid volume name. Answers and returns false if
+ * not. */
 bool request_name(struct http_request *request, json_t **ret_body, const char **ret_name);
 /* Answers `{"Err": ""}`, or the error: for calls whose success says nothing. */
 void respond_done(void *request, int rc, const struct error *error);
 /* As volumes_volume_view(), but while the catalog has not been read "not there" is "not known yet". */
 int volume_look(struct volumes *volumes, const char *name, struct volume_view *ret_view,
-        struct error *error) MUST_CHECK;
+	struct error *error) MUST_CHECK;
 
 #endif

@@ -1,4 +1,5 @@
-/* VolumeDriver.Mount and Unmount. IDs are counted in volumes: `docker cp` mounts and unmounts with a container's own. */
+/* VolumeDriver.Mount and Unmount. IDs are counted in volumes: `docker cp` mounts and unmounts with a
+ * container's own. */
 #include <errno.h>
 
 #include "plugin/handlers.h"
@@ -47,7 +48,8 @@ static void on_mounted(void *arg, int rc, const struct error *error)
 		return;
 	}
 	if (!http_request_is_waiting(request)) {
-		/* dockerd was told that it failed, and sends no Unmount for that: give the ID back in its place. */
+		/* dockerd was told that it failed, and sends no Unmount for that: give the ID back in its
+		 * place. */
 		volumes_unmount(plugin->volumes, name, request_text(request, "ID"), on_given_back, request);
 		return;
 	}
@@ -58,7 +60,7 @@ static void on_mounted(void *arg, int rc, const struct error *error)
 		http_respond_error(request, rc, &look);
 	else
 		http_respond_json(
-		        request, 200, json_pack("{s:s, s:s}", "Mountpoint", view.mountpoint, "Err", ""));
+			request, 200, json_pack("{s:s, s:s}", "Mountpoint", view.mountpoint, "Err", ""));
 }
 
 void handle_mount(struct http_request *request, void *arg)

@@ -8,8 +8,8 @@
 #define PLUGIN_CONTENT_TYPE "application/vnd.docker.plugins.v1.2+json"
 
 /*
- * dockerd itself has no deadline: a call that isn't answered hangs `docker ps` for ever. Operations end by themselves
- * within 30 and 60 s, with better words; these are the backstop, a second behind them.
+ * dockerd itself has no deadline: a call that isn't answered hangs `docker ps` for ever. Operations end by
+ * themselves within 30 and 60 s, with better words; these are the backstop, a second behind them.
  */
 #define FROM_MEMORY_MS 1000u
 #define OPERATION_MS   31000u
@@ -72,7 +72,7 @@ int volume_look(struct volumes *volumes, const char *name, struct volume_view *r
 	if (cluster.ready)
 		return rc;
 	return error_set(error, -EAGAIN, "volume %s: not known yet, this node is not ready: %s", name,
-	        cluster.not_ready);
+		cluster.not_ready);
 }
 
 int plugin_new(const struct plugin_config *config, struct plugin **ret_plugin, struct error *error)
@@ -87,6 +87,7 @@ int plugin_new(const struct plugin_config *config, struct plugin **ret_plugin, s
 		.error_body = error_body,
 		.error_status = 500, /* what dockerd and its own helpers use; it shows Err either way */
 		.receive_timeout_ms = config->receive_timeout_ms,
+		.deadline_max_ms = config->deadline_max_ms,
 	};
 	struct http_listener listener;
 	int rc;

@@ -1,0 +1,333 @@
+/* The admin API through a real unix socket, with volumes in memory: every endpoint, right and wrong. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "admin_fixture.h"
+
+static json_t *get(struct fixture *f, const char *path)
+{
+	json_t *json = client_json(&f->loop, f->path, "GET", path, NULL, 200);
+
+	assert_int_equal(json_integer_value(json_object_get(json, "version")), 1);
+	return json;
+}
+
+/* The call must fail with this status, code and words (NULL: any). */
+static void refused(struct fixture *f, const char *method, const char *path, const char *body, int status,
+	const char *code, const char *words)
+{
+	json_t *json = client_json(&f->loop, f->path, method, path, body, status);
+	json_t *error = json_object_get(json, "error");
+
+	assert_int_equal(json_integer_value(json_object_get(json, "version")), 1);
+	assert_string_equal(json_string_value(json_object_get(error, "code")), code);
+	if (words)
+		assert_string_equal(json_string_value(json_object_get(error, "message")), words);
+	json_decref(json);
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+static long long number_of(const json_t *object, const char *key)
+{
+	assert_true(json_is_integer(json_object_get(object, key)));
+	return json_integer_value(json_object_get(object, key));
+}
+
+static void the_socket_is_for_its_group_only(void **state)
+{
+	struct fixture *f = *state;
+	struct stat info;
+
+	assert_int_equal(stat(f->path, &info), 0);
+	assert_int_equal(info.st_mode & 07777, 0660);
+}
+
+static void status_counts_all(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json;
+
+	f->volumes->cluster.degraded_count = 4;
+	json = get(f, "/v1/status");
+	assert_string_equal(text_of(json, "node"), "a");
+	assert_string_equal(text_of(json, "cluster"), "cccccccc-cccc-cccc-cccc-cccccccccccc");
+	assert_string_equal(text_of(json, "kvdb"), "ok");
+	assert_true(json_is_true(json_object_get(json, "ready")));
+	assert_true(json_is_null(json_object_get(json, "not_ready")));
+	assert_int_equal(number_of(json, "nodes"), 3);
+	assert_int_equal(number_of(json, "nodes_up"), 2);
+	assert_int_equal(number_of(json, "used_bytes"), 3LL << 30);
+	assert_int_equal(number_of(json_object_get(json, "volume_states"), "degraded"), 4);
+	json_decref(json);
+}
+
+static void status_says_why_it_is_not_ready(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json;
+
+	f->volumes->cluster.ready = false;
+	f->volumes->cluster.kvdb_ok = false;
+	snprintf(f->volumes->cluster.not_ready, sizeof(f->volumes->cluster.not_ready), "pools are opening");
+	json = get(f, "/v1/status");
+	assert_true(json_is_false(json_object_get(json, "ready")));
+	assert_string_equal(text_of(json, "not_ready"), "pools are opening");
+	assert_string_equal(text_of(json, "kvdb"), "away");
+	json_decref(json);
+}
+
+static void nodes_have_their_places(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json = get(f, "/v1/nodes");
+	json_t *node = json_array_get(json_object_get(json, "nodes"), 2);
+
+	assert_int_equal(json_array_size(json_object_get(json, "nodes")), 3);
+	assert_string_equal(text_of(node, "name"), "c");
+	assert_string_equal(text_of(node, "zone"), "zone-c");
+	assert_string_equal(text_of(node, "state"), "down");
+	assert_string_equal(text_of(node, "since"), "2026-01-31T12:00:00.000Z");
+	assert_string_equal(text_of(node, "address"), "127.0.0.1:7423");
+	json_decref(json);
+}
+
+static void pools_have_tier_and_room(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json = get(f, "/v1/pools");
+	json_t *pool = json_array_get(json_object_get(json, "pools"), 0);
+
+	assert_string_equal(text_of(pool, "name"), "p1");
+	assert_string_equal(text_of(pool, "tier"), "high");
+	assert_string_equal(text_of(pool, "tier_reason"), "durable write 40 us");
+	assert_int_equal(number_of(pool, "size_bytes"), 20LL << 30);
+	assert_int_equal(number_of(pool, "provisioned_bytes"), 10LL << 30);
+	json_decref(json);
+}
+
+static void a_pool_is_added(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json = client_json(&f->loop, f->path, "POST", "/v1/pools",
+		"{\"name\": \"p9\", \"path\": \"/tmp/x\", \"tier\": \"low\"}", 201);
+
+	assert_string_equal(text_of(json_object_get(json, "pool"), "name"), "p9");
+	assert_string_equal(text_of(json_object_get(json, "pool"), "path"), "/tmp/x");
+	json_decref(json);
+	refused(f, "POST", "/v1/pools", "{\"path\": \"/tmp/x\"}", 400, "invalid",
+		"\"name\" is missing from the request");
+	refused(f, "POST", "/v1/pools", "{\"name\": \"p\"}", 400, "invalid",
+		"\"path\" is missing from the request");
+	refused(f, "POST", "/v1/pools", "{\"name\": \"p\", \"path\": \"x\"}", 400, "invalid",
+		"\"path\" must begin with /: the agent's directory isn't yours");
+	refused(f, "POST", "/v1/pools", "{\"name\": \"p\", \"path\": \"/x\", \"teir\": \"low\"}", 400,
+		"invalid", "unknown field \"teir\"; did you mean \"tier\"?");
+	f->volumes->fail_rc = -EEXIST;
+	snprintf(f->volumes->fail_text, sizeof(f->volumes->fail_text), "/tmp/x has an ext4 filesystem");
+	refused(f, "POST", "/v1/pools", "{\"name\": \"p\", \"path\": \"/tmp/x\"}", 409, "exists",
+		"/tmp/x has an ext4 filesystem");
+}
+
+static void a_volume_is_made_shown_and_removed(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json = client_json(&f->loop, f->path, "POST", "/v1/volumes",
+		"{\"name\": \"v\", \"size\": \"2G\", \"replicas\": 3, \"fs\": \"xfs\", \"class\": null}",
+		201);
+	json_t *volume = json_object_get(json, "volume");
+
+	assert_int_equal(number_of(volume, "size_bytes"), 2LL << 30);
+	assert_string_equal(text_of(volume, "fs"), "xfs");
+	assert_string_equal(text_of(volume, "state"), "detached");
+	assert_true(json_is_null(json_object_get(volume, "attached")));
+	assert_null(json_object_get(volume, "stats"));
+	assert_string_equal(
+		text_of(json_array_get(json_object_get(volume, "replicas"), 1), "zone"), "zone-b");
+	json_decref(json);
+	json = get(f, "/v1/volumes");
+	assert_int_equal(json_array_size(json_object_get(json, "volumes")), 1);
+	json_decref(json);
+	json = get(f, "/v1/volumes/v");
+	assert_string_equal(text_of(json_object_get(json, "volume"), "name"), "v");
+	json_decref(json);
+	json = client_json(&f->loop, f->path, "DELETE", "/v1/volumes/v", NULL, 200);
+	assert_string_equal(text_of(json, "removed"), "v");
+	json_decref(json);
+	refused(f, "GET", "/v1/volumes/v", NULL, 404, "not-found", "no volume v");
+	refused(f, "DELETE", "/v1/volumes/v", NULL, 404, "not-found", "no volume v");
+}
+
+static void wrong_volumes_are_refused(void **state)
+{
+	static const struct {
+		const char *body, *words;
+	} cases[] = {
+		{ NULL, "the request has no body; a JSON object is expected" },
+		{ "{\"name\" \"v\"}",
+			"the request is not valid JSON: line 1, column 11: ':' expected near '\"v\"'" },
+		{ "{}", "\"name\" is missing from the request" },
+		{ "{\"name\": \"a b\"}", NULL },
+		{ "{\"name\": \"v\", \"sise\": \"1G\"}", "unknown field \"sise\"; did you mean \"size\"?" },
+		{ "{\"name\": \"v\", \"size\": true}", "\"size\" must be a string" },
+		{ "{\"name\": \"v\", \"replicas\": 9}", "option replicas=9: write a number from 1 to 5" },
+		{ "{\"name\": \"v\", \"size\": \"1M\"}", "option size=1M: a volume is at least 32 MiB" },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		refused(f, "POST", "/v1/volumes", cases[i].body, 400, "invalid", cases[i].words);
+}
+
+static void a_volume_is_attached_and_detached(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json, *attached, *stats;
+
+	volumes_fake_add(f->volumes, "v");
+	json = client_json(&f->loop, f->path, "POST", "/v1/volumes/v/attach", NULL, 200);
+	attached = json_object_get(json_object_get(json, "volume"), "attached");
+	stats = json_object_get(json_object_get(json, "volume"), "stats");
+	assert_string_equal(text_of(attached, "device"), "/dev/quoin/v");
+	assert_string_equal(text_of(attached, "node"), "a");
+	assert_true(json_is_true(json_object_get(attached, "here")));
+	assert_int_equal(number_of(stats, "quorum_waits"), 5);
+	assert_int_equal(number_of(json_object_get(stats, "write"), "ops"), 3);
+	json_decref(json);
+	json = client_json(&f->loop, f->path, "POST", "/v1/volumes/v/detach", NULL, 200);
+	assert_true(json_is_null(json_object_get(json_object_get(json, "volume"), "attached")));
+	json_decref(json);
+	refused(f, "POST", "/v1/volumes/w/attach", NULL, 404, "not-found", "no volume w");
+	refused(f, "GET", "/v1/volumes/v/attach", NULL, 405, "not-supported", NULL);
+}
+
+static void errors_keep_their_kind(void **state)
+{
+	static const struct {
+		int rc, status;
+		const char *code;
+	} cases[] = { { -EBUSY, 409, "in-use" }, { -ESTALE, 409, "fenced" }, { -ETIMEDOUT, 504, "timed-out" },
+		{ -EAGAIN, 503, "not-ready" }, { -ENOSPC, 507, "no-room" }, { -EIO, 500, "failed" } };
+	struct fixture *f = *state;
+
+	snprintf(f->volumes->fail_text, sizeof(f->volumes->fail_text), "because");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		f->volumes->fail_rc = cases[i].rc;
+		refused(f, "POST", "/v1/volumes/v/attach", NULL, cases[i].status, cases[i].code, "because");
+		refused(f, "POST", "/v1/volumes", "{\"name\": \"v\"}", cases[i].status, cases[i].code,
+			"because");
+	}
+}
+
+static void a_trace_shows_each_step_in_microseconds(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json, *write, *voters;
+
+	volumes_fake_attach_here(f->volumes, volumes_fake_add(f->volumes, "v"));
+	volumes_fake_add(f->volumes, "w");
+	json = get(f, "/v1/volumes/v/trace");
+	write = json_array_get(json_object_get(json, "writes"), 0);
+	voters = json_object_get(write, "voters");
+	assert_int_equal(number_of(write, "seq"), 17);
+	assert_int_equal(number_of(write, "length_bytes"), 4096);
+	assert_true(json_real_value(json_object_get(write, "sent_us")) == 2.5);
+	assert_true(json_real_value(json_object_get(write, "committed_us")) == 90.25);
+	assert_string_equal(text_of(json_array_get(voters, 1), "node"), "b");
+	assert_true(json_real_value(json_object_get(json_array_get(voters, 1), "answer_us")) == 90);
+	assert_true(json_is_null(json_object_get(json_array_get(voters, 2), "answer_us")));
+	json_decref(json);
+	refused(f, "GET", "/v1/volumes/w/trace", NULL, 404, "not-found",
+		"volume w is not attached on this node");
+}
+
+static void events_go_on_after_a_number(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json, *list;
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct event_view *event = &f->volumes->events[i];
+
+		event->number = i + 10;
+		snprintf(event->time, sizeof(event->time), "2026-01-31T12:00:00.000Z");
+		snprintf(event->kind, sizeof(event->kind), "volume-attached");
+		snprintf(event->subject, sizeof(event->subject), "v%u", i);
+		snprintf(event->text, sizeof(event->text), "on node a\xff");
+	}
+	f->volumes->event_count = 3;
+	json = get(f, "/v1/events");
+	assert_int_equal(json_array_size(json_object_get(json, "events")), 3);
+	json_decref(json);
+	json = get(f, "/v1/events?after=11");
+	list = json_object_get(json, "events");
+	assert_int_equal(json_array_size(list), 1);
+	assert_int_equal(number_of(json_array_get(list, 0), "number"), 12);
+	assert_string_equal(text_of(json_array_get(list, 0), "subject"), "v2");
+	assert_string_equal(text_of(json_array_get(list, 0), "text"), "on node a?");
+	json_decref(json);
+	refused(f, "GET", "/v1/events?after=x", NULL, 400, "invalid", "after=x is no number of an event");
+	refused(f, "GET", "/v1/events?after=-1", NULL, 400, "invalid", NULL);
+	refused(f, "GET", "/v1/events?after=99999999999999999999", NULL, 400, "invalid", NULL);
+}
+
+static void odd_paths_are_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	refused(f, "GET", "/", NULL, 404, "not-found", NULL);
+	refused(f, "GET", "/v2/status", NULL, 404, "not-found", NULL);
+	refused(f, "GET", "/v1/volumes/", NULL, 404, "not-found", NULL);
+	refused(f, "GET", "/v1/volumes/..%2f..%2fetc", NULL, 404, "not-found", NULL);
+	refused(f, "PUT", "/v1/volumes", "{}", 405, "not-supported", NULL);
+}
+
+static void an_agent_ends_under_an_operation_that_waits(void **state)
+{
+	static const char attach[] =
+		"POST /v1/volumes/v/attach HTTP/1.1\r\nHost: \r\nContent-Length: 0\r\n\r\n";
+	struct fixture *f = *state;
+	int fd = client_unix(f->path);
+	struct http_reply reply;
+
+	volumes_fake_add(f->volumes, "v");
+	f->volumes->hold = true;
+	reply = client_exchange(&f->loop, fd, attach, strlen(attach), 0, 30);
+	client_reply_free(&reply);
+	admin_end(f);
+	volumes_fake_release(f->volumes);
+	close(fd);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, admin_setup, admin_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(the_socket_is_for_its_group_only),
+		TEST(status_counts_all),
+		TEST(status_says_why_it_is_not_ready),
+		TEST(nodes_have_their_places),
+		TEST(pools_have_tier_and_room),
+		TEST(a_pool_is_added),
+		TEST(a_volume_is_made_shown_and_removed),
+		TEST(wrong_volumes_are_refused),
+		TEST(a_volume_is_attached_and_detached),
+		TEST(errors_keep_their_kind),
+		TEST(a_trace_shows_each_step_in_microseconds),
+		TEST(events_go_on_after_a_number),
+		TEST(odd_paths_are_refused),
+		TEST(an_agent_ends_under_an_operation_that_waits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
