@@ -1,4 +1,5 @@
-/* The coordinator: life, events in. Effects are made in coordinator_poll.c, each part of the protocol in its own file. */
+/* The coordinator: life, events in. Effects are made in coordinator_poll.c, each part of the protocol in its
+ * own file. */
 #include "replication/coordinator_private.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * The stream of entries: a request gets the next seq and goes to all voters at once; a quorum of durable answers of matched,
- * complete voters commits it. docs/protocol.md, "Append".
+ * The stream of entries: a request gets the next seq and goes to all voters at once; a quorum of durable
+ * answers of matched, complete voters commits it. docs/protocol.md, "Append".
  */
 #include "replication/coordinator_private.h"
 
@@ -82,7 +82,8 @@ static bool is_wanted(const struct coordinator *co, uint64_t seq)
 	return false;
 }
 
-/* Drops committed entries from the front: those that nobody wants, and, above half of the limit, those that a laggard does. */
+/* Drops committed entries from the front: those that nobody wants, and, above half of the limit, those that a
+ * laggard does. */
 void coordinator_window_trim(struct coordinator *co)
 {
 	while (co->window_first <= co->commit_seq && co->window_first <= co->last_seq &&
@@ -202,7 +203,8 @@ void coordinator_recv_append_answer(struct coordinator *co, int i, const struct 
 	coordinator_reads_step(co);
 }
 
-/* Entries that a voter being copied to may have: committed ones only, since it must not hold what its source lacks. */
+/* Entries that a voter being copied to may have: committed ones only, since it must not hold what its source
+ * lacks. */
 static uint64_t stream_end(const struct coordinator *co, const struct voter *v)
 {
 	return v->stage == VOTER_SYNCING ? co->commit_seq : co->last_seq;

@@ -29,7 +29,8 @@ bool coordinator_lease_is_valid(const struct coordinator *co, uint64_t now_ns)
 	return confirmed_ns != 0 && now_ns < confirmed_ns + length_ns;
 }
 
-/* Policy `error`: what has waited too long without a quorum is given back; a write of it may still commit, once. */
+/* Policy `error`: what has waited too long without a quorum is given back; a write of it may still commit,
+ * once. */
 static void give_up_old(struct coordinator *co)
 {
 	uint64_t limit_ns = (uint64_t)co->config.error_after_ms * NS_PER_MS;

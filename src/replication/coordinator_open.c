@@ -1,6 +1,6 @@
 /*
- * Open and take over: promises of a quorum, the greatest complete log among them, the other logs made equal to it,
- * NEW_EPOCH committed. docs/protocol.md, "Open", "Complete, incomplete", "Take over".
+ * Open and take over: promises of a quorum, the greatest complete log among them, the other logs made equal
+ * to it, NEW_EPOCH committed. docs/protocol.md, "Open", "Complete, incomplete", "Take over".
  */
 #include "replication/coordinator_private.h"
 
@@ -117,8 +117,8 @@ static int greatest_complete(const struct coordinator *co)
 }
 
 /*
- * Whether this log may become the group's: a quorum has promised, of which it is the greatest complete one, and no
- * incomplete one of it may have acknowledged more; and nobody knows of a commit beyond it.
+ * Whether this log may become the group's: a quorum has promised, of which it is the greatest complete one,
+ * and no incomplete one of it may have acknowledged more; and nobody knows of a commit beyond it.
  */
 static bool may_choose(const struct coordinator *co, int best)
 {

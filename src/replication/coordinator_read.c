@@ -1,6 +1,6 @@
 /*
- * Reads: committed entries only, from a complete replica that is matched that far, the local one first; answered only if a
- * quorum's leases are valid when the data is in hand. docs/protocol.md, "Lease", "Reads".
+ * Reads: committed entries only, from a complete replica that is matched that far, the local one first;
+ * answered only if a quorum's leases are valid when the data is in hand. docs/protocol.md, "Lease", "Reads".
  */
 #include "replication/coordinator_private.h"
 

@@ -1,6 +1,7 @@
 /*
- * Resync of a voter whose missing entries are in no log any more, or that is incomplete: every grain is copied from a complete
- * voter behind a cursor, while new committed entries follow. docs/protocol.md, "Lag"; the target's side is replica_sync.c.
+ * Resync of a voter whose missing entries are in no log any more, or that is incomplete: every grain is
+ * copied from a complete voter behind a cursor, while new committed entries follow. docs/protocol.md, "Lag";
+ * the target's side is replica_sync.c.
  */
 #include "replication/coordinator_private.h"
 
@@ -35,8 +36,8 @@ static bool is_permitted(const struct coordinator *co, int i)
 	if (co->phase == COORDINATOR_SERVING && voters_ahead_of(co, i) >= co->quorum)
 		return true;
 	/*
-	 * No quorum without it. An incomplete voter, or one that lacks what is in no log any more, can't help otherwise: it is
-	 * copied to all the same, unless nobody knows what it may have acknowledged.
+	 * No quorum without it. An incomplete voter, or one that lacks what is in no log any more, can't help
+	 * otherwise: it is copied to all the same, unless nobody knows what it may have acknowledged.
 	 */
 	return co->choice_is_final && v->since.seq != UINT64_MAX &&
 	       coordinator_source(co, i, co->commit_seq, 0) >= 0;
@@ -155,8 +156,8 @@ void coordinator_recv_grain_answer(struct coordinator *co, int i, const struct m
 			v->retry_ns = co->now_ns + RETRY_NS;
 			return;
 		}
-		if (m->grain.from != v->sync.cursor || m->grain.index > v->sync.window_end ||
-			m->grain.index < v->sync.cursor ||
+		if ((m->payload && m->payload->len_bytes > GRAIN_BYTES) || m->grain.from != v->sync.cursor ||
+			m->grain.index > v->sync.window_end || m->grain.index < v->sync.cursor ||
 			(m->grain.found && m->grain.index >= v->sync.window_end)) {
 			co->dropped++;
 			v->token = 0;
@@ -167,7 +168,8 @@ void coordinator_recv_grain_answer(struct coordinator *co, int i, const struct m
 		v->sync.data = m->payload ? buf_ref(m->payload) : NULL;
 		memset(v->sync.crc, 0, sizeof(v->sync.crc));
 		if (m->payload)
-			memcpy(v->sync.crc, m->crc, sizeof(v->sync.crc));
+			memcpy(v->sync.crc, m->crc,
+				m->payload->len_bytes / BLOCK_BYTES * sizeof(v->sync.crc[0]));
 		if (m->grain.found && m->grain.seq > v->sync.newest_seq)
 			v->sync.newest_seq = m->grain.seq;
 		v->due |= DUE_GRAIN_WRITE;
@@ -239,7 +241,8 @@ void coordinator_sync_message(struct coordinator *co, int i, enum voter_due due,
 	case DUE_SYNC_WINDOW:
 		m->type = MESSAGE_SYNC_WINDOW;
 		m->edge_index = v->sync.window_end;
-		/* From here on entries for these grains follow the copy, which is taken after all that was sent before. */
+		/* From here on entries for these grains follow the copy, which is taken after all that was
+		 * sent before. */
 		v->sync.min_seq = v->next_seq - 1;
 		ASSERT(v->sync.min_seq <= co->commit_seq);
 		ask_source(co, i);

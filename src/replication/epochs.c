@@ -1,6 +1,7 @@
 /*
- * Two logs hold the same entries up to seq s exactly when they have the same epoch at s: an entry is born once, and a
- * log only ever takes it behind the same predecessors (the log matching property, Ongaro and Ousterhout 2014, 5.3).
+ * Two logs hold the same entries up to seq s exactly when they have the same epoch at s: an entry is born
+ * once, and a log only ever takes it behind the same predecessors (the log matching property, Ongaro and
+ * Ousterhout 2014, 5.3).
  */
 #include "replication/replication.h"
 
@@ -23,7 +24,8 @@ static uint64_t row_end(const struct epoch_start *rows, unsigned count, unsigned
 uint64_t epochs_parting(const struct epoch_start *a, unsigned a_count, uint64_t a_last,
 	const struct epoch_start *b, unsigned b_count, uint64_t b_last)
 {
-	/* The newest epoch that both have: in it both logs hold the same entries, up to the shorter one's end of it. */
+	/* The newest epoch that both have: in it both logs hold the same entries, up to the shorter one's end
+	 * of it. */
 	for (unsigned i = a_count; i-- > 0;) {
 		if (a[i].first_seq > a_last)
 			continue;

@@ -103,7 +103,8 @@ static bool is_from_session(struct replica *rep, uint64_t from, const struct mes
 		return true;
 	}
 	if (!rep->accepting || !epoch_equal(m->epoch, rep->epoch) || m->session != rep->session) {
-		/* An older session learns that it is over; anything else is noise of a connection that ends. */
+		/* An older session learns that it is over; anything else is noise of a connection that ends.
+		 */
 		if (epoch_compare(m->epoch, rep->state.promise) < 0)
 			replica_send_stale(rep, from, m, rep->state.promise);
 		else

@@ -1,7 +1,7 @@
 /*
- * OPEN: the fence. (1) From now on the old session is granted nothing; (2) its grants run out; (3) from here no
- * older frame is taken, and the promise is written behind every entry that was accepted; (4) when it is durable it is
- * answered, and no older epoch is ever acknowledged again.
+ * OPEN: the fence. (1) From now on the old session is granted nothing; (2) its grants run out; (3) from here
+ * no older frame is taken, and the promise is written behind every entry that was accepted; (4) when it is
+ * durable it is answered, and no older epoch is ever acknowledged again.
  */
 #include "replication/replica_private.h"
 
@@ -124,7 +124,8 @@ void replica_open_step(struct replica *rep, uint64_t now_ns)
 	effect->state = rep->state;
 }
 
-/* Step 4. The promise stands behind all accepted entries, so they are durable too: the position is read now. */
+/* Step 4. The promise stands behind all accepted entries, so they are durable too: the position is read now.
+ */
 void replica_promise_written(struct replica *rep, const struct replica_figures *figures, uint64_t now_ns)
 {
 	struct replica_open *open = &rep->promising;

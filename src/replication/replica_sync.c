@@ -1,6 +1,6 @@
 /*
- * Resync, the target's side: the grains are copied window by window, the log begins anew behind a base, and what is
- * written meanwhile arrives as entries. docs/protocol.md, "Lag":
+ * Resync, the target's side: the grains are copied window by window, the log begins anew behind a base, and
+ * what is written meanwhile arrives as entries. docs/protocol.md, "Lag":
  *
  *   SYNC_START    persist "syncing, since"; forget the log; nothing is applied to grains at or beyond edge 0
  *   SYNC_WINDOW   entries behind this point apply below the new edge, once the window's copies are in (hold)
@@ -20,8 +20,9 @@ void replica_recv_sync_start(
 		return;
 	}
 	/*
-	 * An upper bound of what it may have acknowledged: its own end, or that of an unfinished resync before. Where damage
-	 * left it unknown, the session's: it serves by a quorum without this replica, so it has all that was committed.
+	 * An upper bound of what it may have acknowledged: its own end, or that of an unfinished resync
+	 * before. Where damage left it unknown, the session's: it serves by a quorum without this replica, so
+	 * it has all that was committed.
 	 */
 	if (!rep->state.incomplete)
 		rep->state.since = figures->last;
@@ -81,7 +82,8 @@ void replica_recv_sync_window(struct replica *rep, const struct message *m)
 		rep->counters.unmatched++;
 		return;
 	}
-	/* Entries up to here concern windows that are in, or are left out; those behind wait for this window's copies. */
+	/* Entries up to here concern windows that are in, or are left out; those behind wait for this
+	 * window's copies. */
 	replica_push(rep, REPLICA_SYNC_HOLD)->seq = rep->last_seq;
 	replica_push(rep, REPLICA_SYNC_EDGE)->seq = m->edge_index;
 }

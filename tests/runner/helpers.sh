@@ -55,7 +55,11 @@ build_in() {
 	if ! ninja -C "$dir" -j "$jobs" >"$log" 2>&1 </dev/null; then
 		add 0 1 0
 		say "" "--- the build in $dir failed"
-		grep -v '^\[' "$log" | tail -60
+		if grep -q '^FAILED' "$log"; then
+			sed -n '/^FAILED/,$p' "$log" | grep -v '^\[' | head -60
+		else
+			tail -40 "$log"
+		fi
 		return 1
 	fi
 }
@@ -76,17 +80,18 @@ count_into() {
 
 # meson_tests DIR MESON-TEST-ARGUMENT...: runs and counts tests of a build.
 meson_tests() {
-	local dir=$1 before=$failed rc=0
+	local dir=$1 before=$failed rc=0 json
 	shift
-	rm -f "$dir/meson-logs/testlog.json"
+	rm -f "$dir"/meson-logs/testlog*.json
 	meson test -C "$dir" --no-rebuild --num-processes "$jobs" "$@" >"$logs/meson-test.log" 2>&1 </dev/null || rc=$?
-	if [ ! -f "$dir/meson-logs/testlog.json" ]; then
+	json=$(compgen -G "$dir/meson-logs/testlog*.json") # a wrapper's name is part of it
+	if [ ! -f "$json" ]; then
 		add 0 1 0
 		say "" "--- meson test $* did not run"
 		tail -20 "$logs/meson-test.log"
 		return
 	fi
-	count_into meson "$dir/meson-logs/testlog.json"
+	count_into meson "$json"
 	# A run that fails without a failed test is a failure too.
 	[ $rc -eq 0 ] || [ "$failed" -gt "$before" ] || add 0 1 0
 }
