@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the parts of tests/run share: counts, logs, builds. Sourced, never run.
 
 total_passed=0

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The parts of tests/run: for each one part_NAME, and has_NAME where it may not be there yet. Sourced, never run.
 
 # In the order in which they run: what is quick and tells most comes first.

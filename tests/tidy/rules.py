@@ -112,6 +112,30 @@ def forbidden_words(root, names):
     return wrong
 
 
+def is_shell(root, name):
+    """Has the shell's first line. Files that are only sourced are followed from those."""
+    with open(os.path.join(root, name), "rb") as f:
+        return re.match(rb"#!\s*(/usr)?/bin/(env )?(ba|da)?sh\b", f.readline(80)) is not None
+
+
+def shell_scripts(root, names):
+    """shellcheck's warnings and errors, of all scripts of the shell."""
+    scripts = [name for name in names if is_shell(root, name)]
+    if not scripts:
+        return []
+    try:
+        run = subprocess.run(["shellcheck", "-x", "-S", "warning", "-e", "SC2034", "-f", "gcc"] + scripts, cwd=root,
+                             capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return [(scripts[0], 1, "shellcheck is not installed; deploy/install-deps brings it")]
+    wrong = []
+    for line in run.stdout.splitlines():
+        match = re.match(r"(.+?):(\d+):\d+: (.*)", line)
+        if match:
+            wrong.append((match.group(1), int(match.group(2)), match.group(3)))
+    return wrong
+
+
 def formatted(root, sources):
     """clang-format's opinion, four processes at a time; its absence is a violation, not a pass."""
     names = [s.name for s in sources]

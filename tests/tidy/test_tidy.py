@@ -174,6 +174,15 @@ def test_a_missing_clang_format_is_a_violation(tree, monkeypatch):
     assert len(rules.formatted(tree.root, tree("src/net/a.c", "int a;\n"))) == 1
 
 
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
+def test_a_script_with_a_mistake_is_refused(tree):
+    tree("deploy/good", "#!/bin/bash\necho \"$HOME\"\n")
+    tree("deploy/bad", "#!/bin/bash\ncd /nowhere\nlocal x=1\n")
+    tree("deploy/page.md", "cd /nowhere\n")
+    found = rules.shell_scripts(tree.root, ["deploy/good", "deploy/bad", "deploy/page.md"])
+    assert {name for name, _, _ in found} == {"deploy/bad"}
+
+
 def test_the_whole_run_fails_on_a_wrong_include_and_names_its_line(tree):
     tree("tests/tidy/ceilings.json", json.dumps(CEILINGS))
     shutil.copy(os.path.join(HERE, "../../.clang-format"), tree.root)
@@ -181,9 +190,9 @@ def test_the_whole_run_fails_on_a_wrong_include_and_names_its_line(tree):
     tree("src/base/a.c", '#include "base/base.h"\n')
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0
-    assert run.stdout.splitlines()[-1] == "9 passed, 0 failed"
+    assert run.stdout.splitlines()[-1] == "10 passed, 0 failed"
     tree("src/base/a.c", '#include "base/base.h"\n#include "store/store.h"\n')
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert "src/base/a.c:2: includes store/store.h" in run.stdout
-    assert run.stdout.splitlines()[-1] == "8 passed, 1 failed"
+    assert run.stdout.splitlines()[-1] == "9 passed, 1 failed"
