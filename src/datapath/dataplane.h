@@ -1,8 +1,9 @@
 /*
- * dataplane: the control thread's side of one data-plane thread. Commands go over through the loop's mailbox, answers
- * come back through a queue that the control thread drains when it is woken.
+ * dataplane: the control thread's side of one data-plane thread. Commands go over through the loop's mailbox,
+ * answers come back through a queue that the control thread drains when it is woken.
  *
- * Thread rule: the control thread, except run() and dataplane_call_finish(), which are the data-plane thread's.
+ * Thread rule: the control thread, except run() and dataplane_call_finish(), which are the data-plane
+ * thread's.
  */
 #ifndef QUOIN_DATAPATH_DATAPLANE_H
 #define QUOIN_DATAPATH_DATAPLANE_H
@@ -16,7 +17,7 @@ struct dataplane_config {
 	struct net_address listen;
 	uint8_t key[NET_KEY_BYTES];
 	uint64_t buffer_bytes; /* budget of data buffers: 512 MiB */
-	uint32_t entry_count; /* 65536 */
+	uint32_t entry_count;  /* 65536 */
 	uint32_t lease_ms;
 	/* Called from the data-plane thread: wakes the control thread, which then calls dataplane_drain(). */
 	void (*wake)(void *user);
@@ -26,10 +27,11 @@ struct dataplane_config {
 };
 
 /* Starts the thread and listens. -errno with words (no io_uring, address in use ...). */
-int dataplane_start(const struct dataplane_config *config, struct dataplane **ret_dataplane, struct error *error) MUST_CHECK;
+int dataplane_start(const struct dataplane_config *config, struct dataplane **ret_dataplane,
+	struct error *error) MUST_CHECK;
 /*
- * Stops and joins the thread, runs what is to be drained a last time, and frees. All volumes were detached and pools
- * closed before, all calls finished. NULL is fine.
+ * Stops and joins the thread, runs what is to be drained a last time, and frees. All volumes were detached
+ * and pools closed before, all calls finished. NULL is fine.
  */
 void dataplane_stop(struct dataplane *dataplane);
 /* Runs the done() of everything that has been finished, and pending events. */
@@ -37,9 +39,10 @@ void dataplane_drain(struct dataplane *dataplane);
 
 /* A command; the caller's until done() has run. */
 struct dataplane_call {
-	void (*run)(struct dataplane_call *call); /* on the data-plane thread; calls dataplane_call_finish() now or later */
+	/* On the data-plane thread; calls dataplane_call_finish() now or later. */
+	void (*run)(struct dataplane_call *call);
 	void (*done)(struct dataplane_call *call); /* on the control thread */
-	int rc; /* for run() to set */
+	int rc;                                    /* for run() to set */
 	struct dataplane *dataplane;
 	struct loop_message message;
 	struct dataplane_call *next;

@@ -1,4 +1,7 @@
-/* The core of a loop: a heap of timers, a list of deferred tasks. No I/O, no clock but the one that is handed in. */
+/*
+ * The core of a loop: a heap of timers, a list of deferred tasks. No I/O, no clock but the one that is handed
+ * in.
+ */
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -116,7 +119,9 @@ void loop_task_cancel(struct loop_task *task)
 	list_remove(&task->node);
 }
 
-/* The next timer that is due and was set before this turn (its order is below `limit`), taken off; else NULL. */
+/*
+ * The next timer that is due and was set before this turn (its order is below `limit`), taken off; else NULL.
+ */
 static struct loop_timer *loop_take_due(struct loop *loop, uint64_t limit)
 {
 	struct loop_timer *timer = loop->timer_count > 0 ? loop->heap[1] : NULL;

@@ -1,6 +1,6 @@
 /*
- * loop: one data-plane thread's event loop. Its core (timers, deferred tasks, the clock) is plain code that the
- * simulator runs in virtual time; loop_uring.c adds the io_uring, the thread and the mailbox.
+ * loop: one data-plane thread's event loop. Its core (timers, deferred tasks, the clock) is plain code that
+ * the simulator runs in virtual time; loop_uring.c adds the io_uring, the thread and the mailbox.
  *
  * Thread rule: everything here is called on the loop's own thread, except loop_post().
  * No callback runs inside the call that asked for it.
@@ -20,7 +20,7 @@ struct loop_timer {
 	void (*fn)(void *arg);
 	void *arg;
 	uint64_t at_ns;
-	uint64_t order;	     /* of setting: equal times fire in this order */
+	uint64_t order;      /* of setting: equal times fire in this order */
 	uint32_t heap_index; /* 0 when not set */
 };
 
@@ -38,7 +38,7 @@ struct loop {
 	uint64_t now_ns; /* read once a turn */
 	struct list tasks;
 	struct loop_timer **heap; /* binary heap by at_ns, then by order of setting; from 1 to timer_count */
-	uint32_t timer_count;	  /* at most LOOP_MAX_TIMERS: asserted */
+	uint32_t timer_count;     /* at most LOOP_MAX_TIMERS: asserted */
 	uint64_t timer_order;
 };
 
@@ -67,8 +67,8 @@ void loop_defer(struct loop *loop, struct loop_task *task);
 void loop_task_cancel(struct loop_task *task);
 
 /*
- * Reads the clock, fires what is due and runs the deferred tasks until none is left (bounded by an assertion).
- * The tasks that a callback defers run before the next timer fires.
+ * Reads the clock, fires what is due and runs the deferred tasks until none is left (bounded by an
+ * assertion). The tasks that a callback defers run before the next timer fires.
  */
 void loop_run_due(struct loop *loop);
 /* When the next timer is due; UINT64_MAX where none is set; now where a task waits. */
@@ -83,15 +83,18 @@ struct uring_op {
 
 struct uring_loop;
 
-/* A message to a loop from another thread; the sender owns it again once `fn` has run on the loop's thread. */
+/*
+ * A message to a loop from another thread; the sender owns it again once `fn` has run on the loop's thread.
+ */
 struct loop_message {
 	void (*fn)(struct loop_message *message);
 	struct loop_message *next;
 };
 
 /*
- * Makes a loop with an io_uring of its own. uring_loop_run() must be called by the thread that owns everything
- * on it (IORING_SETUP_SINGLE_ISSUER | DEFER_TASKRUN: the ring is enabled there). -errno, with words.
+ * Makes a loop with an io_uring of its own. uring_loop_run() must be called by the thread that owns
+ * everything on it (IORING_SETUP_SINGLE_ISSUER | DEFER_TASKRUN: the ring is enabled there). -errno, with
+ * words.
  */
 int uring_loop_new(const struct clock *clock, struct uring_loop **ret_loop, struct error *error) MUST_CHECK;
 /* After uring_loop_run() has returned. */
@@ -108,7 +111,10 @@ void uring_loop_stop(struct uring_loop *loop);
 struct io_uring_sqe *uring_loop_sqe(struct uring_loop *loop, struct uring_op *op);
 /* Asks the kernel to cancel `op`; its callback still runs, with -ECANCELED or its result. */
 void uring_loop_cancel(struct uring_loop *loop, struct uring_op *op);
-/* From any thread, any time before uring_loop_run() returns: runs message->fn on the loop's thread. Lock-free. */
+/*
+ * From any thread, any time before uring_loop_run() returns: runs message->fn on the loop's thread.
+ * Lock-free.
+ */
 void loop_post(struct uring_loop *loop, struct loop_message *message);
 
 #endif

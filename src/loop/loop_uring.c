@@ -38,8 +38,8 @@ struct uring_loop {
 static void wake_arrived(struct uring_op *op, int32_t result, uint32_t cqe_flags);
 
 /*
- * Polls the eventfd for edges: each write is one completion, and nobody needs to read it (its counter would take
- * 2^64 writes to fill).
+ * Polls the eventfd for edges: each write is one completion, and nobody needs to read it (its counter would
+ * take 2^64 writes to fill).
  */
 static void uring_loop_arm_wake(struct uring_loop *loop)
 {

@@ -1,4 +1,7 @@
-/* Addresses of TCP in text, numeric only: nothing on a data-plane thread waits for a name server. Private to net. */
+/*
+ * Addresses of TCP in text, numeric only: nothing on a data-plane thread waits for a name server. Private to
+ * net.
+ */
 #ifndef QUOIN_NET_ADDRESS_H
 #define QUOIN_NET_ADDRESS_H
 

@@ -1,12 +1,13 @@
 /*
- * Frames out of a stream of bytes, from memory: the socket (or fuzzer) fills the space that the parser offers.
+ * Frames out of a stream of bytes, from memory: the socket (or fuzzer) fills the space that the parser
+ * offers.
  *
  *        space() -> bytes arrive -> fill(n) -> next() until it has no more -> space() ...
  *
  *   header (48, checked whole) -> body + checksums (checked) -> payload, into a buffer of the pool -> frame
  *
- * Nothing is taken from the pool before the header and the body have been checked. Payload that has not arrived
- * with its header is received straight into its buffer.
+ * Nothing is taken from the pool before the header and the body have been checked. Payload that has not
+ * arrived with its header is received straight into its buffer.
  */
 #ifndef QUOIN_NET_FRAME_PARSER_H
 #define QUOIN_NET_FRAME_PARSER_H

@@ -7,7 +7,9 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-/* What a proof is made over begins with its maker's role, so that no proof can be sent back to who made it. */
+/*
+ * What a proof is made over begins with its maker's role, so that no proof can be sent back to who made it.
+ */
 #define LABEL_BYTES 16u
 static const char label_client[LABEL_BYTES + 1] = "quoin 1 client  ";
 static const char label_server[LABEL_BYTES + 1] = "quoin 1 server  ";

@@ -14,7 +14,7 @@
 
 #include "net/frame.h"
 
-#define HANDSHAKE_MAGIC	      0x486e6f51u /* "QonH" */
+#define HANDSHAKE_MAGIC       0x486e6f51u /* "QonH" */
 #define HANDSHAKE_NONCE_BYTES 32u
 #define HANDSHAKE_HELLO_BYTES 48u
 #define HANDSHAKE_PROOF_BYTES 32u
@@ -28,18 +28,21 @@ struct handshake {
 	uint8_t own_nonce[HANDSHAKE_NONCE_BYTES];
 	uint8_t peer_nonce[HANDSHAKE_NONCE_BYTES];
 	uint8_t out[HANDSHAKE_HELLO_BYTES]; /* to be sent now */
-	uint32_t out_bytes;		    /* 0 where there is nothing to send */
-	enum net_fault fault;		    /* after a failure: which counter */
+	uint32_t out_bytes;                 /* 0 where there is nothing to send */
+	enum net_fault fault;               /* after a failure: which counter */
 };
 
-/* `nonce` must never have been used before: random bytes from the kernel. A client has something to send at once. */
+/*
+ * `nonce` must never have been used before: random bytes from the kernel. A client has something to send at
+ * once.
+ */
 void handshake_init(
 	struct handshake *h, enum handshake_role role, const uint8_t nonce[static HANDSHAKE_NONCE_BYTES]);
 /* How many bytes of the peer are wanted next; 0 when it is over. */
 uint32_t handshake_wanted_bytes(const struct handshake *h);
 /*
- * Takes exactly the bytes wanted; what out holds was sent before. 0: goes on; 1: the peer knows the key, send what
- * out holds and the connection is up; -EPROTO, -EACCES: refused, with words.
+ * Takes exactly the bytes wanted; what out holds was sent before. 0: goes on; 1: the peer knows the key, send
+ * what out holds and the connection is up; -EPROTO, -EACCES: refused, with words.
  */
 int handshake_input(struct handshake *h, const uint8_t key[static NET_KEY_BYTES], const uint8_t *bytes,
 	struct error *error) MUST_CHECK;

@@ -23,11 +23,13 @@
  *
  * The payload is a whole number of blocks, and has no checksum but its blocks' own.
  */
-#define FRAME_MAGIC	   0x576e6f51u /* "QonW" */
-#define FRAME_VERSION	   1u
+#define FRAME_MAGIC        0x576e6f51u /* "QonW" */
+#define FRAME_VERSION      1u
 #define FRAME_HEADER_BYTES 48u
 
-/* A frame to send, or one that has arrived. Body and crc are borrowed for the call; payload is by reference. */
+/*
+ * A frame to send, or one that has arrived. Body and crc are borrowed for the call; payload is by reference.
+ */
 struct frame {
 	uint16_t type;
 	struct uuid target;
@@ -107,8 +109,8 @@ static inline int MUST_CHECK net_connect(struct net *net, const struct net_addre
 }
 
 /*
- * Queues one frame: copies body and checksums, takes a reference to the payload. -EAGAIN when the connection's
- * queue (NET_QUEUE_BYTES) is full: wait for `writable`. -ENOTCONN before `up` and after the end.
+ * Queues one frame: copies body and checksums, takes a reference to the payload. -EAGAIN when the
+ * connection's queue (NET_QUEUE_BYTES) is full: wait for `writable`. -ENOTCONN before `up` and after the end.
  */
 static inline int MUST_CHECK net_send(struct net_conn *conn, const struct frame *frame)
 {
@@ -134,13 +136,14 @@ struct net_tcp_counters {
 	uint64_t sends; /* frames_out / sends left together */
 	uint64_t refused_magic, refused_version, refused_crc, refused_size, refused_auth, refused_timeout;
 	uint64_t refused_limit; /* too many at once, in all or in their handshake */
-	uint64_t resets;	/* ended by the peer or the network */
-	uint64_t starved;	/* times that a payload had to wait for a buffer */
+	uint64_t resets;        /* ended by the peer or the network */
+	uint64_t starved;       /* times that a payload had to wait for a buffer */
 };
 
 /*
- * Each connection begins with a mutual challenge by the cluster key (HMAC-SHA256, docs/protocol-wire.md), bounded
- * in bytes and time, so that a stray client gets nothing. `key` is copied. `bufs` is where payloads arrive.
+ * Each connection begins with a mutual challenge by the cluster key (HMAC-SHA256, docs/protocol-wire.md),
+ * bounded in bytes and time, so that a stray client gets nothing. `key` is copied. `bufs` is where payloads
+ * arrive.
  */
 int net_tcp_new(struct uring_loop *loop, struct buf_pool *bufs, const uint8_t key[static NET_KEY_BYTES],
 	struct net **ret_net) MUST_CHECK;

@@ -1,6 +1,6 @@
 /*
- * What waits to leave on one connection: header, body and checksums of each frame in a ring of bytes, payloads by
- * reference. What queues up while a send is under way leaves together with the next.
+ * What waits to leave on one connection: header, body and checksums of each frame in a ring of bytes,
+ * payloads by reference. What queues up while a send is under way leaves together with the next.
  */
 #ifndef QUOIN_NET_SEND_QUEUE_H
 #define QUOIN_NET_SEND_QUEUE_H
@@ -9,13 +9,13 @@
 
 #include "net/frame.h"
 
-/* Three of the largest bodies, or about two thousand answers: more than NET_QUEUE_BYTES holds of 4 KiB appends. */
+/* Three of the largest bodies, or two thousand answers: more than the 4 KiB appends in NET_QUEUE_BYTES. */
 #define SEND_RING_BYTES (256u << 10)
 #define SEND_MAX_FRAMES 2048u
 
 struct send_item {
 	uint32_t head_at, head_bytes; /* in the ring, in one piece */
-	uint32_t ring_bytes;	      /* head_bytes and what was skipped at the ring's end */
+	uint32_t ring_bytes;          /* head_bytes and what was skipped at the ring's end */
 	struct buf *payload;
 };
 
@@ -25,7 +25,7 @@ struct send_queue {
 	uint32_t ring_begin, ring_used_bytes;
 	uint32_t first, count;
 	uint32_t first_sent_bytes; /* of the first item */
-	uint64_t bytes;		   /* on the wire, of all that waits */
+	uint64_t bytes;            /* on the wire, of all that waits */
 };
 
 /* -ENOMEM. */

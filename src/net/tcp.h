@@ -4,8 +4,8 @@
  *   outgoing: CONNECTING -> HANDSHAKE -> UP -> ENDED
  *   incoming:               HANDSHAKE -> UP -> ENDED
  *
- * Any state may go to ENDED, once, with a reason. In ENDED the owner is told (`down`) from a deferred task; the memory
- * goes when, besides, the last operation in flight has come back.
+ * Any state may go to ENDED, once, with a reason. In ENDED the owner is told (`down`) from a deferred task;
+ * the memory goes when, besides, the last operation in flight has come back.
  */
 #ifndef QUOIN_NET_TCP_H
 #define QUOIN_NET_TCP_H
@@ -18,11 +18,14 @@
 #include "net/handshake.h"
 #include "net/send_queue.h"
 
-/* All of one node: its peers' coordinators and its own, several volumes to a peer share one; and those who knock. */
+/*
+ * All of one node: its peers' coordinators and its own, several volumes to a peer share one; and those who
+ * knock.
+ */
 #define TCP_MAX_CONNECTIONS 512u
 /* Incoming ones that have not yet proved anything. When one more comes, the oldest gives way. */
 #define TCP_MAX_STRANGERS 32u
-#define TCP_BACKLOG	  64
+#define TCP_BACKLOG       64
 /* From the first packet to the last of the handshake. */
 #define TCP_HANDSHAKE_NS (5 * NS_PER_S)
 /* How long sent bytes may go unacknowledged, and silence unanswered, before the peer counts as dead. */
@@ -43,7 +46,7 @@ struct tcp {
 	uint8_t key[NET_KEY_BYTES];
 	struct net_tcp_counters counters;
 	bool shut;
-	int listen_fd;	/* -1: not listening */
+	int listen_fd;  /* -1: not listening */
 	bool accepting; /* the operation is in flight */
 	struct uring_op accept_op;
 	struct loop_timer accept_timer;

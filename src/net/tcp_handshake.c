@@ -1,4 +1,7 @@
-/* The handshake on a socket: strictly one step after the other, in exact bytes, so that no frame is read with it. */
+/*
+ * The handshake on a socket: strictly one step after the other, in exact bytes, so that no frame is read with
+ * it.
+ */
 #include "net/tcp.h"
 
 #include <errno.h>

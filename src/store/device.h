@@ -5,7 +5,8 @@
  *
  * Thread rule: the loop's thread; callbacks never run inside the call. Offsets and lengths are multiples of
  * 4096 and memory is aligned to 4096; memory and iovecs stay as they are until the callback
- * has run. Completed writes are volatile until a flush that was submitted after their completion has succeeded.
+ * has run. Completed writes are volatile until a flush that was submitted after their completion has
+ * succeeded.
  */
 #ifndef QUOIN_STORE_DEVICE_H
 #define QUOIN_STORE_DEVICE_H
@@ -18,7 +19,9 @@
 struct device;
 struct uring_loop;
 
-/* One operation in flight; owned by the caller until fn has run. rc: 0 or -errno; a short transfer is -EIO. */
+/*
+ * One operation in flight; owned by the caller until fn has run. rc: 0 or -errno; a short transfer is -EIO.
+ */
 struct device_io {
 	void (*fn)(struct device_io *io, int rc);
 	void *priv[8]; /* the device's */
@@ -27,8 +30,10 @@ struct device_io {
 #define DEVICE_MAX_IOV 256
 
 struct device_ops {
-	void (*read)(struct device *d, struct device_io *io, const struct iovec *iov, unsigned iov_count, uint64_t offset_bytes);
-	void (*write)(struct device *d, struct device_io *io, const struct iovec *iov, unsigned iov_count, uint64_t offset_bytes);
+	void (*read)(struct device *d, struct device_io *io, const struct iovec *iov, unsigned iov_count,
+		uint64_t offset_bytes);
+	void (*write)(struct device *d, struct device_io *io, const struct iovec *iov, unsigned iov_count,
+		uint64_t offset_bytes);
 	void (*flush)(struct device *d, struct device_io *io);
 	/* A wish: the bytes read as anything afterwards, usually zeroes; a device that can't do it says 0. */
 	void (*discard)(struct device *d, struct device_io *io, uint64_t offset_bytes, uint64_t length_bytes);
@@ -45,10 +50,11 @@ struct device {
 
 /*
  * Opens a file or block device O_DIRECT with an exclusive flock on the same open file description that does
- * the I/O. -EBUSY with words when another agent holds it (its process is named where /proc tells), or when a block
- * device is mounted. Waits up to 1 s for a dead process's I/O to end: so it may also be called on another thread,
- * after which the device is the loop's.
+ * the I/O. -EBUSY with words when another agent holds it (its process is named where /proc tells), or when a
+ * block device is mounted. Waits up to 1 s for a dead process's I/O to end: so it may also be called on
+ * another thread, after which the device is the loop's.
  */
-int device_uring_open(struct uring_loop *loop, const char *path, struct device **ret_device, struct error *error) MUST_CHECK;
+int device_uring_open(struct uring_loop *loop, const char *path, struct device **ret_device,
+	struct error *error) MUST_CHECK;
 
 #endif

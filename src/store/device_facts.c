@@ -12,7 +12,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* One line of /sys/dev/block/MAJOR:MINOR/queue/NAME, of the whole disk where it is a partition. False: not known. */
+/*
+ * One line of /sys/dev/block/MAJOR:MINOR/queue/NAME, of the whole disk where it is a partition. False: not
+ * known.
+ */
 static bool queue_attribute(dev_t device, const char *name, char *text, size_t text_bytes)
 {
 	static const char *const patterns[] = { "/sys/dev/block/%u:%u/queue/%s",

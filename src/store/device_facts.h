@@ -7,8 +7,9 @@
 #include "store/device.h"
 
 /*
- * Fills size, write_through, rotational and is_file, and checks that direct I/O of 4096-byte blocks is possible.
- * -ENOTBLK (neither file nor block device), -EINVAL (alignment), -EIO ..., with words that name `path`.
+ * Fills size, write_through, rotational and is_file, and checks that direct I/O of 4096-byte blocks is
+ * possible. -ENOTBLK (neither file nor block device), -EINVAL (alignment), -EIO ..., with words that name
+ * `path`.
  */
 int device_facts_read(int fd, const char *path, struct device *device, struct error *error) MUST_CHECK;
 /* Who holds an flock on the file: "quoind (process 1234)", or "another process". Returns `text`. */

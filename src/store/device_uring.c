@@ -174,7 +174,9 @@ static int open_words(const char *path, int rc, struct error *error)
 	}
 }
 
-/* O_EXCL keeps a block device from being mounted, and refuses one that is; on a file it means nothing here. */
+/*
+ * O_EXCL keeps a block device from being mounted, and refuses one that is; on a file it means nothing here.
+ */
 static int open_until(const char *path, uint64_t end_ns, int *ret_fd, struct error *error)
 {
 	struct stat st;

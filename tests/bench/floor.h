@@ -1,5 +1,7 @@
-/* The floor in three parts: floor.c (start, options, results), floor_disk.c, floor_nodes.c (coordinator,
- * replica). */
+/*
+ * The floor in three parts: floor.c (start, options, results), floor_disk.c, floor_nodes.c (coordinator,
+ * replica).
+ */
 #ifndef QUOIN_TESTS_BENCH_FLOOR_H
 #define QUOIN_TESTS_BENCH_FLOOR_H
 
@@ -42,8 +44,10 @@ static inline uint64_t tagged(enum tag tag, unsigned index)
 void ring_open(struct io_uring *ring);
 struct io_uring_sqe *ring_sqe(struct io_uring *ring, enum tag tag, unsigned index);
 
-/* One file; a slot's write is durable when it has been written and, with `flush`, a later flush has covered
- * it. */
+/*
+ * One file; a slot's write is durable when it has been written and, with `flush`, a later flush has covered
+ * it.
+ */
 struct disk {
 	struct io_uring *ring;
 	int fd;

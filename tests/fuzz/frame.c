@@ -1,6 +1,6 @@
 /*
- * Frames out of a stream. The first byte says how the rest is cut into pieces, and (odd) that checksums are made right first,
- * so that what lies behind them is reached too; the pool is small, so that it runs empty.
+ * Frames out of a stream. The first byte says how the rest is cut into pieces, and (odd) that checksums are
+ * made right first, so that what lies behind them is reached too; the pool is small, so that it runs empty.
  * What comes out must be within the limits, its checksums right, and nothing may be left in the pool.
  */
 #include <errno.h>

@@ -1,4 +1,7 @@
-/* A fuzz target is one function over bytes. libFuzzer calls it, or (with any compiler) main.c over files and seeds. */
+/*
+ * A fuzz target is one function over bytes. libFuzzer calls it, or (with any compiler) main.c over files and
+ * seeds.
+ */
 #ifndef QUOIN_TESTS_FUZZ_H
 #define QUOIN_TESTS_FUZZ_H
 

@@ -1,4 +1,6 @@
-/* Both roles of the challenge, fed with the input as if it came from the peer: no stranger may get through. */
+/*
+ * Both roles of the challenge, fed with the input as if it came from the peer: no stranger may get through.
+ */
 #include "fuzz.h"
 #include "net/handshake.h"
 

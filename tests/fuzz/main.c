@@ -1,6 +1,6 @@
 /*
- * Runs a fuzz target without libFuzzer: over each file of the directories given, and over damaged copies of them
- * (some bytes changed, cut off or doubled), from a fixed seed. So every build checks the corpus.
+ * Runs a fuzz target without libFuzzer: over each file of the directories given, and over damaged copies of
+ * them (some bytes changed, cut off or doubled), from a fixed seed. So every build checks the corpus.
  *
  * usage: fuzz-TARGET DIRECTORY... [-n damaged copies of each file, 200]
  */

@@ -26,7 +26,7 @@ struct probe {
 	struct loop_timer timer;
 	struct loop_task task;
 	struct loop_task *defers; /* what its callback defers */
-	uint64_t sets_at_ns;	  /* its callback sets its timer again; 0: not */
+	uint64_t sets_at_ns;      /* its callback sets its timer again; 0: not */
 	int name;
 };
 

@@ -139,7 +139,7 @@ static void a_full_submission_queue_is_submitted(void **state)
 
 /* ---- mailbox ---- */
 
-#define POSTERS	      3u
+#define POSTERS       3u
 #define POST_MESSAGES 20000u
 
 struct numbered {

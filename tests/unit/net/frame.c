@@ -1,4 +1,6 @@
-/* The header of a frame: what goes in comes out, and whatever is damaged or too large is refused with its reason. */
+/*
+ * The header of a frame: what goes in comes out; whatever is damaged or too large is refused with its reason.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

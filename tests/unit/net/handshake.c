@@ -73,7 +73,9 @@ static void a_server_with_another_key_is_refused(void **state)
 	assert_int_equal(client.fault, NET_FAULT_AUTH);
 }
 
-/* A thief without the key who opens a connection as a client, and answers with what the server itself sends. */
+/*
+ * A thief without the key who opens a connection as a client, and answers with what the server itself sends.
+ */
 static void a_mirror_is_refused(void **state)
 {
 	struct error error;

@@ -1,4 +1,7 @@
-/* Two networks on one loop, over real loopback: `here` listens, `there` connects. The test owns the clock's offset. */
+/*
+ * Two networks on one loop, over real loopback: `here` listens, `there` connects. The test owns the clock's
+ * offset.
+ */
 #ifndef QUOIN_TESTS_NET_TCP_FIXTURE_H
 #define QUOIN_TESTS_NET_TCP_FIXTURE_H
 
@@ -28,7 +31,7 @@ struct end {
 };
 
 extern struct uring_loop *loop;
-extern struct buf_pool *bufs;	   /* where payloads arrive */
+extern struct buf_pool *bufs;      /* where payloads arrive */
 extern struct buf_pool *send_bufs; /* where end_send() takes them from */
 extern struct net *here, *there;
 extern struct end server, client; /* server: the last connection accepted */

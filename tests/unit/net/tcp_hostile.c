@@ -1,4 +1,6 @@
-/* What comes to a listening port from strangers, cripples and foreign clusters. Each is refused, and counted. */
+/*
+ * What comes to a listening port from strangers, cripples and foreign clusters. Each is refused, and counted.
+ */
 #include "tcp_fixture.h"
 
 #include <arpa/inet.h>
