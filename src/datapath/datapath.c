@@ -36,15 +36,7 @@ static int pools_allocate(struct datapath *dp)
 	dp->held = calloc(DATAPATH_MAX_HELD, sizeof(*dp->held));
 	if (!dp->ops || !dp->jobs || !dp->held)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < DATAPATH_MAX_OPS; i++) {
-		dp->ops[i].index = i;
-		list_push_back(&dp->free_ops, &dp->ops[i].node);
-	}
-	for (uint32_t i = 0; i < DATAPATH_MAX_JOBS; i++)
-		list_push_back(&dp->free_jobs, &dp->jobs[i].node);
 	dp->free_job_count = DATAPATH_MAX_JOBS;
-	for (uint32_t i = 0; i < DATAPATH_MAX_HELD; i++)
-		list_push_back(&dp->free_held, &dp->held[i].node);
 	return 0;
 }
 
@@ -161,7 +153,7 @@ void datapath_pool_add(struct datapath *dp, struct pool *pool)
 	node->pool = pool;
 	list_push_back(&dp->pools, &node->node);
 	for (struct pool_replica *replica = pool_replica_next(pool, NULL); replica;
-	        replica = pool_replica_next(pool, replica)) {
+		replica = pool_replica_next(pool, replica)) {
 		struct host *host = host_new(dp, pool, replica);
 
 		ASSERT(host);
@@ -221,7 +213,7 @@ static void created(void *arg, int rc, struct pool_replica *replica)
 }
 
 void datapath_replica_create(struct datapath *dp, struct pool *pool,
-        const struct pool_replica_identity *identity, pool_done_fn fn, void *arg)
+	const struct pool_replica_identity *identity, pool_done_fn fn, void *arg)
 {
 	struct creation *creation = calloc(1, sizeof(*creation));
 
@@ -265,7 +257,7 @@ void datapath_replica_delete(struct datapath *dp, struct uuid replica, pool_done
 }
 
 int datapath_replica_heard(
-        const struct datapath *dp, struct uuid replica, struct epoch *ret_promise, uint64_t *ret_heard_ns)
+	const struct datapath *dp, struct uuid replica, struct epoch *ret_promise, uint64_t *ret_heard_ns)
 {
 	struct host *host = host_find((struct datapath *)(uintptr_t)dp, replica);
 

@@ -85,12 +85,13 @@ static void answer_local(struct voter *voter, const struct message *message)
 /* Frames of a connection stay in order: behind one that waits all wait. */
 static int hold(struct link *link, const struct frame *frame)
 {
-	struct list *node = list_pop_front(&link->datapath->free_held);
+	struct datapath *dp = link->datapath;
+	struct list *node = list_pop_front(&dp->free_held);
 	struct held *held;
 
-	if (!node)
+	if (!node && dp->held_cut == DATAPATH_MAX_HELD)
 		return -ENOBUFS;
-	held = list_entry(node, struct held, node);
+	held = node ? list_entry(node, struct held, node) : &dp->held[dp->held_cut++];
 	ASSERT(frame->body_bytes <= sizeof(held->body));
 	held->type = frame->type;
 	held->target = frame->target;
@@ -169,7 +170,7 @@ static void conn_frame(struct net_conn *conn, const struct frame *frame)
 		return;
 	}
 	rc = wire_decode(&dp->wire_in, frame, dp->config.entries,
-	        pool_replica_identity(host->store)->size_bytes, &why);
+		pool_replica_identity(host->store)->size_bytes, &why);
 	if (rc == 0) {
 		host_message(host, link->id, &dp->wire_in.message);
 		wire_in_done(&dp->wire_in);
@@ -177,7 +178,7 @@ static void conn_frame(struct net_conn *conn, const struct frame *frame)
 	}
 	dp->frames_refused++;
 	datapath_event(dp, "peer-refused", "connection", "closed an incoming connection: %s (frame type %u)",
-	        why, frame->type);
+		why, frame->type);
 	conn->user = NULL;
 	link_free(link);
 	net_close(conn);

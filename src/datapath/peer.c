@@ -40,7 +40,7 @@ struct peer *peer_get(struct datapath *dp, const char *name, const struct net_ad
 static void timer_in_ms(struct peer *peer, uint64_t ms)
 {
 	loop_timer_set(
-	        peer->datapath->config.loop, &peer->timer, datapath_now_ns(peer->datapath) + ms * NS_PER_MS);
+		peer->datapath->config.loop, &peer->timer, datapath_now_ns(peer->datapath) + ms * NS_PER_MS);
 }
 
 static void peer_free(struct peer *peer)
@@ -137,7 +137,7 @@ static void conn_frame(struct net_conn *conn, const struct frame *frame)
 	if (rc != 0) {
 		dp->frames_refused++;
 		datapath_event(dp, "peer-refused", peer->name, "closed the connection: %s (frame type %u)",
-		        why, frame->type);
+			why, frame->type);
 		conn_close(peer);
 		return;
 	}
@@ -151,7 +151,7 @@ static void conn_frame(struct net_conn *conn, const struct frame *frame)
 			if (in->message.type == MESSAGE_APPEND_ANSWER)
 				trace_voter_answer(voter->volume, voter->index, in->message.seq, at_ns);
 			coordinator_message(
-			        voter->volume->coordinator, (int)voter->index, &in->message, at_ns);
+				voter->volume->coordinator, (int)voter->index, &in->message, at_ns);
 		}
 		volume_mark(voter->volume);
 	}

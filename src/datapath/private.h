@@ -6,8 +6,8 @@
  *       |------ host -- replica (machine), pool_replica (store)
  *       |------ link: the way back from a host to a coordinator: an incoming connection, or a local voter
  *
- * An event goes into a machine at once; a volume's effects are carried out in a deferred task of the same turn (so that
- * the front's callbacks never run inside its calls), a host's at once.
+ * An event goes into a machine at once; a volume's effects are carried out in a deferred task of the same
+ * turn (so that the front's callbacks never run inside its calls), a host's at once.
  */
 #ifndef QUOIN_DATAPATH_PRIVATE_H
 #define QUOIN_DATAPATH_PRIVATE_H
@@ -19,7 +19,8 @@
 
 /* Requests in flight of all volumes: what FUSE may have open for some 16 busy ones. */
 #define DATAPATH_MAX_OPS 4096u
-/* Reads, log reads, copies and waits that replicas have under way for coordinators: 64 of each of 16 nodes. */
+/* Reads, log reads, copies and waits that replicas have under way for coordinators: 64 of each of 16 nodes.
+ */
 #define DATAPATH_MAX_JOBS 1024u
 /* Answers that wait for room in a connection; behind that the connection is closed. */
 #define DATAPATH_MAX_HELD 256u
@@ -49,7 +50,7 @@ struct peer {
 	struct net_conn *conn; /* CONNECTING, UP */
 	struct list voters;
 	struct loop_timer
-	        timer; /* to connect again; while UP: to look for silence; without voters: to close */
+		timer; /* to connect again; while UP: to look for silence; without voters: to close */
 	uint64_t backoff_ms;
 	uint64_t up_ns;
 	uint64_t unanswered_ns; /* when the first frame since the last word was sent; 0: all is answered */
@@ -180,26 +181,32 @@ struct datapath {
 	struct table voters_by_replica, hosts_by_replica;
 	uint64_t link_id;
 
+	/* Objects of the three pools; those at or behind `cut` were never given out, and their memory never
+	 * touched. */
 	struct op *ops;
 	struct list free_ops;
+	uint32_t ops_cut;
 	struct job *jobs;
 	struct list free_jobs;
+	uint32_t jobs_cut;
 	uint32_t free_job_count;
 	struct held *held;
 	struct list free_held;
+	uint32_t held_cut;
 	struct wire_in wire_in;
 	struct wire_out wire_out;
 	uint64_t frames_refused; /* that made no sense, or had no place */
 };
 
-/* Fresh, not the turn's: leases are counted with it, and a process may have been stopped in the middle of a turn. */
+/* Fresh, not the turn's: leases are counted with it, and a process may have been stopped in the middle of a
+ * turn. */
 static inline uint64_t datapath_now_ns(const struct datapath *dp)
 {
 	return clock_now_ns(dp->config.loop->clock);
 }
 
 void datapath_event(struct datapath *dp, const char *kind, const char *subject, const char *format, ...)
-        __attribute__((format(printf, 4, 5)));
+	__attribute__((format(printf, 4, 5)));
 
 /* peer.c */
 struct peer *peer_get(struct datapath *dp, const char *name, const struct net_address *address);

@@ -1,6 +1,6 @@
 /*
- * Grains for a resync. On the wire, and between coordinator and replica, a grain's payload holds its present blocks
- * only, in order; in the store a copy is a whole grain.
+ * Grains for a resync. On the wire, and between coordinator and replica, a grain's payload holds its present
+ * blocks only, in order; in the store a copy is a whole grain.
  */
 #include "datapath/private.h"
 
@@ -19,11 +19,11 @@ static void grain_send(struct job *job, const struct message *answer)
 }
 
 /*
- * Moves the present blocks of a whole grain together; returns a buffer of its own with one reference (taking that of
- * `data` over), or NULL when none is free.
+ * Moves the present blocks of a whole grain together; returns a buffer of its own with one reference (taking
+ * that of `data` over), or NULL when none is free.
  */
 static struct buf *blocks_pack(struct datapath *dp, struct buf *data, uint16_t present, const uint32_t *crc,
-        uint32_t packed_crc[static GRAIN_BLOCKS])
+	uint32_t packed_crc[static GRAIN_BLOCKS])
 {
 	struct buf *packed = data;
 	uint32_t count = 0;
@@ -39,7 +39,7 @@ static struct buf *blocks_pack(struct datapath *dp, struct buf *data, uint16_t p
 			continue;
 		if (packed != data || count != i)
 			memcpy(packed->data + (size_t)count * BLOCK_BYTES,
-			        data->data + (size_t)i * BLOCK_BYTES, BLOCK_BYTES);
+				data->data + (size_t)i * BLOCK_BYTES, BLOCK_BYTES);
 		packed_crc[count++] = crc[i];
 	}
 	packed->len_bytes = count * BLOCK_BYTES;
@@ -64,7 +64,7 @@ static void grain_got(void *arg, int rc, struct grain_copy *copy)
 		answer.grain.zero = copy->zero;
 		if (copy->present) {
 			job->payload = blocks_pack(
-			        job->host->datapath, copy->data, copy->present, copy->crc, job->crc);
+				job->host->datapath, copy->data, copy->present, copy->crc, job->crc);
 			answer.payload = job->payload;
 			answer.crc = job->crc;
 			if (!job->payload)
@@ -179,7 +179,7 @@ static struct buf *blocks_unpack(struct job *job, struct grain_copy *copy)
 		if (!(copy->present & 1u << i))
 			continue;
 		memcpy(whole->data + (size_t)i * BLOCK_BYTES,
-		        job->payload->data + (size_t)count * BLOCK_BYTES, BLOCK_BYTES);
+			job->payload->data + (size_t)count * BLOCK_BYTES, BLOCK_BYTES);
 		copy->crc[i] = job->crc[count++];
 	}
 	return whole;

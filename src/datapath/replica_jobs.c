@@ -1,4 +1,5 @@
-/* What replicas do for coordinators besides appending: reads of data and log, and waits for what is applied. */
+/* What replicas do for coordinators besides appending: reads of data and log, and waits for what is applied.
+ */
 #include "datapath/private.h"
 
 #include <errno.h>
@@ -12,11 +13,11 @@ struct job *job_get(struct host *host, const struct replica_effect *effect, bool
 
 	if (!must && dp->free_job_count <= JOBS_RESERVE)
 		return NULL;
-	node = list_pop_front(&dp->free_jobs);
-	if (!node)
+	if (dp->free_job_count == 0)
 		return NULL;
+	node = list_pop_front(&dp->free_jobs);
+	job = node ? list_entry(node, struct job, node) : &dp->jobs[dp->jobs_cut++];
 	dp->free_job_count--;
-	job = list_entry(node, struct job, node);
 	job->host = host;
 	job->to = effect->to;
 	job->message = effect->message;

@@ -33,7 +33,7 @@ static enum replica_status status_of(const struct coordinator_voter_status *vote
 }
 
 static void voter_fill(struct voter_stats *to, const struct volume *volume, unsigned i,
-        const struct coordinator_voter_status *from)
+	const struct coordinator_voter_status *from)
 {
 	to->replica = volume->voters[i].replica;
 	snprintf(to->node, sizeof(to->node), "%s", volume->spec.voters[i].node);

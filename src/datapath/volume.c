@@ -27,14 +27,14 @@ static void volume_tick(void *arg)
 void voter_up(struct voter *voter)
 {
 	coordinator_voter_up(
-	        voter->volume->coordinator, (int)voter->index, datapath_now_ns(voter->volume->datapath));
+		voter->volume->coordinator, (int)voter->index, datapath_now_ns(voter->volume->datapath));
 	volume_mark(voter->volume);
 }
 
 void voter_down(struct voter *voter)
 {
 	coordinator_voter_down(
-	        voter->volume->coordinator, (int)voter->index, datapath_now_ns(voter->volume->datapath));
+		voter->volume->coordinator, (int)voter->index, datapath_now_ns(voter->volume->datapath));
 	volume_mark(voter->volume);
 }
 
@@ -166,7 +166,7 @@ static void volume_free(struct volume *volume)
 }
 
 int volume_attach(struct datapath *dp, const struct volume_spec *spec, const struct volume_events *events,
-        struct volume **ret_volume)
+	struct volume **ret_volume)
 {
 	struct volume *volume = calloc(1, sizeof(*volume));
 	int rc = 0;

@@ -1,4 +1,5 @@
-/* Reads that the coordinator has given to a voter: the local one through the store, a remote one by message. */
+/* Reads that the coordinator has given to a voter: the local one through the store, a remote one by message.
+ */
 #include "datapath/private.h"
 
 #include <errno.h>
@@ -41,7 +42,7 @@ static void local_start(struct volume *volume, struct op *op, uint64_t read_seq)
 
 	if (voter->host) {
 		rc = replica_may_read(
-		        voter->host->machine, volume->spec.epoch, volume->spec.session, read_seq);
+			voter->host->machine, volume->spec.epoch, volume->spec.session, read_seq);
 		host_poll(voter->host); /* what the read may see is told to the store first */
 	}
 	if (rc != 0) {
@@ -102,7 +103,7 @@ void volume_read_answer(struct voter *voter, const struct message *message)
 	struct request *request = op ? op->request : NULL;
 
 	if (!request || op_token(op) != message->token || request->volume != volume ||
-	        op->voter != (int)voter->index)
+		op->voter != (int)voter->index)
 		return; /* asked of another since, or answered */
 	if (message->rc == 0) {
 		if (message->payload->len_bytes != request->length_bytes) {

@@ -1,6 +1,7 @@
 /*
- * Requests of a front: checked, given an op and, for writes, an entry with its checksums (computed here, once), handed
- * to the coordinator, answered in a later call. Where ops, entries or buffers are short they wait.
+ * Requests of a front: checked, given an op and, for writes, an entry with its checksums (computed here,
+ * once), handed to the coordinator, answered in a later call. Where ops, entries or buffers are short they
+ * wait.
  */
 #include "datapath/private.h"
 
@@ -13,7 +14,7 @@ static bool request_is_valid(const struct volume *volume, const struct request *
 	if (request->op == REQUEST_FLUSH)
 		return true;
 	if (request->offset_bytes % BLOCK_BYTES || request->length_bytes % BLOCK_BYTES ||
-	        request->length_bytes == 0)
+		request->length_bytes == 0)
 		return false;
 	if (request->offset_bytes > size_bytes || request->length_bytes > size_bytes - request->offset_bytes)
 		return false;
@@ -58,8 +59,8 @@ static struct entry *entry_make(struct datapath *dp, const struct request *reque
 	if (!entry)
 		return NULL;
 	entry->op = request->op == REQUEST_WRITE  ? ENTRY_WRITE
-	            : request->op == REQUEST_TRIM ? ENTRY_TRIM
-	                                          : ENTRY_ZERO;
+		    : request->op == REQUEST_TRIM ? ENTRY_TRIM
+						  : ENTRY_ZERO;
 	entry->offset_bytes = request->offset_bytes;
 	entry->length_bytes = request->length_bytes;
 	entry->request_id = request->id;
@@ -77,9 +78,14 @@ static struct op *op_get(struct datapath *dp)
 	struct list *node = list_pop_front(&dp->free_ops);
 	struct op *op;
 
-	if (!node)
-		return NULL;
-	op = list_entry(node, struct op, node);
+	if (node) {
+		op = list_entry(node, struct op, node);
+	} else {
+		if (dp->ops_cut == DATAPATH_MAX_OPS)
+			return NULL;
+		op = &dp->ops[dp->ops_cut];
+		op->index = dp->ops_cut++;
+	}
 	op->operation = (struct operation){ .voter = -1 };
 	op->generation++;
 	op->reading = false;
@@ -138,7 +144,7 @@ void volume_admit(struct volume *volume)
 			request_finish(volume, request, -EIO);
 		} else if (!request_start(volume, request)) {
 			loop_timer_set(dp->config.loop, &dp->admit_timer,
-			        datapath_now_ns(dp) + ADMIT_RETRY_MS * NS_PER_MS);
+				datapath_now_ns(dp) + ADMIT_RETRY_MS * NS_PER_MS);
 			return;
 		}
 	}

@@ -36,13 +36,13 @@ static void watch_voters(struct volume *volume, const struct coordinator_status 
 	for (unsigned i = 0; i < status->voter_count; i++) {
 		const char *kind = voter_kind(&status->voters[i]);
 		const char *before =
-		        i < volume->seen.voter_count ? voter_kind(&volume->seen.voters[i]) : NULL;
+			i < volume->seen.voter_count ? voter_kind(&volume->seen.voters[i]) : NULL;
 		char replica[UUID_TEXT_LEN + 1];
 
 		if (!kind || kind == before)
 			continue;
 		datapath_event(volume->datapath, kind, volume->spec.name, "replica %s on %s",
-		        uuid_format(volume->voters[i].replica, replica), volume->spec.voters[i].node);
+			uuid_format(volume->voters[i].replica, replica), volume->spec.voters[i].node);
 	}
 }
 
@@ -52,9 +52,10 @@ void volume_watch(struct volume *volume)
 	enum volume_state state;
 
 	coordinator_status_get(volume->coordinator, datapath_now_ns(volume->datapath), &status);
-	if (!volume->detaching)
+	if (!volume->detaching && status.phase == COORDINATOR_SERVING) {
 		watch_voters(volume, &status);
-	volume->seen = status;
+		volume->seen = status;
+	}
 	state = state_of(volume, &status);
 	if (state == volume->state)
 		return;
@@ -71,6 +72,6 @@ void volume_watch(struct volume *volume)
 	if (state == VOLUME_ENDED && !volume->was_ended) {
 		volume->was_ended = true;
 		volume->events.ended(volume->events.user, volume, status.promised,
-		        status.why_ended ? status.why_ended : "ended");
+			status.why_ended ? status.why_ended : "ended");
 	}
 }

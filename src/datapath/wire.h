@@ -13,8 +13,8 @@
  *   READ           24 token u64  32 read_seq u64  40 offset u64  48 length u32  52 zero u32             = 56
  *   READ_ANSWER    24 token u64  32 rc i32  36 zero u32                                                 = 40
  *
- * All others, and an APPEND that doesn't fit, are one protobuf message (proto/wire.proto), unpacked into a bounded arena.
- * A frame's target is the replica's UUID in both directions.
+ * All others, and an APPEND that doesn't fit, are one protobuf message (proto/wire.proto), unpacked into a
+ * bounded arena. A frame's target is the replica's UUID in both directions.
  */
 #ifndef QUOIN_DATAPATH_WIRE_H
 #define QUOIN_DATAPATH_WIRE_H
@@ -54,12 +54,12 @@ struct wire_in {
 void wire_encode(const struct message *message, struct uuid target, struct wire_out *out);
 
 /*
- * Parses and checks a frame: types, counts, ranges against a volume of size_bytes (0: not known, for answers without
- * data), and the checksum of every block of the payload. -EPROTO or -EILSEQ: nonsense, ret_why says what;
- * -ENOBUFS: no entry is free. On success wire_in_done() is due.
+ * Parses and checks a frame: types, counts, ranges against a volume of size_bytes (0: not known, for answers
+ * without data), and the checksum of every block of the payload. -EPROTO or -EILSEQ: nonsense, ret_why says
+ * what; -ENOBUFS: no entry is free. On success wire_in_done() is due.
  */
 int wire_decode(struct wire_in *in, const struct frame *frame, struct entry_pool *entries,
-        uint64_t size_bytes, const char **ret_why) MUST_CHECK;
+	uint64_t size_bytes, const char **ret_why) MUST_CHECK;
 void wire_in_done(struct wire_in *in);
 
 #endif

@@ -40,7 +40,7 @@ static bool payload_is_sound(const struct frame *frame)
 	if (!frame->payload)
 		return true;
 	if (blocks == 0 || blocks > ENTRY_MAX_BLOCKS || frame->payload->len_bytes % BLOCK_BYTES ||
-	        !frame->crc)
+		!frame->crc)
 		return false;
 	if (MUTANT(skip_crc))
 		return true;
@@ -69,7 +69,7 @@ static void entry_payload_take(struct wire_in *in, const struct frame *frame)
 }
 
 static int append_decode(
-        struct reader *r, struct wire_in *in, const struct frame *frame, struct entry_pool *entries)
+	struct reader *r, struct wire_in *in, const struct frame *frame, struct entry_pool *entries)
 {
 	struct message *m = &in->message;
 	struct entry *entry = entry_get(entries);
@@ -198,7 +198,7 @@ static int rows_take(struct wire_in *in, const Quoin__Wire__Message *from)
 		in->rows[i].epoch = epoch_take(from->rows[i]->epoch);
 		in->rows[i].first_seq = from->rows[i]->first_seq;
 		if (i > 0 && (epoch_compare(in->rows[i - 1].epoch, in->rows[i].epoch) >= 0 ||
-		                     in->rows[i - 1].first_seq > in->rows[i].first_seq))
+				     in->rows[i - 1].first_seq > in->rows[i].first_seq))
 			return -EPROTO;
 	}
 	in->message.rows = in->rows;
@@ -223,7 +223,7 @@ static int grain_take(struct message *m, const Quoin__Wire__Grain *from)
 }
 
 static int entry_take(struct wire_in *in, const Quoin__Wire__Entry *from, const struct frame *frame,
-        struct entry_pool *entries)
+	struct entry_pool *entries)
 {
 	struct entry *entry;
 
@@ -320,7 +320,7 @@ static bool grain_is_valid(const struct message *m, const struct frame *frame, u
 	uint32_t blocks = (uint32_t)__builtin_popcount(grain->present);
 
 	if (m->type == MESSAGE_GRAIN_READ || m->type == MESSAGE_GRAIN_WRITTEN ||
-	        (m->type == MESSAGE_GRAIN_ANSWER && m->rc))
+		(m->type == MESSAGE_GRAIN_ANSWER && m->rc))
 		return !frame->payload;
 	if (grain->from > grain->index || grain->index > grains || (grain->found && grain->index == grains))
 		return false;
@@ -357,7 +357,7 @@ static const char *message_complaint(const struct message *m, const struct frame
 }
 
 int wire_decode(struct wire_in *in, const struct frame *frame, struct entry_pool *entries,
-        uint64_t size_bytes, const char **ret_why)
+	uint64_t size_bytes, const char **ret_why)
 {
 	int rc;
 

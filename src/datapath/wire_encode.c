@@ -106,7 +106,7 @@ static Quoin__Wire__Epoch *epoch_fill(Quoin__Wire__Epoch *to, struct epoch epoch
 }
 
 static Quoin__Wire__Position *position_fill(
-        Quoin__Wire__Position *to, Quoin__Wire__Epoch *epoch, struct position position)
+	Quoin__Wire__Position *to, Quoin__Wire__Epoch *epoch, struct position position)
 {
 	quoin__wire__position__init(to);
 	to->epoch = epoch_fill(epoch, position.epoch);
@@ -201,7 +201,7 @@ static size_t cold_encode(uint8_t body[static WIRE_BODY_MAX], const struct messa
 	flags_fill(&to, m);
 	rows_fill(&p, &to, m);
 	if (m->type == MESSAGE_GRAIN_READ || m->type == MESSAGE_GRAIN_ANSWER ||
-	        m->type == MESSAGE_GRAIN_WRITE || m->type == MESSAGE_GRAIN_WRITTEN)
+		m->type == MESSAGE_GRAIN_WRITE || m->type == MESSAGE_GRAIN_WRITTEN)
 		to.grain = grain_fill(&p, &m->grain);
 	if (m->entry)
 		to.entry = entry_fill(&p, m->entry);

@@ -33,7 +33,7 @@ int coordinator_new(
 	list_init(&co->reads_sent);
 	list_init(&co->answered);
 	for (unsigned i = 0; i < config->voter_count; i++)
-		co->voters[i].source = -1;
+		co->voters[i].source = co->voters[i].sync.source = -1;
 	*ret_coordinator = co;
 	return 0;
 }
@@ -138,7 +138,7 @@ void voter_reset(struct coordinator *co, int i)
 	v->source = -1;
 	v->retry_ns = 0;
 	buf_put(v->sync.data);
-	v->sync = (struct voter_sync){ .cursor = 0 };
+	v->sync = (struct voter_sync){ .source = -1 };
 	v->due = 0;
 	v->unacked_bytes = 0;
 	v->promised = v->promised && v->stage != VOTER_REFUSED;
@@ -146,16 +146,19 @@ void voter_reset(struct coordinator *co, int i)
 	for (unsigned t = 0; t < co->config.voter_count; t++) {
 		struct voter *target = &co->voters[t];
 
-		if (target->source != i || (int)t == i)
+		if ((int)t == i)
 			continue;
-		target->source = -1;
-		if (target->fetching) {
+		if (target->source == i) {
+			target->source = -1;
 			target->fetching = false;
-			target->due |= DUE_LOG_READ;
+			target->due &= ~(uint32_t)DUE_LOG_READ;
 		}
-		if (target->stage == VOTER_SYNCING && !target->sync.data)
-			target->due |= DUE_GRAIN_READ;
-		target->token = 0;
+		if (target->sync.source == i) {
+			target->sync.source = -1;
+			target->sync.token = 0;
+			target->due &= ~(uint32_t)DUE_GRAIN_READ;
+			target->retry_ns = co->now_ns + RETRY_NS;
+		}
 	}
 }
 

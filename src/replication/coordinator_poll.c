@@ -11,6 +11,17 @@ static void fill(struct coordinator *co, int i, struct coordinator_effect *effec
 	effect->message.attempt = co->voters[i].attempt;
 }
 
+/* For a remote voter; the driver adds its token. */
+static void fill_read(struct coordinator *co, struct coordinator_effect *effect)
+{
+	fill(co, effect->voter, effect);
+	effect->type = COORDINATOR_READ;
+	effect->message.type = MESSAGE_READ;
+	effect->message.seq = effect->read_seq;
+	effect->message.offset_bytes = effect->operation->offset_bytes;
+	effect->message.length_bytes = effect->operation->length_bytes;
+}
+
 /* Things with a clock in them renew the lease, and tell how far the log is committed. */
 static void fill_clock(struct coordinator *co, int i, struct message *m)
 {
@@ -78,9 +89,7 @@ static bool poll_source(struct coordinator *co, int i, struct coordinator_effect
 	for (unsigned t = 0; t < co->config.voter_count; t++) {
 		struct voter *target = &co->voters[t];
 
-		if (target->source != i)
-			continue;
-		if (target->due & DUE_LOG_READ) {
+		if (target->source == i && target->due & DUE_LOG_READ) {
 			target->due &= ~(uint32_t)DUE_LOG_READ;
 			fill(co, i, effect);
 			effect->message.type = MESSAGE_LOG_READ;
@@ -88,7 +97,7 @@ static bool poll_source(struct coordinator *co, int i, struct coordinator_effect
 			effect->message.token = target->token;
 			return true;
 		}
-		if (target->due & DUE_GRAIN_READ) {
+		if (target->sync.source == i && target->due & DUE_GRAIN_READ) {
 			target->due &= ~(uint32_t)DUE_GRAIN_READ;
 			fill(co, i, effect);
 			coordinator_sync_message(co, (int)t, DUE_GRAIN_READ, &effect->message);
@@ -172,6 +181,7 @@ bool coordinator_poll(struct coordinator *co, uint64_t now_ns, struct coordinato
 		}
 	}
 	if (coordinator_next_read(co, &effect)) {
+		fill_read(co, &effect);
 		*ret_effect = effect;
 		return true;
 	}
@@ -204,11 +214,14 @@ static void take_back(struct coordinator *co, int i, const struct message *m)
 			v->due |= DUE_HEARTBEAT;
 		break;
 	case MESSAGE_LOG_READ:
-	case MESSAGE_GRAIN_READ:
 		for (unsigned t = 0; t < co->config.voter_count; t++)
 			if (co->voters[t].source == i && co->voters[t].token == m->token)
-				co->voters[t].due |=
-					m->type == MESSAGE_LOG_READ ? DUE_LOG_READ : DUE_GRAIN_READ;
+				co->voters[t].due |= DUE_LOG_READ;
+		break;
+	case MESSAGE_GRAIN_READ:
+		for (unsigned t = 0; t < co->config.voter_count; t++)
+			if (co->voters[t].sync.source == i && co->voters[t].sync.token == m->token)
+				co->voters[t].due |= DUE_GRAIN_READ;
 		break;
 	case MESSAGE_SYNC_START:
 		v->due |= DUE_SYNC_START;

@@ -44,7 +44,7 @@ enum voter_due {
 	DUE_LOG_READ = 1 << 3, /* to voter->source: the entry that this voter needs next */
 	DUE_SYNC_START = 1 << 4,
 	DUE_SYNC_WINDOW = 1 << 5,
-	DUE_GRAIN_READ = 1 << 6, /* to voter->source */
+	DUE_GRAIN_READ = 1 << 6, /* to voter->sync.source */
 	DUE_GRAIN_WRITE = 1 << 7,
 	DUE_SYNC_FINISH = 1 << 8,
 	DUE_RELEASE = 1 << 9,
@@ -58,6 +58,9 @@ struct voter_sync {
 	uint64_t min_seq;    /* sources must have applied the entries that were sent before the window */
 	uint64_t newest_seq; /* greatest q of a copy */
 	uint64_t copied_grains;
+	/* Its own, beside those of the log: entries are fetched for a voter that is copied to, too. */
+	int source;	/* of the copy that is asked for; -1: none */
+	uint64_t token; /* of the copy under way; 0: one is to be asked for */
 	struct message_grain grain; /* the copy in hand */
 	struct buf *data;
 	uint32_t crc[GRAIN_BLOCKS];

@@ -64,7 +64,8 @@ static void start(struct coordinator *co, int i)
 
 	buf_put(v->sync.data);
 	v->sync = (struct voter_sync){ .base = { epochs_at(co->rows, co->row_count, co->commit_seq),
-					       co->commit_seq } };
+					       co->commit_seq },
+		.source = -1 };
 	v->incomplete = true;
 	v->stage = VOTER_SYNC_STARTING;
 	v->asked_ns = co->now_ns;
@@ -93,12 +94,13 @@ static void ask_source(struct coordinator *co, int i)
 {
 	struct voter *v = &co->voters[i];
 
-	v->source = coordinator_source(co, i, v->sync.min_seq, 0);
-	if (v->source < 0) {
+	v->sync.token = 0;
+	v->sync.source = coordinator_source(co, i, v->sync.min_seq, 0);
+	if (v->sync.source < 0) {
 		v->retry_ns = co->now_ns + RETRY_NS;
 		return;
 	}
-	v->token = co->token++;
+	v->sync.token = co->token++;
 	v->due |= DUE_GRAIN_READ;
 	co->again = true;
 }
@@ -106,7 +108,6 @@ static void ask_source(struct coordinator *co, int i)
 void coordinator_sync_step(struct coordinator *co, int i)
 {
 	struct voter *v = &co->voters[i];
-	bool asked = (v->due & (DUE_SYNC_WINDOW | DUE_GRAIN_READ | DUE_GRAIN_WRITE)) != 0;
 
 	if (v->stage == VOTER_SYNC_WAIT) {
 		if (is_permitted(co, i))
@@ -114,15 +115,10 @@ void coordinator_sync_step(struct coordinator *co, int i)
 		else if (v->retry_ns <= co->now_ns)
 			v->retry_ns = co->now_ns + RETRY_NS;
 	}
-	if (v->stage != VOTER_SYNCING)
-		return;
 	/* A source that has gone away is replaced. */
-	if (v->source < 0 && v->retry_ns <= co->now_ns && !v->sync.data &&
-		(!asked || (v->due & DUE_GRAIN_READ) != 0)) {
-		v->due &= ~(uint32_t)DUE_GRAIN_READ;
-		if (v->token == 0)
-			ask_source(co, i);
-	}
+	if (v->stage == VOTER_SYNCING && v->sync.token == 0 && (v->due & DUE_SYNC_WINDOW) == 0 &&
+		v->retry_ns <= co->now_ns)
+		ask_source(co, i);
 }
 
 void coordinator_recv_sync_started(struct coordinator *co, int i, const struct message *m)
@@ -138,7 +134,6 @@ void coordinator_recv_sync_started(struct coordinator *co, int i, const struct m
 	v->durable_seq = v->sync.base.seq;
 	v->next_seq = v->sync.base.seq + 1;
 	v->unacked_bytes = 0;
-	v->token = UINT64_MAX;
 	next_window(co, i);
 }
 
@@ -147,12 +142,12 @@ void coordinator_recv_grain_answer(struct coordinator *co, int i, const struct m
 	for (unsigned t = 0; t < co->config.voter_count; t++) {
 		struct voter *v = &co->voters[t];
 
-		if (v->stage != VOTER_SYNCING || v->source != i || v->token != m->token ||
+		if (v->stage != VOTER_SYNCING || v->sync.source != i || v->sync.token != m->token ||
 			(v->due & DUE_GRAIN_READ) != 0)
 			continue;
-		v->source = -1;
+		v->sync.source = -1;
 		if (m->rc != 0) {
-			v->token = 0;
+			v->sync.token = 0;
 			v->retry_ns = co->now_ns + RETRY_NS;
 			return;
 		}
@@ -160,7 +155,7 @@ void coordinator_recv_grain_answer(struct coordinator *co, int i, const struct m
 			m->grain.index > v->sync.window_end || m->grain.index < v->sync.cursor ||
 			(m->grain.found && m->grain.index >= v->sync.window_end)) {
 			co->dropped++;
-			v->token = 0;
+			v->sync.token = 0;
 			v->retry_ns = co->now_ns + RETRY_NS;
 			return;
 		}
@@ -182,14 +177,14 @@ void coordinator_recv_grain_written(struct coordinator *co, int i, const struct 
 {
 	struct voter *v = &co->voters[i];
 
-	if (v->stage != VOTER_SYNCING || m->token != v->token || (v->due & DUE_GRAIN_WRITE) != 0) {
+	if (v->stage != VOTER_SYNCING || m->token != v->sync.token || (v->due & DUE_GRAIN_WRITE) != 0) {
 		co->dropped++;
 		return;
 	}
 	buf_put(v->sync.data);
 	v->sync.data = NULL;
 	if (m->rc != 0) {
-		v->token = 0;
+		v->sync.token = 0;
 		v->retry_ns = co->now_ns + RETRY_NS; /* asked again, from the same cursor */
 		return;
 	}
@@ -200,8 +195,6 @@ void coordinator_recv_grain_written(struct coordinator *co, int i, const struct 
 		next_window(co, i);
 	else
 		ask_source(co, i);
-	if (v->source < 0 && v->retry_ns > co->now_ns)
-		v->token = 0;
 }
 
 void coordinator_recv_sync_finished(struct coordinator *co, int i, const struct message *m)
@@ -246,18 +239,16 @@ void coordinator_sync_message(struct coordinator *co, int i, enum voter_due due,
 		v->sync.min_seq = v->next_seq - 1;
 		ASSERT(v->sync.min_seq <= co->commit_seq);
 		ask_source(co, i);
-		if (v->source < 0)
-			v->token = 0;
 		break;
 	case DUE_GRAIN_READ:
 		m->type = MESSAGE_GRAIN_READ;
-		m->token = v->token;
+		m->token = v->sync.token;
 		m->seq = v->sync.min_seq;
 		m->grain = (struct message_grain){ .from = v->sync.cursor, .index = v->sync.window_end };
 		break;
 	case DUE_GRAIN_WRITE:
 		m->type = MESSAGE_GRAIN_WRITE;
-		m->token = v->token;
+		m->token = v->sync.token;
 		m->grain = v->sync.grain;
 		m->payload = v->sync.data;
 		m->crc = v->sync.crc;

@@ -75,7 +75,7 @@ enum coordinator_effect_type {
 struct coordinator_effect {
 	enum coordinator_effect_type type;
 	int voter;
-	struct message message;	     /* SEND */
+	struct message message;	     /* SEND; READ of a remote voter, but for the driver's token */
 	struct operation *operation; /* READ, ANSWER */
 	uint64_t read_seq;	     /* READ */
 	int rc;			     /* ANSWER */

@@ -1,12 +1,14 @@
 /*
- * The history of every block as its clients saw it, and the checker: is there one order of all writes and reads of the block
- * that respects what happened before what, in which each read returns the write before it? A write that was never
- * acknowledged may take effect once, at any time after it was asked, or never; but it never flips back.
+ * The history of every block as its clients saw it, and the checker: is there one order of all writes and
+ * reads of the block that respects what happened before what, in which each read returns the write before it?
+ * A write that was never acknowledged may take effect once, at any time after it was asked, or never; but it
+ * never flips back.
  *
- * Each write's blocks hold its number, so every value is written once, except zeroes (trims, and the beginning). For values
- * written once the question is easy (Gibbons and Korach, "Testing shared memories", 1997): the time in which a value is
- * certainly there (from the end of its first operation to the beginning of its last) must not overlap that of another
- * value, nor contain all of another value's operations. Zeroes are checked by what must have overwritten them.
+ * Each write's blocks hold its number, so every value is written once, except zeroes (trims, and the
+ * beginning). For values written once the question is easy (Gibbons and Korach, "Testing shared memories",
+ * 1997): the time in which a value is certainly there (from the end of its first operation to the beginning
+ * of its last) must not overlap that of another value, nor contain all of another value's operations. Zeroes
+ * are checked by what must have overwritten them.
  */
 #ifndef QUOIN_TESTS_SIM_HISTORY_H
 #define QUOIN_TESTS_SIM_HISTORY_H

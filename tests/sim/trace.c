@@ -20,17 +20,19 @@ static void stamp(const struct trace *trace)
 	printf("%4" PRIu64 ".%09" PRIu64 " ", trace->sim->now_ns / NS_PER_S, trace->sim->now_ns % NS_PER_S);
 }
 
-void trace_event(struct trace *trace, const char *what, uint64_t a, uint64_t b, uint64_t c)
+void trace_hash(struct trace *trace, const char *what, uint64_t a, uint64_t b, uint64_t c)
 {
 	trace->events++;
 	trace->hash = hash_mix(trace->hash, trace->sim->now_ns);
 	for (const char *at = what; *at; at++)
 		trace->hash = hash_mix(trace->hash, (uint64_t)*at);
 	trace->hash = hash_mix(hash_mix(hash_mix(trace->hash, a), b), c);
-	if (!trace->print)
-		return;
-	stamp(trace);
-	printf("%s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", what, a, b, c);
+}
+
+void trace_event(struct trace *trace, const char *what, uint64_t a, uint64_t b, uint64_t c)
+{
+	trace_hash(trace, what, a, b, c);
+	trace_words(trace, "%s %" PRIu64 " %" PRIu64 " %" PRIu64, what, a, b, c);
 }
 
 void trace_words(struct trace *trace, const char *format, ...)

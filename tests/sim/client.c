@@ -1,0 +1,137 @@
+/* The applications on a node where the volume is attached: reads, writes and trims of a few blocks that all
+ * fight for. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/cluster.h"
+
+static void schedule(struct attached *a)
+{
+	struct cluster *c = a->node->cluster;
+
+	if (a->think.heap_index == 0)
+		sim_event_set(&c->sim, &a->think,
+			c->sim.now_ns + random_below(&c->random, 2 * c->plan.think_ns + 1));
+}
+
+static void choose_blocks(struct cluster *c, struct client_op *op)
+{
+	uint64_t kind = random_below(&c->random, 16);
+
+	op->count = (uint32_t)(kind < 12 ? 1 : kind < 15 ? 1 + random_below(&c->random, 8) : GRAIN_BLOCKS);
+	if (op->count > c->plan.hot_blocks)
+		op->count = c->plan.hot_blocks;
+	op->first = (uint32_t)random_below(&c->random, c->plan.hot_blocks - op->count + 1);
+	if (op->count == GRAIN_BLOCKS)
+		op->first -= op->first % GRAIN_BLOCKS;
+}
+
+static void done(struct request *request, int rc)
+{
+	struct client_op *op = container_of(request, struct client_op, request);
+	struct attached *a = op->attached;
+	struct cluster *c = a->node->cluster;
+	char text[400];
+
+	trace_event(&c->trace, op->is_read ? "read-done" : "write-done", a->node->index, op->first,
+		(uint64_t)(uint32_t)-rc);
+	if (rc == 0)
+		c->answered++;
+	else
+		c->failed++;
+	if (rc == -EINVAL)
+		cluster_violation(c, "node %u: a good request was answered with EINVAL", a->node->index);
+	if (rc == 0 && !op->is_read)
+		history_acknowledged(c->history, op->write);
+	if (rc == 0 && op->is_read &&
+		!history_read(
+			c->history, op->began, op->first, op->count, request->data->data, text, sizeof(text)))
+		cluster_violation(c, "%s", text);
+	buf_put(request->data);
+	request->data = NULL;
+	a->in_flight--;
+	list_push_back(&a->idle, &op->node);
+	schedule(a);
+}
+
+static void choose_kind(struct cluster *c, struct client_op *op)
+{
+	uint64_t kind = random_below(&c->random, 100);
+
+	op->request = (struct request){ .op = REQUEST_READ };
+	if (kind < c->plan.write_percent)
+		op->request.op = REQUEST_WRITE;
+	else if (kind < c->plan.write_percent + c->plan.trim_percent)
+		op->request.op = random_chance(&c->random, 1, 2) ? REQUEST_TRIM : REQUEST_ZERO;
+	op->is_read = op->request.op == REQUEST_READ;
+	op->write = 0;
+}
+
+static void issue(struct attached *a, struct client_op *op)
+{
+	struct cluster *c = a->node->cluster;
+	struct request *r = &op->request;
+
+	choose_blocks(c, op);
+	choose_kind(c, op);
+	if (r->op == REQUEST_READ || r->op == REQUEST_WRITE) {
+		r->data = buf_get(a->node->process->bufs, op->count * BLOCK_BYTES);
+		if (!r->data) {
+			list_push_back(&a->idle, &op->node);
+			return;
+		}
+	}
+	r->offset_bytes = (uint64_t)op->first * BLOCK_BYTES;
+	r->length_bytes = (uint64_t)op->count * BLOCK_BYTES;
+	r->id = ++a->request_id;
+	r->done = done;
+	op->attached = a;
+	if (op->is_read)
+		op->began = history_stamp(c->history);
+	else
+		op->write = history_write(c->history, op->first, op->count, r->op != REQUEST_WRITE);
+	for (uint32_t i = 0; r->op == REQUEST_WRITE && i < op->count; i++)
+		history_fill(op->write, op->first + i, r->data->data + (size_t)i * BLOCK_BYTES);
+	trace_event(&c->trace, op->is_read ? "read" : "write", a->node->index, op->first,
+		(uint64_t)op->count << 32 | op->write);
+	a->in_flight++;
+	c->operations++;
+	volume_submit(a->volume, r);
+}
+
+static void think(struct sim_event *event)
+{
+	struct attached *a = event->arg;
+	struct cluster *c = a->node->cluster;
+	struct list *node;
+
+	if (c->phase != CLUSTER_RUNNING || c->operations >= c->plan.operations || a->ended || a->detaching)
+		return;
+	if (loop_sim_is_paused(&c->sim, a->node->index)) {
+		schedule(a);
+		return;
+	}
+	node = list_pop_front(&a->idle);
+	if (!node)
+		return; /* the next answer goes on */
+	issue(a, list_entry(node, struct client_op, node));
+	loop_sim_kick(&c->sim, a->node->index);
+	schedule(a);
+}
+
+void client_start(struct attached *a)
+{
+	struct cluster *c = a->node->cluster;
+
+	list_init(&a->idle);
+	for (uint32_t i = 0; i < c->plan.clients; i++)
+		list_push_back(&a->idle, &a->ops[i].node);
+	a->think = (struct sim_event){ .fn = think, .arg = a };
+	schedule(a);
+}
+
+void client_stop(struct attached *a)
+{
+	sim_event_cancel(&a->node->cluster->sim, &a->think);
+}

@@ -1,0 +1,151 @@
+/* One seed from beginning to end. */
+#include "sim/cluster.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define START_LIMIT_NS    (60 * NS_PER_S)
+#define CONVERGE_LIMIT_NS (180 * NS_PER_S)
+/* Leases of 3 s at 4 % drift, back-off of 2 s, a detach that waits 10 s: what the slowest way to the next
+ * step takes. */
+#define STEPS_LIMIT UINT64_C(20000000)
+
+void cluster_violation(struct cluster *c, const char *format, ...)
+{
+	va_list args;
+
+	if (c->violation[0])
+		return; /* the first one counts */
+	va_start(args, format);
+	vsnprintf(c->violation, sizeof(c->violation), format, args);
+	va_end(args);
+	trace_words(&c->trace, "VIOLATION %s", c->violation);
+}
+
+static void delivered(void *arg, unsigned from, unsigned to, const struct frame *frame)
+{
+	struct cluster *c = arg;
+
+	trace_frame(&c->trace, from, to, frame);
+}
+
+static void cluster_init(struct cluster *c, uint64_t seed, bool liveness, bool print)
+{
+	memset(c, 0, sizeof(*c));
+	plan_make(&c->plan, seed, liveness);
+	random_init(&c->random, seed);
+	loop_sim_init(&c->sim);
+	trace_init(&c->trace, &c->sim, print);
+	c->liveness = liveness;
+	c->plan.net.delivered = delivered;
+	c->plan.net.arg = c;
+	ASSERT(net_sim_new(&c->sim, random_u64(&c->random), &c->plan.net, &c->net) == 0);
+	c->history = history_new(SIM_VOLUME_BYTES / BLOCK_BYTES);
+	c->volume = uuid_random(&c->random);
+	c->group = uuid_random(&c->random);
+	c->cluster = uuid_random(&c->random);
+	for (unsigned i = 0; i < c->plan.nodes; i++) {
+		struct node *node = &c->nodes[i];
+		int64_t drift = c->plan.drift_ppm
+					? (int64_t)random_below(&c->random, 2 * (uint64_t)c->plan.drift_ppm) -
+						  c->plan.drift_ppm
+					: 0;
+
+		node->cluster = c;
+		node->index = i;
+		snprintf(node->name, sizeof(node->name), "n%u", i);
+		loop_sim_clock(&c->sim, i, random_below(&c->random, 1000 * NS_PER_S), drift);
+		node->disk = disk_new(SIM_DISK_BYTES, random_u64(&c->random));
+		disk_latency(node->disk, c->plan.disk_ns);
+		node->pool = uuid_random(&c->random);
+		if (i < c->plan.voters)
+			node->replica = uuid_random(&c->random);
+	}
+}
+
+/* Runs until `fn` says so (true), the limit is reached (false) or something is violated (false). */
+static bool run_until(struct cluster *c, uint64_t limit_ns, bool (*fn)(struct cluster *c))
+{
+	uint64_t end_ns = c->sim.now_ns + limit_ns;
+
+	for (uint64_t steps = 0; steps < STEPS_LIMIT && !c->violation[0]; steps++) {
+		if (fn && steps % 8 == 0 && fn(c))
+			return true;
+		if (!loop_sim_step(&c->sim, end_ns))
+			return false;
+	}
+	if (!c->violation[0])
+		cluster_violation(c, "it runs in circles: %llu steps", (unsigned long long)STEPS_LIMIT);
+	return false;
+}
+
+static bool is_ready(struct cluster *c)
+{
+	const struct attached *a = attached_current(c);
+
+	return a && a->ready;
+}
+
+static bool is_worked_off(struct cluster *c)
+{
+	return c->operations >= c->plan.operations;
+}
+
+static bool is_converged(struct cluster *c)
+{
+	return cluster_converged(c) == 1;
+}
+
+static void converge(struct cluster *c)
+{
+	c->phase = CLUSTER_CONVERGING;
+	faults_stop(c);
+	trace_event(&c->trace, "faults-stop", 0, 0, 0);
+	if (!run_until(c, CONVERGE_LIMIT_NS, is_converged)) {
+		if (!c->violation[0] && c->liveness)
+			cluster_unconverged(c);
+		return;
+	}
+	run_until(c, 2 * NS_PER_S, NULL);
+	if (c->violation[0])
+		return;
+	c->phase = CLUSTER_COMPARING;
+	if (cluster_read_all(c) && run_until(c, 30 * NS_PER_S, cluster_all_read))
+		cluster_compare(c);
+	else if (!c->violation[0] && c->liveness)
+		cluster_violation(c, "the last reads were not answered");
+}
+
+void cluster_run(uint64_t seed, bool liveness, bool print, struct seed_result *ret_result)
+{
+	struct cluster *c = malloc(sizeof(*c));
+
+	ASSERT(c);
+	cluster_init(c, seed, liveness, print);
+	control_start(c);
+	if (!run_until(c, START_LIMIT_NS, is_ready) && !c->violation[0])
+		cluster_violation(c, "the volume was not served within a minute, without any fault");
+	c->phase = CLUSTER_RUNNING;
+	faults_start(c);
+	run_until(c, c->plan.longest_ns, is_worked_off);
+	if (!c->violation[0])
+		converge(c);
+	c->phase = CLUSTER_DONE;
+	if (!c->violation[0]) {
+		char text[400];
+
+		if (!history_check(c->history, text, sizeof(text)))
+			cluster_violation(c, "%s", text);
+	}
+	*ret_result = (struct seed_result){
+		.hash = c->trace.hash,
+		.simulated_ns = c->sim.now_ns,
+		.operations = c->operations,
+		.answered = c->answered,
+		.reads = history_reads(c->history),
+		.events = c->trace.events,
+	};
+	snprintf(ret_result->violation, sizeof(ret_result->violation), "%s", c->violation);
+}

@@ -1,0 +1,170 @@
+/*
+ * A whole cluster in one process: nodes with the real loop core, store, replication and datapath on simulated
+ * disks, network and clocks; one volume; its attach record; clients on every node where it is attached;
+ * faults. One seed decides all.
+ */
+#ifndef QUOIN_TESTS_SIM_CLUSTER_H
+#define QUOIN_TESTS_SIM_CLUSTER_H
+
+#include "datapath/datapath.h"
+#include "lib/loop_sim.h"
+#include "lib/net_sim.h"
+#include "sim/disk.h"
+#include "sim/history.h"
+#include "sim/trace.h"
+
+#define SIM_MAX_ATTACHED                                                                                     \
+	4u /* volume handles of one node: the present one, and older ones that don't know yet */
+#define SIM_MAX_CLIENT_OPS 8u
+#define SIM_VOLUME_BYTES   (UINT64_C(32) << 20)
+#define SIM_OPERATIONS     2000u
+#define SIM_DISK_BYTES     (UINT64_C(1) << 30)
+#define SIM_JOURNAL_BYTES  (UINT64_C(4) << 20)
+#define SIM_BUF_BYTES      (UINT64_C(48) << 20)
+
+struct cluster;
+struct node;
+
+/* What the seed has chosen: which faults there are, how often, how fast everything is. Times in ns between
+ * two, 0: never. */
+struct plan {
+	unsigned nodes, voters;
+	uint32_t hot_blocks;
+	uint32_t clients; /* requests in flight of one attachment */
+	uint64_t think_ns;
+	uint64_t operations; /* of all clients */
+	uint64_t longest_ns;
+	unsigned write_percent, trim_percent;
+	bool reads_quorum;
+	uint64_t disk_ns;
+	uint64_t crash_ns, down_ns;
+	bool power_loss;
+	uint64_t reset_ns, corrupt_ns;
+	uint64_t cut_ns, cut_for_ns;
+	uint64_t slow_ns, slow_for_ns, slow_disk_ns;
+	uint64_t pause_ns, pause_for_ns;
+	uint64_t rot_ns;
+	int rot_node;
+	uint64_t move_ns;
+	uint64_t reopen_ns;
+	int64_t drift_ppm;
+	struct net_sim_options net;
+};
+
+/* One request in flight. */
+struct client_op {
+	struct list node;
+	struct request request;
+	struct attached *attached;
+	bool is_read;
+	uint32_t first, count;
+	uint32_t write; /* number in the history */
+	uint64_t began; /* stamp of a read */
+};
+
+/* A volume handle on a node, with its client. */
+struct attached {
+	struct node *node;
+	struct volume *volume;
+	uint64_t number;
+	bool ready, ended, detaching;
+	uint32_t in_flight;
+	struct list idle;
+	struct client_op ops[SIM_MAX_CLIENT_OPS];
+	struct sim_event think;
+	uint64_t request_id;
+	struct epoch promised;
+};
+
+/* Everything that dies with the node's process. Its memory is never freed: a seed is a process of its own. */
+struct process {
+	struct loop loop;
+	struct buf_pool *bufs;
+	struct entry_pool *entries;
+	struct net *net;
+	struct datapath *datapath;
+	struct pool *pool;
+	bool is_open, reopening;
+	struct attached *handles[SIM_MAX_ATTACHED];
+};
+
+struct node {
+	struct cluster *cluster;
+	unsigned index;
+	char name[16];
+	struct disk *disk;
+	bool formatted, created;
+	struct process *process; /* NULL: it is down */
+	uint64_t restart_ns;
+	struct uuid pool, replica; /* replica: none where it has no voter */
+};
+
+/* What the kvdb says. */
+struct record {
+	uint64_t number;
+	unsigned holder;
+	struct uuid attachment;
+};
+
+enum cluster_phase { CLUSTER_STARTING, CLUSTER_RUNNING, CLUSTER_CONVERGING, CLUSTER_COMPARING, CLUSTER_DONE };
+
+struct cluster {
+	struct loop_sim sim;
+	struct trace trace;
+	struct random random;
+	struct plan plan;
+	struct net_sim *net;
+	struct node nodes[SIM_MAX_NODES];
+	struct record record;
+	struct history *history;
+	enum cluster_phase phase;
+	bool liveness;
+	uint64_t operations; /* begun */
+	uint64_t answered, failed;
+	uint64_t pending; /* of live handles */
+	struct uuid volume, group, cluster;
+	char violation[512]; /* empty: none */
+	struct sim_event control;
+	struct sim_event faults[16];
+};
+
+/* plan.c */
+void plan_make(struct plan *plan, uint64_t seed, bool liveness);
+/* node.c */
+void node_start(struct node *node);
+void node_crash(struct node *node, bool power);
+void node_reopen_pool(struct node *node);
+bool node_is_up(const struct node *node);
+/* attach.c: what agents do with the record */
+void control_start(struct cluster *c);
+void attach_move(struct cluster *c, unsigned holder);
+struct attached *attached_current(struct cluster *c);
+/* client.c */
+void client_start(struct attached *attached);
+void client_stop(struct attached *attached);
+/* faults.c */
+void faults_start(struct cluster *c);
+void faults_stop(struct cluster *c);
+/* converge.c: everything answered, all replicas complete and the same; 0: not yet, 1: yes */
+int cluster_converged(struct cluster *c);
+bool cluster_compare(struct cluster *c);
+/* Says why not. */
+void cluster_unconverged(struct cluster *c);
+/* Reads every block once more through the volume. */
+bool cluster_read_all(struct cluster *c);
+bool cluster_all_read(struct cluster *c);
+
+/* cluster.c */
+void cluster_violation(struct cluster *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+struct seed_result {
+	uint64_t hash;
+	uint64_t simulated_ns;
+	uint64_t operations, answered, reads, events;
+	char violation[512];
+};
+
+/* Runs one seed to its end. */
+void cluster_run(uint64_t seed, bool liveness, bool print, struct seed_result *ret_result);
+
+#endif

@@ -1,0 +1,27 @@
+/* A node's disk: what is on it outlives the node's crashes. Behind it stands the simulated device of
+ * tests/lib. */
+#ifndef QUOIN_TESTS_SIM_DISK_H
+#define QUOIN_TESTS_SIM_DISK_H
+
+#include "base/base.h"
+#include "loop/loop.h"
+#include "store/device.h"
+
+struct disk;
+
+struct disk *disk_new(uint64_t size_bytes, uint64_t seed);
+void disk_free(struct disk *disk);
+/* The node that starts opens it; pool_open() and pool_format() take the device over. */
+struct device *disk_open(struct disk *disk, struct loop *loop);
+/*
+ * The node's process has died: nothing of it is told anything any more. With `power`, what was not flushed is
+ * lost in part (any subset of sectors, the last ones torn); without, what was submitted stays in the device's
+ * cache.
+ */
+void disk_crash(struct disk *disk, bool power);
+/* How long operations take from now on, at random up to twice as long. */
+void disk_latency(struct disk *disk, uint64_t ns);
+/* Flips a bit in what lies at or behind `from_bytes` and was written. False where there is nothing. */
+bool disk_rot(struct disk *disk, uint64_t from_bytes, struct random *random);
+
+#endif

@@ -1,0 +1,174 @@
+/* What goes wrong, each fault on its own clock. */
+#include "sim/cluster.h"
+
+static unsigned any_node(struct cluster *c)
+{
+	return (unsigned)random_below(&c->random, c->plan.nodes);
+}
+
+static uint64_t around(struct cluster *c, uint64_t mean_ns)
+{
+	return random_below(&c->random, 2 * mean_ns + 1);
+}
+
+static void fault_crash(struct cluster *c)
+{
+	struct node *node = &c->nodes[any_node(c)];
+
+	if (!node->process)
+		return;
+	node_crash(node, c->plan.power_loss && random_chance(&c->random, 2, 3));
+	node->restart_ns = c->sim.now_ns + around(c, c->plan.down_ns);
+}
+
+static void fault_reset(struct cluster *c)
+{
+	if (net_sim_reset_one(c->net))
+		trace_event(&c->trace, "reset", 0, 0, 0);
+}
+
+static void fault_corrupt(struct cluster *c)
+{
+	if (net_sim_corrupt_one(c->net))
+		trace_event(&c->trace, "corrupt", 0, 0, 0);
+}
+
+/* One direction, both, or a whole node; the next one of these may heal all. */
+static void fault_cut(struct cluster *c)
+{
+	unsigned a = any_node(c), b = any_node(c);
+	uint64_t kind = random_below(&c->random, 4);
+
+	if (kind == 0) {
+		trace_event(&c->trace, "heal", 0, 0, 0);
+		net_sim_heal(c->net);
+		return;
+	}
+	trace_event(&c->trace, "cut", a, b, kind);
+	if (kind == 3) {
+		for (unsigned i = 0; i < c->plan.nodes; i++) {
+			net_sim_cut(c->net, a, i, i != a);
+			net_sim_cut(c->net, i, a, i != a);
+		}
+		return;
+	}
+	if (a == b)
+		return;
+	net_sim_cut(c->net, a, b, true);
+	if (kind == 2)
+		net_sim_cut(c->net, b, a, true);
+}
+
+static void fault_heal(struct cluster *c)
+{
+	trace_event(&c->trace, "heal", 0, 0, 0);
+	net_sim_heal(c->net);
+}
+
+static void fault_slow(struct cluster *c)
+{
+	unsigned n = any_node(c);
+
+	trace_event(&c->trace, "slow-disk", n, 0, 0);
+	disk_latency(c->nodes[n].disk, c->plan.slow_disk_ns);
+}
+
+static void fault_fast(struct cluster *c)
+{
+	for (unsigned i = 0; i < c->plan.nodes; i++)
+		disk_latency(c->nodes[i].disk, c->plan.disk_ns);
+}
+
+static void fault_pause(struct cluster *c)
+{
+	unsigned n = any_node(c);
+
+	if (!c->nodes[n].process)
+		return;
+	trace_event(&c->trace, "pause", n, 0, 0);
+	loop_sim_pause(&c->sim, n, c->sim.now_ns + around(c, c->plan.pause_for_ns));
+}
+
+/* Only of one node's grains in a seed: the others are the quorum that survives. */
+static void fault_rot(struct cluster *c)
+{
+	unsigned n = (unsigned)c->plan.rot_node;
+
+	if (disk_rot(c->nodes[n].disk, SIM_VOLUME_BYTES, &c->random))
+		trace_event(&c->trace, "rot", n, 0, 0);
+}
+
+static void fault_move(struct cluster *c)
+{
+	attach_move(c, any_node(c));
+}
+
+static void fault_reopen(struct cluster *c)
+{
+	node_reopen_pool(&c->nodes[any_node(c)]);
+}
+
+struct fault {
+	void (*fn)(struct cluster *c);
+	size_t interval; /* offset in the plan */
+};
+
+#define FAULT(fn, field)                                                                                     \
+	{                                                                                                    \
+		fn, offsetof(struct plan, field)                                                             \
+	}
+
+static const struct fault faults[] = {
+	FAULT(fault_crash, crash_ns),
+	FAULT(fault_reset, reset_ns),
+	FAULT(fault_corrupt, corrupt_ns),
+	FAULT(fault_cut, cut_ns),
+	FAULT(fault_heal, cut_for_ns),
+	FAULT(fault_slow, slow_ns),
+	FAULT(fault_fast, slow_for_ns),
+	FAULT(fault_pause, pause_ns),
+	FAULT(fault_rot, rot_ns),
+	FAULT(fault_move, move_ns),
+	FAULT(fault_reopen, reopen_ns),
+};
+
+#define FAULT_COUNT (sizeof(faults) / sizeof(faults[0]))
+
+static uint64_t interval_of(const struct cluster *c, size_t i)
+{
+	return *(const uint64_t *)(const void *)((const char *)&c->plan + faults[i].interval);
+}
+
+static void strike(struct sim_event *event)
+{
+	struct cluster *c = event->arg;
+	size_t i = (size_t)(event - c->faults);
+
+	faults[i].fn(c);
+	sim_event_set(&c->sim, event, c->sim.now_ns + around(c, interval_of(c, i)));
+}
+
+void faults_start(struct cluster *c)
+{
+	_Static_assert(
+		FAULT_COUNT <= sizeof(c->faults) / sizeof(c->faults[0]), "room for each fault's clock");
+	for (size_t i = 0; i < FAULT_COUNT; i++) {
+		c->faults[i] = (struct sim_event){ .fn = strike, .arg = c };
+		if (interval_of(c, i) != 0)
+			sim_event_set(&c->sim, &c->faults[i], c->sim.now_ns + around(c, interval_of(c, i)));
+	}
+}
+
+void faults_stop(struct cluster *c)
+{
+	for (size_t i = 0; i < FAULT_COUNT; i++)
+		sim_event_cancel(&c->sim, &c->faults[i]);
+	net_sim_heal(c->net);
+	fault_fast(c);
+	for (unsigned i = 0; i < c->plan.nodes; i++) {
+		if (c->nodes[i].restart_ns > c->sim.now_ns)
+			c->nodes[i].restart_ns = c->sim.now_ns;
+		if (loop_sim_is_paused(&c->sim, i))
+			loop_sim_pause(&c->sim, i, c->sim.now_ns);
+	}
+}

@@ -1,0 +1,64 @@
+/* What a seed chooses. Each seed has some of the faults, not all: what one fault hides another shows. */
+#include "sim/cluster.h"
+
+static uint64_t within(struct random *r, uint64_t min, uint64_t max)
+{
+	return min + random_below(r, max - min + 1);
+}
+
+/* Mostly a fault, spread over three orders of magnitude: often and rarely are different worlds. */
+static uint64_t interval(struct random *r, unsigned chance_percent, uint64_t min_ms, uint64_t max_ms)
+{
+	uint64_t low = min_ms, high;
+
+	if (random_below(r, 100) >= chance_percent)
+		return 0;
+	high = low + (max_ms - min_ms) / within(r, 1, 20);
+	return within(r, low, high) * NS_PER_MS;
+}
+
+static void plan_faults(struct plan *plan, struct random *r)
+{
+	plan->crash_ns = interval(r, 75, 300, 30000);
+	plan->down_ns = within(r, 1, random_chance(r, 1, 4) ? 30000 : 3000) * NS_PER_MS;
+	plan->power_loss = random_chance(r, 3, 4);
+	plan->reset_ns = interval(r, 60, 50, 10000);
+	plan->corrupt_ns = interval(r, 30, 500, 20000);
+	plan->cut_ns = interval(r, 60, 200, 20000);
+	plan->cut_for_ns = plan->cut_ns ? within(r, 100, 15000) * NS_PER_MS : 0;
+	plan->slow_ns = interval(r, 40, 500, 20000);
+	plan->slow_for_ns = plan->slow_ns ? within(r, 500, 10000) * NS_PER_MS : 0;
+	plan->slow_disk_ns = within(r, 5, random_chance(r, 1, 4) ? 4000 : 200) * NS_PER_MS;
+	plan->pause_ns = interval(r, 40, 500, 20000);
+	plan->pause_for_ns = within(r, 10, 6000) * NS_PER_MS;
+	plan->rot_ns = interval(r, 30, 100, 5000);
+	plan->move_ns = interval(r, 60, 300, 20000);
+	plan->reopen_ns = interval(r, 25, 1000, 20000);
+	plan->drift_ppm = random_chance(r, 1, 2) ? (int64_t)within(r, 0, 40000) : 0;
+}
+
+void plan_make(struct plan *plan, uint64_t seed, bool liveness)
+{
+	struct random r;
+
+	random_init(&r, seed * 2 + 1);
+	*plan = (struct plan){ .rot_node = -1 };
+	plan->nodes = (unsigned)within(&r, 3, 5);
+	plan->voters = 3;
+	plan->hot_blocks = (uint32_t)(random_chance(&r, 1, 2) ? within(&r, 1, 16) : within(&r, 16, 160));
+	plan->clients = (uint32_t)within(&r, 1, SIM_MAX_CLIENT_OPS);
+	plan->think_ns = within(&r, 1, 20) * (random_chance(&r, 1, 2) ? NS_PER_MS : 10 * NS_PER_MS);
+	plan->operations = SIM_OPERATIONS;
+	plan->longest_ns = (uint64_t)600 * NS_PER_S;
+	plan->write_percent = (unsigned)within(&r, 20, 70);
+	plan->trim_percent = random_chance(&r, 1, 2) ? (unsigned)within(&r, 1, 15) : 0;
+	plan->reads_quorum = random_chance(&r, 1, 8);
+	plan->disk_ns = within(&r, 20, 2000) * NS_PER_US;
+	plan->net.delay_min_ns = within(&r, 10, 500) * NS_PER_US;
+	plan->net.delay_max_ns = plan->net.delay_min_ns + within(&r, 10, 20000) * NS_PER_US;
+	plan->net.slow_ns = random_chance(&r, 1, 3) ? within(&r, 1, 500) * NS_PER_MS : 0;
+	plan_faults(plan, &r);
+	if (plan->rot_ns)
+		plan->rot_node = (int)random_below(&r, plan->voters);
+	(void)liveness;
+}
