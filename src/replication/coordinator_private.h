@@ -61,6 +61,7 @@ struct voter_sync {
 	/* Its own, beside those of the log: entries are fetched for a voter that is copied to, too. */
 	int source;	/* of the copy that is asked for; -1: none */
 	uint64_t token; /* of the copy under way; 0: one is to be asked for */
+	uint8_t bad;	/* bit i: voter i's copy of the next grain is bad */
 	struct message_grain grain; /* the copy in hand */
 	struct buf *data;
 	uint32_t crc[GRAIN_BLOCKS];

@@ -63,9 +63,9 @@ static void start(struct coordinator *co, int i)
 	struct voter *v = &co->voters[i];
 
 	buf_put(v->sync.data);
-	v->sync = (struct voter_sync){ .base = { epochs_at(co->rows, co->row_count, co->commit_seq),
-					       co->commit_seq },
-		.source = -1 };
+	v->sync = (struct voter_sync){
+		.base = { epochs_at(co->rows, co->row_count, co->commit_seq), co->commit_seq }, .source = -1
+	};
 	v->incomplete = true;
 	v->stage = VOTER_SYNC_STARTING;
 	v->asked_ns = co->now_ns;
@@ -95,8 +95,9 @@ static void ask_source(struct coordinator *co, int i)
 	struct voter *v = &co->voters[i];
 
 	v->sync.token = 0;
-	v->sync.source = coordinator_source(co, i, v->sync.min_seq, 0);
+	v->sync.source = coordinator_source(co, i, v->sync.min_seq, v->sync.bad);
 	if (v->sync.source < 0) {
+		v->sync.bad = 0;
 		v->retry_ns = co->now_ns + RETRY_NS;
 		return;
 	}
@@ -146,6 +147,11 @@ void coordinator_recv_grain_answer(struct coordinator *co, int i, const struct m
 			(v->due & DUE_GRAIN_READ) != 0)
 			continue;
 		v->sync.source = -1;
+		if (m->rc == -EILSEQ || m->rc == -EIO) {
+			v->sync.bad = (uint8_t)(v->sync.bad | 1u << i);
+			ask_source(co, (int)t);
+			return;
+		}
 		if (m->rc != 0) {
 			v->sync.token = 0;
 			v->retry_ns = co->now_ns + RETRY_NS;
@@ -183,6 +189,7 @@ void coordinator_recv_grain_written(struct coordinator *co, int i, const struct 
 	}
 	buf_put(v->sync.data);
 	v->sync.data = NULL;
+	v->sync.bad = 0;
 	if (m->rc != 0) {
 		v->sync.token = 0;
 		v->retry_ns = co->now_ns + RETRY_NS; /* asked again, from the same cursor */
