@@ -68,7 +68,8 @@ static void request_expire(struct kvdb_request *request)
 	int rc = kvdb->closing ? -ECANCELED : -ETIMEDOUT;
 	bool mine;
 
-	if (request->result.rc < 0 && request->deadline_ns == 0) {
+	/* In this order: the result of one that was submitted may be the worker's just now. */
+	if (request->deadline_ns == 0 && request->result.rc < 0) {
 		kvdb_request_answer(request); /* it was never submitted */
 		return;
 	}
