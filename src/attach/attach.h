@@ -14,7 +14,7 @@
  * of the FUSE descriptor, which is what ends that I/O. The data plane's part runs on the volume's loop.
  * Error rule: rc is 0 or a negative errno; the words name the volume, the cause and what to do. Callbacks
  * run on the control thread, exactly once, never inside the call; words are valid during the callback.
- * Operations of one device come one after the other: a second one while one runs gets -EALREADY.
+ * Operations of one device come one after the other (but for DETACH_FORCE): an assertion says so.
  */
 #ifndef QUOIN_ATTACH_H
 #define QUOIN_ATTACH_H
@@ -102,19 +102,21 @@ const char *blockdev_link(const struct blockdev *blockdev);
 enum detach_mode {
 	/*
 	 * Only if nobody uses it: -EBUSY, with words that name a holder (process, mount, container's mount
-	 * namespace), and the device goes on. -ETIMEDOUT: it is half gone; call again with DETACH_FORCE.
+	 * namespace), and the device goes on. -ETIMEDOUT: it is half gone; call again, with DETACH_FORCE
+	 * if it must be. After both the handle lives on.
 	 */
 	DETACH_CLEAN,
 	/*
 	 * For a volume that is fenced or a device that must go now: requests of the kernel get EIO from
 	 * here on, the filesystem is unmounted lazily in this namespace, whoever still holds it sees
-	 * errors. Allowed also while a DETACH_CLEAN runs (whose done() then gets -ECANCELED). Never -EBUSY.
+	 * errors. Allowed also while an attach or a clean detach runs (whose done() gets -ECANCELED,
+	 * first). -ETIMEDOUT: the kernel hangs on; it goes on in the background.
 	 */
 	DETACH_FORCE,
 };
 
 /*
- * The handle is gone when done() runs with 0 (DETACH_FORCE: with any rc). From then on volume_submit() is
+ * The handle is gone when done() runs, but for the cases above. From then on volume_submit() is
  * never called again, but with DETACH_FORCE requests may still be in flight: detach the volume then, which
  * ends them; the front frees what they need by itself.
  */

@@ -1,0 +1,29 @@
+/* What the files of the control thread's side share: the context, and counted operations. */
+#ifndef QUOIN_ATTACH_PRIVATE_H
+#define QUOIN_ATTACH_PRIVATE_H
+
+#include <uv.h>
+
+#include "attach/attach.h"
+#include "attach/worker.h"
+
+struct landing;
+
+/* Directories to which names of volumes are added. */
+#define ATTACH_DIR_BYTES (ATTACH_PATH_MAX - NAME_MAX_LEN - 32)
+
+struct attach {
+	uv_loop_t *uv;
+	struct uring_loop *loop;
+	struct answers *answers;
+	struct landing *landing; /* the data plane's */
+	unsigned busy; /* devices, and operations under way */
+	char state_dir[ATTACH_DIR_BYTES];
+	char dev_dir[ATTACH_DIR_BYTES]; /* STATE/dev */
+	char mnt_dir[ATTACH_DIR_BYTES]; /* STATE/mnt */
+	char link_dir[ATTACH_DIR_BYTES];
+	void (*freed)(void *arg);
+	void *freed_arg;
+};
+
+#endif

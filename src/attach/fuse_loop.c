@@ -1,0 +1,123 @@
+/*
+ * The front of today:  /dev/loopN  ->  STATE/dev/NAME/volume (FUSE, direct I/O)  ->  fuse_serve.c  ->  volume_submit()
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "attach/front.h"
+#include "attach/fuse_mount.h"
+#include "attach/fuse_serve.h"
+#include "attach/loop_device.h"
+
+struct fuse_loop {
+	struct front front;
+	struct fuse_serve *serve;
+};
+
+static struct fuse_loop *fuse_loop_of(const struct front *front)
+{
+	return container_of(front, struct fuse_loop, front);
+}
+
+static int fuse_loop_prepare(struct front *front, struct error *error)
+{
+	return fuse_mount(front->worker_fd, front->dir, front->name, error);
+}
+
+static void fuse_loop_start(struct front *front)
+{
+	fuse_serve_start(fuse_loop_of(front)->serve);
+}
+
+static int fuse_loop_expose(struct front *front, struct error *error)
+{
+	char file[ATTACH_PATH_MAX + 16];
+	int rc;
+
+	(void)snprintf(file, sizeof(file), "%s/%s", front->dir, FUSE_SERVE_FILE);
+	rc = loop_device_attach(file, front->device, error);
+	return rc < 0 ? rc : device_link_make(front->link, front->device, error);
+}
+
+static int fuse_loop_withdraw(struct front *front, bool force, struct error *error)
+{
+	int rc;
+
+	if (front->device[0] == 0)
+		return 0;
+	rc = force ? loop_device_detach_force(front->device, error) : loop_device_detach(front->device, error);
+	if (rc == 0)
+		device_link_remove(front->link, front->device);
+	return rc;
+}
+
+static void fuse_loop_stop(struct front *front, bool force, front_stopped_fn stopped, void *arg)
+{
+	fuse_serve_stop(fuse_loop_of(front)->serve, force, stopped, arg);
+}
+
+static int fuse_loop_clean(struct front *front, struct error *error)
+{
+	return fuse_unmount(front->dir, error);
+}
+
+static void fuse_loop_get_stats(const struct front *front, struct blockdev_stats *ret_stats)
+{
+	fuse_serve_get_stats(fuse_loop_of(front)->serve, ret_stats);
+}
+
+static void fuse_loop_free(struct front *front)
+{
+	struct fuse_loop *fuse_loop = fuse_loop_of(front);
+
+	fuse_serve_put(fuse_loop->serve);
+	free(fuse_loop);
+}
+
+static const struct front_ops fuse_loop_ops = {
+	.prepare = fuse_loop_prepare,
+	.start = fuse_loop_start,
+	.expose = fuse_loop_expose,
+	.withdraw = fuse_loop_withdraw,
+	.stop = fuse_loop_stop,
+	.clean = fuse_loop_clean,
+	.get_stats = fuse_loop_get_stats,
+	.free = fuse_loop_free,
+};
+
+/*
+ * A keeper process that outlives the agent would hand the descriptor in here, mounted already, instead of
+ * fuse_open() and fuse_loop_prepare().
+ */
+int fuse_loop_new(const char *name, const char *dev_dir, const char *link_dir, struct uring_loop *loop,
+	struct volume *volume, struct landing *landing, struct front **ret_front, struct error *error)
+{
+	struct fuse_loop *fuse_loop = calloc(1, sizeof(*fuse_loop));
+	struct front *front;
+	int fd, rc;
+
+	if (!fuse_loop)
+		return error_set(error, -ENOMEM, "volume %s: no memory to attach it", name);
+	front = &fuse_loop->front;
+	front->ops = &fuse_loop_ops;
+	(void)snprintf(front->name, sizeof(front->name), "%s", name);
+	(void)snprintf(front->dir, sizeof(front->dir), "%s/%s", dev_dir, name);
+	(void)snprintf(front->link, sizeof(front->link), "%s/%s", link_dir, name);
+	fd = fuse_open(error);
+	if (fd < 0) {
+		free(fuse_loop);
+		return fd;
+	}
+	front->worker_fd = fd;
+	rc = fuse_serve_new(fd, loop, volume, landing, &fuse_loop->serve);
+	if (rc < 0) {
+		close(fd);
+		free(fuse_loop);
+		return error_set(error, rc, "volume %s: no memory to attach it", name);
+	}
+	*ret_front = front;
+	return 0;
+}
