@@ -29,16 +29,16 @@
 
 struct catalog;
 
-#define CATALOG_KEY_BYTES	32u /* of the cluster key */
-#define CATALOG_MAX_REPLICAS	8u  /* of one shard: voters, those to come and learners */
-#define CATALOG_MAX_SHARDS	64u /* one is used now */
-#define CATALOG_MAX_LABELS	64u
-#define CATALOG_LABEL_MAX_LEN	256u /* of a label's name and of its value */
-#define CATALOG_PATH_MAX_LEN	255u
-#define CATALOG_REASON_MAX_LEN	159u
+#define CATALOG_KEY_BYTES       32u /* of the cluster key */
+#define CATALOG_MAX_REPLICAS    8u  /* of one shard: voters, those to come and learners */
+#define CATALOG_MAX_SHARDS      64u /* one is used now */
+#define CATALOG_MAX_LABELS      64u
+#define CATALOG_LABEL_MAX_LEN   256u /* of a label's name and of its value */
+#define CATALOG_PATH_MAX_LEN    255u
+#define CATALOG_REASON_MAX_LEN  159u
 #define CATALOG_ADDRESS_MAX_LEN 63u
 
-#define CATALOG_NODE_LEASE_MS	  6000u
+#define CATALOG_NODE_LEASE_MS     6000u
 #define CATALOG_NODE_KEEPALIVE_MS 2000u
 #define CATALOG_PROVISION_PERCENT 200u /* of a pool's size: no new volumes above */
 
@@ -71,7 +71,7 @@ struct catalog_node {
 	uint64_t registered_ns;
 	/* From its lease; filled in by the view, ignored on input. */
 	bool live;
-	struct uuid session;	/* of its agent: one start, one session */
+	struct uuid session;    /* of its agent: one start, one session */
 	uint64_t live_since_ns; /* 0 where it isn't */
 };
 
@@ -91,7 +91,7 @@ struct catalog_pool {
 	uint64_t size_bytes, used_bytes;
 	uint64_t registered_ns;
 	uint64_t provisioned_bytes; /* promised to replicas; ignored on input */
-	uint32_t replica_count;	    /* ignored on input */
+	uint32_t replica_count;     /* ignored on input */
 };
 
 struct catalog_replica {
@@ -118,7 +118,7 @@ struct catalog_shard {
 /* Who coordinates; attachment none: nobody. */
 struct catalog_holder {
 	char node[NAME_MAX_LEN + 1];
-	struct uuid session;	/* of the agent that attached it */
+	struct uuid session;    /* of the agent that attached it */
 	struct uuid attachment; /* one block device's life */
 	uint64_t since_ns;
 	bool steward;
@@ -147,12 +147,12 @@ struct catalog_volume {
 };
 
 #define CLASS_TIER(tier) (1u << (tier))
-#define CLASS_TIERS_ANY	 (CLASS_TIER(TIER_LOW) | CLASS_TIER(TIER_MEDIUM) | CLASS_TIER(TIER_HIGH))
+#define CLASS_TIERS_ANY  (CLASS_TIER(TIER_LOW) | CLASS_TIER(TIER_MEDIUM) | CLASS_TIER(TIER_HIGH))
 
 struct catalog_class {
 	char name[NAME_MAX_LEN + 1];
 	char description[CATALOG_REASON_MAX_LEN + 1];
-	unsigned tiers;	     /* CLASS_TIER() of each that will do */
+	unsigned tiers;      /* CLASS_TIER() of each that will do */
 	unsigned replicas;   /* 1 .. GROUP_MAX_VOTERS */
 	bool zones_strict;   /* copies in distinct zones, or none; else preferred */
 	uint64_t size_bytes; /* of a volume whose user gives none */

@@ -1,8 +1,9 @@
 /*
- * Records as bytes: a header, then a protobuf-c message. What is read here was written by others, and perhaps damaged
- * since: everything is checked, and what fails is one error with words.
+ * Records as bytes: a header, then a protobuf-c message. What is read here was written by others, and perhaps
+ * damaged since: everything is checked, and what fails is one error with words.
  *
- *   0 magic "Qr"   2 kind u8   3 format u8 (1)   4 crc32c u32 (little-endian; of bytes 0..3 and the message)   8 message
+ *   0 magic "Qr"   2 kind u8   3 format u8 (1)   4 crc32c u32 (little-endian; of bytes 0..3 and the message)
+ * 8 message
  */
 #ifndef QUOIN_CATALOG_RECORD_H
 #define QUOIN_CATALOG_RECORD_H
@@ -53,8 +54,8 @@ struct record_bytes {
 };
 
 /*
- * Encodes the C record of a kind: catalog_node, record_live, catalog_pool, record_reservation, catalog_volume,
- * record_name, catalog_class, record_cluster. -ENOMEM; -EINVAL above RECORD_MAX_BYTES.
+ * Encodes the C record of a kind: catalog_node, record_live, catalog_pool, record_reservation,
+ * catalog_volume, record_name, catalog_class, record_cluster. -ENOMEM; -EINVAL above RECORD_MAX_BYTES.
  */
 int record_encode(enum record_kind kind, const void *record, struct record_bytes *ret_bytes) MUST_CHECK;
 /* Makes the C record, for record_free(). -EBADMSG with words; -ENOMEM. */

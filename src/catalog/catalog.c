@@ -1,0 +1,323 @@
+/* The catalog's life: the first list, the watch, lists again where it is lost, and what kvdb's answers tell
+ * about it. */
+#include "catalog/catalog_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIST_TIMEOUT_MS   10000u
+#define LIST_RETRY_MS     500u
+#define REVOKE_TIMEOUT_MS 1500u
+/* Answers come every two seconds while the node has a lease; more silence than this is a gap. */
+#define REACH_GAP_NS (CATALOG_NODE_LEASE_MS / 2 * NS_PER_MS)
+
+uint64_t catalog_now_ns(const struct catalog *catalog)
+{
+	return clock_now_ns(kvdb_clock(catalog->kvdb));
+}
+
+uint64_t catalog_wall_ns(const struct catalog *catalog)
+{
+	return clock_wall_ns(kvdb_clock(catalog->kvdb));
+}
+
+void catalog_trouble(struct catalog *catalog, int rc, const struct error *error)
+{
+	if (catalog->options.trouble && !catalog->closing)
+		catalog->options.trouble(catalog->options.user, rc, error);
+}
+
+void catalog_heard(struct catalog *catalog, const struct kvdb_result *result)
+{
+	uint64_t now_ns = catalog_now_ns(catalog);
+	bool good = result->rc >= 0 || result->rc == -ENOENT || result->rc == -EINVAL;
+	struct error error;
+
+	if (result->rc == -ECANCELED)
+		return;
+	if (result->revision > catalog->highest_revision)
+		catalog->highest_revision = result->revision;
+	if (good) {
+		if (catalog->reach_since_ns == 0 || now_ns - catalog->reach_ns > REACH_GAP_NS)
+			catalog->reach_since_ns = now_ns;
+		catalog->reach_ns = now_ns;
+		if (catalog->kvdb_bad) {
+			catalog->kvdb_bad = false;
+			(void)error_set(&error, -EAGAIN, "the metadata database answers again");
+			catalog_trouble(catalog, 0, &error);
+		}
+		return;
+	}
+	catalog->reach_since_ns = 0;
+	catalog->kvdb_error = *result->error;
+	if (!catalog->kvdb_bad) {
+		catalog->kvdb_bad = true;
+		catalog_trouble(catalog, result->rc, result->error);
+	}
+}
+
+uint64_t catalog_reach_since_ns(const struct catalog *catalog)
+{
+	if (catalog->reach_since_ns == 0 || catalog_now_ns(catalog) - catalog->reach_ns > REACH_GAP_NS)
+		return 0;
+	return catalog->reach_since_ns;
+}
+
+bool catalog_kvdb_ok(const struct catalog *catalog, const char **ret_why)
+{
+	*ret_why = catalog->frozen     ? catalog->frozen_error.text
+		   : catalog->kvdb_bad ? catalog->kvdb_error.text
+				       : "";
+	return !catalog->frozen && !catalog->kvdb_bad;
+}
+
+bool catalog_identity_check(struct catalog *catalog, const struct kvdb_result *result, uint64_t sent_highest)
+{
+	char was[UUID_TEXT_LEN + 1];
+	char is[UUID_TEXT_LEN + 1];
+
+	if (catalog->frozen)
+		return false;
+	if (uuid_is_none(catalog->database))
+		catalog->database = result->database;
+	if (!uuid_equal(catalog->database, result->database))
+		(void)error_set(&catalog->frozen_error, -ESTALE,
+			"the metadata database is another one now (%s, was %s): put the right one back, then "
+			"restart "
+			"the agents",
+			uuid_format(result->database, is), uuid_format(catalog->database, was));
+	else if (result->revision < sent_highest)
+		(void)error_set(&catalog->frozen_error, -ESTALE,
+			"the metadata database went back from revision %llu to %llu, as from a backup: "
+			"nothing is "
+			"changed any more; attached volumes go on",
+			(unsigned long long)sent_highest, (unsigned long long)result->revision);
+	else
+		return true;
+	catalog->frozen = true;
+	catalog_trouble(catalog, -ESTALE, &catalog->frozen_error);
+	return false;
+}
+
+/* ---- the view ---- */
+
+static void view_apply(
+	struct catalog *catalog, const char *key, const uint8_t *value, size_t value_bytes, uint64_t revision)
+{
+	enum record_kind kind;
+	const char *name;
+	struct error why;
+	struct error error;
+	bool bad;
+
+	if (!key_parse(catalog, key, &kind, &name))
+		return; /* of a newer Quoin: kept, not understood */
+	view_put(&catalog->view, kind, name, value, value_bytes, revision, &bad, &why);
+	if (!bad)
+		return;
+	(void)error_set(&error, -EBADMSG, "the record of %s %.128s is damaged: %.300s", key_kind_text(kind),
+		name, why.text);
+	catalog_trouble(catalog, -EBADMSG, &error);
+}
+
+/* The view has reached `revision`. */
+static void view_moved(struct catalog *catalog, uint64_t revision)
+{
+	struct view *view = &catalog->view;
+	struct catalog_change *changes = view->changes;
+	size_t count = view->change_count;
+
+	view->revision = revision;
+	if (revision > catalog->highest_revision)
+		catalog->highest_revision = revision;
+	/* The list is taken away first: a callback may look at the view, but the view may not grow it
+	 * meanwhile. */
+	view->changes = NULL;
+	view->change_count = 0;
+	view->change_capacity = 0;
+	if (count > 0 && catalog->opened && catalog->options.changed && !catalog->closing)
+		catalog->options.changed(catalog->options.user, changes, (unsigned)count);
+	for (size_t i = 0; i < count; i++)
+		free((void *)(uintptr_t)changes[i].name);
+	free(changes);
+	if (!catalog->opened && !catalog->closing) {
+		catalog->opened = true;
+		if (catalog->options.opened)
+			catalog->options.opened(catalog->options.user);
+	}
+	ops_view_moved(catalog);
+}
+
+static void watch_events(void *arg, const struct kvdb_event *events, size_t count, uint64_t revision)
+{
+	struct catalog *catalog = arg;
+
+	for (size_t i = 0; i < count; i++)
+		view_apply(
+			catalog, events[i].key, events[i].value, events[i].value_bytes, events[i].revision);
+	view_moved(catalog, revision);
+}
+
+static void watch_lost(void *arg, int rc, const struct error *error)
+{
+	struct catalog *catalog = arg;
+
+	(void)rc;
+	(void)error; /* either the list mends it, or it finds out what is wrong and says so */
+	catalog->watch = NULL;
+	if (!catalog->closing)
+		kvdb_timer_set(catalog->kvdb, &catalog->list_timer, 0);
+}
+
+static void listed(void *arg, const struct kvdb_result *result)
+{
+	static const char damaged[] = "the view could not be watched";
+	const struct kvdb_watch_callbacks callbacks = { watch_events, watch_lost, arg };
+	struct catalog *catalog = arg;
+	struct error error;
+
+	catalog_heard(catalog, result);
+	if (catalog->closing)
+		return;
+	if (result->rc != 0) {
+		kvdb_timer_set(catalog->kvdb, &catalog->list_timer, LIST_RETRY_MS);
+		return;
+	}
+	if (kvdb_watch(catalog->kvdb, catalog->prefix, result->revision + 1, &callbacks, &catalog->watch) !=
+		0) {
+		(void)error_set(&error, -ENOMEM, "%s", damaged);
+		catalog_trouble(catalog, -ENOMEM, &error);
+		kvdb_timer_set(catalog->kvdb, &catalog->list_timer, LIST_RETRY_MS);
+		return;
+	}
+	view_list_begin(&catalog->view);
+	for (size_t i = 0; i < result->count; i++)
+		view_apply(catalog, result->items[i].key, result->items[i].value,
+			result->items[i].value_bytes, result->items[i].mod_revision);
+	view_list_end(&catalog->view);
+	view_moved(catalog, result->revision);
+}
+
+static void identified(void *arg, const struct kvdb_result *result)
+{
+	struct catalog *catalog = arg;
+
+	catalog_heard(catalog, result);
+	if (catalog->closing)
+		return;
+	if (result->rc == 0 && catalog_identity_check(catalog, result, catalog->view.revision))
+		kvdb_list(catalog->kvdb, catalog->prefix, LIST_TIMEOUT_MS, listed, catalog);
+	else if (!catalog->frozen)
+		kvdb_timer_set(catalog->kvdb, &catalog->list_timer, LIST_RETRY_MS);
+}
+
+static void list_begin(void *arg)
+{
+	struct catalog *catalog = arg;
+
+	kvdb_identify(catalog->kvdb, LIST_TIMEOUT_MS, identified, catalog);
+}
+
+/* ---- open and close ---- */
+
+static void nobody_waits(void *arg)
+{
+	(void)arg;
+}
+
+static void close_begin(void *arg);
+
+int catalog_open(struct kvdb *kvdb, const struct catalog_options *options, struct catalog **ret_catalog,
+	struct error *error)
+{
+	struct catalog *catalog = NULL;
+	int rc = name_check("cluster name", options->cluster, error);
+
+	if (rc == 0) {
+		catalog = calloc(1, sizeof(*catalog));
+		if (!catalog)
+			rc = error_set(error, -ENOMEM, "out of memory");
+	}
+	if (rc != 0) {
+		kvdb_close(kvdb, nobody_waits, NULL);
+		return rc;
+	}
+	catalog->kvdb = kvdb;
+	catalog->options = *options;
+	(void)snprintf(catalog->cluster, sizeof(catalog->cluster), "%s", options->cluster);
+	catalog->options.cluster = catalog->cluster;
+	(void)snprintf(catalog->prefix, sizeof(catalog->prefix), "/quoin/%s/", options->cluster);
+	if (options->seed != 0)
+		random_init(&catalog->random, options->seed);
+	else
+		random_init_system(&catalog->random);
+	list_init(&catalog->ops);
+	kvdb_timer_init(&catalog->list_timer, list_begin, catalog);
+	kvdb_timer_init(&catalog->lease_timer, NULL, NULL);
+	kvdb_timer_init(&catalog->close_timer, close_begin, catalog);
+	list_begin(catalog);
+	*ret_catalog = catalog;
+	return 0;
+}
+
+static void close_finish(void *arg)
+{
+	struct catalog *catalog = arg;
+	void (*fn)(void *user) = catalog->closed_fn;
+	void *user = catalog->closed_arg;
+
+	ASSERT(list_is_empty(&catalog->ops));
+	view_done(&catalog->view);
+	free(catalog);
+	fn(user);
+}
+
+static void close_revoked(void *arg, const struct kvdb_result *result)
+{
+	struct catalog *catalog = arg;
+
+	(void)result; /* what could not be revoked runs out */
+	kvdb_close(catalog->kvdb, close_finish, catalog);
+}
+
+/* Operations that wait for the view or a pause; the others end with their call. */
+static struct op *op_waiting(struct catalog *catalog)
+{
+	list_for_each (node, &catalog->ops) {
+		struct op *op = list_entry(node, struct op, node);
+
+		if (!op->in_flight)
+			return op;
+	}
+	return NULL;
+}
+
+static void close_begin(void *arg)
+{
+	struct catalog *catalog = arg;
+	struct error error;
+	struct op *op;
+
+	(void)error_set(&error, -ECANCELED, "the agent is stopping");
+	while ((op = op_waiting(catalog)))
+		op_finish(op, op->state == OP_WAIT_DONE ? 0 : -ECANCELED, &error);
+	kvdb_timer_cancel(catalog->kvdb, &catalog->list_timer);
+	kvdb_timer_cancel(catalog->kvdb, &catalog->lease_timer);
+	kvdb_watch_cancel(catalog->watch);
+	if (catalog->leave && catalog->lease != 0)
+		kvdb_lease_revoke(catalog->kvdb, catalog->lease, REVOKE_TIMEOUT_MS, close_revoked, catalog);
+	else
+		kvdb_close(catalog->kvdb, close_finish, catalog);
+}
+
+void catalog_close(struct catalog *catalog, bool leave, void (*fn)(void *arg), void *arg)
+{
+	ASSERT(!catalog->closing);
+	catalog->leave = leave;
+	catalog->closed_fn = fn;
+	catalog->closed_arg = arg;
+	kvdb_timer_set(catalog->kvdb, &catalog->close_timer, 0);
+	catalog->closing = true;
+}

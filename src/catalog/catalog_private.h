@@ -1,0 +1,207 @@
+/*
+ * Inside the catalog: the view's tables, and operations.
+ *
+ *   kvdb list, watch --> tables (view.c) --> lookups, changes
+ *   operation: sync (which revision is newest?) --> wait for the view --> step (compute) --> transaction
+ *                 ^                                     ^                                       |
+ *                 | unknown outcome, kvdb down          | lost: another was faster              v
+ *                 +-------------------------------------+-------------------------- won: wait for the view
+ * --> done
+ */
+#ifndef QUOIN_CATALOG_PRIVATE_H
+#define QUOIN_CATALOG_PRIVATE_H
+
+#include "catalog/catalog.h"
+#include "catalog/record.h"
+
+#define KEY_MAX_LEN 320u /* "/quoin/" and two names, with what stands between */
+
+/* ---- view.c ---- */
+
+struct row {
+	char *name; /* of the record: what follows its kind in the key */
+	uint64_t revision;
+	void *record; /* NULL: damaged, and error says how */
+	struct error *error;
+	bool seen; /* by the list that is being read */
+};
+
+/* Rows in order of names (strcmp). */
+struct table {
+	struct row *rows;
+	size_t count, capacity, damaged;
+};
+
+struct view {
+	struct table tables[RECORD_KINDS];
+	uint64_t revision; /* everything up to it is in the tables */
+	struct catalog_change *changes;
+	size_t change_count, change_capacity;
+};
+
+void view_done(struct view *view);
+struct row *view_find(const struct view *view, enum record_kind kind, const char *name);
+struct row *view_find_uuid(const struct view *view, enum record_kind kind, struct uuid uuid);
+/* Its record's, 0 where there is none: what KVDB_IF_REVISION wants. */
+uint64_t row_revision(const struct row *row);
+/* 0, or -ENOENT / -EBADMSG with words about "kind name". */
+int row_check(const struct row *row, const char *what, const char *name, struct error *error) MUST_CHECK;
+/* Puts a value (NULL: deleted) into its table, and notes the change; *ret_bad: it is damaged, error says how.
+ */
+void view_put(struct view *view, enum record_kind kind, const char *name, const uint8_t *value,
+	size_t value_bytes, uint64_t revision, bool *ret_bad, struct error *error);
+/* Around the rows of a new list: rows that it didn't name are dropped at the end. */
+void view_list_begin(struct view *view);
+void view_list_end(struct view *view);
+void view_changes_clear(struct view *view);
+
+/* ---- keys.c ---- */
+
+const char *key_kind_text(enum record_kind kind);
+/* "/quoin/CLUSTER/kind/name" */
+char *key_format(const struct catalog *catalog, enum record_kind kind, const char *name,
+	char key[static KEY_MAX_LEN + 1]);
+char *key_format_uuid(const struct catalog *catalog, enum record_kind kind, struct uuid uuid,
+	char key[static KEY_MAX_LEN + 1]);
+/* False: no key of a kind that we know. *ret_name points into the key. */
+bool key_parse(
+	const struct catalog *catalog, const char *key, enum record_kind *ret_kind, const char **ret_name);
+
+/* ---- operations ---- */
+
+/* A transaction in the making; owns its keys and values. Without memory it is `failed`, and is not sent. */
+struct op_txn {
+	struct kvdb_compare compares[KVDB_MAX_TXN_OPS];
+	struct kvdb_write writes[KVDB_MAX_TXN_OPS];
+	size_t compare_count, write_count;
+	int failed;
+};
+
+void txn_if_revision(struct op_txn *txn, const struct catalog *catalog, enum record_kind kind,
+	const char *name, uint64_t revision);
+void txn_put(struct op_txn *txn, const struct catalog *catalog, enum record_kind kind, const char *name,
+	const void *record, uint64_t lease);
+void txn_delete(struct op_txn *txn, const struct catalog *catalog, enum record_kind kind, const char *name);
+void txn_done(struct op_txn *txn);
+
+#define OP_FINISHED 1
+
+struct op;
+
+struct op_kind {
+	const char *what; /* "create the volume" */
+	/*
+	 * From the view: fills in a transaction (0), finds that nothing is left to do (OP_FINISHED), or
+	 * refuses. Is called again after each transaction that lost or whose outcome is unknown
+	 * (op->uncertain).
+	 */
+	int (*step)(struct op *op, struct op_txn *txn, struct error *error);
+};
+
+enum op_state { OP_SYNC, OP_WAIT_VIEW, OP_PAUSE, OP_TXN, OP_WAIT_DONE };
+
+struct op {
+	struct list node;
+	struct catalog *catalog;
+	const struct op_kind *kind;
+	enum op_state state;
+	uint64_t deadline_ns, began_ns;
+	unsigned losses;
+	bool uncertain; /* a transaction was sent whose outcome is not known */
+	bool won; /* its transaction was */
+	bool in_flight; /* a call of kvdb will come back */
+	uint64_t wait_revision;
+	struct kvdb_timer timer;
+	int early_rc; /* refused before it began */
+	struct error error;
+	/* the answer: one of the two */
+	catalog_done_fn fn;
+	catalog_volume_fn volume_fn;
+	void *arg;
+	/* inputs */
+	struct uuid volume, replica, attachment;
+	struct catalog_attach attach;
+	struct catalog_volume *volume_record; /* owned */
+	struct catalog_node node_record;
+	struct catalog_pool pool;
+	uint8_t key[CATALOG_KEY_BYTES];
+	struct uuid expected;
+	uint64_t above;
+	uint64_t sent_epoch;                  /* of the attach or raise that is uncertain */
+	uint64_t lease, granted_ns, since_ns; /* node_register */
+	uint64_t sent_highest;                /* the catalog's highest_revision when the sync was sent */
+};
+
+struct op *op_new(struct catalog *catalog, const struct op_kind *kind, uint32_t timeout_ms, void *arg);
+/* op->early_rc with op->error refuses it, in a moment. */
+void op_start(struct op *op);
+/* The view has moved on. */
+void ops_view_moved(struct catalog *catalog);
+void op_finish(struct op *op, int rc, const struct error *error);
+
+/* ---- ops_volume.c: what operations on volumes share ---- */
+
+/* By somebody, stewards aside. */
+bool volume_is_held(const struct catalog_volume *volume);
+/* -EBUSY, with holder and since when. */
+int volume_held(const struct catalog *catalog, const struct catalog_volume *volume, struct error *error);
+/* Makes op->volume_record a copy to be changed. -ENOMEM. */
+int volume_edit(struct op *op, const struct catalog_volume *volume, struct error *error) MUST_CHECK;
+/* Writes op->volume_record where the record still is what `was` was. */
+void txn_put_volume(struct op *op, struct op_txn *txn, const struct catalog_volume *was);
+
+/* ---- catalog.c ---- */
+
+struct catalog {
+	struct kvdb *kvdb;
+	struct catalog_options options;
+	char cluster[NAME_MAX_LEN + 1];
+	char prefix[KEY_MAX_LEN + 1];
+	struct random random;
+	struct view view;
+	struct kvdb_watch *watch;
+	struct kvdb_timer list_timer;
+	struct list ops;
+	bool opened, closing;
+	/* The database's identity, as first seen: it must stay, and its revision must not go back. */
+	struct uuid database;
+	uint64_t highest_revision;
+	bool frozen; /* it did not: nothing is changed any more; `frozen_error` says why */
+	struct error frozen_error;
+	/* Whether the kvdb answers. */
+	bool kvdb_bad;
+	struct error kvdb_error;
+	uint64_t reach_since_ns, reach_ns; /* of an unbroken series of answers */
+	/* The node's lease. */
+	struct catalog_node node; /* as registered; name empty: not */
+	uint64_t lease, lease_until_ns, lease_sent_ns;
+	bool lease_call; /* a keepalive or grant is under way */
+	struct kvdb_timer lease_timer;
+	/* closing */
+	bool leave;
+	struct kvdb_timer close_timer;
+	void (*closed_fn)(void *arg);
+	void *closed_arg;
+};
+
+/*
+ * A revision that was read by a call sent when `sent_highest` was the highest known: false, and the catalog
+ * frozen, where the database is another one or has gone back.
+ */
+bool catalog_identity_check(struct catalog *catalog, const struct kvdb_result *result, uint64_t sent_highest);
+/* What every answer of kvdb tells about it. */
+void catalog_heard(struct catalog *catalog, const struct kvdb_result *result);
+/* Since when the kvdb has been in reach, without a gap; 0: it isn't. */
+uint64_t catalog_reach_since_ns(const struct catalog *catalog);
+void catalog_trouble(struct catalog *catalog, int rc, const struct error *error);
+uint64_t catalog_now_ns(const struct catalog *catalog);
+uint64_t catalog_wall_ns(const struct catalog *catalog);
+
+/* ---- lease.c ---- */
+
+/* An operation is about to end with 0: a registration begins to renew its lease. */
+void op_ended_well(struct op *op);
+/* The lease is this node's from now on: renews it. */
+void lease_begin(struct catalog *catalog, uint64_t lease, uint64_t granted_ns);
+
+#endif

@@ -1,0 +1,306 @@
+/* Operations that make and end volumes: a volume, its name and its reservations change together, or not at
+ * all. */
+#include "catalog/catalog_private.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- create ---- */
+
+static int shard_check(const struct catalog_shard *shard, struct error *error)
+{
+	if (uuid_is_none(shard->group) || shard->config_number == 0)
+		return error_set(error, -EINVAL, "a shard without a group's UUID or configuration number");
+	if (shard->replica_count < 1 || shard->replica_count > CATALOG_MAX_REPLICAS ||
+		shard->voter_count < 1 || shard->voter_count > GROUP_MAX_VOTERS ||
+		shard->next_voter_count != 0)
+		return error_set(error, -EINVAL, "a new shard with %u replicas, %u voters, %u next voters",
+			shard->replica_count, shard->voter_count, shard->next_voter_count);
+	for (unsigned i = 0; i < shard->replica_count; i++) {
+		const struct catalog_replica *replica = &shard->replicas[i];
+
+		if (uuid_is_none(replica->replica) || uuid_is_none(replica->pool) || replica->removed)
+			return error_set(error, -EINVAL, "a replica without its UUIDs, or removed already");
+		for (unsigned j = 0; j < i; j++) {
+			if (uuid_equal(replica->replica, shard->replicas[j].replica) ||
+				uuid_equal(replica->pool, shard->replicas[j].pool))
+				return error_set(
+					error, -EINVAL, "two replicas of a shard share a UUID or a pool");
+		}
+	}
+	return 0;
+}
+
+static int volume_check(const struct catalog_volume *volume, struct error *error)
+{
+	int rc = name_check("volume name", volume->name, error);
+
+	if (rc == 0)
+		rc = name_check("class name", volume->class_name, error);
+	if (rc != 0)
+		return rc;
+	if (uuid_is_none(volume->volume))
+		return error_set(error, -EINVAL, "volume %s has no UUID", volume->name);
+	if (volume->size_bytes < VOLUME_MIN_BYTES || volume->size_bytes > VOLUME_MAX_BYTES ||
+		volume->size_bytes % GRAIN_BYTES != 0)
+		return error_set(error, -EINVAL,
+			"volume %s would have %llu bytes: a multiple of 64 KiB from 32 MiB to 64 TiB is "
+			"possible",
+			volume->name, (unsigned long long)volume->size_bytes);
+	if (strcmp(volume->fs, "ext4") != 0 && strcmp(volume->fs, "xfs") != 0)
+		return error_set(error, -EINVAL, "filesystem \"%.7s\" is not known: ext4 or xfs", volume->fs);
+	if (volume->shard_count != 1)
+		return error_set(error, -EINVAL, "volume %s would have %u shards: one is possible now",
+			volume->name, volume->shard_count);
+	if (volume->label_count > CATALOG_MAX_LABELS)
+		return error_set(error, -EINVAL, "volume %s would have %u labels: at most %u are possible",
+			volume->name, volume->label_count, CATALOG_MAX_LABELS);
+	return shard_check(&volume->shards[0], error);
+}
+
+/* Adds `bytes` to what is promised on a replica's pool, if there is room. */
+static int pool_reserve(
+	struct op *op, struct op_txn *txn, const struct catalog_replica *replica, struct error *error)
+{
+	const struct catalog *catalog = op->catalog;
+	const struct record_cluster *cluster = view_find(&catalog->view, RECORD_CLUSTER, "cluster")->record;
+	uint64_t bytes = op->volume_record->size_bytes;
+	struct record_reservation reservation = { 0 };
+	const struct catalog_pool *pool;
+	const struct row *row;
+	char uuid[UUID_TEXT_LEN + 1];
+	char text[3][SIZE_TEXT_LEN + 1];
+	unsigned __int128 limit;
+	int rc = catalog_pool_find(catalog, replica->pool, &pool, error);
+
+	if (rc != 0)
+		return rc;
+	if (strcmp(pool->node, replica->node) != 0)
+		return error_set(error, -EINVAL, "pool %s is on node %s, not %s", pool->name, pool->node,
+			replica->node);
+	if (pool->state != CATALOG_POOL_OK)
+		return error_set(error, -EHOSTDOWN, "pool %s of node %s is %s", pool->name, pool->node,
+			catalog_pool_state_name(pool->state));
+	(void)uuid_format(replica->pool, uuid);
+	row = view_find(&catalog->view, RECORD_RESERVATION, uuid);
+	if (row && !row->record)
+		return row_check(row, "pool's reservations", uuid, error);
+	if (row)
+		reservation = *(const struct record_reservation *)row->record;
+	limit = (unsigned __int128)pool->size_bytes * cluster->cluster.provision_percent / 100;
+	if ((unsigned __int128)reservation.provisioned_bytes + bytes > limit)
+		return error_set(error, -ENOSPC,
+			"pool %s of node %s has %s provisioned of at most %s (%u %% of its size): no room "
+			"for %s",
+			pool->name, pool->node, size_format(reservation.provisioned_bytes, text[0]),
+			size_format((uint64_t)limit, text[1]), cluster->cluster.provision_percent,
+			size_format(bytes, text[2]));
+	reservation.provisioned_bytes += bytes;
+	reservation.replica_count++;
+	txn_if_revision(txn, catalog, RECORD_RESERVATION, uuid, row_revision(row));
+	txn_put(txn, catalog, RECORD_RESERVATION, uuid, &reservation, 0);
+	return 0;
+}
+
+static int create_step(struct op *op, struct op_txn *txn, struct error *error)
+{
+	struct catalog *catalog = op->catalog;
+	struct catalog_volume *volume = op->volume_record;
+	const struct row *row = view_find(&catalog->view, RECORD_NAME, volume->name);
+	const struct record_name *name = row ? row->record : NULL;
+	struct record_name record = { .volume = volume->volume };
+	char uuid[UUID_TEXT_LEN + 1];
+	int rc = 0;
+
+	if (name && uuid_equal(name->volume, volume->volume))
+		return OP_FINISHED;
+	if (row)
+		return error_set(error, -EEXIST, "volume %s exists already", volume->name);
+	(void)uuid_format(volume->volume, uuid);
+	if (view_find(&catalog->view, RECORD_VOLUME, uuid))
+		return error_set(error, -EEXIST, "volume %s (%s) is being deleted", volume->name, uuid);
+	if (!catalog_cluster(catalog))
+		return error_set(
+			error, -ENOENT, "this cluster has not been initialised: run quoind --init-cluster");
+	volume->created_ns = catalog_wall_ns(catalog);
+	for (unsigned i = 0; i < volume->shards[0].replica_count && rc == 0; i++)
+		rc = pool_reserve(op, txn, &volume->shards[0].replicas[i], error);
+	if (rc != 0)
+		return rc;
+	txn_if_revision(txn, catalog, RECORD_NAME, volume->name, 0);
+	txn_if_revision(txn, catalog, RECORD_VOLUME, uuid, 0);
+	txn_put(txn, catalog, RECORD_NAME, volume->name, &record, 0);
+	txn_put(txn, catalog, RECORD_VOLUME, uuid, volume, 0);
+	return 0;
+}
+
+static const struct op_kind create_kind = { "create the volume", create_step };
+
+void catalog_volume_create(struct catalog *catalog, const struct catalog_volume *volume, uint32_t timeout_ms,
+	catalog_volume_fn fn, void *arg)
+{
+	struct op *op = op_new(catalog, &create_kind, timeout_ms, arg);
+
+	op->volume_fn = fn;
+	op->volume = volume->volume;
+	op->early_rc = volume_check(volume, &op->error);
+	if (op->early_rc == 0) {
+		op->volume_record = catalog_volume_copy(volume);
+		if (!op->volume_record)
+			op->early_rc = error_set(&op->error, -ENOMEM, "out of memory");
+	}
+	if (op->volume_record) {
+		op->volume_record->state = CATALOG_VOLUME_READY;
+		op->volume_record->epoch_number = 0;
+		op->volume_record->holder = (struct catalog_holder){ 0 };
+		op->volume_record->fs_made = false;
+	}
+	op_start(op);
+}
+
+/* ---- delete ---- */
+
+int volume_held(const struct catalog *catalog, const struct catalog_volume *volume, struct error *error)
+{
+	const struct row *live = view_find(&catalog->view, RECORD_LIVE, volume->holder.node);
+	char since[TIME_TEXT_LEN + 1];
+
+	return error_set(error, -EBUSY, "volume %s is attached on node %s%s since %s", volume->name,
+		volume->holder.node, live ? "" : " (which is down)",
+		time_format(volume->holder.since_ns, since));
+}
+
+bool volume_is_held(const struct catalog_volume *volume)
+{
+	return !uuid_is_none(volume->holder.attachment) && !volume->holder.steward;
+}
+
+/* A copy to change, in op->volume_record. */
+int volume_edit(struct op *op, const struct catalog_volume *volume, struct error *error)
+{
+	catalog_volume_free(op->volume_record);
+	op->volume_record = catalog_volume_copy(volume);
+	return op->volume_record ? 0 : error_set(error, -ENOMEM, "out of memory");
+}
+
+void txn_put_volume(struct op *op, struct op_txn *txn, const struct catalog_volume *was)
+{
+	char uuid[UUID_TEXT_LEN + 1];
+
+	(void)uuid_format(was->volume, uuid);
+	txn_if_revision(txn, op->catalog, RECORD_VOLUME, uuid, was->revision);
+	txn_put(txn, op->catalog, RECORD_VOLUME, uuid, op->volume_record, 0);
+}
+
+static int delete_step(struct op *op, struct op_txn *txn, struct error *error)
+{
+	struct catalog *catalog = op->catalog;
+	const struct catalog_volume *volume;
+	int rc = catalog_volume_find_uuid(catalog, op->volume, &volume, error);
+
+	if (rc == -ENOENT && op->uncertain)
+		return OP_FINISHED; /* done, and the replicas are gone too */
+	if (rc != 0)
+		return rc;
+	if (volume->state == CATALOG_VOLUME_DELETING)
+		return OP_FINISHED;
+	if (volume_is_held(volume))
+		return volume_held(catalog, volume, error);
+	rc = volume_edit(op, volume, error);
+	if (rc != 0)
+		return rc;
+	op->volume_record->state = CATALOG_VOLUME_DELETING;
+	op->volume_record->holder = (struct catalog_holder){ 0 };
+	txn_put_volume(op, txn, volume);
+	txn_delete(txn, catalog, RECORD_NAME, volume->name);
+	return 0;
+}
+
+static const struct op_kind delete_kind = { "delete the volume", delete_step };
+
+void catalog_volume_delete(
+	struct catalog *catalog, struct uuid volume, uint32_t timeout_ms, catalog_done_fn fn, void *arg)
+{
+	struct op *op = op_new(catalog, &delete_kind, timeout_ms, arg);
+
+	op->fn = fn;
+	op->volume = volume;
+	op_start(op);
+}
+
+/* ---- a replica is gone ---- */
+
+static void pool_release(struct op *op, struct op_txn *txn, struct uuid pool, uint64_t bytes)
+{
+	const struct catalog *catalog = op->catalog;
+	const struct row *row = view_find_uuid(&catalog->view, RECORD_RESERVATION, pool);
+	const struct record_reservation *known = row ? row->record : NULL;
+	struct record_reservation reservation;
+
+	if (!known)
+		return; /* damaged: to be counted anew by hand, and the replica goes all the same */
+	reservation = *known;
+	reservation.provisioned_bytes -=
+		reservation.provisioned_bytes < bytes ? reservation.provisioned_bytes : bytes;
+	reservation.replica_count -= reservation.replica_count > 0 ? 1 : 0;
+	txn_if_revision(txn, catalog, RECORD_RESERVATION, row->name, row->revision);
+	txn_put(txn, catalog, RECORD_RESERVATION, row->name, &reservation, 0);
+}
+
+static bool all_removed(const struct catalog_volume *volume)
+{
+	for (unsigned s = 0; s < volume->shard_count; s++) {
+		for (unsigned i = 0; i < volume->shards[s].replica_count; i++) {
+			if (!volume->shards[s].replicas[i].removed)
+				return false;
+		}
+	}
+	return true;
+}
+
+static int removed_step(struct op *op, struct op_txn *txn, struct error *error)
+{
+	struct catalog *catalog = op->catalog;
+	const struct catalog_volume *volume;
+	const struct catalog_replica *replica;
+	char uuid[UUID_TEXT_LEN + 1];
+	int rc = catalog_volume_find_uuid(catalog, op->volume, &volume, error);
+
+	if (rc == -ENOENT)
+		return OP_FINISHED;
+	if (rc != 0)
+		return rc;
+	if (volume->state != CATALOG_VOLUME_DELETING)
+		return error_set(error, -EINVAL, "volume %s is not being deleted", volume->name);
+	replica = catalog_volume_replica(volume, op->replica, NULL);
+	if (!replica || replica->removed)
+		return OP_FINISHED;
+	rc = volume_edit(op, volume, error);
+	if (rc != 0)
+		return rc;
+	/* The copy has the same layout: its replica is the one to mark. */
+	((struct catalog_replica *)(uintptr_t)catalog_volume_replica(op->volume_record, op->replica, NULL))
+		->removed = true;
+	pool_release(op, txn, replica->pool, volume->size_bytes);
+	if (!all_removed(op->volume_record)) {
+		txn_put_volume(op, txn, volume);
+		return 0;
+	}
+	(void)uuid_format(volume->volume, uuid);
+	txn_if_revision(txn, catalog, RECORD_VOLUME, uuid, volume->revision);
+	txn_delete(txn, catalog, RECORD_VOLUME, uuid);
+	return 0;
+}
+
+static const struct op_kind removed_kind = { "tell that a replica is gone", removed_step };
+
+void catalog_replica_removed(struct catalog *catalog, struct uuid volume, struct uuid replica,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg)
+{
+	struct op *op = op_new(catalog, &removed_kind, timeout_ms, arg);
+
+	op->fn = fn;
+	op->volume = volume;
+	op->replica = replica;
+	op_start(op);
+}
