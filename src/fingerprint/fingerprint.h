@@ -47,9 +47,9 @@ const char *device_bus_name(enum device_bus bus);
 
 struct device_facts {
 	char path[512]; /* as asked */
-	char disk
-	        [64]; /* the whole disk that holds it: "vda"; empty where there is none (a file on tmpfs, overlay) */
-	char id[256];               /* stable identity of what was asked for: keys the cache */
+	char disk[64];  /* the whole disk that holds it: "vda"; empty where there is none (a file on tmpfs,
+			   overlay) */
+	char id[256];   /* stable identity of what was asked for: keys the cache */
 	char model[64], serial[64]; /* of the disk; may be empty */
 	enum device_bus bus;        /* of the disk */
 	bool is_file;
@@ -112,7 +112,7 @@ struct measurement {
  * written with random bytes and hold them afterwards: zero or discard them if that matters.
  */
 int measure_run(const struct measure_area *area, uint32_t budget_ms, struct measurement *ret_measurement,
-        struct error *error) MUST_CHECK;
+	struct error *error) MUST_CHECK;
 
 /* ---- judgement ---- */
 
@@ -121,7 +121,7 @@ int measure_run(const struct measure_area *area, uint32_t budget_ms, struct meas
  * The reason in words: "NVMe, but durable write 9.1 ms: low, ...".
  */
 enum tier tier_judge(const struct device_facts *facts, const struct measurement *measurement,
-        char reason[static TIER_REASON_MAX]);
+	char reason[static TIER_REASON_MAX]);
 
 struct fingerprint {
 	struct device_facts facts;
@@ -138,7 +138,7 @@ struct fingerprint_options {
 	const char *path;
 	const char *cache_dir; /* STATE/fingerprint; NULL: no cache. Made if absent */
 	const struct measure_area
-	        *area; /* NULL: the path itself, read only where it is a device or has at least 1 MiB */
+		*area; /* NULL: the path itself, read only where it is a device or has at least 1 MiB */
 	/*
 	 * The path is empty (device_check_empty() said so) and about to become a pool: the measurement may
 	 * write to it, and leaves zeroes: it is trimmed and its size restored. For files and, loudly, for
@@ -150,21 +150,21 @@ struct fingerprint_options {
 };
 
 int fingerprint_get(const struct fingerprint_options *options, struct fingerprint *ret_fingerprint,
-        struct error *error) MUST_CHECK;
+	struct error *error) MUST_CHECK;
 
 /*
  * On a uv worker; strings and area are the caller's until fn has run, on the control thread. -errno: fn
  * does not run.
  */
 typedef void (*fingerprint_done_fn)(
-        void *arg, int rc, const struct error *error, const struct fingerprint *fingerprint);
+	void *arg, int rc, const struct error *error, const struct fingerprint *fingerprint);
 int fingerprint_run(struct uv_loop_s *loop, const struct fingerprint_options *options, fingerprint_done_fn fn,
-        void *arg) MUST_CHECK;
+	void *arg) MUST_CHECK;
 
 /* device_check_empty() on a uv worker. `path` is copied. */
 typedef void (*fingerprint_check_fn)(void *arg, int rc, const struct error *error);
 int fingerprint_check(
-        struct uv_loop_s *loop, const char *path, fingerprint_check_fn fn, void *arg) MUST_CHECK;
+	struct uv_loop_s *loop, const char *path, fingerprint_check_fn fn, void *arg) MUST_CHECK;
 
 /* ---- the node ---- */
 

@@ -1,0 +1,72 @@
+/* From figures to a tier. docs/fingerprint.md has the thresholds and their reasons. */
+#include "fingerprint/fingerprint.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A durable 4 KiB write and a 4 KiB read, medians: what a database waits for. */
+#define HIGH_WRITE_US   200u
+#define HIGH_READ_US    250u
+#define MEDIUM_WRITE_US 2000u
+#define MEDIUM_READ_US  2000u
+
+static enum tier by_latency(uint32_t us, uint32_t high_us, uint32_t medium_us)
+{
+	if (us <= high_us)
+		return TIER_HIGH;
+	return us <= medium_us ? TIER_MEDIUM : TIER_LOW;
+}
+
+static char *latency_text(uint32_t us, char text[static 24])
+{
+	if (us < 1000)
+		snprintf(text, 24, "%" PRIu32 " us", us);
+	else
+		snprintf(text, 24, "%" PRIu32 ".%" PRIu32 " ms", us / 1000, us / 100 % 10);
+	return text;
+}
+
+/* Nothing was measured: the kind of disk decides, one tier below what it might be. */
+static enum tier judge_facts(const struct device_facts *facts, char reason[static TIER_REASON_MAX])
+{
+	enum tier tier = TIER_LOW;
+
+	if (facts->rotational)
+		tier = TIER_LOW;
+	else if (facts->bus == BUS_NVME || facts->bus == BUS_SATA || facts->bus == BUS_SAS ||
+		 facts->bus == BUS_VIRTIO)
+		tier = TIER_MEDIUM;
+	snprintf(reason, TIER_REASON_MAX, "%s, %s, not measured: %s", device_bus_name(facts->bus),
+		facts->rotational ? "rotational" : "not rotational", tier_name(tier));
+	return tier;
+}
+
+enum tier tier_judge(
+	const struct device_facts *facts, const struct measurement *m, char reason[static TIER_REASON_MAX])
+{
+	enum tier read, write, tier;
+	bool fast_kind = facts->bus == BUS_NVME || facts->bus == BUS_MEMORY;
+	char read_text[24], write_text[24];
+
+	if (!m || m->samples_read == 0)
+		return judge_facts(facts, reason);
+	read = by_latency(m->read_p50_us, HIGH_READ_US, MEDIUM_READ_US);
+	/* Without a measured write nobody knows what a flush costs: not high. */
+	write = m->samples_write ? by_latency(m->write_p50_us, HIGH_WRITE_US, MEDIUM_WRITE_US) : TIER_MEDIUM;
+	tier = read < write ? read : write;
+	latency_text(m->read_p50_us, read_text);
+	latency_text(m->write_p50_us, write_text);
+	if (!m->samples_write)
+		snprintf(reason, TIER_REASON_MAX, "%s, read %s, durable write not measured: %s",
+			device_bus_name(facts->bus), read_text, tier_name(tier));
+	else if (fast_kind && write < TIER_HIGH && write <= read)
+		snprintf(reason, TIER_REASON_MAX, "%s, but durable write %s: %s%s",
+			device_bus_name(facts->bus), write_text, tier_name(tier),
+			facts->write_back ? ", because its cache needs a flush" : "");
+	else
+		snprintf(reason, TIER_REASON_MAX, "%s%s, durable write %s, read %s: %s",
+			device_bus_name(facts->bus), facts->rotational ? ", rotational" : "", write_text,
+			read_text, tier_name(tier));
+	return tier;
+}

@@ -1,0 +1,244 @@
+/* Facts, the check that a disk is empty, the measurement and the judgement, on files in a folder of our own.
+ */
+#include "fingerprint/fingerprint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static char folder[64], path[96];
+
+static int setup(void **state)
+{
+	(void)state;
+	snprintf(folder, sizeof(folder), "/var/tmp/quoin-fingerprint-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/disk", folder);
+	return 0;
+}
+
+static int remove_one(const char *name, const struct stat *st, int kind, struct FTW *walk)
+{
+	(void)st;
+	(void)kind;
+	(void)walk;
+	return remove(name);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void file_make(uint64_t size_bytes)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)size_bytes), 0);
+	close(fd);
+}
+
+static void file_write(uint64_t at, const void *bytes, size_t len)
+{
+	int fd = open(path, O_RDWR);
+
+	assert_int_equal(pwrite(fd, bytes, len, (off_t)at), len);
+	close(fd);
+}
+
+static void a_sparse_file_is_empty(void **state)
+{
+	struct error error;
+
+	(void)state;
+	file_make(UINT64_C(1) << 30);
+	assert_int_equal(device_check_empty(path, &error), 0);
+}
+
+static void one_byte_anywhere_is_found(void **state)
+{
+	struct error error;
+
+	(void)state;
+	file_make(UINT64_C(1) << 30);
+	file_write((UINT64_C(700) << 20) + 12345, "x", 1);
+	assert_int_equal(device_check_empty(path, &error), -EEXIST);
+	assert_non_null(strstr(error.text, path));
+	assert_non_null(strstr(error.text, "not zero"));
+}
+
+static void a_filesystem_is_named(void **state)
+{
+	uint8_t magic[2] = { 0x53, 0xef };
+	struct error error;
+	uint8_t super[1024] = { 0 };
+
+	(void)state;
+	file_make(UINT64_C(64) << 20);
+	/* What libblkid asks of an ext superblock: the magic, a state, a revision and the features of ext2.
+	 */
+	super[0] = 16;
+	super[4] = 64;
+	memcpy(super + 0x38, magic, 2);
+	super[0x4c] = 1;
+	memcpy(super + 0x78, "data", 4);
+	file_write(1024, super, sizeof(super));
+	assert_int_equal(device_check_empty(path, &error), -EEXIST);
+	assert_non_null(strstr(error.text, "ext"));
+}
+
+static void a_folder_is_no_disk(void **state)
+{
+	struct error error;
+
+	(void)state;
+	assert_int_equal(device_check_empty(folder, &error), -ENOTSUP);
+	assert_int_equal(device_check_empty("/nonexistent/disk", &error), -ENOENT);
+}
+
+static void a_measured_file_is_zeroes_again(void **state)
+{
+	struct fingerprint_options options = { .path = path, .may_write = true, .budget_ms = 300 };
+	struct fingerprint f;
+	struct error error;
+	struct stat st;
+
+	(void)state;
+	file_make(UINT64_C(256) << 20);
+	assert_int_equal(fingerprint_get(&options, &f, &error), 0);
+	assert_true(f.measured);
+	assert_true(f.measurement.samples_read > 0 && f.measurement.samples_write > 0);
+	assert_true(f.measurement.took_ms < 1500);
+	assert_true(strlen(f.tier_reason) > 0);
+	assert_int_equal(device_check_empty(path, &error), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 256 << 20);
+}
+
+static void reading_alone_changes_nothing(void **state)
+{
+	struct fingerprint_options options = { .path = path, .budget_ms = 200 };
+	char before[16] = "precious", after[16];
+	struct fingerprint f;
+	struct error error;
+	int fd;
+
+	(void)state;
+	file_make(UINT64_C(8) << 20);
+	file_write(4096, before, sizeof(before));
+	assert_int_equal(fingerprint_get(&options, &f, &error), 0);
+	assert_int_equal(f.measurement.samples_write, 0);
+	fd = open(path, O_RDONLY);
+	assert_int_equal(pread(fd, after, sizeof(after), 4096), sizeof(after));
+	close(fd);
+	assert_memory_equal(before, after, sizeof(before));
+}
+
+static void the_cache_saves_the_second_measurement(void **state)
+{
+	char cache[96];
+	struct fingerprint_options options = {
+		.path = path, .cache_dir = cache, .may_write = true, .budget_ms = 200
+	};
+	struct fingerprint first, second;
+	struct error error;
+
+	(void)state;
+	snprintf(cache, sizeof(cache), "%s/cache", folder);
+	file_make(UINT64_C(64) << 20);
+	assert_int_equal(fingerprint_get(&options, &first, &error), 0);
+	assert_false(first.from_cache);
+	assert_int_equal(fingerprint_get(&options, &second, &error), 0);
+	assert_true(second.from_cache);
+	assert_int_equal(first.measurement.read_p50_us, second.measurement.read_p50_us);
+	assert_int_equal(first.tier, second.tier);
+}
+
+static enum tier judged(
+	enum device_bus bus, uint32_t write_us, uint32_t read_us, char reason[static TIER_REASON_MAX])
+{
+	struct device_facts facts = { .bus = bus, .write_back = true };
+	struct measurement m = {
+		.read_p50_us = read_us, .write_p50_us = write_us, .samples_read = 9, .samples_write = 9
+	};
+
+	return tier_judge(&facts, &m, reason);
+}
+
+static void tiers_follow_what_was_measured(void **state)
+{
+	char reason[TIER_REASON_MAX];
+
+	(void)state;
+	assert_int_equal(judged(BUS_NVME, 50, 80, reason), TIER_HIGH);
+	assert_int_equal(judged(BUS_VIRTIO, 300, 80, reason), TIER_MEDIUM);
+	assert_int_equal(judged(BUS_SATA, 5000, 80, reason), TIER_LOW);
+	assert_int_equal(judged(BUS_SATA, 50, 9000, reason), TIER_LOW);
+	assert_int_equal(judged(BUS_NVME, 1900, 80, reason), TIER_MEDIUM);
+	assert_string_equal(
+		reason, "NVMe, but durable write 1.9 ms: medium, because its cache needs a flush");
+}
+
+static void without_figures_nothing_is_high(void **state)
+{
+	struct device_facts facts = { .bus = BUS_NVME };
+	char reason[TIER_REASON_MAX];
+
+	(void)state;
+	assert_int_equal(tier_judge(&facts, NULL, reason), TIER_MEDIUM);
+	facts.rotational = true;
+	assert_int_equal(tier_judge(&facts, NULL, reason), TIER_LOW);
+}
+
+static void a_tier_has_three_names(void **state)
+{
+	struct error error;
+	enum tier tier;
+
+	(void)state;
+	assert_int_equal(tier_parse("medium", &tier, &error), 0);
+	assert_int_equal(tier, TIER_MEDIUM);
+	assert_int_equal(tier_parse("hihg", &tier, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "high"));
+}
+
+static void a_node_knows_itself(void **state)
+{
+	struct node_facts facts;
+
+	(void)state;
+	node_facts_get(&facts);
+	assert_true(facts.cores > 0 && facts.memory_bytes > 0);
+	assert_int_equal(strlen(facts.boot_id), 36);
+}
+
+#define test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(a_sparse_file_is_empty),
+		test(one_byte_anywhere_is_found),
+		test(a_filesystem_is_named),
+		test(a_folder_is_no_disk),
+		test(a_measured_file_is_zeroes_again),
+		test(reading_alone_changes_nothing),
+		test(the_cache_saves_the_second_measurement),
+		cmocka_unit_test(tiers_follow_what_was_measured),
+		cmocka_unit_test(without_figures_nothing_is_high),
+		cmocka_unit_test(a_tier_has_three_names),
+		cmocka_unit_test(a_node_knows_itself),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
