@@ -21,9 +21,13 @@ static unsigned voters_ahead_of(const struct coordinator *co, int i)
 
 	for (unsigned j = 0; j < co->config.voter_count; j++) {
 		const struct voter *w = &co->voters[j];
+		struct position has;
 
-		if ((int)j != i && voter_is_streaming(w) && w->durable_seq >= co->new_epoch_seq &&
-			w->durable_seq >= v->position.seq)
+		if ((int)j == i || !voter_is_streaming(w) || w->durable_seq < co->new_epoch_seq)
+			continue;
+		/* By epoch first: a dead session's tail may be longer than everything written since. */
+		has = (struct position){ epochs_at(co->rows, co->row_count, w->durable_seq), w->durable_seq };
+		if (position_compare(has, v->position) >= 0)
 			count++;
 	}
 	return count;

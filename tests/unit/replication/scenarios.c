@@ -304,6 +304,24 @@ static void a_damaged_replica_is_copied_to_and_becomes_complete(void **state)
 		assert_int_equal(g.replicas[C].grain[k], g.replicas[A].grain[k]);
 }
 
+/* Seqs of a dead session say nothing: the epoch comes first. */
+static void a_damaged_replica_with_a_long_dead_tail_is_copied_to(void **state)
+{
+	(void)state;
+	for (uint64_t seq = 1; seq <= 50; seq++)
+		g.replicas[C].log[seq] = (struct entry){ .epoch = { 1, 0 }, .seq = seq, .op = ENTRY_WRITE };
+	g.replicas[C].last = g.replicas[C].durable = 50;
+	g.replicas[C].state.incomplete = true;
+	g.replicas[C].state.damaged = true;
+	g.replicas[C].state.since.seq = UINT64_MAX;
+	group_replica_restart(&g, C);
+	group_session_start(&g, 0, 2, ALL);
+	group_write(&g, 0, 3);
+	group_pass(&g, 500);
+	assert_true(group_status(&g, 0).voters[C].complete);
+	assert_int_equal(g.replicas[C].last, g.replicas[A].last);
+}
+
 /* The voter restarts with fewer entries than it had called durable. */
 static void a_replica_that_lost_acknowledged_entries_is_incomplete_first(void **state)
 {
@@ -374,6 +392,7 @@ int main(void)
 		scenario(a_laggard_is_brought_up_from_the_log),
 		scenario(an_incomplete_majority_is_not_enough),
 		scenario(a_damaged_replica_is_copied_to_and_becomes_complete),
+		scenario(a_damaged_replica_with_a_long_dead_tail_is_copied_to),
 		scenario(a_replica_that_lost_acknowledged_entries_is_incomplete_first),
 		scenario(a_restarted_replica_waits_for_the_leases_it_forgot),
 		cmocka_unit_test(logs_part_where_their_epochs_differ),
