@@ -24,19 +24,44 @@ static json_t *pool_json(const struct pool_view *view)
 	return pool;
 }
 
+struct zone_search {
+	json_t *pool;
+	const char *node;
+};
+
+static bool zone_set(void *arg, const struct node_view *view)
+{
+	struct zone_search *search = arg;
+
+	if (strcmp(view->name, search->node) != 0)
+		return true;
+	json_object_set_new(search->pool, "zone", json_string(view->zone));
+	return false;
+}
+
+struct pool_list {
+	struct volumes *volumes;
+	json_t *pools;
+};
+
+/* A pool's zone is its node's; absent while the node isn't known. */
 static bool pool_append(void *arg, const struct pool_view *view)
 {
-	json_array_append_new(arg, pool_json(view));
+	struct pool_list *list = arg;
+	struct zone_search search = { pool_json(view), view->node };
+
+	volumes_each_node(list->volumes, zone_set, &search);
+	json_array_append_new(list->pools, search.pool);
 	return true;
 }
 
 void handle_pools(struct http_request *request, void *arg)
 {
 	struct admin *admin = arg;
-	json_t *pools = json_array();
+	struct pool_list list = { admin->volumes, json_array() };
 
-	volumes_each_pool(admin->volumes, pool_append, pools);
-	http_respond_json(request, 200, answer_json("pools", pools));
+	volumes_each_pool(admin->volumes, pool_append, &list);
+	http_respond_json(request, 200, answer_json("pools", list.pools));
 }
 
 struct pool_search {

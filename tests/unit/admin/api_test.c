@@ -109,6 +109,7 @@ static void pools_have_tier_and_room(void **state)
 	json_t *pool = json_array_get(json_object_get(json, "pools"), 0);
 
 	assert_string_equal(text_of(pool, "name"), "p1");
+	assert_string_equal(text_of(pool, "zone"), "zone-a");
 	assert_string_equal(text_of(pool, "tier"), "high");
 	assert_string_equal(text_of(pool, "tier_reason"), "durable write 40 us");
 	assert_int_equal(number_of(pool, "size_bytes"), 20LL << 30);

@@ -1,0 +1,49 @@
+/* quoin pool list, pool add */
+#include <stdio.h>
+
+#include "cli/client.h"
+
+int cmd_pool_list(struct cli *cli)
+{
+	struct table table;
+	json_t *answer, *pool;
+	size_t index;
+	int exit_code = cli_call(cli, "GET", "/v1/pools", NULL, &answer);
+
+	if (exit_code != EXIT_OK || !answer)
+		return exit_code;
+	table_init(
+		&table, "POOL", "NODE", "ZONE", "TIER", "STATE", "USED", "SIZE", "PROVISIONED", "PATH", NULL);
+	json_array_foreach(json_object_get(answer, "pools"), index, pool)
+	{
+		char used[SIZE_TEXT_LEN + 1], size[SIZE_TEXT_LEN + 1], provisioned[SIZE_TEXT_LEN + 1];
+
+		table_row(&table, text_of(pool, "name"), text_of(pool, "node"), text_of(pool, "zone"),
+			text_of(pool, "tier"), text_of(pool, "state"), size_text(pool, "used_bytes", used),
+			size_text(pool, "size_bytes", size),
+			size_text(pool, "provisioned_bytes", provisioned), text_of(pool, "path"));
+	}
+	table_print(&table);
+	json_decref(answer);
+	return EXIT_OK;
+}
+
+int cmd_pool_add(struct cli *cli)
+{
+	json_t *body = json_pack("{s:s, s:s, s:s*}", "name", cli->args[0], "path", cli->args[1], "tier",
+		cli->options[OPTION_TIER]);
+	json_t *answer;
+	int exit_code;
+
+	if (!body) {
+		fprintf(stderr, "quoin: the name or the path is not valid UTF-8\n");
+		return EXIT_USAGE;
+	}
+	exit_code = cli_call(cli, "POST", "/v1/pools", body, &answer);
+	json_decref(body);
+	if (exit_code != EXIT_OK || !answer)
+		return exit_code;
+	printf("pool %s added\n", cli->args[0]);
+	json_decref(answer);
+	return EXIT_OK;
+}

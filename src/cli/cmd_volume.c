@@ -1,0 +1,126 @@
+/* quoin volume list, inspect */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/client.h"
+
+/* "a,b,c": where the replicas are; a bad one with its state: "a,b,c(away)". */
+static void zones_format(const json_t *volume, char *text, size_t capacity)
+{
+	json_t *replica;
+	size_t index, used = 0;
+
+	text[0] = '\0';
+	json_array_foreach(json_object_get(volume, "replicas"), index, replica)
+	{
+		const char *state = text_of(replica, "state");
+		bool whole = strcmp(state, "complete") == 0;
+
+		used += (size_t)snprintf(text + used, capacity - used, "%s%s%s%s%s", index ? "," : "",
+			text_of(replica, "zone"), whole ? "" : "(", whole ? "" : state, whole ? "" : ")");
+		if (used >= capacity)
+			return;
+	}
+}
+
+int cmd_volume_list(struct cli *cli)
+{
+	struct table table;
+	json_t *answer, *volume;
+	size_t index;
+	int exit_code = cli_call(cli, "GET", "/v1/volumes", NULL, &answer);
+
+	if (exit_code != EXIT_OK || !answer)
+		return exit_code;
+	table_init(&table, "VOLUME", "SIZE", "CLASS", "FS", "STATE", "ATTACHED", "ZONES", NULL);
+	json_array_foreach(json_object_get(answer, "volumes"), index, volume)
+	{
+		char size[SIZE_TEXT_LEN + 1], zones[512];
+
+		zones_format(volume, zones, sizeof(zones));
+		table_row(&table, text_of(volume, "name"), size_text(volume, "size_bytes", size),
+			text_of(volume, "class"), text_of(volume, "fs"), text_of(volume, "state"),
+			text_of(json_object_get(volume, "attached"), "node"), zones);
+	}
+	table_print(&table);
+	json_decref(answer);
+	return EXIT_OK;
+}
+
+static void replicas_print(const json_t *volume)
+{
+	struct table table;
+	json_t *replica;
+	size_t index;
+
+	table_init(&table, "REPLICA ON", "POOL", "ZONE", "STATE", "BEHIND", "SYNCED", NULL);
+	json_array_foreach(json_object_get(volume, "replicas"), index, replica)
+	{
+		char behind[SIZE_TEXT_LEN + 1], done[SIZE_TEXT_LEN + 1], total[SIZE_TEXT_LEN + 1];
+		char synced[2 * SIZE_TEXT_LEN + 8] = "-";
+
+		if (number_of(replica, "sync_total_bytes") > 0) {
+			snprintf(synced, sizeof(synced), "%s of %s",
+				size_text(replica, "sync_done_bytes", done),
+				size_text(replica, "sync_total_bytes", total));
+		}
+		table_row(&table, text_of(replica, "node"), text_of(replica, "pool"),
+			text_of(replica, "zone"), text_of(replica, "state"),
+			size_text(replica, "lag_bytes", behind), synced);
+	}
+	table_print(&table);
+}
+
+static void io_print(const char *what, const json_t *io)
+{
+	char bytes[SIZE_TEXT_LEN + 1];
+
+	printf("%s  %lld, %s, %lld errors, %.3f ms each\n", what, number_of(io, "ops"),
+		size_text(io, "bytes", bytes), number_of(io, "errors"),
+		json_number_value(json_object_get(io, "mean_ms")));
+}
+
+static void stats_print(const json_t *stats)
+{
+	printf("epoch       %lld, %lld entries committed, %lld requests in flight\n",
+		number_of(stats, "epoch"), number_of(stats, "commit_seq"), number_of(stats, "in_flight"));
+	io_print("reads     ", json_object_get(stats, "read"));
+	io_print("writes    ", json_object_get(stats, "write"));
+	io_print("trims     ", json_object_get(stats, "trim"));
+	printf("since then  %lld waits for a quorum, %lld blocks healed, %lld remote reads\n",
+		number_of(stats, "quorum_waits"), number_of(stats, "healed_blocks"),
+		number_of(stats, "remote_reads"));
+}
+
+int cmd_volume_inspect(struct cli *cli)
+{
+	char size[SIZE_TEXT_LEN + 1];
+	json_t *answer, *volume, *attached, *stats;
+	int exit_code = cli_call_volume(cli, "GET", "", &answer);
+
+	if (exit_code != EXIT_OK || !answer)
+		return exit_code;
+	volume = json_object_get(answer, "volume");
+	attached = json_object_get(volume, "attached");
+	stats = json_object_get(volume, "stats");
+	printf("volume      %s (%s)\n", text_of(volume, "name"), text_of(volume, "uuid"));
+	printf("state       %s\n", text_of(volume, "state"));
+	printf("size        %s, %s, class %s\n", size_text(volume, "size_bytes", size), text_of(volume, "fs"),
+		text_of(volume, "class"));
+	printf("created     %s\n", text_of(volume, "created"));
+	if (json_is_object(attached)) {
+		printf("attached    on node %s since %s\n", text_of(attached, "node"),
+			text_of(attached, "since"));
+		if (json_is_true(json_object_get(attached, "here")))
+			printf("device      %s, mounted at %s (%lld times)\n", text_of(attached, "device"),
+				text_of(attached, "mountpoint"), number_of(attached, "mount_count"));
+	} else {
+		printf("attached    nowhere\n");
+	}
+	if (stats)
+		stats_print(stats);
+	printf("\n");
+	replicas_print(volume);
+	json_decref(answer);
+	return EXIT_OK;
+}

@@ -1,0 +1,76 @@
+/* quoin volume create, rm, attach, detach */
+#include <stdio.h>
+
+#include "cli/client.h"
+
+static void created_print(const json_t *volume)
+{
+	char size[SIZE_TEXT_LEN + 1];
+	json_t *replica;
+	size_t index;
+
+	printf("volume %s: %s, %s, class %s, replicas in", text_of(volume, "name"),
+		size_text(volume, "size_bytes", size), text_of(volume, "fs"), text_of(volume, "class"));
+	json_array_foreach(json_object_get(volume, "replicas"), index, replica)
+	{
+		printf("%s zone %s (pool %s of %s)", index ? "," : "", text_of(replica, "zone"),
+			text_of(replica, "pool"), text_of(replica, "node"));
+	}
+	printf("\n");
+}
+
+int cmd_volume_create(struct cli *cli)
+{
+	json_t *body = json_pack("{s:s, s:s*, s:s*, s:s*, s:s*}", "name", cli->args[0], "size",
+		cli->options[OPTION_SIZE], "class", cli->options[OPTION_CLASS], "replicas",
+		cli->options[OPTION_REPLICAS], "fs", cli->options[OPTION_FS]);
+	json_t *answer;
+	int exit_code;
+
+	if (!body) {
+		fprintf(stderr, "quoin: the name or an option is not valid UTF-8\n");
+		return EXIT_USAGE;
+	}
+	exit_code = cli_call(cli, "POST", "/v1/volumes", body, &answer);
+	json_decref(body);
+	if (exit_code != EXIT_OK || !answer)
+		return exit_code;
+	created_print(json_object_get(answer, "volume"));
+	json_decref(answer);
+	return EXIT_OK;
+}
+
+int cmd_volume_rm(struct cli *cli)
+{
+	json_t *answer;
+	int exit_code = cli_call_volume(cli, "DELETE", "", &answer);
+
+	if (exit_code == EXIT_OK && answer)
+		printf("volume %s removed\n", cli->args[0]);
+	json_decref(answer);
+	return exit_code;
+}
+
+int cmd_volume_attach(struct cli *cli)
+{
+	json_t *answer;
+	int exit_code = cli_call_volume(cli, "POST", "/attach", &answer);
+	const json_t *attached = json_object_get(json_object_get(answer, "volume"), "attached");
+
+	if (exit_code == EXIT_OK && answer)
+		printf("volume %s attached on node %s: %s\n", cli->args[0], text_of(attached, "node"),
+			text_of(attached, "device"));
+	json_decref(answer);
+	return exit_code;
+}
+
+int cmd_volume_detach(struct cli *cli)
+{
+	json_t *answer;
+	int exit_code = cli_call_volume(cli, "POST", "/detach", &answer);
+
+	if (exit_code == EXIT_OK && answer)
+		printf("volume %s detached\n", cli->args[0]);
+	json_decref(answer);
+	return exit_code;
+}

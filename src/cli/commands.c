@@ -1,0 +1,43 @@
+/* All commands and options. docs/cli.md says more of each. */
+#include "cli/cli.h"
+
+const struct option_spec option_specs[OPTION_COUNT] = {
+	[OPTION_NODE] = { "node", "NAME|PATH", "which agent to ask: a node's name, or its admin socket" },
+	[OPTION_JSON] = { "json", NULL, "print what the admin API says, as it is" },
+	[OPTION_HELP] = { "help", NULL, "say what there is" },
+	[OPTION_VERSION] = { "version", NULL, "say which version this is" },
+	[OPTION_SIZE] = { "size", "SIZE", "10G, 512M …: powers of 1024 (10G)" },
+	[OPTION_CLASS] = { "class", "CLASS", "the policy: default, high, medium, low (default)" },
+	[OPTION_REPLICAS] = { "replicas", "N",
+		"how many copies, each in a zone of its own (the class's, 3)" },
+	[OPTION_FS] = { "fs", "FS", "ext4 or xfs (the class's, ext4)" },
+	[OPTION_TIER] = { "tier", "TIER", "auto (measured), high, medium or low (auto)" },
+	[OPTION_FOLLOW] = { "follow", NULL, "go on with new events until interrupted" },
+};
+
+#define BIT(option)    (1u << (option))
+#define CREATE_OPTIONS (BIT(OPTION_SIZE) | BIT(OPTION_CLASS) | BIT(OPTION_REPLICAS) | BIT(OPTION_FS))
+
+const struct command commands[] = {
+	{ "status", "", 0, 0, "Show the cluster as this node sees it", NULL, cmd_status },
+	{ "node list", "", 0, 0, "List nodes with their zones and states", NULL, cmd_node_list },
+	{ "pool list", "", 0, 0, "List pools with tier, state and room", NULL, cmd_pool_list },
+	{ "pool add", "NAME PATH", 2, BIT(OPTION_TIER), "Make a pool of an empty disk, partition or file",
+		"Nothing with a signature (a filesystem, a partition table …) is taken.", cmd_pool_add },
+	{ "volume create", "NAME", 1, CREATE_OPTIONS, "Create a volume",
+		"The same name with the same options is a success.", cmd_volume_create },
+	{ "volume list", "", 0, 0, "List volumes with size, state and zones", NULL, cmd_volume_list },
+	{ "volume inspect", "NAME", 1, 0, "Show all of one volume, with its replicas", NULL,
+		cmd_volume_inspect },
+	{ "volume rm", "NAME", 1, 0, "Remove a volume and its data", "A volume in use is refused.",
+		cmd_volume_rm },
+	{ "volume attach", "NAME", 1, 0, "Make the volume a block device of the agent's node",
+		"The device appears as /dev/quoin/NAME.", cmd_volume_attach },
+	{ "volume detach", "NAME", 1, 0, "Take the block device away", "A mounted volume is refused.",
+		cmd_volume_detach },
+	{ "volume trace", "NAME", 1, 0, "Show the steps of the last 4 KiB write, in microseconds",
+		"The volume must be attached on the agent's node.", cmd_volume_trace },
+	{ "events", "", 0, BIT(OPTION_FOLLOW), "Show what has happened on the node", NULL, cmd_events },
+};
+
+const size_t command_count = sizeof(commands) / sizeof(commands[0]);
