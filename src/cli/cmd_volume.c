@@ -92,6 +92,17 @@ static void stats_print(const json_t *stats)
 		number_of(stats, "remote_reads"));
 }
 
+static void device_print(const json_t *attached)
+{
+	const char *mountpoint = json_string_value(json_object_get(attached, "mountpoint"));
+
+	if (mountpoint)
+		printf("device      %s, mounted at %s (mount IDs: %lld)\n", text_of(attached, "device"),
+			mountpoint, number_of(attached, "mount_count"));
+	else
+		printf("device      %s, not mounted\n", text_of(attached, "device"));
+}
+
 int cmd_volume_inspect(struct cli *cli)
 {
 	char size[SIZE_TEXT_LEN + 1];
@@ -112,8 +123,7 @@ int cmd_volume_inspect(struct cli *cli)
 		printf("attached    on node %s since %s\n", text_of(attached, "node"),
 			text_of(attached, "since"));
 		if (json_is_true(json_object_get(attached, "here")))
-			printf("device      %s, mounted at %s (%lld times)\n", text_of(attached, "device"),
-				text_of(attached, "mountpoint"), number_of(attached, "mount_count"));
+			device_print(attached);
 	} else {
 		printf("attached    nowhere\n");
 	}

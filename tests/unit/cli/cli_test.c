@@ -1,0 +1,394 @@
+/* `quoin` itself, as a process, against the admin API with volumes in memory: output, words and exit codes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "../admin/admin_fixture.h"
+#include "cli/cli.h"
+
+struct outcome {
+	int exit_code;
+	char out[16384], err[4096];
+};
+
+static void output_read(int fd, char *text, size_t capacity)
+{
+	ssize_t len;
+
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	len = read(fd, text, capacity - 1);
+	assert_true(len >= 0);
+	text[len] = '\0';
+	close(fd);
+}
+
+static pid_t quoin_spawn(const char *line, const char *socket_path, int out, int err)
+{
+	char copy[256];
+	char *argv[16] = { getenv("QUOIN") }, *save = NULL;
+	unsigned argc = 1;
+	pid_t pid;
+
+	assert_non_null(argv[0]);
+	snprintf(copy, sizeof(copy), "%s", line);
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		argv[argc++] = word;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (socket_path)
+			setenv("QUOIN_SOCKET", socket_path, 1);
+		else
+			unsetenv("QUOIN_SOCKET");
+		dup2(out, 1);
+		dup2(err, 2);
+		execv(argv[0], argv);
+		_exit(127);
+	}
+	return pid;
+}
+
+static int output_open(void)
+{
+	int fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* Runs `quoin LINE` to its end while the server's loop turns; for_ms: interrupts it then. */
+static struct outcome run_for(struct fixture *f, const char *line, unsigned for_ms)
+{
+	struct outcome outcome = { 0 };
+	int out = output_open(), err = output_open(), status = 0;
+	uint64_t until = uv_hrtime() + (for_ms ? for_ms : 20000) * UINT64_C(1000000);
+	pid_t pid = quoin_spawn(line, f->path, out, err);
+
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+		usleep(500);
+		if (uv_hrtime() > until)
+			kill(pid, SIGKILL);
+	}
+	outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	output_read(out, outcome.out, sizeof(outcome.out));
+	output_read(err, outcome.err, sizeof(outcome.err));
+	return outcome;
+}
+
+static struct outcome run(struct fixture *f, const char *line)
+{
+	return run_for(f, line, 0);
+}
+
+/* `quoin LINE` succeeds and prints exactly this. */
+static void prints(struct fixture *f, const char *line, const char *text)
+{
+	struct outcome outcome = run(f, line);
+
+	assert_string_equal(outcome.err, "");
+	assert_string_equal(outcome.out, text);
+	assert_int_equal(outcome.exit_code, EXIT_OK);
+}
+
+/* `quoin LINE` fails with this exit code and exactly these words. */
+static void fails(struct fixture *f, const char *line, int exit_code, const char *words)
+{
+	struct outcome outcome = run(f, line);
+
+	assert_string_equal(outcome.err, words);
+	assert_string_equal(outcome.out, "");
+	assert_int_equal(outcome.exit_code, exit_code);
+}
+
+static void status_is_short(void **state)
+{
+	prints(*state, "status",
+		"cluster  cccccccc-cccc-cccc-cccc-cccccccccccc\n"
+		"node     a (quoin " QUOIN_VERSION "), ready\n"
+		"kvdb     ok\n"
+		"nodes    2 of 3 up\n"
+		"pools    3, 3 GiB of 60 GiB used\n"
+		"volumes  0: 0 healthy, 0 degraded, 0 no-quorum, 0 detached\n");
+}
+
+static void nodes_are_a_table(void **state)
+{
+	prints(*state, "node list",
+		"NODE  REGION  ZONE    RACK  STATE  SINCE                     POOLS  ADDRESS\n"
+		"a     local   zone-a  r1    up     2026-01-31T12:00:00.000Z  1      127.0.0.1:7421\n"
+		"b     local   zone-b  r1    up     2026-01-31T12:00:00.000Z  1      127.0.0.1:7422\n"
+		"c     local   zone-c  r1    down   2026-01-31T12:00:00.000Z  1      127.0.0.1:7423\n");
+}
+
+static void pools_are_a_table(void **state)
+{
+	prints(*state, "pool list",
+		"POOL  NODE  ZONE    TIER  STATE  USED   SIZE    PROVISIONED  PATH\n"
+		"p1    a     zone-a  high  ok     1 GiB  20 GiB  10 GiB       /var/lib/pool-a\n"
+		"p2    b     zone-b  high  ok     1 GiB  20 GiB  10 GiB       /var/lib/pool-b\n"
+		"p3    c     zone-c  high  ok     1 GiB  20 GiB  10 GiB       /var/lib/pool-c\n");
+}
+
+static void a_pool_is_added(void **state)
+{
+	struct fixture *f = *state;
+
+	prints(f, "pool add p4 /tmp/p4 --tier low", "pool p4 added\n");
+	assert_int_equal(f->volumes->pool_count, 4);
+}
+
+static void a_volume_lives_through_all_commands(void **state)
+{
+	struct fixture *f = *state;
+
+	prints(f, "volume create v --size 2G --fs=xfs --class default --replicas 3",
+		"volume v: 2 GiB, xfs, class default, replicas in zone zone-a (pool p1 of a), zone zone-b "
+		"(pool p2 of b), "
+		"zone zone-c (pool p3 of c)\n");
+	assert_int_equal(f->volumes->volumes[0].options.replicas, 3);
+	prints(f, "volume attach v", "volume v attached on node a: /dev/quoin/v\n");
+	snprintf(volumes_fake_find(f->volumes, "v")->replicas[2].state, 16, "away");
+	prints(f, "volume list",
+		"VOLUME  SIZE   CLASS    FS   STATE    ATTACHED  ZONES\n"
+		"v       2 GiB  default  xfs  healthy  a         zone-a,zone-b,zone-c(away)\n");
+	prints(f, "volume detach v", "volume v detached\n");
+	prints(f, "volume rm v", "volume v removed\n");
+	prints(f, "volume list", "VOLUME  SIZE  CLASS  FS  STATE  ATTACHED  ZONES\n");
+}
+
+static void inspect_shows_replicas_and_counters(void **state)
+{
+	struct fixture *f = *state;
+	struct volume_view *view = volumes_fake_add(f->volumes, "v");
+
+	volumes_fake_attach_here(f->volumes, view);
+	snprintf(view->replicas[1].state, sizeof(view->replicas[1].state), "syncing");
+	view->replicas[1].lag_bytes = 1536;
+	view->replicas[1].sync_done_bytes = 1 << 20;
+	view->replicas[1].sync_total_bytes = 1 << 30;
+	prints(f, "volume inspect v",
+		"volume      v (11111111-1111-1111-1111-111111111111)\n"
+		"state       healthy\n"
+		"size        1 GiB, ext4, class default\n"
+		"created     2026-01-31T12:00:00.000Z\n"
+		"attached    on node a since 2026-01-31T12:34:56.000Z\n"
+		"device      /dev/quoin/v, not mounted\n"
+		"epoch       0, 0 entries committed, 0 requests in flight\n"
+		"reads       0, 0 B, 0 errors, 0.000 ms each\n"
+		"writes      3, 12 KiB, 0 errors, 0.100 ms each\n"
+		"trims       0, 0 B, 0 errors, 0.000 ms each\n"
+		"since then  5 waits for a quorum, 0 blocks healed, 0 remote reads\n"
+		"\n"
+		"REPLICA ON  POOL  ZONE    STATE     BEHIND   SYNCED\n"
+		"a           p1    zone-a  complete  0 B      -\n"
+		"b           p2    zone-b  syncing   1.5 KiB  1 MiB of 1 GiB\n"
+		"c           p3    zone-c  complete  0 B      -\n");
+}
+
+static void a_trace_is_in_order_of_time(void **state)
+{
+	struct fixture *f = *state;
+
+	volumes_fake_attach_here(f->volumes, volumes_fake_add(f->volumes, "v"));
+	prints(f, "volume trace v",
+		"write of 4 KiB, epoch 4, seq 17\n"
+		"         0.0 us  submitted\n"
+		"         2.5 us  sent to all replicas at once\n"
+		"        80.0 us  durable in the local pool\n"
+		"        80.0 us  durable answer of node a\n"
+		"        90.0 us  durable answer of node b\n"
+		"        90.2 us  committed: a quorum has it\n"
+		"        91.0 us  answered\n"
+		"           -     no answer of node c yet\n");
+}
+
+static void event_add(struct fixture *f, unsigned number)
+{
+	struct event_view *event = &f->volumes->events[f->volumes->event_count++];
+
+	event->number = number;
+	snprintf(event->time, sizeof(event->time), "2026-01-31T12:00:00.000Z");
+	snprintf(event->kind, sizeof(event->kind), "volume-attached");
+	snprintf(event->subject, sizeof(event->subject), "v%u", number);
+	snprintf(event->text, sizeof(event->text), "on node a");
+}
+
+static void events_are_lines(void **state)
+{
+	struct fixture *f = *state;
+
+	event_add(f, 7);
+	event_add(f, 8);
+	prints(f, "events",
+		"2026-01-31T12:00:00.000Z  volume-attached       v7: on node a\n"
+		"2026-01-31T12:00:00.000Z  volume-attached       v8: on node a\n");
+}
+
+static void followed_events_come_once(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome;
+
+	event_add(f, 7);
+	outcome = run_for(f, "events --follow", 1300); /* looks two or three times */
+	assert_int_equal(outcome.exit_code, -1);
+	assert_string_equal(outcome.out, "2026-01-31T12:00:00.000Z  volume-attached       v7: on node a\n");
+}
+
+static void json_is_what_the_api_says(void **state)
+{
+	static const char *const lines[] = { "status --json", "node list --json", "--json pool list",
+		"volume list --json", "volume inspect v --json", "volume trace v --json", "events --json",
+		"volume create w --json", "volume attach w --json", "volume detach w --json",
+		"volume rm w --json", "pool add p5 /x --json" };
+	struct fixture *f = *state;
+
+	volumes_fake_attach_here(f->volumes, volumes_fake_add(f->volumes, "v"));
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct outcome outcome = run(f, lines[i]);
+		json_t *json = json_loads(outcome.out, 0, NULL);
+
+		assert_int_equal(outcome.exit_code, EXIT_OK);
+		assert_int_equal(json_integer_value(json_object_get(json, "version")), 1);
+		json_decref(json);
+	}
+}
+
+static void errors_have_words_and_exit_codes(void **state)
+{
+	static const struct {
+		int rc, exit_code;
+	} cases[] = { { -ENOENT, EXIT_NOT_FOUND }, { -EINVAL, EXIT_USAGE }, { -EBUSY, EXIT_REFUSED },
+		{ -EEXIST, EXIT_REFUSED }, { -ESTALE, EXIT_REFUSED }, { -ENOSPC, EXIT_REFUSED },
+		{ -ETIMEDOUT, EXIT_NO_QUORUM }, { -EAGAIN, EXIT_NO_QUORUM }, { -EIO, EXIT_FAILED } };
+	struct fixture *f = *state;
+	struct outcome outcome;
+
+	snprintf(f->volumes->fail_text, sizeof(f->volumes->fail_text), "volume v: because");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		f->volumes->fail_rc = cases[i].rc;
+		fails(f, "volume attach v", cases[i].exit_code, "quoin: volume v: because\n");
+	}
+	outcome = run(f, "volume attach v --json");
+	assert_int_equal(outcome.exit_code, EXIT_FAILED);
+	assert_string_equal(outcome.out,
+		"{\"version\":1,\"error\":{\"code\":\"failed\",\"message\":\"volume v: because\"}}\n");
+	fails(f, "volume inspect none", EXIT_NOT_FOUND, "quoin: no volume none\n");
+	fails(f, "volume create v --size 10", EXIT_USAGE,
+		"quoin: size '10' has no unit: it could be 10 bytes or 10 GiB; write 10G for GiB\n");
+}
+
+static void wrong_command_lines_are_told_what_is_near(void **state)
+{
+	static const struct {
+		const char *line, *words;
+	} cases[] = {
+		{ "", "quoin: no command\nquoin: see `quoin --help`\n" },
+		{ "volme", "quoin: unknown command \"volme\"; did you mean \"volume\"?\nquoin: see `quoin "
+			   "--help`\n" },
+		{ "xyzzyx", "quoin: unknown command \"xyzzyx\"\nquoin: see `quoin --help`\n" },
+		{ "volume", "quoin: `quoin volume` needs a command: create, list, inspect, rm, attach, "
+			    "detach, trace\n"
+			    "quoin: see `quoin volume --help`\n" },
+		{ "volume lst", "quoin: unknown command \"lst\"; did you mean \"list\"?\nquoin: see `quoin "
+				"volume --help`\n" },
+		{ "volume rm", "quoin: something is missing: quoin volume rm NAME\nquoin: see `quoin volume "
+			       "rm --help`\n" },
+		{ "volume rm a b", "quoin: \"b\" is too much: quoin volume rm NAME\nquoin: see `quoin volume "
+				   "rm --help`\n" },
+		{ "volume rm a b c d e f", "quoin: \"b\" is too much: quoin volume rm NAME\nquoin: see "
+					   "`quoin volume rm --help`\n" },
+		{ "status --jsn", "quoin: unknown option \"jsn\"; did you mean \"json\"?\nquoin: see `quoin "
+				  "--help`\n" },
+		{ "status --size 3",
+			"quoin: --size is no option of `quoin status`\nquoin: see `quoin status --help`\n" },
+		{ "volume create v --size", "quoin: --size needs a value: --size SIZE\n" },
+		{ "volume create v --size 1G --size 2G", "quoin: --size is given twice\n" },
+		{ "status --json=yes", "quoin: --json takes no value\n" },
+		{ "status -j",
+			"quoin: unknown option \"-j\": options begin with --\nquoin: see `quoin --help`\n" },
+		{ "volume inspect a/b", "quoin: volume name 'a/b': character 2, '/', is not allowed; "
+					"letters, digits, '_', '.' and '-' are\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		fails(*state, cases[i].line, EXIT_USAGE, cases[i].words);
+}
+
+static void help_is_at_every_level(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = run(f, "--help");
+
+	assert_int_equal(outcome.exit_code, EXIT_OK);
+	for (size_t i = 0; i < command_count; i++) {
+		char line[64];
+
+		assert_non_null(strstr(outcome.out, commands[i].words));
+		snprintf(line, sizeof(line), "%s --help", commands[i].words);
+		outcome = run(f, line);
+		assert_int_equal(outcome.exit_code, EXIT_OK);
+		assert_non_null(strstr(outcome.out, commands[i].summary));
+		assert_string_equal(outcome.err, "");
+		outcome = run(f, "--help");
+	}
+	outcome = run(f, "volume --help");
+	assert_non_null(strstr(outcome.out, "Usage: quoin volume COMMAND"));
+	assert_null(strstr(outcome.out, "pool list"));
+	outcome = run(f, "volme --help");
+	assert_int_equal(outcome.exit_code, EXIT_USAGE);
+	prints(f, "--version", "quoin " QUOIN_VERSION "\n");
+}
+
+static void an_absent_agent_is_named(void **state)
+{
+	struct fixture *f = *state;
+
+	fails(f, "status --node /tmp/quoin-ctl-none.sock", EXIT_FAILED,
+		"quoin: no agent answers on /tmp/quoin-ctl-none.sock: is quoind running, and may you use "
+		"it?\n");
+}
+
+static void an_agent_is_found_by_path_or_environment(void **state)
+{
+	struct fixture *f = *state;
+	char line[128];
+	struct outcome outcome;
+
+	snprintf(line, sizeof(line), "status --node %s", f->path);
+	outcome = run(f, line);
+	assert_int_equal(outcome.exit_code, EXIT_OK);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, admin_setup, admin_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(status_is_short),
+		TEST(nodes_are_a_table),
+		TEST(pools_are_a_table),
+		TEST(a_pool_is_added),
+		TEST(a_volume_lives_through_all_commands),
+		TEST(inspect_shows_replicas_and_counters),
+		TEST(a_trace_is_in_order_of_time),
+		TEST(events_are_lines),
+		TEST(followed_events_come_once),
+		TEST(json_is_what_the_api_says),
+		TEST(errors_have_words_and_exit_codes),
+		TEST(wrong_command_lines_are_told_what_is_near),
+		TEST(help_is_at_every_level),
+		TEST(an_absent_agent_is_named),
+		TEST(an_agent_is_found_by_path_or_environment),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
