@@ -19,6 +19,7 @@ struct pool_job {
 	struct uuid cluster, uuid; /* uuid: of the pool that is formatted */
 	uint64_t seed;
 	bool blank; /* it was found empty */
+	bool measure; /* tier = auto */
 	char path[CONFIG_PATH_MAX], cache_dir[CONFIG_PATH_MAX + 16];
 	uint64_t size_bytes;
 	char tier[8], reason[CATALOG_REASON_MAX_LEN + 1];
@@ -59,7 +60,7 @@ static void pool_measured(struct op *op, int rc)
 	}
 	if (strcmp(pool->config.tier, "auto") != 0) {
 		snprintf(job->tier, sizeof(job->tier), "%s", pool->config.tier);
-		snprintf(job->reason, sizeof(job->reason), "tier = %s, by the configuration",
+		snprintf(job->reason, sizeof(job->reason), "by the configuration: tier = %s",
 			pool->config.tier);
 	}
 	if (tier_parse(job->tier, &pool->tier))
@@ -136,7 +137,10 @@ static void pool_open_told(struct op *op, int rc)
 			"at %s lies another pool than the catalog's %s: was the path changed?",
 			pool->config.path, uuid_format(record->pool, text));
 	}
-	op_work(op, measure_work, pool_measured);
+	if (!strcmp(pool->config.tier, "auto"))
+		op_work(op, measure_work, pool_measured);
+	else
+		pool_measured(op, 0);
 }
 
 /* ---- format ---- */
@@ -189,7 +193,9 @@ static int blank_work(struct op *op)
 	if (rc)
 		return rc;
 	job->blank = true;
-	/* Its figures are remembered: pool_measured() takes them. Failing is told there. */
+	if (!job->measure)
+		return 0;
+	/* Its figures are remembered: measure_work() finds them. Failing is told there. */
 	rc = pool_file_measure(job->path, job->cache_dir, true, job->tier, job->reason, &job->error);
 	(void)rc;
 	return 0;
@@ -291,5 +297,6 @@ void pool_open_run(struct op *op, void (*then)(struct op *op, int rc))
 	memcpy(job->path, op->pool.path, sizeof(job->path));
 	snprintf(job->cache_dir, sizeof(job->cache_dir), "%s/fingerprint", op->volumes->config.state_dir);
 	job->size_bytes = op->pool.size_bytes;
+	job->measure = !strcmp(op->pool.tier, "auto");
 	cluster_wait(op);
 }
