@@ -13,7 +13,7 @@ static void attach_up(struct op *op, int rc)
 {
 	if (!rc)
 		rc = mounts_attached_set(op->volumes->mounts, op->name, true, &op->error);
-	op_finish(op, rc);
+	op_end(op, rc);
 }
 
 static void attach_begin(struct op *op)
@@ -23,7 +23,7 @@ static void attach_begin(struct op *op)
 
 void volumes_attach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
 {
-	struct op *op = op_new(volumes, "attach volume", name, ATTACH_DEADLINE_MS, attach_begin, fn, arg);
+	struct op *op = op_make(volumes, "attach volume", name, ATTACH_DEADLINE_MS, attach_begin, fn, arg);
 
 	if (op_accept(op, fn, arg, name))
 		op_submit(op);
@@ -35,13 +35,13 @@ static void detach_down(struct op *op, int rc)
 
 	if (!rc && mounts_attached_set(op->volumes->mounts, op->name, false, &why))
 		manager_event(op->volumes, "state-not-written", op->name, "%s", why.text);
-	op_finish(op, rc);
+	op_end(op, rc);
 }
 
 static void detach_unused(struct op *op, int rc)
 {
 	if (rc)
-		op_finish(op, rc);
+		op_end(op, rc);
 	else
 		attachment_take_down(op, detach_down);
 }
@@ -57,14 +57,14 @@ static void detach_begin(struct op *op)
 			"volume %s isn't attached on this node (%s) but on %s: detach it there", op->name,
 			op->volumes->config.node, volume->holder.node);
 	if (rc)
-		op_finish(op, rc);
+		op_end(op, rc);
 	else
 		in_use_check(op, detach_unused);
 }
 
 void volumes_detach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
 {
-	struct op *op = op_new(volumes, "detach volume", name, DETACH_DEADLINE_MS, detach_begin, fn, arg);
+	struct op *op = op_make(volumes, "detach volume", name, DETACH_DEADLINE_MS, detach_begin, fn, arg);
 
 	if (op_accept(op, fn, arg, name))
 		op_submit(op);

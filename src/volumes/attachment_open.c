@@ -96,7 +96,7 @@ static void close_run(struct dataplane_call *call)
 
 static void fence_down(struct op *op, int rc)
 {
-	op_finish(op, rc);
+	op_end(op, rc);
 }
 
 static void fence_begin(struct op *op)
@@ -118,7 +118,7 @@ static void ended_done(struct dataplane_call *call)
 	attachment->ended = true;
 	manager_event(volumes, "volume-fenced", attachment->spec.name,
 		"its I/O gets EIO from now on, and its mount is taken down: %s", attachment->why);
-	op = op_new(volumes, "take down", attachment->spec.name, OP_FOREVER_MS, fence_begin, NULL, NULL);
+	op = op_make(volumes, "take down", attachment->spec.name, OP_FOREVER_MS, fence_begin, NULL, NULL);
 	if (op)
 		op_submit(op); /* without memory the next plan sees it */
 }

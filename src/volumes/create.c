@@ -119,7 +119,7 @@ static void replicas_wait(struct op *op)
 				return;
 			}
 		}
-	op_finish(op, 0);
+	op_end(op, 0);
 }
 
 static void create_told(void *arg, int rc, const struct error *error, const struct catalog_volume *volume)
@@ -141,7 +141,7 @@ static void create_told(void *arg, int rc, const struct error *error, const stru
 		return;
 	}
 	if (rc) {
-		op_finish(op, rc);
+		op_end(op, rc);
 		return;
 	}
 	manager_event(op->volumes, "volume-created", op->name, "%s, class %s, %u replicas",
@@ -160,7 +160,7 @@ static void create_try(struct op *op)
 
 	rc = catalog_volume_find(op->volumes->catalog, op->name, &volume, NULL);
 	if (!rc && !uuid_equal(volume->volume, op->volume)) {
-		op_finish(op, compare_existing(op, volume));
+		op_end(op, compare_existing(op, volume));
 		return;
 	}
 	rc = class_find(op, &class);
@@ -169,7 +169,7 @@ static void create_try(struct op *op)
 	if (!rc)
 		rc = place(op, class, &record, &shard);
 	if (rc) {
-		op_finish(op, rc);
+		op_end(op, rc);
 		return;
 	}
 	shard.group = uuid_random(&op->volumes->random);
@@ -179,7 +179,7 @@ static void create_try(struct op *op)
 void volumes_create(struct volumes *volumes, const char *name, const struct volume_options *options,
 	volumes_done_fn fn, void *arg)
 {
-	struct op *op = op_new(volumes, "create volume", name, CREATE_DEADLINE_MS, create_try, fn, arg);
+	struct op *op = op_make(volumes, "create volume", name, CREATE_DEADLINE_MS, create_try, fn, arg);
 
 	if (!op_accept(op, fn, arg, name))
 		return;

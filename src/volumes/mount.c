@@ -98,23 +98,23 @@ void mount_run(struct op *op, void (*then)(struct op *op, int rc))
 static void mount_told(struct op *op, int rc)
 {
 	if (rc) {
-		op_finish(op, rc);
+		op_end(op, rc);
 		return;
 	}
 	/* Nobody waits any more, and Docker doesn't unmount what it was told has failed. */
 	if (op->answered) {
 		error_set(&op->error, -ETIMEDOUT, "mounted too late");
-		op->mount_then = op_finish;
+		op->mount_then = op_end;
 		mount_fail(op, -ETIMEDOUT);
 		return;
 	}
 	rc = mounts_add(op->volumes->mounts, op->name, op->id, &op->error);
 	if (rc) {
-		op->mount_then = op_finish;
+		op->mount_then = op_end;
 		mount_fail(op, rc);
 		return;
 	}
-	op_finish(op, 0);
+	op_end(op, 0);
 }
 
 static void mount_begin(struct op *op)
@@ -124,7 +124,7 @@ static void mount_begin(struct op *op)
 
 void volumes_mount(struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg)
 {
-	struct op *op = op_new(volumes, "mount volume", name, MOUNT_DEADLINE_MS, mount_begin, fn, arg);
+	struct op *op = op_make(volumes, "mount volume", name, MOUNT_DEADLINE_MS, mount_begin, fn, arg);
 
 	if (!op_accept(op, fn, arg, name))
 		return;

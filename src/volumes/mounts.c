@@ -286,7 +286,7 @@ struct mounts_count mounts_count(const struct mounts *mounts, const char *volume
 	return count;
 }
 
-void mounts_each(const struct mounts *mounts, void (*fn)(void *arg, const char *volume), void *arg)
+void mounts_each_volume(const struct mounts *mounts, void (*fn)(void *arg, const char *volume), void *arg)
 {
 	list_for_each (node, &mounts->ids) {
 		const struct mount_id *m = list_entry(node, struct mount_id, node);

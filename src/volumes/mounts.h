@@ -45,6 +45,6 @@ int mounts_attached_set(
 	struct mounts *mounts, const char *volume, bool attached, struct error *error) MUST_CHECK;
 bool mounts_attached(const struct mounts *mounts, const char *volume);
 /* Each volume that has holders or was attached, once; no order. fn must not change the mounts. */
-void mounts_each(const struct mounts *mounts, void (*fn)(void *arg, const char *volume), void *arg);
+void mounts_each_volume(const struct mounts *mounts, void (*fn)(void *arg, const char *volume), void *arg);
 
 #endif

@@ -14,7 +14,7 @@ static void ops_timer_fired(uv_timer_t *timer)
 	ops_turn(timer->data);
 }
 
-struct op *op_new(struct volumes *volumes, const char *verb, const char *name, uint64_t deadline_ms,
+struct op *op_make(struct volumes *volumes, const char *verb, const char *name, uint64_t deadline_ms,
 	void (*begin)(struct op *op), volumes_done_fn fn, void *arg)
 {
 	struct op *op = calloc(1, sizeof(*op));
@@ -34,7 +34,7 @@ struct op *op_new(struct volumes *volumes, const char *verb, const char *name, u
 
 static void refused_begin(struct op *op)
 {
-	op_finish(op, op->rc_undone);
+	op_end(op, op->rc_undone);
 }
 
 void op_refuse(struct op *op, int rc)
@@ -79,7 +79,7 @@ static void op_answer(struct op *op, int rc)
 		op->fn(op->arg, rc, &op->error);
 }
 
-void op_finish(struct op *op, int rc)
+void op_end(struct op *op, int rc)
 {
 	struct volumes *volumes = op->volumes;
 
@@ -203,7 +203,7 @@ static void op_late(struct op *op)
 			rc = error_set(&op->error, -ETIMEDOUT,
 				"can't %s %s in time: another operation on it is still under way", op->verb,
 				op->name);
-		op_finish(op, rc);
+		op_end(op, rc);
 		return;
 	}
 	if (!op->error.text[0])
@@ -260,6 +260,6 @@ void ops_refuse(struct volumes *volumes)
 		if (op->begun || op == volumes->stop_op)
 			continue;
 		error_set(&op->error, -ESHUTDOWN, "can't %s %s: the agent is stopping", op->verb, op->name);
-		op_finish(op, -ESHUTDOWN);
+		op_end(op, -ESHUTDOWN);
 	}
 }

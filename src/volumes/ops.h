@@ -3,7 +3,7 @@
  * name (volume or pool) run one after the other; each is answered once, at its deadline at the latest. An
  * operation whose deadline has passed is answered, and goes on until it has undone or finished what it began.
  *
- *   op_submit() --turn--> begin(op) --> step ... step --> op_finish()
+ *   op_submit() --turn--> begin(op) --> step ... step --> op_end()
  *                 |                      |
  *                 +------ deadline: answered -ETIMEDOUT, expired(op) lets a step that waits give up
  *
@@ -78,7 +78,7 @@ struct op {
 
 /* deadline_ms from now. NULL: no memory. Names longer than NAME_MAX_LEN are cut: the caller has checked them.
  */
-struct op *op_new(struct volumes *volumes, const char *verb, const char *name, uint64_t deadline_ms,
+struct op *op_make(struct volumes *volumes, const char *verb, const char *name, uint64_t deadline_ms,
 	void (*begin)(struct op *op), volumes_done_fn fn, void *arg);
 /*
  * For a caller's operation: checks the name (NULL: there is none to check); a bad one is answered in its
@@ -89,7 +89,7 @@ bool op_accept(struct op *op, volumes_done_fn fn, void *arg, const char *name) M
 void op_refuse(struct op *op, int rc);
 void op_submit(struct op *op);
 /* Answers, unless that has happened, and frees it. The words are op->error where rc is not 0. */
-void op_finish(struct op *op, int rc);
+void op_end(struct op *op, int rc);
 bool op_expired(const struct op *op);
 /* What is left, at least 1 s: for the catalog's timeouts. */
 uint32_t op_left_ms(const struct op *op);

@@ -9,7 +9,7 @@
 
 static void added(struct op *op, int rc)
 {
-	op_finish(op, rc);
+	op_end(op, rc);
 }
 
 static void opened(struct op *op, int rc)
@@ -21,7 +21,7 @@ static void opened(struct op *op, int rc)
 		manager_event(op->volumes, "pool-failed", op->name, "%s", op->error.text);
 		if (!pool->pool)
 			local_pool_free(pool);
-		op_finish(op, rc);
+		op_end(op, rc);
 		return;
 	}
 	manager_event(op->volumes, "pool-opened", op->name, "%s, tier %s: %s", pool->config.path,
@@ -47,7 +47,7 @@ static void begin(struct op *op)
 	if (!rc && !local_pool_new(op->volumes, &op->pool))
 		rc = -ENOMEM;
 	if (rc)
-		op_finish(op, rc);
+		op_end(op, rc);
 	else
 		pool_open_run(op, opened);
 }
@@ -79,7 +79,7 @@ static int checked(
 void volumes_pool_add(struct volumes *volumes, const char *name, const char *path, const char *tier,
 	volumes_done_fn fn, void *arg)
 {
-	struct op *op = op_new(volumes, "add pool", name, POOL_ADD_DEADLINE_MS, begin, fn, arg);
+	struct op *op = op_make(volumes, "add pool", name, POOL_ADD_DEADLINE_MS, begin, fn, arg);
 	int rc;
 
 	if (!op_accept(op, fn, arg, NULL))

@@ -18,7 +18,7 @@ struct pool_job {
 	struct volumes *volumes;
 	struct uuid cluster, uuid; /* uuid: of the pool that is formatted */
 	uint64_t seed;
-	bool blank; /* it was found empty */
+	bool blank;   /* it was found empty */
 	bool measure; /* tier = auto */
 	char path[CONFIG_PATH_MAX], cache_dir[CONFIG_PATH_MAX + 16];
 	uint64_t size_bytes;

@@ -107,7 +107,7 @@ static void pool_opened(struct op *op, int rc)
 	else
 		manager_event(op->volumes, "pool-opened", op->name, "%s, tier %s: %s", pool->config.path,
 			tier_name(pool->tier), pool->tier_reason);
-	op_finish(op, rc);
+	op_end(op, rc);
 }
 
 static void pool_open_begin(struct op *op)
@@ -118,7 +118,7 @@ static void pool_open_begin(struct op *op)
 static void pool_open_begin_new(struct volumes *volumes, const struct pool_config *config)
 {
 	struct op *op =
-		op_new(volumes, "open pool", config->name, OP_FOREVER_MS, pool_open_begin, NULL, NULL);
+		op_make(volumes, "open pool", config->name, OP_FOREVER_MS, pool_open_begin, NULL, NULL);
 
 	if (!op || !local_pool_new(volumes, config)) {
 		free(op);

@@ -96,7 +96,7 @@ static bool observe(struct volumes *volumes, struct observed *o)
 	pools_observe(o);
 	replicas_observe(o);
 	attached_observe(o);
-	mounts_each(volumes->mounts, wanted_add, o);
+	mounts_each_volume(volumes->mounts, wanted_add, o);
 	o->observed.pools = o->pools;
 	o->observed.replicas = o->replicas;
 	o->observed.attached = o->attached;
@@ -119,7 +119,7 @@ static void step_told(struct op *op, int rc)
 	if (rc && rc != -ECANCELED)
 		manager_event(op->volumes, "reconcile-failed", op->name, "%s: %s", op->verb,
 			op->error.text[0] ? op->error.text : strerror(-rc));
-	op_finish(op, rc);
+	op_end(op, rc);
 }
 
 static void registered(void *arg, int rc, const struct error *error)
@@ -152,7 +152,7 @@ static void pool_put_begin(struct op *op)
 
 	op->told_then = step_told;
 	if (!pool || !local_pool_record(op->volumes, pool, &record))
-		op_finish(op, 0);
+		op_end(op, 0);
 	else
 		catalog_pool_put(op->volumes->catalog, &record, op_left_ms(op), op_told, op);
 }
@@ -202,7 +202,7 @@ static void replica_begin(struct op *op)
 	bool create = job->identity.size_bytes != 0;
 
 	if (!pool || !pool->pool) {
-		op_finish(op, 0);
+		op_end(op, 0);
 		return;
 	}
 	job->pool = pool->pool;
@@ -218,13 +218,13 @@ static void replica_removed_begin(struct op *op)
 
 static void bring_up_pause(struct op *op)
 {
-	op_finish(op, op->rc_undone);
+	op_end(op, op->rc_undone);
 }
 
 static void bring_up_told(struct op *op, int rc)
 {
 	if (!rc) {
-		op_finish(op, 0);
+		op_end(op, 0);
 		return;
 	}
 	manager_event(op->volumes, "volume-not-attached", op->name, "%s", op->error.text);
@@ -241,14 +241,14 @@ static void bring_up_begin(struct op *op)
 	else if (mounts_attached(op->volumes->mounts, op->name))
 		attachment_bring_up(op, bring_up_told);
 	else
-		op_finish(op, 0);
+		op_end(op, 0);
 }
 
 static void release_begin(struct op *op)
 {
 	op->told_then = step_told;
 	if (attachment_find(op->volumes, op->name))
-		op_finish(op, 0); /* an operation has brought it up meanwhile */
+		op_end(op, 0); /* an operation has brought it up meanwhile */
 	else
 		catalog_volume_detach(
 			op->volumes->catalog, op->volume, op->replica, op_left_ms(op), op_told, op);
@@ -259,7 +259,7 @@ static void take_down_begin(struct op *op)
 	struct attachment *attachment = attachment_find(op->volumes, op->name);
 
 	if (!attachment || !uuid_equal(attachment->spec.attachment, op->replica)) {
-		op_finish(op, 0);
+		op_end(op, 0);
 		return;
 	}
 	op->force = true;
@@ -277,7 +277,7 @@ static struct op *step_new(struct volumes *volumes, const char *verb, const char
 
 	if (ops_has(volumes, name, NULL))
 		return NULL;
-	op = op_new(volumes, verb, name, deadline_ms, begin, NULL, NULL);
+	op = op_make(volumes, verb, name, deadline_ms, begin, NULL, NULL);
 	if (!op)
 		return NULL;
 	op->volume = action->volume_uuid;

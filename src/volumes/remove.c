@@ -16,20 +16,20 @@ static void removed(void *arg, int rc, const struct error *error)
 
 	if (rc) {
 		op->error = *error;
-		op_finish(op, rc);
+		op_end(op, rc);
 		return;
 	}
 	rc = mounts_forget(op->volumes->mounts, op->name, false, &op->error);
 	if (rc)
 		manager_event(op->volumes, "state-not-written", op->name, "%s", op->error.text);
 	manager_event(op->volumes, "volume-removed", op->name, "its replicas are being deleted");
-	op_finish(op, 0);
+	op_end(op, 0);
 }
 
 static void remove_down(struct op *op, int rc)
 {
 	if (rc)
-		op_finish(op, rc);
+		op_end(op, rc);
 	else
 		catalog_volume_delete(op->volumes->catalog, op->volume, op_left_ms(op), removed, op);
 }
@@ -37,7 +37,7 @@ static void remove_down(struct op *op, int rc)
 static void remove_unused(struct op *op, int rc)
 {
 	if (rc)
-		op_finish(op, rc);
+		op_end(op, rc);
 	else
 		attachment_take_down(op, remove_down);
 }
@@ -48,7 +48,7 @@ static void remove_begin(struct op *op)
 	int rc = catalog_volume_find(op->volumes->catalog, op->name, &volume, &op->error);
 
 	if (rc) {
-		op_finish(op, rc);
+		op_end(op, rc);
 		return;
 	}
 	op->volume = volume->volume;
@@ -56,7 +56,7 @@ static void remove_begin(struct op *op)
 		error_set(&op->error, -EBUSY,
 			"volume %s is attached on this node (%s): `quoin volume detach %s` first", op->name,
 			op->volumes->config.node, op->name);
-		op_finish(op, -EBUSY);
+		op_end(op, -EBUSY);
 		return;
 	}
 	in_use_check(op, remove_unused);
@@ -64,7 +64,7 @@ static void remove_begin(struct op *op)
 
 void volumes_remove(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
 {
-	struct op *op = op_new(volumes, "remove volume", name, REMOVE_DEADLINE_MS, remove_begin, fn, arg);
+	struct op *op = op_make(volumes, "remove volume", name, REMOVE_DEADLINE_MS, remove_begin, fn, arg);
 
 	if (op_accept(op, fn, arg, name))
 		op_submit(op);

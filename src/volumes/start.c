@@ -172,7 +172,7 @@ static void lingering_try(struct volumes *volumes)
 			mounts_attached(volumes->mounts, attachment->spec.name) ||
 			ops_has(volumes, attachment->spec.name, NULL))
 			continue;
-		op = op_new(volumes, "detach idle volume", attachment->spec.name, LINGER_DEADLINE_MS,
+		op = op_make(volumes, "detach idle volume", attachment->spec.name, LINGER_DEADLINE_MS,
 			linger_try, NULL, NULL);
 		if (op)
 			op_submit(op);

@@ -54,7 +54,7 @@ static void attach_freed(void *arg)
 {
 	struct volumes *volumes = arg;
 
-	op_finish(volumes->stop_op, 0);
+	op_end(volumes->stop_op, 0);
 	volumes->stop_op = NULL;
 	catalog_close(volumes->catalog, list_is_empty(&volumes->attachments), catalog_closed, volumes);
 }
@@ -181,7 +181,7 @@ void volumes_stop(struct volumes *volumes, void (*fn)(void *arg), void *arg)
 		if (attachment->phase == ATTACHMENT_OPENING && attachment->opened)
 			attachment_open_cancel(attachment);
 	}
-	volumes->stop_op = op_new(volumes, "stop", "", OP_FOREVER_MS, stop_next, NULL, NULL);
+	volumes->stop_op = op_make(volumes, "stop", "", OP_FOREVER_MS, stop_next, NULL, NULL);
 	if (!volumes->stop_op) {
 		log_error("no memory to stop in order");
 		abort();

@@ -33,7 +33,7 @@ static void trace_told(struct op *op, int rc)
 		op->answered = true;
 		job->fn(job->arg, rc, &op->error, job->traces, job->count);
 	}
-	op_finish(op, rc);
+	op_end(op, rc);
 }
 
 static void trace_begin(struct op *op)
@@ -65,7 +65,7 @@ void volumes_trace(struct volumes *volumes, const char *name,
 	void *arg)
 {
 	/* Of no name: it waits behind no operation on the volume. */
-	struct op *op = op_new(volumes, "trace", "", TRACE_DEADLINE_MS, trace_begin, trace_ended, NULL);
+	struct op *op = op_make(volumes, "trace", "", TRACE_DEADLINE_MS, trace_begin, trace_ended, NULL);
 	struct trace_job *job = op ? calloc(1, sizeof(*job)) : NULL;
 	struct error why;
 	int rc;

@@ -18,7 +18,7 @@ static void unmount_down(struct op *op, int rc)
 				"it is detached as soon as nobody uses it: %s", op->error.text);
 		rc = 0;
 	}
-	op_finish(op, rc);
+	op_end(op, rc);
 }
 
 static void unmount_fs_only(struct op *op, int rc)
@@ -33,11 +33,11 @@ static void unmount_fs_only(struct op *op, int rc)
 static void unmount_unused(struct op *op, int rc)
 {
 	if (rc == -EBUSY) {
-		op_finish(op, 0); /* others use it still */
+		op_end(op, 0); /* others use it still */
 		return;
 	}
 	if (rc) {
-		op_finish(op, rc);
+		op_end(op, rc);
 		return;
 	}
 	if (!mounts_attached(op->volumes->mounts, op->name)) {
@@ -53,7 +53,7 @@ static void unmount_begin(struct op *op)
 	int rc = mounts_drop(op->volumes->mounts, op->name, op->id, &op->error);
 
 	if (rc && rc != -ENOENT) {
-		op_finish(op, rc);
+		op_end(op, rc);
 		return;
 	}
 	op->error.text[0] = '\0';
@@ -62,7 +62,7 @@ static void unmount_begin(struct op *op)
 
 void volumes_unmount(struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg)
 {
-	struct op *op = op_new(volumes, "unmount volume", name, UNMOUNT_DEADLINE_MS, unmount_begin, fn, arg);
+	struct op *op = op_make(volumes, "unmount volume", name, UNMOUNT_DEADLINE_MS, unmount_begin, fn, arg);
 
 	if (!op_accept(op, fn, arg, name))
 		return;

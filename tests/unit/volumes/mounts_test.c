@@ -133,7 +133,7 @@ static void each_volume_is_told_once(void **state)
 	assert_int_equal(mounts_add(m, "v", "a", &words), 0);
 	assert_int_equal(mounts_add(m, "w", "a", &words), 0);
 	assert_int_equal(mounts_add(m, "v", "b", &words), 0);
-	mounts_each(m, append_name, names);
+	mounts_each_volume(m, append_name, names);
 	assert_string_equal(names, "vw");
 	mounts_close(m);
 }
