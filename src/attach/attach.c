@@ -42,8 +42,9 @@ static int attach_dirs_make(struct attach *attach, const struct attach_config *c
 	if (!realpath(config->state_dir, real))
 		return error_set(error, -errno, "%s: %s", config->state_dir, strerror(errno));
 	if (strlen(real) + sizeof("/dev") > ATTACH_DIR_BYTES || strlen(link_dir) >= ATTACH_DIR_BYTES)
-		return error_set(error, -ENAMETOOLONG, "%.64s...: the path is too long (%d characters are possible)",
-			config->state_dir, ATTACH_DIR_BYTES - 8);
+		return error_set(error, -ENAMETOOLONG,
+			"%.64s...: the path is too long (%d characters are possible)", config->state_dir,
+			ATTACH_DIR_BYTES - 8);
 	(void)snprintf(attach->state_dir, ATTACH_DIR_BYTES, "%s", real);
 	(void)snprintf(attach->dev_dir, ATTACH_DIR_BYTES, "%s/dev", real);
 	(void)snprintf(attach->mnt_dir, ATTACH_DIR_BYTES, "%s/mnt", real);
@@ -115,9 +116,10 @@ void attach_protect_process(bool *ret_locked, bool *ret_io_flusher, struct error
 
 	*ret_locked = lock_error == 0;
 	*ret_io_flusher = flusher_error == 0;
-	(void)error_set(ret_words, 0, "memory %s%s%s; I/O flusher: %s%s%s", lock_error ? "not locked (" : "locked",
-		lock_error ? strerror(lock_error) : "", lock_error ? ", needs CAP_IPC_LOCK)" : "",
-		flusher_error ? "no (" : "yes", flusher_error ? strerror(flusher_error) : "",
+	snprintf(ret_words->text, sizeof(ret_words->text), "memory %s%s%s; I/O flusher: %s%s%s",
+		lock_error ? "not locked (" : "locked", lock_error ? strerror(lock_error) : "",
+		lock_error ? ", needs CAP_IPC_LOCK)" : "", flusher_error ? "no (" : "yes",
+		flusher_error ? strerror(flusher_error) : "",
 		flusher_error ? ", needs CAP_SYS_RESOURCE)" : "");
 }
 
@@ -126,7 +128,8 @@ static int attach_node_usable(const char *path, const char *module, struct error
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
-		return error_set(error, -ENOTSUP, "%s: %s; volumes can't be attached here (modprobe %s, and run as root)", path,
+		return error_set(error, -ENOTSUP,
+			"%s: %s; volumes can't be attached here (modprobe %s, and run as root)", path,
 			strerror(errno), module);
 	close(fd);
 	return 0;

@@ -21,6 +21,7 @@
 #include "base/names.h"
 #include "base/random.h"
 #include "base/size.h"
+#include "base/tier.h"
 #include "base/uuid.h"
 
 #endif

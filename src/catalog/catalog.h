@@ -44,13 +44,6 @@ struct catalog;
 
 /* ---- records ---- */
 
-enum tier { TIER_UNKNOWN, TIER_LOW, TIER_MEDIUM, TIER_HIGH };
-
-/* "low", "medium", "high"; "unknown". */
-const char *tier_name(enum tier tier);
-/* -EINVAL for anything but low, medium, high. */
-int tier_parse(const char *text, enum tier *ret_tier) MUST_CHECK;
-
 struct catalog_label {
 	char name[CATALOG_LABEL_MAX_LEN + 1];
 	char value[CATALOG_LABEL_MAX_LEN + 1];

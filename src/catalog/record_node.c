@@ -4,32 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-const char *tier_name(enum tier tier)
-{
-	switch (tier) {
-	case TIER_LOW:
-		return "low";
-	case TIER_MEDIUM:
-		return "medium";
-	case TIER_HIGH:
-		return "high";
-	case TIER_UNKNOWN:
-		break;
-	}
-	return "unknown";
-}
-
-int tier_parse(const char *text, enum tier *ret_tier)
-{
-	for (enum tier tier = TIER_LOW; tier <= TIER_HIGH; tier++) {
-		if (strcmp(text, tier_name(tier)) == 0) {
-			*ret_tier = tier;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
 const char *catalog_pool_state_name(enum catalog_pool_state state)
 {
 	switch (state) {

@@ -17,14 +17,7 @@
 
 struct uv_loop_s;
 
-enum tier { TIER_LOW, TIER_MEDIUM, TIER_HIGH };
-
 #define TIER_REASON_MAX 160
-
-/* "low", "medium", "high". */
-const char *tier_name(enum tier tier);
-/* -EINVAL with words that name the nearest valid one. "auto" is the caller's to know. */
-int tier_parse(const char *text, enum tier *ret_tier, struct error *error) MUST_CHECK;
 
 /* ---- facts: from sysfs, udev, libblkid; nothing is measured ---- */
 

@@ -1,33 +1,5 @@
-/* Tiers and buses in words. */
+/* Buses in words. */
 #include "fingerprint/fingerprint.h"
-
-#include <errno.h>
-#include <string.h>
-
-static const char *const tier_names[] = {
-	[TIER_LOW] = "low", [TIER_MEDIUM] = "medium", [TIER_HIGH] = "high"
-};
-
-const char *tier_name(enum tier tier)
-{
-	ASSERT((unsigned)tier <= TIER_HIGH);
-	return tier_names[tier];
-}
-
-int tier_parse(const char *text, enum tier *ret_tier, struct error *error)
-{
-	const char *nearest;
-
-	for (unsigned i = 0; i <= TIER_HIGH; i++)
-		if (strcmp(text, tier_names[i]) == 0) {
-			*ret_tier = (enum tier)i;
-			return 0;
-		}
-	nearest = name_nearest(text, tier_names, TIER_HIGH + 1);
-	if (nearest)
-		return error_set(error, -EINVAL, "there is no tier \"%s\"; did you mean %s?", text, nearest);
-	return error_set(error, -EINVAL, "there is no tier \"%s\": it is high, medium or low", text);
-}
 
 const char *device_bus_name(enum device_bus bus)
 {

@@ -63,7 +63,7 @@ static void pool_measured(struct op *op, int rc)
 		snprintf(job->reason, sizeof(job->reason), "by the configuration: tier = %s",
 			pool->config.tier);
 	}
-	if (tier_parse(job->tier, &pool->tier))
+	if (tier_parse(job->tier, &pool->tier, NULL))
 		pool->tier = TIER_LOW;
 	memcpy(pool->tier_reason, job->reason, sizeof(pool->tier_reason));
 	pool->reason[0] = '\0';
