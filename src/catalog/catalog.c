@@ -11,7 +11,6 @@
 #define LIST_RETRY_MS     500u
 #define REVOKE_TIMEOUT_MS 1500u
 /* Answers come every two seconds while the node has a lease; more silence than this is a gap. */
-#define REACH_GAP_NS (CATALOG_NODE_LEASE_MS / 2 * NS_PER_MS)
 
 uint64_t catalog_now_ns(const struct catalog *catalog)
 {
@@ -40,7 +39,8 @@ void catalog_heard(struct catalog *catalog, const struct kvdb_result *result)
 	if (result->revision > catalog->highest_revision)
 		catalog->highest_revision = result->revision;
 	if (good) {
-		if (catalog->reach_since_ns == 0 || now_ns - catalog->reach_ns > REACH_GAP_NS)
+		if (catalog->reach_since_ns == 0 ||
+			now_ns - catalog->reach_ns > catalog->options.node_lease_ms / 2 * NS_PER_MS)
 			catalog->reach_since_ns = now_ns;
 		catalog->reach_ns = now_ns;
 		if (catalog->kvdb_bad) {
@@ -60,7 +60,8 @@ void catalog_heard(struct catalog *catalog, const struct kvdb_result *result)
 
 uint64_t catalog_reach_since_ns(const struct catalog *catalog)
 {
-	if (catalog->reach_since_ns == 0 || catalog_now_ns(catalog) - catalog->reach_ns > REACH_GAP_NS)
+	if (catalog->reach_since_ns == 0 ||
+		catalog_now_ns(catalog) - catalog->reach_ns > catalog->options.node_lease_ms / 2 * NS_PER_MS)
 		return 0;
 	return catalog->reach_since_ns;
 }
@@ -246,6 +247,8 @@ int catalog_open(struct kvdb *kvdb, const struct catalog_options *options, struc
 	}
 	catalog->kvdb = kvdb;
 	catalog->options = *options;
+	if (catalog->options.node_lease_ms == 0)
+		catalog->options.node_lease_ms = CATALOG_NODE_LEASE_MS;
 	(void)snprintf(catalog->cluster, sizeof(catalog->cluster), "%s", options->cluster);
 	catalog->options.cluster = catalog->cluster;
 	(void)snprintf(catalog->prefix, sizeof(catalog->prefix), "/quoin/%s/", options->cluster);

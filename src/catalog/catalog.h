@@ -39,7 +39,6 @@ struct catalog;
 #define CATALOG_ADDRESS_MAX_LEN 63u
 
 #define CATALOG_NODE_LEASE_MS     6000u
-#define CATALOG_NODE_KEEPALIVE_MS 2000u
 #define CATALOG_PROVISION_PERCENT 200u /* of a pool's size: no new volumes above */
 
 /* ---- records ---- */
@@ -191,6 +190,7 @@ struct catalog_options {
 	void (*trouble)(void *user, int rc, const struct error *error);
 	void *user;
 	uint64_t seed; /* of jitter and UUIDs; 0: from the system */
+	uint32_t node_lease_ms; /* 0: CATALOG_NODE_LEASE_MS; renewed three times in it */
 };
 
 /*

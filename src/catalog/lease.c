@@ -120,7 +120,7 @@ static void node_op_grant(struct op *op, uint32_t timeout_ms)
 {
 	op->in_flight = true;
 	op->state = OP_SYNC;
-	kvdb_lease_grant(op->catalog->kvdb, CATALOG_NODE_LEASE_MS,
+	kvdb_lease_grant(op->catalog->kvdb, op->catalog->options.node_lease_ms,
 		timeout_ms < GRANT_TIMEOUT_MS ? timeout_ms : GRANT_TIMEOUT_MS, node_granted, op);
 }
 
@@ -162,8 +162,8 @@ void lease_begin(struct catalog *catalog, uint64_t lease, uint64_t granted_ns)
 	kvdb_timer_cancel(catalog->kvdb, &catalog->lease_timer);
 	kvdb_timer_init(&catalog->lease_timer, lease_tick, catalog);
 	catalog->lease = lease;
-	catalog->lease_until_ns = granted_ns + CATALOG_NODE_LEASE_MS * NS_PER_MS;
-	lease_tick_in(catalog, CATALOG_NODE_KEEPALIVE_MS);
+	catalog->lease_until_ns = granted_ns + catalog->options.node_lease_ms * NS_PER_MS;
+	lease_tick_in(catalog, catalog->options.node_lease_ms / 3);
 }
 
 static void again_done(void *arg, int rc, const struct error *error)
@@ -200,8 +200,8 @@ static void lease_kept(void *arg, const struct kvdb_result *result)
 	if (catalog->closing)
 		return;
 	if (result->rc == 0) {
-		catalog->lease_until_ns = catalog->lease_sent_ns + CATALOG_NODE_LEASE_MS * NS_PER_MS;
-		lease_tick_in(catalog, CATALOG_NODE_KEEPALIVE_MS);
+		catalog->lease_until_ns = catalog->lease_sent_ns + catalog->options.node_lease_ms * NS_PER_MS;
+		lease_tick_in(catalog, catalog->options.node_lease_ms / 3);
 	} else if (result->rc == -ENOENT) {
 		catalog->lease = 0;
 		(void)error_set(&error, -ESTALE,
@@ -227,5 +227,6 @@ static void lease_tick(void *arg)
 	}
 	catalog->lease_call = true;
 	catalog->lease_sent_ns = catalog_now_ns(catalog);
-	kvdb_lease_keepalive(catalog->kvdb, catalog->lease, CATALOG_NODE_KEEPALIVE_MS, lease_kept, catalog);
+	kvdb_lease_keepalive(
+		catalog->kvdb, catalog->lease, catalog->options.node_lease_ms / 3, lease_kept, catalog);
 }

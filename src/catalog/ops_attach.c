@@ -28,7 +28,7 @@ static int dead_holder_check(struct op *op, const struct catalog_volume *volume,
 {
 	struct catalog *catalog = op->catalog;
 	uint64_t reach_since_ns = catalog_reach_since_ns(catalog);
-	uint64_t whole_ns = CATALOG_NODE_LEASE_MS * NS_PER_MS;
+	uint64_t whole_ns = catalog->options.node_lease_ms * NS_PER_MS;
 
 	/* An outage that has just ended tells nothing about the others: they couldn't renew either. */
 	if (reach_since_ns == 0 || catalog_now_ns(catalog) - reach_since_ns < whole_ns)
@@ -36,7 +36,7 @@ static int dead_holder_check(struct op *op, const struct catalog_volume *volume,
 			"volume %s is attached on node %s, whose lease is over; this node must have had the "
 			"metadata "
 			"database in reach for %u s before it may take it over",
-			volume->name, volume->holder.node, CATALOG_NODE_LEASE_MS / 1000);
+			volume->name, volume->holder.node, op->catalog->options.node_lease_ms / 1000);
 	if (!uuid_equal(op->attach.probed, volume->holder.attachment))
 		return error_set(error, -EOWNERDEAD,
 			"volume %s is attached on node %s, whose lease is over: its replicas must be asked "

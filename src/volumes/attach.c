@@ -9,11 +9,25 @@
 #define ATTACH_DEADLINE_MS 60000u
 #define DETACH_DEADLINE_MS 30000u
 
+/* The view that the caller looks at next shows the attached volume as it is. */
+static void attach_seen(struct op *op)
+{
+	const struct snapshot *snapshot = &op->volumes->snapshot;
+
+	if (snapshot->stale && !op_expired(op))
+		op_retry(op, 0, attach_seen);
+	else
+		op_end(op, 0);
+}
+
 static void attach_up(struct op *op, int rc)
 {
 	if (!rc)
 		rc = mounts_attached_set(op->volumes->mounts, op->name, true, &op->error);
-	op_end(op, rc);
+	if (rc)
+		op_end(op, rc);
+	else
+		attach_seen(op);
 }
 
 static void attach_begin(struct op *op)

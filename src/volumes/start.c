@@ -265,6 +265,7 @@ static int catalog_begin(struct volumes *volumes, struct error *error)
 		.changed = catalog_changed,
 		.trouble = catalog_trouble,
 		.user = volumes,
+		.node_lease_ms = (uint32_t)volumes->config.node_lease_ms,
 	};
 	struct kvdb *kvdb;
 	int rc = kvdb_sqlite_open(volumes->loop, &kvdb_options, &kvdb, error);
