@@ -1,0 +1,37 @@
+/* A pool on a simulated disk with a loop and a clock of its own: opened, asked, closed. */
+#ifndef QUOIN_TESTS_CRASH_BENCH_H
+#define QUOIN_TESTS_CRASH_BENCH_H
+
+#include "device_sim.h"
+#include "store/store.h"
+
+struct bench {
+	struct clock clock;
+	uint64_t now_ns;
+	struct loop loop;
+	struct buf_pool *bufs;
+	struct entry_pool *entries;
+	struct sim_disk *disk;
+	struct pool *pool;
+	int rc; /* of what was waited for */
+	bool done;
+	struct error error;
+	bool failed;
+	void (*durable)(void *arg, struct pool_replica *replica, uint64_t seq);
+	void *arg;
+};
+
+/* The memory is made once and serves one pool after the other. */
+void bench_init(struct bench *b);
+void bench_done(struct bench *b);
+/* Runs until what is waited for is done; asserts that it ends. */
+void bench_wait(struct bench *b);
+/* Lets time pass. */
+void bench_run(struct bench *b, uint64_t ns);
+int bench_format(struct bench *b, uint64_t journal_bytes);
+int bench_open(struct bench *b);
+void bench_close(struct bench *b);
+/* A pool_done_fn that ends bench_wait(). */
+void bench_finished(void *arg, int rc);
+
+#endif

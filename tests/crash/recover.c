@@ -1,0 +1,214 @@
+#include "recover.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CRASHES_IN_RECOVERY 24u
+
+static void violate(struct violation *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void violate(struct violation *v, const char *format, ...)
+{
+	va_list list;
+
+	if (v->found)
+		return;
+	v->found = true;
+	va_start(list, format);
+	vsnprintf(v->text, sizeof(v->text), format, list);
+	va_end(list);
+}
+
+/* ---- the log ---- */
+
+struct log_read {
+	struct bench *bench;
+	struct entry *entry;
+};
+
+static void log_got(void *arg, int rc, struct entry *entry)
+{
+	struct log_read *read = arg;
+
+	read->entry = entry;
+	bench_finished(read->bench, rc);
+}
+
+static bool entry_matches(const struct entry *entry, const struct model_record *r)
+{
+	if (!epoch_equal(entry->epoch, r->position.epoch) || entry->seq != r->position.seq ||
+		entry->op != r->op || entry->offset_bytes != r->offset_bytes ||
+		entry->length_bytes != r->length_bytes)
+		return false;
+	for (uint64_t at = 0; r->op == ENTRY_WRITE && at < r->length_bytes; at += BLOCK_BYTES)
+		if (!block_matches(entry->payload->data + at, r->tag, (r->offset_bytes + at) / BLOCK_BYTES))
+			return false;
+	return true;
+}
+
+static void log_check(struct bench *b, struct pool_replica *replica, const struct model *m,
+	const struct model_view *view, struct violation *v)
+{
+	for (uint64_t seq = pool_replica_first_seq(replica); seq <= view->last_seq && !v->found; seq++) {
+		struct log_read read = { .bench = b };
+
+		pool_replica_log_read(replica, seq, log_got, &read);
+		bench_wait(b);
+		if (b->rc != 0)
+			violate(v, "entry %" PRIu64 " can't be read: %d", seq, b->rc);
+		else if (!entry_matches(read.entry, &m->records[view->log[seq]]))
+			violate(v, "entry %" PRIu64 " is not what was appended", seq);
+		if (b->rc == 0)
+			entry_put(read.entry);
+	}
+}
+
+/* ---- the data ---- */
+
+struct data_read {
+	struct pool_read read;
+	struct bench *bench;
+};
+
+static void data_got(struct pool_read *read, int rc)
+{
+	bench_finished(container_of(read, struct data_read, read)->bench, rc);
+}
+
+static void data_check(struct bench *b, struct pool_replica *replica,
+	const uint64_t tags[static MODEL_BLOCKS], const char *when, struct violation *v)
+{
+	for (uint64_t at = 0; at < MODEL_SIZE_BYTES && !v->found; at += ENTRY_MAX_BYTES) {
+		struct data_read d = { .bench = b };
+
+		d.read.fn = data_got;
+		d.read.replica = replica;
+		d.read.offset_bytes = at;
+		d.read.length_bytes = ENTRY_MAX_BYTES;
+		d.read.into = buf_get(b->bufs, ENTRY_MAX_BYTES);
+		ASSERT(d.read.into != NULL);
+		pool_read(&d.read);
+		bench_wait(b);
+		if (b->rc != 0)
+			violate(v, "%s: a read at %" PRIu64 " ends with %d", when, at, b->rc);
+		for (uint64_t k = 0; k < ENTRY_MAX_BLOCKS && !v->found; k++) {
+			uint64_t block = at / BLOCK_BYTES + k;
+
+			if (!block_matches(d.read.into->data + k * BLOCK_BYTES, tags[block], block))
+				violate(v, "%s: block %" PRIu64 " is not what entry tag %" PRIu64 " wrote",
+					when, block, tags[block]);
+		}
+		buf_put(d.read.into);
+	}
+}
+
+/* ---- a replica ---- */
+
+/* The longest prefix of what was asked that explains what is there; false where none does. */
+static bool explain(const struct model *m, struct pool_replica *replica, struct model_view *ret_view)
+{
+	struct position last = pool_replica_last(replica);
+
+	for (unsigned prefix = m->count + 1; prefix-- > m->answered;) {
+		model_view(m, prefix, ret_view);
+		if (position_compare(ret_view->last, last) == 0 &&
+			state_equal(&ret_view->state, pool_replica_state(replica)))
+			return true;
+	}
+	return false;
+}
+
+static void replica_check(struct bench *b, const struct model *m, struct violation *v)
+{
+	static struct model_view view;
+	struct pool_replica *replica = pool_replica_find(b->pool, m->identity.replica);
+	uint64_t tags[MODEL_BLOCKS];
+	uint64_t commit;
+
+	if (!replica) {
+		violate(v, "a replica is gone");
+		return;
+	}
+	if (pool_replica_state(replica)->incomplete) {
+		violate(v, "a crash alone has made a replica incomplete");
+		return;
+	}
+	if (!explain(m, replica, &view)) {
+		struct position last = pool_replica_last(replica);
+
+		model_view(m, m->answered, &view);
+		violate(v,
+			"last is e%" PRIu64 " s%" PRIu64 ", promise %" PRIu64 "; answered were e%" PRIu64
+			" s%" PRIu64 ", promise %" PRIu64,
+			last.epoch.number, last.seq, pool_replica_state(replica)->promise.number,
+			view.last.epoch.number, view.last.seq, view.state.promise.number);
+		return;
+	}
+	commit = pool_replica_commit_seq(replica);
+	if (commit > view.last_seq || commit > m->commit_told) {
+		violate(v, "commit %" PRIu64 " of last %" PRIu64 ", but only %" PRIu64 " was ever told",
+			commit, view.last_seq, m->commit_told);
+		return;
+	}
+	log_check(b, replica, m, &view, v);
+	if (v->found)
+		return;
+	model_image(m, &view, commit, tags);
+	data_check(b, replica, tags, "as committed", v);
+	if (v->found)
+		return;
+	pool_replica_commit_set(replica, view.last_seq);
+	model_image(m, &view, view.last_seq, tags);
+	data_check(b, replica, tags, "with all committed", v);
+}
+
+/* ---- crashes during a recovery ---- */
+
+struct again {
+	struct bench *bench;
+	struct sim_disk *disk;
+	const struct model *models;
+	unsigned count;
+	uint64_t seed;
+	unsigned crashes;
+	struct violation *violation;
+	uint64_t *states;
+};
+
+static void crash_again(void *arg)
+{
+	struct again *a = arg;
+
+	if (a->crashes >= CRASHES_IN_RECOVERY || a->violation->found)
+		return;
+	a->crashes++;
+	recover_check(a->bench, NULL, sim_disk_crashed_copy(a->disk, a->seed + a->crashes), a->models,
+		a->count, a->seed, a->violation, a->states);
+}
+
+void recover_check(struct bench *b, struct bench *again, struct sim_disk *crashed, const struct model *models,
+	unsigned count, uint64_t seed, struct violation *violation, uint64_t *states)
+{
+	struct again a = { again, crashed, models, count, seed, 0, violation, states };
+	int rc;
+
+	(*states)++;
+	b->disk = crashed;
+	if (again)
+		sim_disk_watch(crashed, crash_again, &a);
+	rc = bench_open(b);
+	sim_disk_watch(crashed, NULL, NULL);
+	if (rc != 0) {
+		violate(violation, "the pool can't be opened: %s (%d)", b->error.text, rc);
+		sim_disk_free(crashed);
+		return;
+	}
+	for (unsigned i = 0; i < count && !violation->found; i++)
+		replica_check(b, &models[i], violation);
+	if (b->failed)
+		violate(violation, "the pool has failed: %s", b->error.text);
+	bench_close(b);
+	sim_disk_free(crashed);
+	b->disk = NULL;
+}
