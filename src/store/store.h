@@ -32,7 +32,7 @@ typedef void (*pool_done_fn)(void *arg, int rc);
  * that nothing of the user's is on it.
  */
 void pool_format(struct loop *loop, struct device *device, const struct pool_format_options *options, pool_done_fn fn, void *arg);
-#define POOL_MIN_BYTES (UINT64_C(1) << 30)
+#define POOL_MIN_BYTES (UINT64_C(4) << 20)
 
 struct pool_open_options {
 	struct uuid cluster; /* another cluster's pool is refused */
@@ -155,8 +155,14 @@ struct pool_read {
 	struct buf *into; /* cap_bytes >= length_bytes; the caller's */
 	uint32_t crc[ENTRY_MAX_BLOCKS]; /* of the blocks read */
 	uint64_t bad_offset_bytes; /* with -EILSEQ or -EIO: the first block concerned */
+	/* below: the store's */
 	struct list node;
-	void *priv[8];
+	struct list runs;
+	uint64_t commit_seq; /* the view that was read */
+	uint64_t change;
+	uint32_t pending;
+	uint32_t attempts;
+	int rc;
 };
 
 /*

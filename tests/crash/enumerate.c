@@ -142,7 +142,7 @@ static void append(struct workload *w, unsigned i)
 	struct model_record *r;
 	struct entry *entry;
 
-	if (pool_replica_room(w->replicas[i]) < ENTRY_MAX_BYTES)
+	if (pool_replica_room(w->replicas[i]) < GRAIN_BYTES)
 		return;
 	r = record_new(m, MODEL_APPEND);
 	r->op = random_chance(&w->random, 1, 5) ? ENTRY_TRIM : ENTRY_WRITE;

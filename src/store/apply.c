@@ -1,0 +1,308 @@
+/*
+ * Apply rounds: from the journal into the grains, never more than one at a time.
+ *
+ *   IDLE --build--> WRITING (data) --all written--> FLUSHING --flushed--> IMAGES (in a batch) --durable--> IDLE
+ *
+ * Only when the images are durable do the map and the applied position move. A crash before that repeats the round from
+ * the journal, which names every block as pending; a crash after it skips the round.
+ */
+#include "store/pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void round_write_more(struct pool *pool);
+
+static void round_due(void *arg)
+{
+	struct pool *pool = arg;
+
+	pool->round.wanted = true;
+	pool_pump(pool);
+}
+
+static void round_flushed(struct flush_waiter *waiter)
+{
+	struct pool *pool = container_of(waiter, struct pool, round.waiter);
+
+	ASSERT(pool->round.state == ROUND_FLUSHING);
+	pool->round.state = ROUND_IMAGES;
+	pool->round.images_batch = 0;
+}
+
+int round_init(struct pool *pool)
+{
+	struct round *round = &pool->round;
+	/* Images take at most 1/16 of the ring (room.h of batch.c), directory records included. */
+	uint32_t units = pool->g.ring_blocks / 16 * (BLOCK_BYTES / UNIT_BYTES);
+	uint32_t reserve = ROUND_MAX_REPLICAS * DIRECTORY_MAX_UNITS;
+
+	round->grain_max = units > 2 * reserve ? units - reserve : units / 2;
+	if (round->grain_max > ROUND_MAX_GRAINS)
+		round->grain_max = ROUND_MAX_GRAINS;
+	list_init(&round->puts);
+	list_init(&round->taken);
+	list_init(&round->leftovers);
+	list_init(&round->waiter.node);
+	round->waiter.fn = round_flushed;
+	loop_timer_init(&round->timer, round_due, pool);
+	for (unsigned i = 0; i < ROUND_IOS; i++)
+		round->ios[i].pool = pool;
+	round->grains = calloc(round->grain_max, sizeof(*round->grains));
+	round->images = aligned_new(((size_t)round->grain_max + reserve) * UNIT_BYTES + BLOCK_BYTES);
+	return round->grains && round->images ? 0 : -ENOMEM;
+}
+
+void round_done(struct pool *pool)
+{
+	loop_timer_cancel(pool->loop, &pool->round.timer);
+	free(pool->round.grains);
+	free(pool->round.images);
+}
+
+/* ---- 1. data ---- */
+
+static void round_data_done(struct pool *pool)
+{
+	struct round *round = &pool->round;
+
+	if (MUTANT(no_flush_before_images) || !round->wrote) {
+		round->state = ROUND_FLUSHING;
+		round_flushed(&round->waiter);
+		pool_pump_soon(pool);
+		return;
+	}
+	round->state = ROUND_FLUSHING;
+	journal_flush_want(pool, &round->waiter);
+}
+
+static void round_io_ended(struct device_io *io, int rc)
+{
+	struct round_io *rio = container_of(io, struct round_io, io);
+	struct pool *pool = rio->pool;
+
+	pool->io_busy--;
+	rio->busy = false;
+	pool->round.ios_busy--;
+	if (rc < 0)
+		pool_fail(pool, rc, "grain write");
+	if (pool->failed)
+		pool_pump_soon(pool);
+	else
+		round_write_more(pool);
+}
+
+static struct round_io *round_io_free(struct round *round)
+{
+	for (unsigned i = 0; i < ROUND_IOS; i++)
+		if (!round->ios[i].busy)
+			return &round->ios[i];
+	return NULL;
+}
+
+/* The run of blocks with new content that begins at `block`; adjacent memory makes one iovec. */
+static void round_write_run(struct pool *pool, struct round_io *rio, struct round_grain *grain, unsigned block)
+{
+	struct round *round = &pool->round;
+	uint64_t offset_bytes = geometry_grain_offset(&pool->g, grain->phys) + (uint64_t)block * BLOCK_BYTES;
+	unsigned count = 0;
+	uint64_t bytes = 0;
+
+	for (; block < GRAIN_BLOCKS && grain->source[block]; block++, bytes += BLOCK_BYTES) {
+		struct iovec *last = count ? &rio->iov[count - 1] : NULL;
+
+		if (last && (uint8_t *)last->iov_base + last->iov_len == grain->source[block])
+			last->iov_len += BLOCK_BYTES;
+		else
+			rio->iov[count++] = (struct iovec){ .iov_base = (void *)(uintptr_t)grain->source[block],
+				.iov_len = BLOCK_BYTES };
+	}
+	round->write_block = block;
+	round->wrote = true;
+	rio->busy = true;
+	rio->io.fn = round_io_ended;
+	round->ios_busy++;
+	pool->io_busy++;
+	pool->counters.device_write_bytes += bytes;
+	pool->device->ops->write(pool->device, &rio->io, rio->iov, count, offset_bytes);
+}
+
+static void round_write_more(struct pool *pool)
+{
+	struct round *round = &pool->round;
+
+	while (round->write_grain < round->grain_count) {
+		struct round_grain *grain = &round->grains[round->write_grain];
+		struct round_io *rio;
+
+		while (round->write_block < GRAIN_BLOCKS && (grain->noop || !grain->source[round->write_block]))
+			round->write_block++;
+		if (round->write_block >= GRAIN_BLOCKS) {
+			round->write_grain++;
+			round->write_block = 0;
+			continue;
+		}
+		rio = round_io_free(round);
+		if (!rio)
+			return;
+		round_write_run(pool, rio, grain, round->write_block);
+	}
+	if (round->ios_busy == 0)
+		round_data_done(pool);
+}
+
+/* ---- 2. images are durable ---- */
+
+static void grain_move(struct pool *pool, const struct round_grain *grain, uint64_t batch)
+{
+	struct slot *slot = &pool->map.slots[grain->phys];
+
+	if (grain->noop)
+		return;
+	map_page_dirty(pool, map_page_of(grain->phys), batch);
+	if (grain->freed) {
+		map_remove(pool, grain->phys);
+		map_quarantine(pool, grain->phys, batch);
+		return;
+	}
+	*slot = grain->slot;
+	if (grain->fresh) {
+		map_insert(pool, grain->phys);
+		replica_grain_mark(grain->replica, grain->slot.index);
+	}
+}
+
+static void replica_move(struct pool *pool, const struct round_replica *rr, uint64_t batch)
+{
+	struct pool_replica *replica = rr->replica;
+
+	if (replica->delete_composed)
+		return;
+	map_page_dirty(pool, pool->g.grain_pages + replica->head.dir, batch);
+	if (rr->serial != replica->serial)
+		return;
+	for (uint64_t seq = replica->applied.seq + 1; seq <= rr->end.seq; seq++) {
+		struct log_entry *le = index_find(replica, seq);
+
+		ASSERT(le && !le->applied);
+		pool->unapplied_bytes -= le->weight_bytes;
+		le_drop_payload(le);
+	}
+	replica->applied = rr->end;
+	replica->trim_cursor = rr->trim_cursor;
+}
+
+void apply_images_durable(struct pool *pool, uint64_t batch)
+{
+	struct round *round = &pool->round;
+	struct list *node;
+
+	ASSERT(round->state == ROUND_IMAGES && round->images_batch == batch);
+	for (uint32_t i = 0; i < round->grain_count; i++)
+		grain_move(pool, &round->grains[i], batch);
+	for (unsigned i = 0; i < round->replica_count; i++)
+		replica_move(pool, &round->replicas[i], batch);
+	pool->change++;
+	pool->counters.apply_rounds++;
+	round->state = ROUND_IDLE;
+	while ((node = list_pop_front(&round->leftovers)) != NULL)
+		le_release(list_entry(node, struct log_entry, log_node));
+	while ((node = list_pop_front(&round->taken)) != NULL)
+		work_finish(pool, list_entry(node, struct work, item.node), 0);
+	applied_waiters_check(pool);
+}
+
+/* ---- when ---- */
+
+static bool round_is_wanted(const struct pool *pool)
+{
+	return pool->round.wanted || !list_is_empty(&pool->round.puts) || !list_is_empty(&pool->applied_waiters) ||
+	       pool->unapplied_bytes >= ROUND_MAX_BYTES || journal_used_blocks(pool) > pool->g.ring_blocks / 2;
+}
+
+void apply_pump(struct pool *pool)
+{
+	struct round *round = &pool->round;
+
+	if (round->state != ROUND_IDLE)
+		return;
+	if (!round_is_wanted(pool)) {
+		if (pool->unapplied_bytes > 0 && !loop_timer_is_set(&round->timer))
+			loop_timer_set(pool->loop, &round->timer, loop_now_ns(pool->loop) + ROUND_DELAY_NS);
+		return;
+	}
+	/* Who waits for a commit to be known durably need not wait for the idle mark. */
+	if (!list_is_empty(&pool->commit_news) &&
+		(!list_is_empty(&pool->applied_waiters) || journal_used_blocks(pool) > pool->g.ring_blocks / 2))
+		pool->journal.mark_wanted = true;
+	round->wanted = false;
+	if (!round_build(pool))
+		return;
+	loop_timer_cancel(pool->loop, &round->timer);
+	pool->change++;
+	round->state = ROUND_WRITING;
+	round->write_grain = 0;
+	round->write_block = 0;
+	round->wrote = false;
+	round_write_more(pool);
+}
+
+/* ---- waiting for it, and what a resync asks ---- */
+
+void applied_waiters_check(struct pool *pool)
+{
+	list_for_each_safe (node, &pool->applied_waiters) {
+		struct work *work = list_entry(node, struct work, item.node);
+
+		if (work->replica->applied.seq >= work->position.seq)
+			work_answer(pool, work, 0);
+	}
+}
+
+void pool_replica_applied_wait(struct pool_replica *replica, uint64_t seq, pool_done_fn fn, void *arg)
+{
+	struct pool *pool = replica->pool;
+	struct work *work = work_get(pool, replica, WORK_APPLIED);
+
+	work->fn = fn;
+	work->arg = arg;
+	work->position.seq = seq;
+	list_push_back(&pool->applied_waiters, &work->item.node);
+	if (pool->failed)
+		work_answer(pool, work, -EIO);
+	else
+		applied_waiters_check(pool);
+	pool_pump_soon(pool);
+}
+
+void pool_replica_sync_edge(struct pool_replica *replica, uint64_t edge_index)
+{
+	replica->edge = edge_index;
+}
+
+void pool_replica_sync_hold(struct pool_replica *replica, uint64_t seq)
+{
+	replica->hold = seq;
+	pool_pump_soon(replica->pool);
+}
+
+void pool_replica_grain_put(
+	struct pool_replica *replica, const struct grain_copy *copy, pool_done_fn fn, void *arg)
+{
+	struct pool *pool = replica->pool;
+	struct work *work = work_get(pool, replica, WORK_PUT);
+
+	ASSERT(replica->state.incomplete);
+	ASSERT(copy->index < replica->grain_limit);
+	work->fn = fn;
+	work->arg = arg;
+	work->copy = *copy;
+	work->copy.data = copy->present ? buf_ref(copy->data) : NULL;
+	if (pool->failed) {
+		work_answer(pool, work, -EIO);
+		return;
+	}
+	list_push_back(&pool->round.puts, &work->item.node);
+	pool_pump_soon(pool);
+}

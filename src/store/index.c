@@ -1,0 +1,228 @@
+/*
+ * The log's entries in memory: found by (replica, seq), and, until they are applied, by the grains they touch.
+ * An entry that touches more than ENTRY_MAX_PIECES grains (a long trim) stands on its replica's `wide` list.
+ */
+#include "store/pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define LES_MIN 256u
+
+static uint64_t hash_of(uint64_t a, uint64_t b)
+{
+	uint64_t hash = (a ^ b * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xd6e8feb86659fd93);
+
+	return hash ^ (hash >> 32);
+}
+
+int index_init(struct pool *pool)
+{
+	uint32_t buckets = 1024;
+
+	/* An entry takes at least 4 KiB of the ring, except that trims share a header. */
+	pool->le_count = pool->g.ring_blocks < LES_MIN ? LES_MIN : pool->g.ring_blocks;
+	while (buckets < pool->le_count)
+		buckets *= 2;
+	pool->index_mask = buckets - 1;
+	pool->les = calloc(pool->le_count, sizeof(*pool->les));
+	pool->piece_heads = calloc(buckets, sizeof(struct piece *));
+	pool->seq_heads = calloc(buckets, sizeof(struct log_entry *));
+	list_init(&pool->le_free);
+	return pool->les && pool->piece_heads && pool->seq_heads ? 0 : -ENOMEM;
+}
+
+void index_done(struct pool *pool)
+{
+	for (uint32_t i = 0; pool->les && i < pool->le_touched; i++)
+		entry_put(pool->les[i].entry);
+	free(pool->les);
+	free(pool->piece_heads);
+	free(pool->seq_heads);
+}
+
+struct log_entry *le_get(struct pool *pool)
+{
+	struct list *node = list_pop_front(&pool->le_free);
+	struct log_entry *le;
+
+	if (node)
+		le = list_entry(node, struct log_entry, log_node);
+	else if (pool->le_touched < pool->le_count)
+		le = &pool->les[pool->le_touched++];
+	else
+		return NULL;
+	*le = (struct log_entry){ .item.kind = ITEM_ENTRY };
+	list_init(&le->item.node);
+	list_init(&le->log_node);
+	list_init(&le->batch_node);
+	list_init(&le->wide_node);
+	pool->le_used++;
+	return le;
+}
+
+void le_put(struct pool *pool, struct log_entry *le)
+{
+	ASSERT(!le->indexed && list_is_empty(&le->log_node));
+	ASSERT(!le->queued && list_is_empty(&le->batch_node));
+	if (le->load)
+		le->load->le = NULL;
+	entry_put(le->entry);
+	le->entry = NULL;
+	le->replica = NULL;
+	list_push_front(&pool->le_free, &le->log_node);
+	ASSERT(pool->le_used > 0);
+	pool->le_used--;
+}
+
+static struct log_entry **seq_bucket(const struct pool_replica *replica, uint64_t seq)
+{
+	return &replica->pool->seq_heads[hash_of(replica->head.layer, seq) & replica->pool->index_mask];
+}
+
+static struct piece **piece_bucket(const struct pool_replica *replica, uint64_t index)
+{
+	return &replica->pool->piece_heads[hash_of(replica->head.layer, index) & replica->pool->index_mask];
+}
+
+static void pieces_add(struct log_entry *le)
+{
+	const struct entry *entry = le->entry;
+	uint64_t first, last;
+
+	if (entry->length_bytes == 0)
+		return;
+	first = entry->offset_bytes / GRAIN_BYTES;
+	last = (entry->offset_bytes + entry->length_bytes - 1) / GRAIN_BYTES;
+	if (last - first >= ENTRY_MAX_PIECES) {
+		list_push_back(&le->replica->wide, &le->wide_node);
+		return;
+	}
+	for (uint64_t index = first; index <= last; index++) {
+		struct piece *piece = &le->pieces[le->piece_count++];
+		struct piece **head = piece_bucket(le->replica, index);
+
+		if (entry->op == ENTRY_WRITE && !index_has_grain(le->replica, index) &&
+			map_find(le->replica->pool, le->replica->head.layer, index) == PHYS_NONE)
+			le->reserved++;
+		*piece = (struct piece){ .next = *head, .le = le, .index = (uint32_t)index };
+		*head = piece;
+		if (entry->op == ENTRY_WRITE)
+			replica_grain_mark(le->replica, index);
+	}
+	le->replica->pool->grains_reserved += le->reserved;
+}
+
+static void pieces_remove(struct log_entry *le)
+{
+	list_remove(&le->wide_node);
+	for (unsigned i = 0; i < le->piece_count; i++) {
+		struct piece **at = piece_bucket(le->replica, le->pieces[i].index);
+
+		while (*at != &le->pieces[i])
+			at = &(*at)->next;
+		*at = le->pieces[i].next;
+	}
+	le->piece_count = 0;
+	le->replica->pool->grains_reserved -= le->reserved;
+	le->reserved = 0;
+}
+
+void index_add(struct log_entry *le)
+{
+	struct log_entry **head = seq_bucket(le->replica, le->seq);
+
+	ASSERT(!le->indexed);
+	le->seq_next = *head;
+	*head = le;
+	le->indexed = true;
+	if (!le->applied)
+		pieces_add(le);
+}
+
+void index_remove(struct log_entry *le)
+{
+	struct log_entry **at;
+
+	if (!le->indexed)
+		return;
+	at = seq_bucket(le->replica, le->seq);
+	while (*at != le)
+		at = &(*at)->seq_next;
+	*at = le->seq_next;
+	le->indexed = false;
+	pieces_remove(le);
+}
+
+struct log_entry *index_find(const struct pool_replica *replica, uint64_t seq)
+{
+	struct log_entry *le = *seq_bucket(replica, seq);
+
+	while (le && (le->replica != replica || le->seq != seq))
+		le = le->seq_next;
+	return le;
+}
+
+static bool entry_covers(const struct log_entry *le, uint64_t block)
+{
+	uint64_t offset_bytes = block * BLOCK_BYTES;
+
+	return offset_bytes >= le->entry->offset_bytes &&
+	       offset_bytes - le->entry->offset_bytes < le->entry->length_bytes &&
+	       block / GRAIN_BLOCKS < le->edge;
+}
+
+struct log_entry *index_block(const struct pool_replica *replica, uint64_t block, uint64_t seq)
+{
+	uint64_t index = block / GRAIN_BLOCKS;
+	struct log_entry *best = NULL;
+
+	for (struct piece *piece = *piece_bucket(replica, index); piece; piece = piece->next) {
+		struct log_entry *le = piece->le;
+
+		if (piece->index == index && le->replica == replica && le->seq <= seq &&
+			(!best || le->seq > best->seq) && entry_covers(le, block))
+			best = le;
+	}
+	list_for_each (node, &replica->wide) {
+		struct log_entry *le = list_entry(node, struct log_entry, wide_node);
+
+		if (le->seq <= seq && (!best || le->seq > best->seq) && entry_covers(le, block))
+			best = le;
+	}
+	return best;
+}
+
+bool index_has_grain(const struct pool_replica *replica, uint64_t index)
+{
+	for (struct piece *piece = *piece_bucket(replica, index); piece; piece = piece->next)
+		if (piece->index == index && piece->le->replica == replica)
+			return true;
+	return false;
+}
+
+/* Applied: reads no longer need it, others get it from the ring. */
+void le_drop_payload(struct log_entry *le)
+{
+	pieces_remove(le);
+	le->applied = true;
+	entry_put(le->entry);
+	le->entry = NULL;
+}
+
+void le_release(struct log_entry *le)
+{
+	struct pool *pool = le->replica->pool;
+
+	ASSERT(!le->queued && !le->carrying);
+	index_remove(le);
+	list_remove(&le->log_node);
+	if (le->batch) {
+		struct ring_batch *rb = ring_batch(pool, le->batch);
+
+		ASSERT(rb->live > 0);
+		rb->live--;
+		list_remove(&le->batch_node);
+	}
+	le_put(pool, le);
+}

@@ -1,0 +1,221 @@
+/*
+ * Group commit. At most one batch is being written while another one's flush runs:
+ *
+ *   append, state, truncate ... -> queue
+ *   FREE --compose--> WRITING --write done--> WRITTEN --flush submitted--> FLUSHING --flush done--> durable, answers, FREE
+ *
+ * Nothing waits when nothing is in flight; what comes meanwhile is gathered. A flush covers only the batches, and
+ * the data of rounds and sweeps, whose writes had ended when it was submitted. 5 ms after the last answer an idle pool
+ * writes a mark: an empty batch that says that all before it is durable, and what is committed.
+ */
+#include "store/pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void mark_due(void *arg);
+
+int journal_init(struct pool *pool)
+{
+	struct journal *j = &pool->journal;
+
+	list_init(&j->queue);
+	list_init(&j->carry);
+	list_init(&j->flush_waiters);
+	list_init(&j->flush_covered);
+	loop_timer_init(&j->mark_timer, mark_due, pool);
+	for (unsigned i = 0; i < BATCHES_IN_FLIGHT; i++) {
+		struct batch *batch = &j->batches[i];
+
+		batch->pool = pool;
+		list_init(&batch->items);
+		list_init(&batch->carried);
+		batch->block = aligned_new(BLOCK_BYTES);
+		batch->images = aligned_new((size_t)STATES_PER_BATCH * BLOCK_BYTES);
+		if (!batch->block || !batch->images)
+			return -ENOMEM;
+	}
+	j->ring = calloc(pool->g.ring_blocks, sizeof(*j->ring));
+	j->batch_max_blocks = pool->g.ring_blocks / 4 + 1 < BATCH_MAX_BLOCKS ? pool->g.ring_blocks / 4 + 1 : BATCH_MAX_BLOCKS;
+	return j->ring ? 0 : -ENOMEM;
+}
+
+void journal_done(struct pool *pool)
+{
+	struct journal *j = &pool->journal;
+
+	loop_timer_cancel(pool->loop, &j->mark_timer);
+	for (unsigned i = 0; i < BATCHES_IN_FLIGHT; i++) {
+		free(j->batches[i].block);
+		free(j->batches[i].images);
+	}
+	free(j->ring);
+}
+
+struct ring_batch *ring_batch(struct pool *pool, uint64_t number)
+{
+	return &pool->journal.ring[number % pool->g.ring_blocks];
+}
+
+uint64_t journal_used_blocks(const struct pool *pool)
+{
+	return pool->journal.head - pool->journal.tail_free;
+}
+
+void journal_queue(struct pool *pool, struct item *item)
+{
+	list_push_back(&pool->journal.queue, &item->node);
+	pool_pump_soon(pool);
+}
+
+void journal_flush_want(struct pool *pool, struct flush_waiter *waiter)
+{
+	list_push_back(&pool->journal.flush_waiters, &waiter->node);
+	pool_pump_soon(pool);
+}
+
+bool journal_is_idle(const struct pool *pool)
+{
+	const struct journal *j = &pool->journal;
+
+	for (unsigned i = 0; i < BATCHES_IN_FLIGHT; i++)
+		if (j->batches[i].state != BATCH_FREE)
+			return false;
+	return list_is_empty(&j->queue) && list_is_empty(&j->carry) && !j->flushing && !j->mark_wanted &&
+	       list_is_empty(&j->flush_waiters) && pool->round.state == ROUND_IDLE;
+}
+
+/* ---- marks ---- */
+
+/* Something is durable that no header says, or committed. */
+static bool mark_is_due(const struct pool *pool)
+{
+	return pool->journal.last_records > pool->journal.written_claim || !list_is_empty(&pool->commit_news);
+}
+
+static void mark_due(void *arg)
+{
+	struct pool *pool = arg;
+
+	if (!mark_is_due(pool))
+		return;
+	pool->journal.mark_wanted = true;
+	pool_pump(pool);
+}
+
+/* Five milliseconds after the last answer, or after a commit that nothing carries. */
+void journal_mark_arm(struct pool *pool)
+{
+	if (pool->failed || pool->closing || !mark_is_due(pool))
+		return;
+	loop_timer_set(pool->loop, &pool->journal.mark_timer, loop_now_ns(pool->loop) + MARK_DELAY_NS);
+}
+
+/* ---- flush ---- */
+
+static void flush_ended(struct device_io *io, int rc);
+
+static struct batch *batch_by_state(struct pool *pool, enum batch_state state)
+{
+	struct batch *oldest = NULL;
+
+	for (unsigned i = 0; i < BATCHES_IN_FLIGHT; i++) {
+		struct batch *batch = &pool->journal.batches[i];
+
+		if (batch->state == state && (!oldest || batch->header.number < oldest->header.number))
+			oldest = batch;
+	}
+	return oldest;
+}
+
+/* Covers what is written now: an older batch that is still being written holds back the newer ones' answers. */
+static void flush_pump(struct pool *pool)
+{
+	struct journal *j = &pool->journal;
+	struct batch *batch;
+	struct list *node;
+
+	if (j->flushing || (!batch_by_state(pool, BATCH_WRITTEN) && list_is_empty(&j->flush_waiters)))
+		return;
+	while ((batch = batch_by_state(pool, BATCH_WRITTEN)) != NULL)
+		batch->state = BATCH_FLUSHING;
+	while ((node = list_pop_front(&j->flush_waiters)) != NULL)
+		list_push_back(&j->flush_covered, node);
+	j->flushing = true;
+	j->flush_io.fn = flush_ended;
+	pool->io_busy++;
+	pool->counters.flushes++;
+	pool->device->ops->flush(pool->device, &j->flush_io);
+}
+
+static void flush_ended(struct device_io *io, int rc)
+{
+	struct pool *pool = container_of(io, struct pool, journal.flush_io);
+	struct journal *j = &pool->journal;
+	struct batch *batch;
+	struct list *node;
+
+	pool->io_busy--;
+	j->flushing = false;
+	if (rc < 0)
+		pool_fail(pool, rc, "flush");
+	while (!pool->failed && (batch = batch_by_state(pool, BATCH_FLUSHING)) != NULL)
+		batch_durable(pool, batch);
+	while (!pool->failed && (node = list_pop_front(&j->flush_covered)) != NULL) {
+		struct flush_waiter *waiter = list_entry(node, struct flush_waiter, node);
+
+		waiter->fn(waiter);
+	}
+	pool_pump(pool);
+}
+
+/* ---- write ---- */
+
+static void write_ended(struct device_io *io, int rc)
+{
+	struct batch *batch = container_of(io, struct batch, io);
+	struct pool *pool = batch->pool;
+
+	pool->io_busy--;
+	batch->state = BATCH_WRITTEN;
+	if (rc < 0)
+		pool_fail(pool, rc, "journal write");
+	if (MUTANT(ack_before_durable) && !pool->failed && batch->header.number == pool->journal.durable + 1)
+		batch_durable(pool, batch);
+	pool_pump(pool);
+}
+
+static void batch_write(struct pool *pool, struct batch *batch)
+{
+	struct journal *j = &pool->journal;
+	struct ring_batch *rb = ring_batch(pool, batch->header.number);
+	const struct batch_header *h = &batch->header;
+
+	rb->position = batch->position;
+	rb->blocks = batch->blocks;
+	j->head = batch->position + batch->blocks;
+	j->next = h->number + 1;
+	j->tail_written = h->tail;
+	j->written_claim = h->durable;
+	if (batch->has_records)
+		j->last_records = h->number;
+	j->former_count = h->name_count;
+	memcpy(j->former, h->names, sizeof(h->names[0]) * h->name_count);
+	batch->state = BATCH_WRITING;
+	batch->io.fn = write_ended;
+	pool->io_busy++;
+	pool->counters.batches++;
+	pool->counters.device_write_bytes += (uint64_t)batch->blocks * BLOCK_BYTES;
+	pool->device->ops->write(pool->device, &batch->io, batch->iov, batch->iov_count,
+		geometry_ring_offset(&pool->g, (uint32_t)(batch->position % pool->g.ring_blocks)));
+}
+
+void journal_pump(struct pool *pool)
+{
+	struct batch *batch = batch_by_state(pool, BATCH_FREE);
+
+	if (batch && !batch_by_state(pool, BATCH_WRITING) && batch_compose(pool, batch))
+		batch_write(pool, batch);
+	flush_pump(pool);
+}

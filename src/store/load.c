@@ -1,0 +1,76 @@
+/* Entries that a restart found in the ring have their payload read back when they are applied or carried. */
+#include "store/pool.h"
+
+#include <string.h>
+
+void replica_damage(struct pool_replica *replica)
+{
+	struct replica_state state = replica->state;
+
+	if (state.incomplete || replica->deleted)
+		return;
+	state.incomplete = true;
+	state.since = (struct position){ .epoch = { UINT64_MAX, UINT32_MAX }, .seq = UINT64_MAX };
+	pool_replica_state_write(replica, &state, NULL, NULL);
+}
+
+static bool payload_is_intact(const struct load *load)
+{
+	uint32_t crcs[ENTRY_MAX_BLOCKS];
+	size_t blocks = load->entry->length_bytes / BLOCK_BYTES;
+
+	crc32c_blocks(load->buf->data, blocks, crcs);
+	return memcmp(crcs, load->entry->crc, blocks * sizeof(crcs[0])) == 0;
+}
+
+static void load_ended(struct device_io *io, int rc)
+{
+	struct load *load = container_of(io, struct load, io);
+	struct pool *pool = load->pool;
+	struct log_entry *le = load->le;
+
+	pool->io_busy--;
+	if (le)
+		le->load = NULL;
+	if (rc == 0 && le && payload_is_intact(load)) {
+		load->buf->len_bytes = (uint32_t)load->entry->length_bytes;
+		load->entry->payload = load->buf;
+		load->buf = NULL;
+		pool->round.wanted = true;
+	} else if (le && !le->carrying) {
+		/* Its place was not reused: it holds its batch. */
+		pool->counters.checksum_errors++;
+		replica_damage(le->replica);
+	}
+	buf_put(load->buf);
+	entry_put(load->entry);
+	load->buf = NULL;
+	load->entry = NULL;
+	load->le = NULL;
+	pool_pump_soon(pool);
+}
+
+void load_start(struct pool *pool, struct log_entry *le)
+{
+	struct load *load = NULL;
+
+	if (le->load)
+		return;
+	for (unsigned i = 0; i < LOADS && !load; i++)
+		if (!pool->loads[i].entry)
+			load = &pool->loads[i];
+	if (!load)
+		return;
+	load->buf = buf_get(pool->options.bufs, (uint32_t)le->entry->length_bytes);
+	if (!load->buf)
+		return;
+	load->pool = pool;
+	load->le = le;
+	load->entry = entry_ref(le->entry);
+	le->load = load;
+	load->iov = (struct iovec){ .iov_base = load->buf->data, .iov_len = le->entry->length_bytes };
+	load->io.fn = load_ended;
+	pool->io_busy++;
+	pool->device->ops->read(
+		pool->device, &load->io, &load->iov, 1, geometry_ring_offset(&pool->g, le->payload_block));
+}

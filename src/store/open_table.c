@@ -1,0 +1,116 @@
+/* Reading the table: of each page the newer valid copy. What both copies lack is noticed by the sums, later. */
+#include "store/opening.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define CHUNK_PAGES 256u
+
+static void page_take_slots(struct pool *pool, uint32_t page, const uint8_t *block)
+{
+	for (uint32_t i = 0; i < PAGE_SLOTS; i++) {
+		const uint8_t *unit = block + PAGE_HEAD_BYTES + (size_t)i * UNIT_BYTES;
+		struct slot slot;
+		uint32_t phys;
+
+		if (unit[0] == UNIT_SLOT && slot_decode(unit, &phys, &slot) == 0 && phys == page * PAGE_SLOTS + i &&
+			phys < pool->g.grain_count)
+			pool->map.slots[phys] = slot;
+	}
+}
+
+static int page_take_record(struct opening *o, uint32_t dir, const uint8_t *block)
+{
+	struct directory_record record;
+	unsigned units;
+
+	if (block[PAGE_HEAD_BYTES] == UNIT_NONE)
+		return 0;
+	if (directory_decode(block + PAGE_HEAD_BYTES, PAGE_SLOTS, &record, &units) < 0 || record.dir != dir ||
+		record.layer == 0)
+		return 0;
+	return replica_new(o->pool, &record) ? 0 : -ENOMEM;
+}
+
+static bool block_is_zero(const uint8_t *block)
+{
+	for (unsigned i = 0; i < BLOCK_BYTES; i++)
+		if (block[i] != 0)
+			return false;
+	return true;
+}
+
+static int page_take(struct opening *o, uint32_t page, const uint8_t *const copies[2])
+{
+	struct pool *pool = o->pool;
+	struct page_state *state = &pool->map.pages[page];
+	int best = -1;
+
+	for (unsigned copy = 0; copy < 2; copy++) {
+		uint64_t generation;
+
+		if (!page_check(&pool->g, page, copy, copies[copy], &generation)) {
+			state->bad = state->bad || !block_is_zero(copies[copy]);
+			continue;
+		}
+		if (best < 0 || generation > state->generation) {
+			best = (int)copy;
+			state->generation = generation;
+			state->copy = (uint8_t)copy;
+		}
+	}
+	if (best < 0)
+		return 0;
+	if (page >= pool->g.grain_pages)
+		return page_take_record(o, page - pool->g.grain_pages, copies[best]);
+	page_take_slots(pool, page, copies[best]);
+	return 0;
+}
+
+static uint32_t chunk_pages(const struct opening *o)
+{
+	uint32_t left = o->pool->g.grain_pages + o->pool->g.dir_pages - o->page;
+
+	return left < CHUNK_PAGES ? left : CHUNK_PAGES;
+}
+
+static void chunk_read(struct opening *o)
+{
+	uint32_t count = chunk_pages(o);
+
+	for (uint32_t i = 0; i < count; i++) {
+		const uint8_t *copies[2] = { o->pages[0] + (size_t)i * BLOCK_BYTES,
+			o->pages[1] + (size_t)i * BLOCK_BYTES };
+		int rc = page_take(o, o->page + i, copies);
+
+		if (rc < 0) {
+			opening_fail(o, rc);
+			return;
+		}
+	}
+	o->page += count;
+	if (chunk_pages(o) > 0)
+		open_table(o);
+	else
+		open_scan(o);
+}
+
+static void chunk_read_b(struct opening *o)
+{
+	opening_read(o, o->pages[1], (uint64_t)chunk_pages(o) * BLOCK_BYTES,
+		geometry_page_offset(&o->pool->g, o->page, 1), chunk_read);
+}
+
+void open_table(struct opening *o)
+{
+	for (unsigned copy = 0; copy < 2; copy++) {
+		if (!o->pages[copy])
+			o->pages[copy] = aligned_new((size_t)CHUNK_PAGES * BLOCK_BYTES);
+		if (!o->pages[copy]) {
+			opening_fail(o, -ENOMEM);
+			return;
+		}
+	}
+	opening_read(o, o->pages[0], (uint64_t)chunk_pages(o) * BLOCK_BYTES,
+		geometry_page_offset(&o->pool->g, o->page, 0), chunk_read_b);
+}

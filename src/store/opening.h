@@ -1,0 +1,78 @@
+/*
+ * Opening a pool, step by step; each step ends in the next.
+ *
+ *   superblocks -> table -> ring scan (where are batches?) -> replay (in order) -> settle (maps, sums, gaps)
+ *     -> flush -> superblock A, flush, superblock B, flush -> first batch: a mark and what damage says -> told
+ */
+#ifndef QUOIN_STORE_OPENING_H
+#define QUOIN_STORE_OPENING_H
+
+#include "store/pool.h"
+
+#define WINDOW_BLOCKS 1024u /* of the ring in memory: the longest batch and more */
+
+/* A valid header that the scan has found at a block of the ring; number 0: none there. */
+struct found {
+	uint64_t number, open_count, tail, durable;
+	uint32_t tail_block;
+};
+
+/* What replay learns of a replica besides its record. */
+struct suspect {
+	bool damaged; /* named by a batch that is lost, or its slots don't agree with its sum */
+	bool unsure; /* its record may be old: its promise is not known */
+	uint64_t rotten_seq; /* an entry with a rotten payload */
+	uint64_t grain_count, grain_sum;
+};
+
+struct opening {
+	struct pool *pool;
+	pool_open_fn fn;
+	void *arg;
+	struct error error;
+	int rc;
+	struct device_io io;
+	struct iovec iov;
+	void (*next)(struct opening *o);
+	uint8_t *window; /* WINDOW_BLOCKS */
+	uint32_t window_block, window_count; /* what of the ring is in it */
+	uint32_t page; /* table: next page to read */
+	uint8_t *pages[2];
+	/* ring */
+	struct found *found;
+	uint32_t scanned;
+	uint64_t claim; /* all batches up to here were durable */
+	uint64_t number, position; /* replay: the next one expected */
+	uint64_t former_open_count;
+	uint64_t directory_sum; /* of the last header that was accepted */
+	uint64_t accepted; /* batches */
+	bool lost_former; /* the batch before was lost: the next header says whom it named */
+	bool all_damaged;
+	bool sum_known;
+	struct suspect *suspects; /* by directory place */
+	unsigned superblock_step;
+	bool marked;
+};
+
+void opening_fail(struct opening *o, int rc);
+void opening_read(struct opening *o, uint8_t *to, uint64_t length_bytes, uint64_t offset_bytes, void (*next)(struct opening *o));
+void opening_write(struct opening *o, uint8_t *from, uint64_t offset_bytes, void (*next)(struct opening *o));
+void opening_flush(struct opening *o, void (*next)(struct opening *o));
+
+/* ---- open_table.c ---- */
+void open_table(struct opening *o);
+/* ---- open_scan.c ---- */
+void open_scan(struct opening *o);
+bool found_is_leftover(const struct opening *o, const struct found *found);
+/* ---- replay.c ---- */
+void open_replay(struct opening *o);
+/* The batch stands in the window; 0, or -EILSEQ when it is not whole. */
+int replay_batch(struct opening *o, const struct batch_header *h, struct reader *records, uint32_t block);
+/* ---- replay_records.c ---- */
+void replay_damage_names(struct opening *o, const struct batch_name *names, unsigned count);
+/* ---- settle.c ---- */
+void open_settle(struct opening *o);
+/* ---- open.c ---- */
+void open_superblocks_write(struct opening *o);
+
+#endif

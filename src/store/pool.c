@@ -1,0 +1,278 @@
+/* The pool as a whole: memory, failing, closing, and the pump that starts what can be started. */
+#include "store/pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+uint8_t *aligned_new(size_t bytes)
+{
+	void *memory = NULL;
+
+	return posix_memalign(&memory, BLOCK_BYTES, bytes) == 0 ? memory : NULL;
+}
+
+/* ---- works ---- */
+
+struct work *work_get(struct pool *pool, struct pool_replica *replica, enum work_kind kind)
+{
+	struct list *node = list_pop_front(&pool->work_free);
+	struct work *work = node ? list_entry(node, struct work, item.node) : calloc(1, sizeof(*work));
+
+	/* Control operations are few; without memory for one nothing of this process goes on. */
+	ASSERT(work);
+	work->item.kind = ITEM_WORK;
+	list_init(&work->item.node);
+	list_init(&work->entries);
+	work->kind = kind;
+	work->replica = replica;
+	work->fn = NULL;
+	work->create_fn = NULL;
+	work->copy.data = NULL;
+	return work;
+}
+
+void work_put(struct pool *pool, struct work *work)
+{
+	ASSERT(list_is_empty(&work->entries));
+	buf_put(work->copy.data);
+	work->copy.data = NULL;
+	list_remove(&work->item.node);
+	list_push_front(&pool->work_free, &work->item.node);
+}
+
+/* From an event of the loop: may call back at once. */
+void work_finish(struct pool *pool, struct work *work, int rc)
+{
+	struct work told = *work;
+
+	work_put(pool, work);
+	if (told.create_fn)
+		told.create_fn(told.arg, rc, rc == 0 ? told.replica : NULL);
+	else if (told.fn)
+		told.fn(told.arg, rc);
+}
+
+/* Perhaps inside the call that asked: calls back later. */
+void work_answer(struct pool *pool, struct work *work, int rc)
+{
+	work->rc = rc;
+	list_remove(&work->item.node);
+	list_push_back(&pool->answer_works, &work->item.node);
+	loop_defer(pool->loop, &pool->answers);
+}
+
+static void answers_run(void *arg)
+{
+	struct pool *pool = arg;
+	struct list *node;
+
+	while ((node = list_pop_front(&pool->answer_works)) != NULL) {
+		struct work *work = list_entry(node, struct work, item.node);
+
+		work_finish(pool, work, work->rc);
+	}
+	pool_pump_soon(pool);
+}
+
+/* ---- life ---- */
+
+static void pump_run(void *arg)
+{
+	pool_pump(arg);
+}
+
+static void fail_told(void *arg)
+{
+	struct pool *pool = arg;
+
+	if (pool->open && pool->options.failed)
+		pool->options.failed(pool->options.arg, pool->fail_rc, pool->why);
+}
+
+int pool_new(struct loop *loop, struct device *device, const struct pool_open_options *options, struct pool **ret_pool)
+{
+	struct pool *pool = calloc(1, sizeof(*pool));
+
+	if (!pool)
+		return -ENOMEM;
+	pool->loop = loop;
+	pool->device = device;
+	pool->options = *options;
+	list_init(&pool->replicas);
+	list_init(&pool->commit_news);
+	list_init(&pool->zombies);
+	list_init(&pool->le_free);
+	list_init(&pool->work_free);
+	list_init(&pool->answer_works);
+	list_init(&pool->applied_waiters);
+	list_init(&pool->run_free);
+	list_init(&pool->read_wait);
+	list_init(&pool->read_done);
+	loop_task_init(&pool->pump, pump_run, pool);
+	loop_task_init(&pool->answers, answers_run, pool);
+	loop_task_init(&pool->fail_task, fail_told, pool);
+	*ret_pool = pool;
+	return 0;
+}
+
+/* All that depends on the geometry. */
+int pool_size(struct pool *pool)
+{
+	int rc = map_init(pool);
+
+	pool->dir = calloc(pool->g.dir_pages, sizeof(struct pool_replica *));
+	if (!pool->dir)
+		return -ENOMEM;
+	if (rc == 0)
+		rc = index_init(pool);
+	if (rc == 0)
+		rc = journal_init(pool);
+	if (rc == 0)
+		rc = round_init(pool);
+	if (rc == 0)
+		rc = sweep_init(pool);
+	if (rc == 0)
+		rc = read_init(pool);
+	return rc;
+}
+
+void pool_free(struct pool *pool)
+{
+	struct list *node;
+
+	while ((node = list_first(&pool->replicas)) || (node = list_first(&pool->zombies)))
+		replica_free(list_entry(node, struct pool_replica, node));
+	loop_task_cancel(&pool->pump);
+	loop_task_cancel(&pool->answers);
+	loop_task_cancel(&pool->fail_task);
+	if (pool->dir) {
+		journal_done(pool);
+		round_done(pool);
+		sweep_done(pool);
+		read_done(pool);
+		index_done(pool);
+	}
+	map_done(pool);
+	while ((node = list_pop_front(&pool->work_free)))
+		free(list_entry(node, struct work, item.node));
+	free(pool->prepare.zeroes);
+	free(pool->dir);
+	pool->device->ops->close(pool->device);
+	free(pool);
+}
+
+void pool_pump_soon(struct pool *pool)
+{
+	if (pool->dir)
+		loop_defer(pool->loop, &pool->pump);
+}
+
+void pool_fail(struct pool *pool, int rc, const char *why)
+{
+	if (pool->failed)
+		return;
+	pool->failed = true;
+	pool->fail_rc = rc;
+	(void)snprintf(pool->why, sizeof(pool->why), "%s: %s", why, strerror(-rc));
+	loop_defer(pool->loop, &pool->fail_task);
+	pool_pump_soon(pool);
+}
+
+/* ---- pump ---- */
+
+static void works_fail(struct pool *pool, struct list *works)
+{
+	struct list *node;
+
+	while ((node = list_pop_front(works)) != NULL) {
+		struct item *item = list_entry(node, struct item, node);
+		struct work *work;
+
+		if (item->kind == ITEM_ENTRY) {
+			list_entry(&item->node, struct log_entry, item.node)->queued = false;
+			continue;
+		}
+		work = container_of(item, struct work, item);
+		while ((node = list_pop_front(&work->entries)) != NULL)
+			continue;
+		work_answer(pool, work, -EIO);
+	}
+}
+
+/* Nothing is durable any more: all that waits is told so, once no batch is in flight. */
+static void pump_failed(struct pool *pool)
+{
+	works_fail(pool, &pool->journal.queue);
+	for (unsigned i = 0; i < BATCHES_IN_FLIGHT; i++) {
+		if (pool->journal.batches[i].state != BATCH_WRITING)
+			works_fail(pool, &pool->journal.batches[i].items);
+	}
+	works_fail(pool, &pool->round.puts);
+	works_fail(pool, &pool->applied_waiters);
+	read_fail_waiting(pool);
+}
+
+static bool close_is_done(struct pool *pool)
+{
+	if (!pool->closing || pool->io_busy > 0)
+		return false;
+	if (!list_is_empty(&pool->answer_works) || !list_is_empty(&pool->read_done))
+		return false;
+	return pool->failed || (journal_is_idle(pool) && list_is_empty(&pool->read_wait));
+}
+
+void pool_pump(struct pool *pool)
+{
+	if (!pool->open)
+		return;
+	if (pool->failed) {
+		pump_failed(pool);
+	} else {
+		map_release_settled(pool);
+		replicas_finalize(pool);
+		tail_pump(pool);
+		if (!pool->closing)
+			apply_pump(pool);
+		sweep_pump(pool);
+		prepare_pump(pool);
+		journal_pump(pool);
+	}
+	if (pool->opening) {
+		opening_pump(pool);
+		return;
+	}
+	if (close_is_done(pool)) {
+		pool_done_fn fn = pool->close_fn;
+		void *arg = pool->close_arg;
+		int rc = pool->failed ? -EIO : 0;
+
+		pool_free(pool);
+		fn(arg, rc);
+	}
+}
+
+void pool_close(struct pool *pool, pool_done_fn fn, void *arg)
+{
+	ASSERT(pool->open && !pool->closing);
+	pool->closing = true;
+	pool->close_fn = fn;
+	pool->close_arg = arg;
+	pool->options.durable = NULL;
+	pool->options.failed = NULL;
+	pool->journal.mark_wanted = true;
+	pool_pump_soon(pool);
+}
+
+void pool_info_get(const struct pool *pool, struct pool_info *ret_info)
+{
+	*ret_info = pool->counters;
+	ret_info->cluster = pool->sb.cluster;
+	ret_info->pool = pool->sb.pool;
+	ret_info->size_bytes = (uint64_t)pool->g.grain_count * GRAIN_BYTES;
+	ret_info->used_bytes = (uint64_t)pool->map.used_count * GRAIN_BYTES;
+	ret_info->journal_bytes = (uint64_t)pool->g.ring_blocks * BLOCK_BYTES;
+	ret_info->journal_used_bytes = journal_used_blocks(pool) * BLOCK_BYTES;
+	ret_info->failed = pool->failed;
+}

@@ -1,0 +1,461 @@
+/*
+ * The inside of a pool. How a write goes through it, file by file:
+ *
+ *   append (log.c) -> queue -> batch, write, flush (journal.c) -> durable told
+ *   commit_set -> named in a header that becomes durable -> round: data, flush (apply.c) -> images (images.c)
+ *   images durable -> map moves (map.c), entry may leave the ring; pages written back (sweep.c); tail moves (tail.c)
+ *   read (read.c): newest committed version of each block, from entries (index.c), ring or grain
+ *   open (open.c): superblocks, table (load.c), ring (replay.c, ring_scan.c), what is missing (settle.c)
+ *
+ * All of it is driven by pool_pump(), a deferred task that looks what can be started.
+ */
+#ifndef QUOIN_STORE_POOL_H
+#define QUOIN_STORE_POOL_H
+
+#include "store/ondisk.h"
+
+#define PHYS_NONE	  UINT32_MAX
+#define BATCHES_IN_FLIGHT 2u
+#define STATES_PER_BATCH  8u
+#define ENTRY_MAX_PIECES  (ENTRY_MAX_BYTES / GRAIN_BYTES + 1)
+#define ROUND_MAX_GRAINS  4096u
+#define ROUND_MAX_BYTES	  (UINT64_C(16) << 20)
+#define ROUND_MAX_REPLICAS 12u
+#define ROUND_IOS	  64u
+#define SWEEP_PAGES	  256u
+#define READ_RUNS	  2048u
+#define MARK_DELAY_NS	  (5 * NS_PER_MS)
+#define ROUND_DELAY_NS	  NS_PER_S
+
+struct work;
+
+/* ---- what goes through the journal ---- */
+
+enum item_kind { ITEM_ENTRY, ITEM_WORK };
+
+struct item {
+	struct list node;
+	enum item_kind kind;
+};
+
+/* A part of an entry that lies in one grain; on the index's chain, newest first. */
+struct piece {
+	struct piece *next;
+	struct log_entry *le;
+	uint32_t index;
+};
+
+/* An entry of a replica's log, for as long as it is in the ring. */
+struct log_entry {
+	struct item item; /* queue or batch in flight */
+	struct list log_node; /* replica's log, by seq */
+	struct list batch_node; /* the batch in the ring that holds it */
+	struct list wide_node; /* replica's unapplied trims that are too long for pieces */
+	struct log_entry *seq_next;
+	struct pool_replica *replica;
+	struct entry *entry; /* until it is applied */
+	struct epoch epoch;
+	uint64_t seq;
+	uint64_t batch; /* where it is in the ring; 0: not yet */
+	uint64_t carry_batch; /* where it is being carried to */
+	uint64_t edge; /* grains from here on are left out */
+	uint32_t payload_block; /* in the ring */
+	uint32_t carry_payload_block;
+	uint32_t weight_bytes; /* of the ring, at most */
+	uint8_t piece_count;
+	uint8_t reserved; /* fresh grains that it may take */
+	bool indexed, applied, truncated, queued, carrying;
+	struct load *load; /* its payload is being read back */
+	struct piece pieces[ENTRY_MAX_PIECES];
+};
+
+enum work_kind { WORK_STATE, WORK_CREATE, WORK_DELETE, WORK_TRUNCATE, WORK_RESET, WORK_PUT, WORK_APPLIED };
+
+/* A control operation; from a free list. */
+struct work {
+	struct item item;
+	enum work_kind kind;
+	struct pool_replica *replica;
+	struct replica_state state;
+	struct position position; /* TRUNCATE, RESET, APPLIED: up to here */
+	struct epoch_start rows[EPOCHS_MAX];
+	unsigned row_count;
+	struct grain_copy copy;
+	struct list entries; /* TRUNCATE, RESET: what is cut off, until it is durable */
+	pool_done_fn fn;
+	void (*create_fn)(void *arg, int rc, struct pool_replica *replica);
+	void *arg;
+	int rc;
+};
+
+/* A wish to be told when a flush that is submitted from now on has ended. */
+struct flush_waiter {
+	struct list node;
+	void (*fn)(struct flush_waiter *waiter);
+};
+
+enum batch_state { BATCH_FREE, BATCH_WRITING, BATCH_WRITTEN, BATCH_FLUSHING };
+
+struct batch {
+	enum batch_state state;
+	struct batch_header header;
+	struct batch_writer writer;
+	uint64_t tail_position; /* of header.tail */
+	uint64_t position;
+	uint8_t *block;
+	uint8_t *images; /* STATES_PER_BATCH times 4 KiB... */
+	unsigned images_used; /* blocks of it */
+	struct iovec iov[DEVICE_MAX_IOV];
+	unsigned iov_count;
+	uint32_t blocks;
+	struct list items;
+	struct list carried;
+	struct device_io io;
+	struct pool *pool;
+	bool has_round, has_records; /* records: something that a restart must not miss */
+};
+
+/* A batch that is in the ring. Positions count blocks and never wrap: position % ring_blocks is the place. */
+struct ring_batch {
+	uint64_t position;
+	uint32_t blocks;
+	uint32_t live; /* entries that hold it */
+	struct list entries;
+};
+
+struct journal {
+	struct ring_batch *ring; /* by number % ring_blocks */
+	uint32_t batch_max_blocks;
+	uint64_t next; /* number of the next batch */
+	uint64_t head; /* its position, unless it wraps */
+	uint64_t tail; /* oldest batch that is still needed */
+	uint64_t tail_written; /* what the last header says */
+	uint64_t tail_free; /* position of the tail in the newest durable header: room begins behind it */
+	uint64_t durable; /* newest durable batch */
+	uint64_t claimed; /* `durable` in the newest durable header */
+	uint64_t settled; /* two durable headers claim up to here */
+	uint64_t written_claim; /* `durable` in the last header */
+	uint64_t last_records; /* newest batch with anything in it */
+	struct list queue; /* items, in the order of the calls */
+	struct list carry; /* log entries to be copied forward, by batch_node's owner: see tail.c */
+	struct batch batches[BATCHES_IN_FLIGHT];
+	struct batch_name former[HEADER_MAX_NAMED];
+	unsigned former_count;
+	struct list flush_waiters, flush_covered;
+	struct device_io flush_io;
+	bool flushing;
+	bool mark_wanted, stalled;
+	struct loop_timer mark_timer;
+};
+
+/* ---- map ---- */
+
+struct page_state {
+	uint64_t dirty; /* oldest batch with an image that the page lacks; 0: clean */
+	uint64_t generation;
+	uint32_t next, prev; /* dirty list */
+	uint8_t copy; /* where the newest is */
+	bool sweeping;
+	bool bad; /* at open: one of its places held garbage */
+};
+
+struct map {
+	struct slot *slots; /* by physical grain */
+	uint32_t *hash; /* (layer, index) -> physical grain */
+	uint32_t hash_mask;
+	uint64_t *free_bits;
+	uint32_t free_count, used_count;
+	uint32_t cursor;
+	uint32_t quarantine_first, quarantine_last; /* chained by slot.index; slot.seq is the batch */
+	uint32_t quarantine_count;
+	struct page_state *pages;
+	uint32_t dirty_first, dirty_last;
+	uint32_t prepared; /* file pools: grains below are written blocks */
+};
+
+/* ---- rounds and sweeps ---- */
+
+struct round_grain {
+	struct pool_replica *replica;
+	uint32_t phys; /* PHYS_NONE: none yet */
+	uint32_t next; /* hash chain */
+	bool fresh, freed, noop; /* noop: no image */
+	struct slot slot; /* as it will be */
+	const uint8_t *source[GRAIN_BLOCKS];
+};
+
+struct round_replica {
+	struct pool_replica *replica;
+	struct position end; /* applied up to here */
+	uint64_t trim_cursor; /* of the entry behind it */
+	uint32_t serial;
+};
+
+struct round_io {
+	struct device_io io;
+	struct iovec iov[GRAIN_BLOCKS];
+	struct pool *pool;
+	bool busy;
+};
+
+enum round_state { ROUND_IDLE, ROUND_WRITING, ROUND_FLUSHING, ROUND_IMAGES };
+
+struct round {
+	enum round_state state;
+	struct round_grain *grains;
+	uint32_t grain_count, grain_max;
+	uint32_t heads[ROUND_MAX_GRAINS]; /* hash */
+	struct round_replica replicas[ROUND_MAX_REPLICAS];
+	unsigned replica_count;
+	uint64_t bytes;
+	struct list puts; /* works that wait for a round */
+	struct list taken; /* those that are in this one */
+	uint64_t images_batch; /* the batch that bears its images; 0: not composed yet */
+	struct round_io ios[ROUND_IOS];
+	unsigned ios_busy;
+	uint32_t write_grain; /* cursor: next grain ... */
+	unsigned write_block; /* ... and block to write */
+	struct flush_waiter waiter;
+	uint8_t *images;
+	uint32_t image_units;
+	struct list leftovers; /* entries that a reset cut off while the round writes them */
+	bool wrote;
+	struct loop_timer timer;
+	bool wanted;
+	uint32_t next_dir; /* fairness: where the next round begins */
+};
+
+#define LOADS 32u
+
+/* A payload that a restart left in the ring, being read back. */
+struct load {
+	struct device_io io;
+	struct iovec iov;
+	struct pool *pool;
+	struct log_entry *le; /* NULL: nobody wants it any more */
+	struct entry *entry; /* NULL: free */
+	struct buf *buf;
+};
+
+struct sweep {
+	bool running, wanted;
+	uint64_t oldest; /* while running: the oldest image that is on its way */
+	uint32_t pages[SWEEP_PAGES];
+	unsigned count, busy;
+	uint8_t *blocks;
+	struct round_io ios[ROUND_IOS];
+	unsigned next;
+	struct flush_waiter waiter;
+};
+
+/* ---- reads ---- */
+
+struct read_run {
+	struct device_io io;
+	struct list node;
+	struct iovec iov;
+	uint64_t offset_bytes;
+	struct pool_read *read;
+	struct pool *pool;
+};
+
+/* A chunk of physical grains that are turned into written blocks before they are given out (file pools). */
+struct prepare {
+	bool running;
+	uint8_t *zeroes;
+	struct device_io io;
+	uint32_t chunk_left;
+};
+
+struct pool {
+	struct loop *loop;
+	struct device *device;
+	struct geometry g;
+	struct superblock sb;
+	struct pool_open_options options;
+	struct pool_info counters;
+	struct journal journal;
+	struct map map;
+	struct round round;
+	struct load loads[LOADS];
+	struct sweep sweep;
+	struct prepare prepare;
+	struct loop_task pump;
+	struct loop_task answers; /* tells what must not be told inside the call */
+	struct list answer_works;
+	struct pool_replica **dir; /* by directory place */
+	struct list replicas;
+	uint32_t replica_count;
+	uint64_t directory_sum; /* of the records as of the ring's head */
+	uint64_t next_layer;
+	struct list commit_news; /* replicas whose commit_seq no header has */
+	struct list zombies; /* deleted, waiting for a round to end */
+	/* log entries */
+	struct log_entry *les;
+	uint32_t le_count, le_touched, le_used;
+	struct list le_free;
+	struct piece **piece_heads;
+	struct log_entry **seq_heads;
+	uint32_t index_mask;
+	struct list work_free;
+	struct list applied_waiters;
+	uint64_t change; /* counts what may have pulled the ground from under a read */
+	/* reads */
+	struct read_run *runs;
+	struct list run_free, read_wait;
+	unsigned run_free_count;
+	uint32_t zero_crc;
+	struct list job_free;
+	struct loop_task read_task;
+	struct list read_done;
+	uint64_t unapplied_bytes; /* committed, not applied */
+	uint64_t grains_reserved;
+	unsigned io_busy; /* device operations in flight */
+	bool open, failed, closing;
+	int fail_rc;
+	struct loop_task fail_task;
+	char why[128];
+	pool_done_fn close_fn;
+	void *close_arg;
+	struct opening *opening;
+};
+
+struct pool_replica {
+	struct pool *pool;
+	struct list node; /* pool->replicas or zombies */
+	struct list commit_node;
+	struct directory_record head; /* as of the ring's head: what the next image says */
+	uint64_t head_batch; /* newest batch with an image of it */
+	struct replica_state state; /* as last asked for */
+	struct position last, applied; /* applied: images durable */
+	uint64_t composed_seq, durable_seq, commit_seq, commit_written, commit_durable, all_seq;
+	struct epoch_start rows[EPOCHS_MAX];
+	unsigned row_count;
+	struct list log; /* log entries, first_seq .. last */
+	struct list wide;
+	uint64_t *grain_bits; /* by index: mapped, or was once */
+	uint64_t grain_limit;
+	uint64_t edge, hold;
+	uint64_t trim_cursor; /* the entry after `applied` is a trim that is done up to this grain */
+	uint64_t uncommitted_bytes;
+	uint32_t serial; /* changes with each log_reset */
+	unsigned reads; /* in flight */
+	uint64_t gone_batch; /* its deletion is durable in this one: to be finalized */
+	bool syncing; /* a resync of this open: its log may be applied although incomplete */
+	uint64_t found_count, found_sum; /* with recount: what the open found of the layer */
+	bool recount;
+	bool deleted, delete_composed, creating;
+	void *user;
+};
+
+/* ---- pool.c ---- */
+void pool_pump(struct pool *pool);
+void pool_pump_soon(struct pool *pool);
+void pool_fail(struct pool *pool, int rc, const char *why);
+struct work *work_get(struct pool *pool, struct pool_replica *replica, enum work_kind kind);
+void work_put(struct pool *pool, struct work *work);
+/* Calls back, from the loop, with rc; then the work is free. */
+void work_answer(struct pool *pool, struct work *work, int rc);
+void work_finish(struct pool *pool, struct work *work, int rc);
+int pool_new(struct loop *loop, struct device *device, const struct pool_open_options *options, struct pool **ret_pool) MUST_CHECK;
+int pool_size(struct pool *pool) MUST_CHECK;
+void pool_free(struct pool *pool);
+struct pool_replica *replica_new(struct pool *pool, const struct directory_record *record) MUST_CHECK;
+void replica_free(struct pool_replica *replica);
+uint8_t *aligned_new(size_t bytes) MUST_CHECK;
+
+/* ---- open.c ---- */
+void opening_pump(struct pool *pool);
+
+/* ---- journal.c, batch.c ---- */
+int journal_init(struct pool *pool) MUST_CHECK;
+void journal_done(struct pool *pool);
+void journal_queue(struct pool *pool, struct item *item);
+void journal_pump(struct pool *pool);
+void journal_flush_want(struct pool *pool, struct flush_waiter *waiter);
+void journal_mark_arm(struct pool *pool);
+bool journal_is_idle(const struct pool *pool);
+uint64_t journal_used_blocks(const struct pool *pool);
+bool batch_compose(struct pool *pool, struct batch *batch);
+void batch_durable(struct pool *pool, struct batch *batch);
+struct ring_batch *ring_batch(struct pool *pool, uint64_t number);
+
+/* ---- images.c ---- */
+uint32_t images_of_round(struct pool *pool, struct batch *batch);
+uint32_t images_of_work(struct pool *pool, const struct work *work, uint8_t *bytes);
+void directory_change(struct pool *pool, struct pool_replica *replica, const struct directory_record *record);
+
+/* ---- index.c: log entries by seq, and by the grains they touch ---- */
+int index_init(struct pool *pool) MUST_CHECK;
+void index_done(struct pool *pool);
+struct log_entry *le_get(struct pool *pool);
+void le_put(struct pool *pool, struct log_entry *le);
+void index_add(struct log_entry *le);
+void index_remove(struct log_entry *le);
+struct log_entry *index_find(const struct pool_replica *replica, uint64_t seq);
+/* The newest entry up to `seq` that says something of this block; NULL: none. */
+struct log_entry *index_block(const struct pool_replica *replica, uint64_t block, uint64_t seq);
+bool index_has_grain(const struct pool_replica *replica, uint64_t index);
+/* Its hold on the batch ends, and it leaves the log. */
+void le_release(struct log_entry *le);
+void le_drop_payload(struct log_entry *le);
+
+/* ---- map.c ---- */
+int map_init(struct pool *pool) MUST_CHECK;
+void map_done(struct pool *pool);
+uint32_t map_find(const struct pool *pool, uint64_t layer, uint64_t index);
+void map_insert(struct pool *pool, uint32_t phys);
+void map_remove(struct pool *pool, uint32_t phys);
+uint32_t map_alloc(struct pool *pool);
+void map_unalloc(struct pool *pool, uint32_t phys);
+void map_quarantine(struct pool *pool, uint32_t phys, uint64_t batch);
+void map_release_settled(struct pool *pool);
+void map_page_dirty(struct pool *pool, uint32_t page, uint64_t batch);
+void map_page_clean(struct pool *pool, uint32_t page);
+static inline uint32_t map_page_of(uint32_t phys)
+{
+	return phys / PAGE_SLOTS;
+}
+void replica_grain_mark(struct pool_replica *replica, uint64_t index);
+
+/* ---- apply.c, round.c ---- */
+int round_init(struct pool *pool) MUST_CHECK;
+void round_done(struct pool *pool);
+void apply_pump(struct pool *pool);
+void apply_images_durable(struct pool *pool, uint64_t batch);
+bool round_build(struct pool *pool);
+bool entry_may_apply(const struct log_entry *le);
+void applied_waiters_check(struct pool *pool);
+void replicas_finalize(struct pool *pool);
+void replica_cancel_works(struct pool_replica *replica);
+
+/* ---- load.c: payloads that a restart left in the ring ---- */
+void load_start(struct pool *pool, struct log_entry *le);
+/* What was found rotten while running: the replica is incomplete from now on. */
+void replica_damage(struct pool_replica *replica);
+
+/* ---- sweep.c, tail.c ---- */
+int sweep_init(struct pool *pool) MUST_CHECK;
+void sweep_done(struct pool *pool);
+void sweep_pump(struct pool *pool);
+void tail_pump(struct pool *pool);
+void carry_durable(struct pool *pool, struct batch *batch);
+
+/* ---- prepare.c ---- */
+void prepare_pump(struct pool *pool);
+
+/* ---- read.c ---- */
+int read_init(struct pool *pool) MUST_CHECK;
+void read_done(struct pool *pool);
+void read_fail_waiting(struct pool *pool);
+/* Blocks with content as of commit_seq. */
+uint16_t replica_grain_present(const struct pool_replica *replica, uint64_t index, uint64_t commit_seq);
+struct epoch replica_epoch_at(const struct pool_replica *replica, uint64_t seq);
+void replica_rows_add(struct pool_replica *replica, struct epoch epoch, uint64_t seq);
+/* ---- room.c ---- */
+bool pool_has_share(const struct pool *pool);
+
+/* ---- log.c ---- */
+void replica_rows_cut(struct pool_replica *replica, uint64_t seq);
+
+#endif

@@ -1,0 +1,224 @@
+/* The directory: replicas come, change their state, and go. */
+#include "store/pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pool_replica *replica_new(struct pool *pool, const struct directory_record *record)
+{
+	struct pool_replica *replica = calloc(1, sizeof(*replica));
+
+	ASSERT(record->dir < pool->g.dir_pages && !pool->dir[record->dir]);
+	if (!replica)
+		return NULL;
+	replica->grain_limit = record->identity.size_bytes / GRAIN_BYTES;
+	replica->grain_bits = calloc(replica->grain_limit / 64 + 1, sizeof(*replica->grain_bits));
+	if (!replica->grain_bits) {
+		free(replica);
+		return NULL;
+	}
+	replica->pool = pool;
+	replica->head = *record;
+	replica->state = record->state;
+	replica->edge = replica->hold = UINT64_MAX;
+	list_init(&replica->node);
+	list_init(&replica->commit_node);
+	list_init(&replica->log);
+	list_init(&replica->wide);
+	pool->dir[record->dir] = replica;
+	pool->replica_count++;
+	return replica;
+}
+
+void replica_free(struct pool_replica *replica)
+{
+	list_remove(&replica->node);
+	list_remove(&replica->commit_node);
+	replica->pool->replica_count--;
+	free(replica->grain_bits);
+	free(replica);
+}
+
+struct pool_replica *pool_replica_next(struct pool *pool, struct pool_replica *after)
+{
+	struct list *node = after ? after->node.next : pool->replicas.next;
+
+	return node == &pool->replicas ? NULL : list_entry(node, struct pool_replica, node);
+}
+
+struct pool_replica *pool_replica_find(struct pool *pool, struct uuid replica)
+{
+	list_for_each (node, &pool->replicas) {
+		struct pool_replica *found = list_entry(node, struct pool_replica, node);
+
+		if (uuid_equal(found->head.identity.replica, replica))
+			return found;
+	}
+	return NULL;
+}
+
+static uint32_t dir_find_free(const struct pool *pool)
+{
+	for (uint32_t dir = 0; dir < pool->g.dir_pages; dir++)
+		if (!pool->dir[dir])
+			return dir;
+	return UINT32_MAX;
+}
+
+static bool replica_exists(const struct pool *pool, struct uuid replica)
+{
+	for (uint32_t dir = 0; dir < pool->g.dir_pages; dir++)
+		if (pool->dir[dir] && !pool->dir[dir]->deleted &&
+			uuid_equal(pool->dir[dir]->head.identity.replica, replica))
+			return true;
+	return false;
+}
+
+/* A layer's number is never used again: the open count, durable before anything of this open, is part of it. */
+static uint64_t layer_new(struct pool *pool)
+{
+	return pool->sb.open_count << 24 | ++pool->next_layer;
+}
+
+void pool_replica_create(struct pool *pool, const struct pool_replica_identity *identity,
+	void (*fn)(void *arg, int rc, struct pool_replica *replica), void *arg)
+{
+	struct work *work = work_get(pool, NULL, WORK_CREATE);
+	struct directory_record record = { .identity = *identity };
+
+	work->create_fn = fn;
+	work->arg = arg;
+	record.dir = dir_find_free(pool);
+	if (pool->failed) {
+		work_answer(pool, work, -EIO);
+		return;
+	}
+	if (identity->size_bytes == 0 || identity->size_bytes % GRAIN_BYTES ||
+		identity->size_bytes > VOLUME_MAX_BYTES) {
+		work_answer(pool, work, -EINVAL);
+		return;
+	}
+	if (replica_exists(pool, identity->replica)) {
+		work_answer(pool, work, -EEXIST);
+		return;
+	}
+	if (record.dir == UINT32_MAX || !pool_has_share(pool)) {
+		work_answer(pool, work, -ENOSPC);
+		return;
+	}
+	record.layer = layer_new(pool);
+	work->replica = replica_new(pool, &record);
+	if (!work->replica) {
+		work_answer(pool, work, -ENOMEM);
+		return;
+	}
+	work->replica->creating = true;
+	journal_queue(pool, &work->item);
+}
+
+void pool_replica_delete(struct pool_replica *replica, pool_done_fn fn, void *arg)
+{
+	struct pool *pool = replica->pool;
+	struct work *work = work_get(pool, replica, WORK_DELETE);
+
+	ASSERT(!replica->deleted);
+	work->fn = fn;
+	work->arg = arg;
+	replica->deleted = true;
+	list_remove(&replica->node);
+	list_remove(&replica->commit_node);
+	list_push_back(&pool->zombies, &replica->node);
+	replica_cancel_works(replica);
+	if (pool->failed) {
+		work_answer(pool, work, -EIO);
+		return;
+	}
+	journal_queue(pool, &work->item);
+}
+
+static void works_cancel(struct pool_replica *replica, struct list *works)
+{
+	list_for_each_safe (node, works) {
+		struct work *work = list_entry(node, struct work, item.node);
+
+		if (work->replica == replica)
+			work_answer(replica->pool, work, -ECANCELED);
+	}
+}
+
+void replica_cancel_works(struct pool_replica *replica)
+{
+	works_cancel(replica, &replica->pool->round.puts);
+	works_cancel(replica, &replica->pool->applied_waiters);
+}
+
+/* Its end is durable: its grains are free after quarantine, its entries leave the ring. */
+static void replica_finalize(struct pool_replica *replica)
+{
+	struct pool *pool = replica->pool;
+	uint64_t index = 0;
+	struct list *node;
+
+	while ((node = list_first(&replica->log)) != NULL)
+		le_release(list_entry(node, struct log_entry, log_node));
+	while ((index = pool_replica_grain_next(replica, index)) != UINT64_MAX) {
+		uint32_t phys = map_find(pool, replica->head.layer, index);
+
+		map_remove(pool, phys);
+		map_quarantine(pool, phys, replica->gone_batch);
+	}
+	pool->dir[replica->head.dir] = NULL;
+	pool->change++;
+	replica_free(replica);
+}
+
+/* When neither a round nor a read can hold anything of them. */
+void replicas_finalize(struct pool *pool)
+{
+	if (pool->round.state != ROUND_IDLE)
+		return;
+	list_for_each_safe (node, &pool->zombies) {
+		struct pool_replica *replica = list_entry(node, struct pool_replica, node);
+
+		if (replica->gone_batch != 0 && replica->reads == 0)
+			replica_finalize(replica);
+	}
+}
+
+const struct pool_replica_identity *pool_replica_identity(const struct pool_replica *replica)
+{
+	return &replica->head.identity;
+}
+
+const struct replica_state *pool_replica_state(const struct pool_replica *replica)
+{
+	return &replica->state;
+}
+
+void pool_replica_state_write(
+	struct pool_replica *replica, const struct replica_state *state, pool_done_fn fn, void *arg)
+{
+	struct pool *pool = replica->pool;
+	struct work *work = work_get(pool, replica, WORK_STATE);
+
+	work->fn = fn;
+	work->arg = arg;
+	work->state = *state;
+	if (pool->failed) {
+		work_answer(pool, work, -EIO);
+		return;
+	}
+	replica->state = *state;
+	journal_queue(pool, &work->item);
+}
+
+void pool_replica_user_set(struct pool_replica *replica, void *user)
+{
+	replica->user = user;
+}
+
+void *pool_replica_user(const struct pool_replica *replica)
+{
+	return replica->user;
+}

@@ -1,0 +1,301 @@
+/*
+ * Building an apply round: which committed entries and grain copies it takes, and what each grain touched will be.
+ * Within a round only the newest version of a block is written.
+ */
+#include "store/pool.h"
+
+#include <string.h>
+
+#define TRIM_STEPS 4096u /* grains that a trim looks at in one round */
+
+static uint32_t round_bucket(const struct pool_replica *replica, uint64_t index)
+{
+	return (uint32_t)(((replica->head.dir * UINT64_C(2654435761)) ^ index * UINT64_C(0x9e3779b97f4a7c15) >> 20) %
+			  ROUND_MAX_GRAINS);
+}
+
+static struct round_grain *round_find(struct round *round, const struct pool_replica *replica, uint64_t index)
+{
+	for (uint32_t at = round->heads[round_bucket(replica, index)]; at != 0; at = round->grains[at - 1].next) {
+		struct round_grain *grain = &round->grains[at - 1];
+
+		if (grain->replica == replica && grain->slot.index == index)
+			return grain;
+	}
+	return NULL;
+}
+
+/* The grain as this round will leave it; room was made sure of. */
+static struct round_grain *round_grain(struct pool *pool, struct pool_replica *replica, uint64_t index)
+{
+	struct round *round = &pool->round;
+	struct round_grain *grain = round_find(round, replica, index);
+	uint32_t *head = &round->heads[round_bucket(replica, index)];
+
+	if (grain)
+		return grain;
+	ASSERT(round->grain_count < round->grain_max);
+	grain = &round->grains[round->grain_count++];
+	*grain = (struct round_grain){ .replica = replica, .next = *head };
+	*head = round->grain_count;
+	grain->phys = map_find(pool, replica->head.layer, index);
+	if (grain->phys != PHYS_NONE)
+		grain->slot = pool->map.slots[grain->phys];
+	else
+		grain->slot = (struct slot){ .layer = replica->head.layer, .index = (uint32_t)index };
+	return grain;
+}
+
+static void grain_stamp(struct round_grain *grain, struct epoch epoch, uint64_t seq)
+{
+	grain->slot.epoch_number = epoch.number;
+	grain->slot.epoch_restart = epoch.restart;
+	grain->slot.seq = seq;
+}
+
+static void grain_block(struct round_grain *grain, unsigned block, const uint8_t *source, uint32_t crc)
+{
+	uint16_t bit = (uint16_t)(1u << block);
+
+	grain->slot.present = (uint16_t)(source ? grain->slot.present | bit : grain->slot.present & ~bit);
+	grain->slot.crc[block] = source ? crc : 0;
+	grain->source[block] = source;
+}
+
+/* A physical grain for content where there was none. */
+static void grain_place(struct pool *pool, struct round_grain *grain)
+{
+	if (grain->phys != PHYS_NONE)
+		return;
+	grain->phys = map_alloc(pool);
+	ASSERT(grain->phys != PHYS_NONE);
+	grain->fresh = true;
+}
+
+static bool grain_needs_place(struct pool *pool, const struct pool_replica *replica, uint64_t index)
+{
+	const struct round_grain *grain = round_find(&pool->round, replica, index);
+
+	if (grain)
+		return grain->phys == PHYS_NONE;
+	return map_find(pool, replica->head.layer, index) == PHYS_NONE;
+}
+
+/* ---- entries ---- */
+
+static bool write_fits(struct pool *pool, const struct log_entry *le, uint64_t first, uint64_t last)
+{
+	const struct round *round = &pool->round;
+	uint32_t needed = 0;
+
+	if (round->grain_count + (last - first + 1) > round->grain_max)
+		return false;
+	if (round->bytes + le->entry->length_bytes > ROUND_MAX_BYTES)
+		return false;
+	for (uint64_t index = first; index <= last; index++)
+		needed += grain_needs_place(pool, le->replica, index);
+	return needed <= pool->map.free_count;
+}
+
+static bool round_write(struct pool *pool, struct log_entry *le)
+{
+	const struct entry *entry = le->entry;
+	uint64_t block = entry->offset_bytes / BLOCK_BYTES, count = entry->length_bytes / BLOCK_BYTES;
+
+	if (!write_fits(pool, le, block / GRAIN_BLOCKS, (block + count - 1) / GRAIN_BLOCKS))
+		return false;
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t index = (block + i) / GRAIN_BLOCKS;
+		struct round_grain *grain;
+
+		if (index >= le->edge)
+			break;
+		grain = round_grain(pool, le->replica, index);
+		grain_place(pool, grain);
+		grain_stamp(grain, entry->epoch, entry->seq);
+		grain_block(grain, (unsigned)((block + i) % GRAIN_BLOCKS), entry->payload->data + i * BLOCK_BYTES,
+			entry->crc[i]);
+	}
+	pool->round.bytes += entry->length_bytes;
+	return true;
+}
+
+/* From the cursor on, as far as the round has room; true when all of it is in. */
+static bool round_trim(struct pool *pool, struct round_replica *rr, struct log_entry *le)
+{
+	struct pool_replica *replica = le->replica;
+	uint64_t first = le->entry->offset_bytes / BLOCK_BYTES;
+	uint64_t end = first + le->entry->length_bytes / BLOCK_BYTES; /* blocks */
+	uint64_t index = first / GRAIN_BLOCKS, steps = 0;
+
+	if (rr->trim_cursor > index)
+		index = rr->trim_cursor;
+	for (;; index++) {
+		struct round_grain *grain;
+
+		index = pool_replica_grain_next(replica, index);
+		if (index == UINT64_MAX || index * GRAIN_BLOCKS >= end || index >= le->edge)
+			return true;
+		if (pool->round.grain_count == pool->round.grain_max || ++steps > TRIM_STEPS) {
+			rr->trim_cursor = index;
+			return false;
+		}
+		if (!round_find(&pool->round, replica, index) && grain_needs_place(pool, replica, index))
+			continue; /* nothing is there */
+		grain = round_grain(pool, replica, index);
+		grain_stamp(grain, le->entry->epoch, le->entry->seq);
+		for (unsigned i = 0; i < GRAIN_BLOCKS; i++) {
+			uint64_t block = index * GRAIN_BLOCKS + i;
+
+			if (block >= first && block < end)
+				grain_block(grain, i, NULL, 0);
+		}
+	}
+}
+
+bool entry_may_apply(const struct log_entry *le)
+{
+	const struct pool_replica *replica = le->replica;
+	uint64_t commit_seq = MUTANT(apply_before_commit_durable) ? replica->commit_seq : replica->commit_durable;
+
+	if (replica->state.incomplete && !replica->syncing)
+		return false;
+	return !le->queued && le->seq <= commit_seq && le->seq <= replica->hold && le->seq <= replica->durable_seq;
+}
+
+static bool round_entry(struct pool *pool, struct round_replica *rr, struct log_entry *le)
+{
+	bool all = true;
+
+	switch (le->entry->op) {
+	case ENTRY_WRITE:
+		if (!le->entry->payload) {
+			load_start(pool, le);
+			return false;
+		}
+		all = round_write(pool, le);
+		break;
+	case ENTRY_TRIM:
+	case ENTRY_ZERO:
+		all = round_trim(pool, rr, le);
+		break;
+	case ENTRY_NEW_EPOCH:
+		break;
+	}
+	if (!all)
+		return false;
+	rr->end = (struct position){ .epoch = le->epoch, .seq = le->seq };
+	rr->trim_cursor = 0;
+	return true;
+}
+
+static struct round_replica *round_replica(struct round *round, struct pool_replica *replica)
+{
+	for (unsigned i = 0; i < round->replica_count; i++)
+		if (round->replicas[i].replica == replica)
+			return &round->replicas[i];
+	if (round->replica_count == ROUND_MAX_REPLICAS)
+		return NULL;
+	round->replicas[round->replica_count] = (struct round_replica){
+		.replica = replica,
+		.end = replica->applied,
+		.trim_cursor = replica->trim_cursor,
+		.serial = replica->serial,
+	};
+	return &round->replicas[round->replica_count++];
+}
+
+static void round_entries(struct pool *pool, struct pool_replica *replica)
+{
+	struct log_entry *le = index_find(replica, replica->applied.seq + 1);
+	struct round_replica *rr;
+
+	if (replica->deleted || replica->creating || !le || !entry_may_apply(le))
+		return;
+	rr = round_replica(&pool->round, replica);
+	while (rr && le && entry_may_apply(le) && round_entry(pool, rr, le))
+		le = index_find(replica, le->seq + 1);
+}
+
+/* ---- copies of a resync ---- */
+
+static bool round_put(struct pool *pool, struct work *work)
+{
+	const struct grain_copy *copy = &work->copy;
+	struct pool_replica *replica = work->replica;
+	struct round_grain *grain;
+
+	if (pool->round.grain_count == pool->round.grain_max || !round_replica(&pool->round, replica))
+		return false;
+	if (copy->present && grain_needs_place(pool, replica, copy->index) && pool->map.free_count == 0)
+		return false;
+	grain = round_grain(pool, replica, copy->index);
+	if (copy->present)
+		grain_place(pool, grain);
+	grain_stamp(grain, copy->epoch, copy->seq);
+	for (unsigned i = 0; i < GRAIN_BLOCKS; i++) {
+		bool present = copy->present & 1u << i;
+
+		grain_block(grain, i, present ? copy->data->data + (size_t)i * BLOCK_BYTES : NULL, copy->crc[i]);
+	}
+	replica_grain_mark(replica, copy->index);
+	return true;
+}
+
+static void round_puts(struct pool *pool)
+{
+	struct list *node;
+
+	while ((node = list_first(&pool->round.puts)) != NULL) {
+		if (!round_put(pool, list_entry(node, struct work, item.node)))
+			return;
+		list_remove(node);
+		list_push_back(&pool->round.taken, node);
+	}
+}
+
+/* ---- the whole ---- */
+
+/* What holds nothing any more is freed; what was never there needs no image. */
+static void grains_settle(struct pool *pool)
+{
+	for (uint32_t i = 0; i < pool->round.grain_count; i++) {
+		struct round_grain *grain = &pool->round.grains[i];
+
+		if (grain->slot.present != 0)
+			continue;
+		if (grain->phys == PHYS_NONE) {
+			grain->noop = true;
+		} else if (grain->fresh) {
+			map_unalloc(pool, grain->phys);
+			grain->noop = true;
+		} else {
+			grain->freed = true;
+		}
+	}
+}
+
+/* False when there is nothing that can be applied now. */
+bool round_build(struct pool *pool)
+{
+	struct round *round = &pool->round;
+
+	round->grain_count = 0;
+	round->replica_count = 0;
+	round->bytes = 0;
+	memset(round->heads, 0, sizeof(round->heads));
+	round_puts(pool);
+	/* Fair: begins behind the last one that the former round took. */
+	for (unsigned pass = 0; pass < 2; pass++) {
+		list_for_each (node, &pool->replicas) {
+			struct pool_replica *replica = list_entry(node, struct pool_replica, node);
+
+			if ((replica->head.dir > round->next_dir) == (pass == 0))
+				round_entries(pool, replica);
+		}
+	}
+	if (round->replica_count > 0)
+		round->next_dir = round->replicas[round->replica_count - 1].replica->head.dir;
+	grains_settle(pool);
+	return round->replica_count > 0;
+}

@@ -1,0 +1,222 @@
+/*
+ * After replay: slots find their replicas, sums are compared, logs are judged. Absent is never guessed to be zero: a
+ * layer whose slots don't agree with its number and sum makes its replica incomplete.
+ */
+#include "store/opening.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* ---- slots ---- */
+
+struct layer_place {
+	uint64_t layer;
+	uint32_t dir;
+};
+
+static int layer_compare(const void *a, const void *b)
+{
+	const struct layer_place *x = a, *y = b;
+
+	return x->layer < y->layer ? -1 : x->layer > y->layer;
+}
+
+static struct pool_replica *layer_find(
+	const struct pool *pool, const struct layer_place *places, size_t count, uint64_t layer)
+{
+	struct layer_place key = { .layer = layer };
+	const struct layer_place *found = bsearch(&key, places, count, sizeof(key), layer_compare);
+
+	return found ? pool->dir[found->dir] : NULL;
+}
+
+static void slot_settle(struct opening *o, struct pool_replica *replica, uint32_t phys)
+{
+	struct pool *pool = o->pool;
+	struct slot *slot = &pool->map.slots[phys];
+	struct suspect *s;
+
+	if (!replica) {
+		/* Free, or of a layer that is gone. */
+		*slot = (struct slot){ 0 };
+		pool->map.free_bits[phys / 64] |= UINT64_C(1) << phys % 64;
+		pool->map.free_count++;
+		return;
+	}
+	s = &o->suspects[replica->head.dir];
+	s->grain_count++;
+	s->grain_sum += slot_hash(slot, phys);
+	if (slot->index >= replica->grain_limit || map_find(pool, slot->layer, slot->index) != PHYS_NONE) {
+		/* It stays out of use: who knows which of two is right. */
+		s->damaged = true;
+		s->grain_count--;
+		s->grain_sum -= slot_hash(slot, phys);
+		*slot = (struct slot){ 0 };
+		return;
+	}
+	map_insert(pool, phys);
+	replica_grain_mark(replica, slot->index);
+}
+
+static int slots_settle(struct opening *o)
+{
+	struct pool *pool = o->pool;
+	struct layer_place *places = calloc(pool->g.dir_pages, sizeof(*places));
+	struct pool_replica *replica = NULL;
+	size_t count = 0;
+
+	if (!places)
+		return -ENOMEM;
+	for (uint32_t dir = 0; dir < pool->g.dir_pages; dir++)
+		if (pool->dir[dir])
+			places[count++] = (struct layer_place){ .layer = pool->dir[dir]->head.layer, .dir = dir };
+	qsort(places, count, sizeof(*places), layer_compare);
+	for (uint32_t phys = 0; phys < pool->g.grain_count; phys++) {
+		uint64_t layer = pool->map.slots[phys].layer;
+
+		if (layer == 0)
+			slot_settle(o, NULL, phys);
+		else if (replica && replica->head.layer == layer)
+			slot_settle(o, replica, phys);
+		else
+			slot_settle(o, replica = layer_find(pool, places, count, layer), phys);
+	}
+	free(places);
+	return 0;
+}
+
+/* ---- directory ---- */
+
+/*
+ * The records don't agree with the sum in the last header: promises may be old. Those are unsure whose page has a bad
+ * copy, or whom a lost batch named; all, where there is none such.
+ */
+static void directory_settle(struct opening *o)
+{
+	struct pool *pool = o->pool;
+	bool some = false;
+
+	pool->directory_sum = 0;
+	for (uint32_t dir = 0; dir < pool->g.dir_pages; dir++)
+		if (pool->dir[dir])
+			pool->directory_sum += directory_hash(&pool->dir[dir]->head);
+	if (!o->all_damaged && (!o->sum_known || pool->directory_sum == o->directory_sum))
+		return;
+	for (uint32_t dir = 0; dir < pool->g.dir_pages; dir++) {
+		bool bad = pool->map.pages[pool->g.grain_pages + dir].bad || o->suspects[dir].damaged;
+
+		o->suspects[dir].unsure = bad;
+		some = some || bad;
+	}
+	for (uint32_t dir = 0; dir < pool->g.dir_pages && (!some || o->all_damaged); dir++)
+		o->suspects[dir].unsure = true;
+}
+
+/* ---- logs ---- */
+
+/* Entries at or below the applied position stay only as far as they reach down without a gap. */
+static void log_settle_applied(struct pool_replica *replica)
+{
+	uint64_t expected = replica->head.applied.seq;
+
+	for (struct list *node = replica->log.prev, *prev; node != &replica->log; node = prev) {
+		struct log_entry *le = list_entry(node, struct log_entry, log_node);
+
+		prev = node->prev;
+		if (le->seq > replica->head.applied.seq)
+			continue;
+		if (le->seq == expected)
+			expected--;
+		else
+			le_release(le);
+	}
+}
+
+/* Returns whether there was a gap. */
+static bool log_settle_pending(struct pool_replica *replica)
+{
+	bool gap = false;
+
+	replica->last = replica->applied;
+	list_for_each_safe (node, &replica->log) {
+		struct log_entry *le = list_entry(node, struct log_entry, log_node);
+
+		if (le->seq <= replica->applied.seq)
+			continue;
+		if (le->seq != replica->last.seq + 1 || epoch_compare(le->epoch, replica->last.epoch) < 0) {
+			gap = true;
+			le_release(le);
+			continue;
+		}
+		replica->last = (struct position){ .epoch = le->epoch, .seq = le->seq };
+		replica_rows_add(replica, le->epoch, le->seq);
+	}
+	return gap;
+}
+
+static void log_settle_weights(struct pool_replica *replica)
+{
+	list_for_each (node, &replica->log) {
+		struct log_entry *le = list_entry(node, struct log_entry, log_node);
+
+		if (le->seq > replica->commit_seq)
+			replica->uncommitted_bytes += le->weight_bytes;
+		else if (le->seq > replica->applied.seq)
+			replica->pool->unapplied_bytes += le->weight_bytes;
+	}
+}
+
+static void log_settle(struct opening *o, struct pool_replica *replica)
+{
+	struct suspect *s = &o->suspects[replica->head.dir];
+
+	replica->applied = replica->head.applied;
+	replica->row_count = replica->head.row_count;
+	for (unsigned i = 0; i < replica->row_count; i++)
+		replica->rows[i] = replica->head.rows[i];
+	log_settle_applied(replica);
+	if (log_settle_pending(replica) || s->rotten_seq > replica->applied.seq)
+		s->damaged = true;
+	if (replica->commit_seq < replica->applied.seq)
+		replica->commit_seq = replica->applied.seq;
+	if (replica->commit_seq > replica->last.seq) {
+		/* What is known to be committed and is not here is lost. */
+		s->damaged = true;
+		replica->commit_seq = replica->last.seq;
+	}
+	replica->commit_written = replica->commit_durable = replica->commit_seq;
+	replica->composed_seq = replica->durable_seq = replica->last.seq;
+	log_settle_weights(replica);
+}
+
+void open_settle(struct opening *o)
+{
+	struct pool *pool = o->pool;
+
+	if (slots_settle(o) < 0) {
+		opening_fail(o, -ENOMEM);
+		return;
+	}
+	directory_settle(o);
+	for (uint32_t dir = 0; dir < pool->g.dir_pages; dir++) {
+		struct pool_replica *replica = pool->dir[dir];
+		struct suspect *s = &o->suspects[dir];
+
+		if (!replica)
+			continue;
+		log_settle(o, replica);
+		list_push_back(&pool->replicas, &replica->node);
+		if (o->all_damaged)
+			s->damaged = true;
+		if ((s->grain_count != replica->head.grain_count || s->grain_sum != replica->head.grain_sum) &&
+			!MUTANT(lost_slot_unnoticed))
+			s->damaged = true;
+		if (!s->damaged)
+			continue;
+		/* The state that says so takes over what is found: the same damage must not come twice. */
+		replica->recount = true;
+		replica->found_count = s->grain_count;
+		replica->found_sum = s->grain_sum;
+	}
+	open_superblocks_write(o);
+}
