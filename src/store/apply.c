@@ -1,10 +1,11 @@
 /*
  * Apply rounds: from the journal into the grains, never more than one at a time.
  *
- *   IDLE --build--> WRITING (data) --all written--> FLUSHING --flushed--> IMAGES (in a batch) --durable--> IDLE
+ *   IDLE --build--> WRITING (data) --all written--> FLUSHING --flushed--> IMAGES (in a batch) --durable-->
+ * IDLE
  *
- * Only when the images are durable do the map and the applied position move. A crash before that repeats the round from
- * the journal, which names every block as pending; a crash after it skips the round.
+ * Only when the images are durable do the map and the applied position move. A crash before that repeats the
+ * round from the journal, which names every block as pending; a crash after it skips the round.
  */
 #include "store/pool.h"
 
@@ -102,7 +103,8 @@ static struct round_io *round_io_free(struct round *round)
 }
 
 /* The run of blocks with new content that begins at `block`; adjacent memory makes one iovec. */
-static void round_write_run(struct pool *pool, struct round_io *rio, struct round_grain *grain, unsigned block)
+static void round_write_run(
+	struct pool *pool, struct round_io *rio, struct round_grain *grain, unsigned block)
 {
 	struct round *round = &pool->round;
 	uint64_t offset_bytes = geometry_grain_offset(&pool->g, grain->phys) + (uint64_t)block * BLOCK_BYTES;
@@ -115,8 +117,9 @@ static void round_write_run(struct pool *pool, struct round_io *rio, struct roun
 		if (last && (uint8_t *)last->iov_base + last->iov_len == grain->source[block])
 			last->iov_len += BLOCK_BYTES;
 		else
-			rio->iov[count++] = (struct iovec){ .iov_base = (void *)(uintptr_t)grain->source[block],
-				.iov_len = BLOCK_BYTES };
+			rio->iov[count++] =
+				(struct iovec){ .iov_base = (void *)(uintptr_t)grain->source[block],
+					.iov_len = BLOCK_BYTES };
 	}
 	round->write_block = block;
 	round->wrote = true;
@@ -136,7 +139,8 @@ static void round_write_more(struct pool *pool)
 		struct round_grain *grain = &round->grains[round->write_grain];
 		struct round_io *rio;
 
-		while (round->write_block < GRAIN_BLOCKS && (grain->noop || !grain->source[round->write_block]))
+		while (round->write_block < GRAIN_BLOCKS &&
+			(grain->noop || !grain->source[round->write_block]))
 			round->write_block++;
 		if (round->write_block >= GRAIN_BLOCKS) {
 			round->write_grain++;
@@ -215,10 +219,15 @@ void apply_images_durable(struct pool *pool, uint64_t batch)
 
 /* ---- when ---- */
 
+/* 16 MiB, or an eighth of a small ring; the second's timer, and a tail that is held up, set `wanted`. */
 static bool round_is_wanted(const struct pool *pool)
 {
-	return pool->round.wanted || !list_is_empty(&pool->round.puts) || !list_is_empty(&pool->applied_waiters) ||
-	       pool->unapplied_bytes >= ROUND_MAX_BYTES || journal_used_blocks(pool) > pool->g.ring_blocks / 2;
+	uint64_t enough = (uint64_t)pool->g.ring_blocks * BLOCK_BYTES / 8;
+
+	if (enough > ROUND_MAX_BYTES)
+		enough = ROUND_MAX_BYTES;
+	return pool->round.wanted || !list_is_empty(&pool->round.puts) ||
+	       !list_is_empty(&pool->applied_waiters) || pool->unapplied_bytes >= enough;
 }
 
 void apply_pump(struct pool *pool)
@@ -234,7 +243,8 @@ void apply_pump(struct pool *pool)
 	}
 	/* Who waits for a commit to be known durably need not wait for the idle mark. */
 	if (!list_is_empty(&pool->commit_news) &&
-		(!list_is_empty(&pool->applied_waiters) || journal_used_blocks(pool) > pool->g.ring_blocks / 2))
+		(!list_is_empty(&pool->applied_waiters) ||
+			journal_used_blocks(pool) > pool->g.ring_blocks / 2))
 		pool->journal.mark_wanted = true;
 	round->wanted = false;
 	if (!round_build(pool))

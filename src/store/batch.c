@@ -1,8 +1,8 @@
 /*
  * Composing a batch from what waits, and what follows once it is durable.
  *
- * Room in the ring is given by class, so that what frees room never waits for what takes it: entries up to 11/16,
- * carried entries and states up to 13/16, images up to 15/16, the mark that moves the tail all of it.
+ * Room in the ring is given by class, so that what frees room never waits for what takes it: entries up to
+ * 11/16, carried entries and states up to 13/16, images up to 15/16, the mark that moves the tail all of it.
  */
 #include "store/pool.h"
 
@@ -95,7 +95,8 @@ static bool add_images(struct batch *batch, uint8_t *bytes, uint32_t units)
 	struct record record = { .kind = RECORD_IMAGES, .units = units };
 	uint32_t blocks = record_payload_blocks(&record);
 
-	memset(bytes + (size_t)units * UNIT_BYTES, 0, (size_t)blocks * BLOCK_BYTES - (size_t)units * UNIT_BYTES);
+	memset(bytes + (size_t)units * UNIT_BYTES, 0,
+		(size_t)blocks * BLOCK_BYTES - (size_t)units * UNIT_BYTES);
 	record.sum = crc32c(bytes, (size_t)blocks * BLOCK_BYTES);
 	if (!batch_add(&batch->writer, &record))
 		return false;

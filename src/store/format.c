@@ -1,7 +1,7 @@
 /*
- * An empty pool: ring and table are written with zeroes where the device is a file (so that no write of them ever waits for
- * an extent to be allocated, or finds no room), then the superblocks. On a raw device nothing of it need be
- * written: the random salt makes all that stood there before invalid.
+ * An empty pool: ring and table are written with zeroes where the device is a file (so that no write of them
+ * ever waits for an extent to be allocated, or finds no room), then the superblocks. On a raw device nothing
+ * of it need be written: the random salt makes all that stood there before invalid.
  */
 #include "store/pool.h"
 
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define FORMAT_CHUNK_BYTES (UINT64_C(1) << 20)
-#define FORMAT_DEPTH	   4u
+#define FORMAT_DEPTH       4u
 
 struct format_io {
 	struct device_io io;
@@ -77,7 +77,8 @@ static struct format_io *format_io(struct format *f)
 	return NULL;
 }
 
-static void format_write(struct format *f, struct format_io *io, uint8_t *bytes, uint64_t length, uint64_t offset)
+static void format_write(
+	struct format *f, struct format_io *io, uint8_t *bytes, uint64_t length, uint64_t offset)
 {
 	io->iov = (struct iovec){ .iov_base = bytes, .iov_len = length };
 	f->busy++;
@@ -136,7 +137,8 @@ void pool_format(struct loop *loop, struct device *device, const struct pool_for
 	f->arg = arg;
 	loop_task_init(&f->refused, format_end, f);
 	random_init(&random, options->seed);
-	f->rc = geometry_make(device->size_bytes, options->journal_bytes, random_u64(&random), &f->sb.geometry);
+	f->rc = geometry_make(
+		device->size_bytes, options->journal_bytes, random_u64(&random), &f->sb.geometry);
 	f->zeroes = aligned_new(FORMAT_CHUNK_BYTES);
 	f->block = aligned_new(2 * (size_t)BLOCK_BYTES);
 	if (f->rc == 0 && (!f->zeroes || !f->block))

@@ -6,8 +6,8 @@
 #define RING_OFFSET_BYTES      (UINT64_C(64) << 10)
 #define RING_DEFAULT_MIN_BYTES (UINT64_C(64) << 20)
 #define RING_DEFAULT_MAX_BYTES (UINT64_C(6) << 30)
-#define RING_MIN_BYTES	       (UINT64_C(512) << 10)
-#define DIR_MIN_PAGES	       16u
+#define RING_MIN_BYTES         (UINT64_C(512) << 10)
+#define DIR_MIN_PAGES          16u
 
 static uint64_t round_up(uint64_t value, uint64_t unit)
 {
@@ -47,7 +47,8 @@ int geometry_make(uint64_t size_bytes, uint64_t journal_bytes, uint64_t salt, st
 	g.ring_offset_bytes = RING_OFFSET_BYTES;
 	g.ring_blocks = (uint32_t)(ring_bytes / BLOCK_BYTES);
 	g.table_offset_bytes[0] = g.ring_offset_bytes + ring_bytes;
-	/* A grain takes its 64 KiB and, in two places, 1/31 of a page; then what is left is shared by trial. */
+	/* A grain takes its 64 KiB and, in two places, 1/31 of a page; then what is left is shared by trial.
+	 */
 	count = (g.size_bytes - g.table_offset_bytes[0]) / GRAIN_BYTES;
 	if (count > UINT32_MAX)
 		count = UINT32_MAX;

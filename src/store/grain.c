@@ -1,4 +1,5 @@
-/* A grain's content for a resync: the blocks that are there as of one commit_seq, from entries and grain alike. */
+/* A grain's content for a resync: the blocks that are there as of one commit_seq, from entries and grain
+ * alike. */
 #include "store/pool.h"
 
 #include <errno.h>

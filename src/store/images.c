@@ -1,6 +1,6 @@
 /*
- * Images: what an apply round or a change of state puts into the journal in place of table pages. A replica's record as
- * of the ring's head (`head`) changes here and only here, in the order of the batches.
+ * Images: what an apply round or a change of state puts into the journal in place of table pages. A replica's
+ * record as of the ring's head (`head`) changes here and only here, in the order of the batches.
  */
 #include "store/pool.h"
 
@@ -13,7 +13,8 @@ void directory_change(struct pool *pool, struct pool_replica *replica, const str
 	replica->head = *record;
 }
 
-/* Rows of the table of epochs that begin at or below the applied position; the others follow from the entries. */
+/* Rows of the table of epochs that begin at or below the applied position; the others follow from the
+ * entries. */
 static void record_rows(struct directory_record *record, const struct epoch_start *rows, unsigned row_count)
 {
 	record->row_count = 0;

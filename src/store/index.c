@@ -1,6 +1,7 @@
 /*
- * The log's entries in memory: found by (replica, seq), and, until they are applied, by the grains they touch.
- * An entry that touches more than ENTRY_MAX_PIECES grains (a long trim) stands on its replica's `wide` list.
+ * The log's entries in memory: found by (replica, seq), and, until they are applied, by the grains they
+ * touch. An entry that touches more than ENTRY_MAX_PIECES grains (a long trim) stands on its replica's `wide`
+ * list.
  */
 #include "store/pool.h"
 

@@ -2,11 +2,12 @@
  * Group commit. At most one batch is being written while another one's flush runs:
  *
  *   append, state, truncate ... -> queue
- *   FREE --compose--> WRITING --write done--> WRITTEN --flush submitted--> FLUSHING --flush done--> durable, answers, FREE
+ *   FREE --compose--> WRITING --write done--> WRITTEN --flush submitted--> FLUSHING --flush done--> durable,
+ * answers, FREE
  *
- * Nothing waits when nothing is in flight; what comes meanwhile is gathered. A flush covers only the batches, and
- * the data of rounds and sweeps, whose writes had ended when it was submitted. 5 ms after the last answer an idle pool
- * writes a mark: an empty batch that says that all before it is durable, and what is committed.
+ * Nothing waits when nothing is in flight; what comes meanwhile is gathered. A flush covers only the batches,
+ * and the data of rounds and sweeps, whose writes had ended when it was submitted. 5 ms after the last answer
+ * an idle pool writes a mark: an empty batch that says that all before it is durable, and what is committed.
  */
 #include "store/pool.h"
 
@@ -37,7 +38,8 @@ int journal_init(struct pool *pool)
 			return -ENOMEM;
 	}
 	j->ring = calloc(pool->g.ring_blocks, sizeof(*j->ring));
-	j->batch_max_blocks = pool->g.ring_blocks / 4 + 1 < BATCH_MAX_BLOCKS ? pool->g.ring_blocks / 4 + 1 : BATCH_MAX_BLOCKS;
+	j->batch_max_blocks = pool->g.ring_blocks / 4 + 1 < BATCH_MAX_BLOCKS ? pool->g.ring_blocks / 4 + 1
+									     : BATCH_MAX_BLOCKS;
 	return j->ring ? 0 : -ENOMEM;
 }
 
@@ -129,7 +131,8 @@ static struct batch *batch_by_state(struct pool *pool, enum batch_state state)
 	return oldest;
 }
 
-/* Covers what is written now: an older batch that is still being written holds back the newer ones' answers. */
+/* Covers what is written now: an older batch that is still being written holds back the newer ones' answers.
+ */
 static void flush_pump(struct pool *pool)
 {
 	struct journal *j = &pool->journal;

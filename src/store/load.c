@@ -36,7 +36,6 @@ static void load_ended(struct device_io *io, int rc)
 		load->buf->len_bytes = (uint32_t)load->entry->length_bytes;
 		load->entry->payload = load->buf;
 		load->buf = NULL;
-		pool->round.wanted = true;
 	} else if (le && !le->carrying) {
 		/* Its place was not reused: it holds its batch. */
 		pool->counters.checksum_errors++;
@@ -47,6 +46,8 @@ static void load_ended(struct device_io *io, int rc)
 	load->buf = NULL;
 	load->entry = NULL;
 	load->le = NULL;
+	if (--pool->loads_busy == 0)
+		pool->round.wanted = true;
 	pool_pump_soon(pool);
 }
 
@@ -71,6 +72,17 @@ void load_start(struct pool *pool, struct log_entry *le)
 	load->iov = (struct iovec){ .iov_base = load->buf->data, .iov_len = le->entry->length_bytes };
 	load->io.fn = load_ended;
 	pool->io_busy++;
+	pool->loads_busy++;
 	pool->device->ops->read(
 		pool->device, &load->io, &load->iov, 1, geometry_ring_offset(&pool->g, le->payload_block));
+}
+
+void load_ahead(struct pool *pool, struct log_entry *le)
+{
+	/* All of a row before the next round, or rounds would be as small as what is loaded first. */
+	if (pool->loads_busy > 0)
+		return;
+	for (unsigned i = 0; le && i < LOADS; i++, le = index_find(le->replica, le->seq + 1))
+		if (le->entry && le->entry->op == ENTRY_WRITE && !le->entry->payload)
+			load_start(pool, le);
 }

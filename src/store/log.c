@@ -1,6 +1,6 @@
 /*
- * A replica's log: append, commit, truncate, reset, and its table of epochs. The functions change what is asked for in
- * memory at once; the journal makes it durable in the order of the calls.
+ * A replica's log: append, commit, truncate, reset, and its table of epochs. The functions change what is
+ * asked for in memory at once; the journal makes it durable in the order of the calls.
  */
 #include "store/pool.h"
 
@@ -192,8 +192,8 @@ void pool_replica_truncate(struct pool_replica *replica, uint64_t seq, pool_done
 	journal_queue(pool, &work->item);
 }
 
-void pool_replica_log_reset(struct pool_replica *replica, struct position last, const struct epoch_start *rows,
-	unsigned row_count, pool_done_fn fn, void *arg)
+void pool_replica_log_reset(struct pool_replica *replica, struct position last,
+	const struct epoch_start *rows, unsigned row_count, pool_done_fn fn, void *arg)
 {
 	struct pool *pool = replica->pool;
 	struct work *work = work_get(pool, replica, WORK_RESET);
@@ -214,7 +214,8 @@ void pool_replica_log_reset(struct pool_replica *replica, struct position last, 
 	replica->row_count = row_count;
 	replica->last = last;
 	replica->applied = last;
-	replica->durable_seq = replica->commit_seq = replica->commit_written = replica->commit_durable = last.seq;
+	replica->durable_seq = replica->commit_seq = replica->commit_written = replica->commit_durable =
+		last.seq;
 	replica->composed_seq = 0;
 	replica->trim_cursor = 0;
 	replica->serial++;

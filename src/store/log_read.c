@@ -1,4 +1,5 @@
-/* Entries for others: from memory, or from the ring, header first, then the payload that its descriptor names. */
+/* Entries for others: from memory, or from the ring, header first, then the payload that its descriptor
+ * names. */
 #include "store/pool.h"
 
 #include <errno.h>
@@ -87,7 +88,8 @@ static void log_header_ended(struct device_io *io, int rc)
 {
 	struct log_job *job = container_of(io, struct log_job, io);
 	struct pool *pool = job->pool;
-	uint32_t block = (uint32_t)(ring_batch(pool, job->batch)->position % pool->g.ring_blocks), payload = 0;
+	uint32_t block = (uint32_t)(ring_batch(pool, job->batch)->position % pool->g.ring_blocks),
+		 payload = 0;
 	struct batch_header h;
 	struct reader records;
 	struct record record;
@@ -118,7 +120,8 @@ static void log_header_ended(struct device_io *io, int rc)
 	job->iov = (struct iovec){ .iov_base = job->entry->payload->data, .iov_len = record.length_bytes };
 	job->io.fn = log_payload_ended;
 	pool->io_busy++;
-	pool->device->ops->read(pool->device, &job->io, &job->iov, 1, geometry_ring_offset(&pool->g, payload));
+	pool->device->ops->read(
+		pool->device, &job->io, &job->iov, 1, geometry_ring_offset(&pool->g, payload));
 }
 
 void pool_replica_log_read(struct pool_replica *replica, uint64_t seq,
@@ -151,5 +154,6 @@ void pool_replica_log_read(struct pool_replica *replica, uint64_t seq,
 	job->io.fn = log_header_ended;
 	pool->io_busy++;
 	pool->device->ops->read(pool->device, &job->io, &job->iov, 1,
-		geometry_ring_offset(&pool->g, (uint32_t)(ring_batch(pool, le->batch)->position % pool->g.ring_blocks)));
+		geometry_ring_offset(
+			&pool->g, (uint32_t)(ring_batch(pool, le->batch)->position % pool->g.ring_blocks)));
 }

@@ -1,13 +1,13 @@
 /*
- * The map: a slot for each physical grain, a hash from (layer, index) to the slot, what is free, what is in quarantine,
- * and which table pages lack an image.
+ * The map: a slot for each physical grain, a hash from (layer, index) to the slot, what is free, what is in
+ * quarantine, and which table pages lack an image.
  *
  *   free --map_alloc--> taken by a round --map_insert (image durable)--> mapped
  *     ^                                                                    |
  *     +--map_release_settled (two durable headers)-- quarantine <--map_quarantine
  *
- * All slots are kept in memory, checksums included (104 bytes a mapped grain); memory that was never touched is not
- * resident. A bounded cache can take their place behind these functions.
+ * All slots are kept in memory, checksums included (104 bytes a mapped grain); memory that was never touched
+ * is not resident. A bounded cache can take their place behind these functions.
  */
 #include "store/pool.h"
 
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EMPTY 0u /* hash entries are physical grain + 1 */
+#define EMPTY     0u /* hash entries are physical grain + 1 */
 #define PAGE_NONE UINT32_MAX
 
 static uint32_t hash_of(uint64_t layer, uint64_t index)
@@ -91,7 +91,8 @@ void map_remove(struct pool *pool, uint32_t phys)
 		ASSERT(map->hash[hole] != EMPTY);
 		hole = (hole + 1) & map->hash_mask;
 	}
-	for (uint32_t at = (hole + 1) & map->hash_mask; map->hash[at] != EMPTY; at = (at + 1) & map->hash_mask) {
+	for (uint32_t at = (hole + 1) & map->hash_mask; map->hash[at] != EMPTY;
+		at = (at + 1) & map->hash_mask) {
 		const struct slot *other = &map->slots[map->hash[at] - 1];
 		uint32_t home = hash_of(other->layer, other->index) & map->hash_mask;
 

@@ -72,7 +72,8 @@ static void superblock_chosen(struct opening *o)
 	int rc;
 
 	if (!uuid_equal(sb->cluster, pool->options.cluster)) {
-		(void)error_set(&o->error, -EXDEV, "the pool belongs to another cluster, %s", uuid_format(sb->cluster, text));
+		(void)error_set(&o->error, -EXDEV, "the pool belongs to another cluster, %s",
+			uuid_format(sb->cluster, text));
 		opening_fail(o, -EXDEV);
 		return;
 	}
@@ -82,8 +83,10 @@ static void superblock_chosen(struct opening *o)
 		return;
 	}
 	if (sb->geometry.size_bytes > pool->device->size_bytes) {
-		(void)error_set(&o->error, -EILSEQ, "the pool was truncated: it has %llu bytes, its superblock says %llu",
-			(unsigned long long)pool->device->size_bytes, (unsigned long long)sb->geometry.size_bytes);
+		(void)error_set(&o->error, -EILSEQ,
+			"the pool was truncated: it has %llu bytes, its superblock says %llu",
+			(unsigned long long)pool->device->size_bytes,
+			(unsigned long long)sb->geometry.size_bytes);
 		opening_fail(o, -EILSEQ);
 		return;
 	}
@@ -112,12 +115,13 @@ static void superblocks_read(struct opening *o)
 	} else if (rc[1] == 0) {
 		pool->sb = sb[1];
 	} else if (rc[0] == -EPROTO || rc[1] == -EPROTO) {
-		(void)error_set(&o->error, -EPROTO, "the pool has a newer format than this program (version %u) knows",
-			ONDISK_VERSION);
+		(void)error_set(&o->error, -EPROTO,
+			"the pool has a newer format than this program (version %u) knows", ONDISK_VERSION);
 		opening_fail(o, -EPROTO);
 		return;
 	} else {
-		(void)error_set(&o->error, -EILSEQ, "no valid superblock: not a pool, or both copies are damaged");
+		(void)error_set(
+			&o->error, -EILSEQ, "no valid superblock: not a pool, or both copies are damaged");
 		opening_fail(o, -EILSEQ);
 		return;
 	}
@@ -130,8 +134,8 @@ static void superblock_b_read(struct opening *o)
 		geometry_superblock_offset(o->pool->device->size_bytes, 1), superblocks_read);
 }
 
-void pool_open(
-	struct loop *loop, struct device *device, const struct pool_open_options *options, pool_open_fn fn, void *arg)
+void pool_open(struct loop *loop, struct device *device, const struct pool_open_options *options,
+	pool_open_fn fn, void *arg)
 {
 	struct opening *o = calloc(1, sizeof(*o));
 	struct pool *pool = NULL;
@@ -145,7 +149,8 @@ void pool_open(
 	pool->opening = o;
 	o->window = aligned_new((size_t)WINDOW_BLOCKS * BLOCK_BYTES);
 	ASSERT(o->window);
-	opening_read(o, o->window, BLOCK_BYTES, geometry_superblock_offset(device->size_bytes, 0), superblock_b_read);
+	opening_read(o, o->window, BLOCK_BYTES, geometry_superblock_offset(device->size_bytes, 0),
+		superblock_b_read);
 }
 
 /* ---- writing them: open count and `first` are durable before the ring is written to ---- */

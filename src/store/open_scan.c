@@ -1,4 +1,5 @@
-/* The ring's first reading: where valid headers stand, how far the tail has moved, and what they call durable. */
+/* The ring's first reading: where valid headers stand, how far the tail has moved, and what they call
+ * durable. */
 #include "store/opening.h"
 
 #include <errno.h>
@@ -29,8 +30,8 @@ static void block_look(struct opening *o, uint32_t block, const uint8_t *bytes)
 }
 
 /*
- * What any valid header of this history says of the tail and of durability is true, even one beyond a torn batch: it was
- * true when it was written.
+ * What any valid header of this history says of the tail and of durability is true, even one beyond a torn
+ * batch: it was true when it was written.
  */
 static void scan_end(struct opening *o)
 {
@@ -56,6 +57,7 @@ static void scan_end(struct opening *o)
 		tail = pool->sb.first;
 		o->all_damaged = pool->sb.first > 1;
 	}
+	o->window_count = 0; /* the window holds the ring's end, not what replay asks for first */
 	o->number = tail;
 	o->position = tail_block;
 	pool->journal.tail = tail;

@@ -1,4 +1,5 @@
-/* Reading the table: of each page the newer valid copy. What both copies lack is noticed by the sums, later. */
+/* Reading the table: of each page the newer valid copy. What both copies lack is noticed by the sums, later.
+ */
 #include "store/opening.h"
 
 #include <errno.h>
@@ -13,8 +14,8 @@ static void page_take_slots(struct pool *pool, uint32_t page, const uint8_t *blo
 		struct slot slot;
 		uint32_t phys;
 
-		if (unit[0] == UNIT_SLOT && slot_decode(unit, &phys, &slot) == 0 && phys == page * PAGE_SLOTS + i &&
-			phys < pool->g.grain_count)
+		if (unit[0] == UNIT_SLOT && slot_decode(unit, &phys, &slot) == 0 &&
+			phys == page * PAGE_SLOTS + i && phys < pool->g.grain_count)
 			pool->map.slots[phys] = slot;
 	}
 }

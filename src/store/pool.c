@@ -91,7 +91,8 @@ static void fail_told(void *arg)
 		pool->options.failed(pool->options.arg, pool->fail_rc, pool->why);
 }
 
-int pool_new(struct loop *loop, struct device *device, const struct pool_open_options *options, struct pool **ret_pool)
+int pool_new(struct loop *loop, struct device *device, const struct pool_open_options *options,
+	struct pool **ret_pool)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
 

@@ -225,7 +225,7 @@ struct round {
 	uint32_t next_dir; /* fairness: where the next round begins */
 };
 
-#define LOADS 32u
+#define LOADS 128u
 
 /* A payload that a restart left in the ring, being read back. */
 struct load {
@@ -278,6 +278,7 @@ struct pool {
 	struct map map;
 	struct round round;
 	struct load loads[LOADS];
+	unsigned loads_busy;
 	struct sweep sweep;
 	struct prepare prepare;
 	struct loop_task pump;
@@ -431,6 +432,8 @@ void replica_cancel_works(struct pool_replica *replica);
 
 /* ---- load.c: payloads that a restart left in the ring ---- */
 void load_start(struct pool *pool, struct log_entry *le);
+/* This one, and those that follow it in its log. */
+void load_ahead(struct pool *pool, struct log_entry *le);
 /* What was found rotten while running: the replica is incomplete from now on. */
 void replica_damage(struct pool_replica *replica);
 

@@ -1,6 +1,7 @@
 /*
- * Reads: for each block the newest committed version, from an entry in memory, from the ring, or from its grain; every
- * checksum is compared. A block whose ground moved while it was read (applied, freed, overwritten) is planned anew.
+ * Reads: for each block the newest committed version, from an entry in memory, from the ring, or from its
+ * grain; every checksum is compared. A block whose ground moved while it was read (applied, freed,
+ * overwritten) is planned anew.
  */
 #include "store/pool.h"
 
@@ -52,7 +53,8 @@ void read_done(struct pool *pool)
 
 /* ---- where a block is ---- */
 
-static void source_find(const struct pool_replica *replica, uint64_t block, uint64_t commit_seq, struct source *ret)
+static void source_find(
+	const struct pool_replica *replica, uint64_t block, uint64_t commit_seq, struct source *ret)
 {
 	const struct pool *pool = replica->pool;
 	const struct log_entry *le =
@@ -69,7 +71,8 @@ static void source_find(const struct pool_replica *replica, uint64_t block, uint
 		if (le->entry->payload)
 			ret->data = le->entry->payload->data + at * BLOCK_BYTES;
 		else
-			ret->offset_bytes = geometry_ring_offset(&pool->g, le->payload_block) + at * BLOCK_BYTES;
+			ret->offset_bytes =
+				geometry_ring_offset(&pool->g, le->payload_block) + at * BLOCK_BYTES;
 		return;
 	}
 	if (le)

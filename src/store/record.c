@@ -1,18 +1,20 @@
 /*
  * A batch: one header block, then the payload of its records in their order.
  *
- *   header: magic, sum, number, open count, length, tail, durable, directory sum | names | former names | records
+ *   header: magic, sum, number, open count, length, tail, durable, directory sum | names | former names |
+ * records
  *
- * The header is checked by its own sum, a write's payload by its block checksums, images by a sum in their record.
+ * The header is checked by its own sum, a write's payload by its block checksums, images by a sum in their
+ * record.
  */
 #include "store/ondisk.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define BATCH_MAGIC	   UINT64_C(0x3148435442555551) /* "QUUBTCH1" */
+#define BATCH_MAGIC        UINT64_C(0x3148435442555551) /* "QUUBTCH1" */
 #define HEADER_FIXED_BYTES 80u
-#define NAME_BYTES	   20u
+#define NAME_BYTES         20u
 #define RECORD_MAX_BYTES   (64u + 16u + 4u * ENTRY_MAX_BLOCKS)
 
 #define ENTRY_STEWARD 1u
@@ -56,7 +58,8 @@ void record_of_entry(const struct entry *entry, uint32_t dir, struct record *ret
 	ret_record->steward = entry->steward;
 	ret_record->attachment = entry->attachment;
 	if (entry->op == ENTRY_WRITE)
-		memcpy(ret_record->crc, entry->crc, entry->length_bytes / BLOCK_BYTES * sizeof(entry->crc[0]));
+		memcpy(ret_record->crc, entry->crc,
+			entry->length_bytes / BLOCK_BYTES * sizeof(entry->crc[0]));
 }
 
 void entry_of_record(const struct record *record, struct entry *entry)
@@ -138,7 +141,8 @@ static void names_encode(struct writer *w, const struct batch_name *names, unsig
 	}
 }
 
-void batch_seal(struct batch_writer *bw, const struct geometry *g, uint32_t ring_block, const struct batch_header *h)
+void batch_seal(
+	struct batch_writer *bw, const struct geometry *g, uint32_t ring_block, const struct batch_header *h)
 {
 	struct writer w = writer_init(bw->block, BLOCK_BYTES), sum;
 
@@ -233,7 +237,8 @@ static int entry_decode(struct reader *r, struct record *record)
 	record->attachment = record->op == ENTRY_NEW_EPOCH ? read_uuid(r) : (struct uuid){ 0 };
 	if ((record->kind == RECORD_WRITE) != (record->op == ENTRY_WRITE))
 		return -EILSEQ;
-	if (record->kind == RECORD_WRITE && (record->length_bytes == 0 || record->length_bytes > ENTRY_MAX_BYTES))
+	if (record->kind == RECORD_WRITE &&
+		(record->length_bytes == 0 || record->length_bytes > ENTRY_MAX_BYTES))
 		return -EILSEQ;
 	if (record->offset_bytes % BLOCK_BYTES || record->length_bytes % BLOCK_BYTES ||
 		record->offset_bytes > VOLUME_MAX_BYTES || record->length_bytes > VOLUME_MAX_BYTES)

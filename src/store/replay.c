@@ -1,6 +1,7 @@
 /*
- * The ring's second reading: batch after batch from the tail. The first bad one that nothing calls durable is the torn
- * tail: what follows it is dropped. A bad one that is called durable is damage: whom it names is incomplete.
+ * The ring's second reading: batch after batch from the tail. The first bad one that nothing calls durable is
+ * the torn tail: what follows it is dropped. A bad one that is called durable is damage: whom it names is
+ * incomplete.
  */
 #include "store/opening.h"
 
@@ -19,7 +20,8 @@ static uint32_t replay_place(struct opening *o)
 	uint32_t ring = pool->g.ring_blocks, block = (uint32_t)(o->position % ring);
 	const struct found *here = &o->found[block], *start = &o->found[0];
 
-	if (here->number == o->number && !found_is_leftover(o, here) && here->open_count >= o->former_open_count)
+	if (here->number == o->number && !found_is_leftover(o, here) &&
+		here->open_count >= o->former_open_count)
 		return block;
 	if (start->number == o->number && !found_is_leftover(o, start) &&
 		start->open_count >= o->former_open_count) {
@@ -95,8 +97,8 @@ static bool window_fill(struct opening *o, uint32_t block, uint32_t count)
 		return true;
 	o->window_block = block;
 	o->window_count = left < WINDOW_BLOCKS ? left : WINDOW_BLOCKS;
-	opening_read(o, o->window, (uint64_t)o->window_count * BLOCK_BYTES, geometry_ring_offset(&o->pool->g, block),
-		replay_window);
+	opening_read(o, o->window, (uint64_t)o->window_count * BLOCK_BYTES,
+		geometry_ring_offset(&o->pool->g, block), replay_window);
 	return false;
 }
 
@@ -108,7 +110,8 @@ static bool replay_one(struct opening *o, uint32_t block)
 	struct reader records;
 	struct ring_batch *rb = ring_batch(pool, o->number);
 
-	if (batch_decode(&pool->g, block, o->window + (size_t)(block - o->window_block) * BLOCK_BYTES, &h, &records) < 0) {
+	if (batch_decode(&pool->g, block, o->window + (size_t)(block - o->window_block) * BLOCK_BYTES, &h,
+		    &records) < 0) {
 		/* It was valid when it was scanned: the device changes its mind. */
 		(void)error_set(&o->error, -EIO, "the journal reads differently each time");
 		opening_fail(o, -EIO);

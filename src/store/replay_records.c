@@ -1,4 +1,5 @@
-/* What the records of a batch do, in ring order. An entry is judged at the end only: carried copies come late. */
+/* What the records of a batch do, in ring order. An entry is judged at the end only: carried copies come
+ * late. */
 #include "store/opening.h"
 
 #include <errno.h>
@@ -24,7 +25,8 @@ static bool payload_is_intact(const struct record *record, const uint8_t *payloa
 }
 
 /* Whether the whole batch can be taken: headers, lengths and, above what is called durable, every payload. */
-static int batch_check(struct opening *o, const struct batch_header *h, struct reader records, const uint8_t *payload)
+static int batch_check(
+	struct opening *o, const struct batch_header *h, struct reader records, const uint8_t *payload)
 {
 	uint32_t blocks = 1;
 	struct record record;
@@ -37,7 +39,8 @@ static int batch_check(struct opening *o, const struct batch_header *h, struct r
 		count = record_payload_blocks(&record);
 		if (blocks + count > h->blocks)
 			return -EILSEQ;
-		if (h->number > o->claim && !payload_is_intact(&record, payload + (size_t)(blocks - 1) * BLOCK_BYTES))
+		if (h->number > o->claim &&
+			!payload_is_intact(&record, payload + (size_t)(blocks - 1) * BLOCK_BYTES))
 			return -EILSEQ;
 		blocks += count;
 	}
@@ -69,7 +72,8 @@ static void entry_hold(struct opening *o, struct log_entry *le, uint64_t number,
 	list_push_back(&rb->entries, &le->batch_node);
 }
 
-static void replay_entry(struct opening *o, const struct record *record, uint64_t number, uint32_t payload_block)
+static void replay_entry(
+	struct opening *o, const struct record *record, uint64_t number, uint32_t payload_block)
 {
 	struct pool *pool = o->pool;
 	struct pool_replica *replica = pool->dir[record->dir];
@@ -185,7 +189,8 @@ static void replay_directory(struct opening *o, const struct directory_record *r
 	applied_raise(replica);
 }
 
-static void replay_images(struct opening *o, const struct record *record, const uint8_t *payload, uint64_t number)
+static void replay_images(
+	struct opening *o, const struct record *record, const uint8_t *payload, uint64_t number)
 {
 	struct pool *pool = o->pool;
 
@@ -216,7 +221,8 @@ static void replay_rotten(struct opening *o, const struct batch_header *h, const
 	if (record->kind == RECORD_IMAGES)
 		replay_damage_names(o, h->names, h->name_count);
 	else if (s->rotten_seq < record->seq)
-		s->rotten_seq = record->seq; /* the lowest would do as well: any one above the applied is damage */
+		s->rotten_seq =
+			record->seq; /* the lowest would do as well: any one above the applied is damage */
 }
 
 static void replay_commits(struct opening *o, const struct batch_header *h)

@@ -75,7 +75,8 @@ static bool replica_exists(const struct pool *pool, struct uuid replica)
 	return false;
 }
 
-/* A layer's number is never used again: the open count, durable before anything of this open, is part of it. */
+/* A layer's number is never used again: the open count, durable before anything of this open, is part of it.
+ */
 static uint64_t layer_new(struct pool *pool)
 {
 	return pool->sb.open_count << 24 | ++pool->next_layer;

@@ -1,13 +1,13 @@
 /*
- * What a replica may still take: a share of the ring for what is not committed, the ring itself, and free grains, of
- * which 1 % is kept for trims and repair.
+ * What a replica may still take: a share of the ring for what is not committed, the ring itself, and free
+ * grains, of which 1 % is kept for trims and repair.
  *
- * All replicas' uncommitted entries together get a quarter of the ring, shared evenly: that much may have to be carried
- * forward for groups without quorum, and the others go on in the rest.
+ * All replicas' uncommitted entries together get a quarter of the ring, shared evenly: that much may have to
+ * be carried forward for groups without quorum, and the others go on in the rest.
  */
 #include "store/pool.h"
 
-#define SHARE_MIN_BYTES	  ((uint64_t)ENTRY_MAX_BYTES + BLOCK_BYTES)
+#define SHARE_MIN_BYTES   ((uint64_t)ENTRY_MAX_BYTES + BLOCK_BYTES)
 #define GRAIN_RESERVE_DIV 100u
 
 static uint64_t ring_bytes(const struct pool *pool)
@@ -42,14 +42,16 @@ uint64_t pool_replica_room(const struct pool_replica *replica)
 		return 0;
 	share = share > replica->uncommitted_bytes ? share - replica->uncommitted_bytes : 0;
 	ring = ring_bytes(pool) * 11 / 16;
-	ring = ring > journal_used_blocks(pool) * BLOCK_BYTES ? ring - journal_used_blocks(pool) * BLOCK_BYTES : 0;
+	ring = ring > journal_used_blocks(pool) * BLOCK_BYTES ? ring - journal_used_blocks(pool) * BLOCK_BYTES
+							      : 0;
 	/* A fresh grain may be taken by each 4 KiB. */
 	reserve = pool->g.grain_count / GRAIN_RESERVE_DIV + 1 + pool->grains_reserved;
 	grains = pool->map.free_count + pool->map.quarantine_count;
 	grains = grains > reserve ? (grains - reserve) * BLOCK_BYTES : 0;
 	les = pool->le_count - pool->le_used;
 	les = les > 64 ? (les - 64) * BLOCK_BYTES : 0;
-	/* A small entry may cost a header block of its own: half of the ring's bytes count, but one large entry fits. */
+	/* A small entry may cost a header block of its own: half of the ring's bytes count, but one large
+	 * entry fits. */
 	ring = least(share, ring);
 	ring = ring / 2 < ENTRY_MAX_BYTES && ring >= SHARE_MIN_BYTES ? ENTRY_MAX_BYTES : ring / 2;
 	return least(ring, least(grains, les));

@@ -1,6 +1,6 @@
 /*
- * Building an apply round: which committed entries and grain copies it takes, and what each grain touched will be.
- * Within a round only the newest version of a block is written.
+ * Building an apply round: which committed entries and grain copies it takes, and what each grain touched
+ * will be. Within a round only the newest version of a block is written.
  */
 #include "store/pool.h"
 
@@ -10,13 +10,15 @@
 
 static uint32_t round_bucket(const struct pool_replica *replica, uint64_t index)
 {
-	return (uint32_t)(((replica->head.dir * UINT64_C(2654435761)) ^ index * UINT64_C(0x9e3779b97f4a7c15) >> 20) %
+	return (uint32_t)(((replica->head.dir * UINT64_C(2654435761)) ^
+				  index * UINT64_C(0x9e3779b97f4a7c15) >> 20) %
 			  ROUND_MAX_GRAINS);
 }
 
 static struct round_grain *round_find(struct round *round, const struct pool_replica *replica, uint64_t index)
 {
-	for (uint32_t at = round->heads[round_bucket(replica, index)]; at != 0; at = round->grains[at - 1].next) {
+	for (uint32_t at = round->heads[round_bucket(replica, index)]; at != 0;
+		at = round->grains[at - 1].next) {
 		struct round_grain *grain = &round->grains[at - 1];
 
 		if (grain->replica == replica && grain->slot.index == index)
@@ -113,8 +115,8 @@ static bool round_write(struct pool *pool, struct log_entry *le)
 		grain = round_grain(pool, le->replica, index);
 		grain_place(pool, grain);
 		grain_stamp(grain, entry->epoch, entry->seq);
-		grain_block(grain, (unsigned)((block + i) % GRAIN_BLOCKS), entry->payload->data + i * BLOCK_BYTES,
-			entry->crc[i]);
+		grain_block(grain, (unsigned)((block + i) % GRAIN_BLOCKS),
+			entry->payload->data + i * BLOCK_BYTES, entry->crc[i]);
 	}
 	pool->round.bytes += entry->length_bytes;
 	return true;
@@ -156,11 +158,13 @@ static bool round_trim(struct pool *pool, struct round_replica *rr, struct log_e
 bool entry_may_apply(const struct log_entry *le)
 {
 	const struct pool_replica *replica = le->replica;
-	uint64_t commit_seq = MUTANT(apply_before_commit_durable) ? replica->commit_seq : replica->commit_durable;
+	uint64_t commit_seq =
+		MUTANT(apply_before_commit_durable) ? replica->commit_seq : replica->commit_durable;
 
 	if (replica->state.incomplete && !replica->syncing)
 		return false;
-	return !le->queued && le->seq <= commit_seq && le->seq <= replica->hold && le->seq <= replica->durable_seq;
+	return !le->queued && le->seq <= commit_seq && le->seq <= replica->hold &&
+	       le->seq <= replica->durable_seq;
 }
 
 static bool round_entry(struct pool *pool, struct round_replica *rr, struct log_entry *le)
@@ -170,7 +174,7 @@ static bool round_entry(struct pool *pool, struct round_replica *rr, struct log_
 	switch (le->entry->op) {
 	case ENTRY_WRITE:
 		if (!le->entry->payload) {
-			load_start(pool, le);
+			load_ahead(pool, le);
 			return false;
 		}
 		all = round_write(pool, le);
@@ -236,7 +240,8 @@ static bool round_put(struct pool *pool, struct work *work)
 	for (unsigned i = 0; i < GRAIN_BLOCKS; i++) {
 		bool present = copy->present & 1u << i;
 
-		grain_block(grain, i, present ? copy->data->data + (size_t)i * BLOCK_BYTES : NULL, copy->crc[i]);
+		grain_block(
+			grain, i, present ? copy->data->data + (size_t)i * BLOCK_BYTES : NULL, copy->crc[i]);
 	}
 	replica_grain_mark(replica, copy->index);
 	return true;

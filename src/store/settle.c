@@ -1,6 +1,6 @@
 /*
- * After replay: slots find their replicas, sums are compared, logs are judged. Absent is never guessed to be zero: a
- * layer whose slots don't agree with its number and sum makes its replica incomplete.
+ * After replay: slots find their replicas, sums are compared, logs are judged. Absent is never guessed to be
+ * zero: a layer whose slots don't agree with its number and sum makes its replica incomplete.
  */
 #include "store/opening.h"
 
@@ -69,7 +69,8 @@ static int slots_settle(struct opening *o)
 		return -ENOMEM;
 	for (uint32_t dir = 0; dir < pool->g.dir_pages; dir++)
 		if (pool->dir[dir])
-			places[count++] = (struct layer_place){ .layer = pool->dir[dir]->head.layer, .dir = dir };
+			places[count++] =
+				(struct layer_place){ .layer = pool->dir[dir]->head.layer, .dir = dir };
 	qsort(places, count, sizeof(*places), layer_compare);
 	for (uint32_t phys = 0; phys < pool->g.grain_count; phys++) {
 		uint64_t layer = pool->map.slots[phys].layer;
@@ -88,8 +89,8 @@ static int slots_settle(struct opening *o)
 /* ---- directory ---- */
 
 /*
- * The records don't agree with the sum in the last header: promises may be old. Those are unsure whose page has a bad
- * copy, or whom a lost batch named; all, where there is none such.
+ * The records don't agree with the sum in the last header: promises may be old. Those are unsure whose page
+ * has a bad copy, or whom a lost batch named; all, where there is none such.
  */
 static void directory_settle(struct opening *o)
 {
@@ -208,7 +209,8 @@ void open_settle(struct opening *o)
 		list_push_back(&pool->replicas, &replica->node);
 		if (o->all_damaged)
 			s->damaged = true;
-		if ((s->grain_count != replica->head.grain_count || s->grain_sum != replica->head.grain_sum) &&
+		if ((s->grain_count != replica->head.grain_count ||
+			    s->grain_sum != replica->head.grain_sum) &&
 			!MUTANT(lost_slot_unnoticed))
 			s->damaged = true;
 		if (!s->damaged)

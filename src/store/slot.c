@@ -19,7 +19,7 @@ void slot_encode(const struct slot *slot, uint32_t phys, uint8_t unit[static UNI
 	struct writer w = writer_init(unit, UNIT_BYTES);
 
 	write_u8(&w, UNIT_SLOT);
-	write_u8(&w, 0); /* flags */
+	write_u8(&w, 0);  /* flags */
 	write_u16(&w, 1); /* units */
 	write_u32(&w, phys);
 	write_u64(&w, slot->layer);
@@ -75,7 +75,7 @@ uint64_t slot_hash(const struct slot *slot, uint32_t phys)
 /* ---- directory records ---- */
 
 #define STATE_INCOMPLETE 1u
-#define STATE_RETIRED	 2u
+#define STATE_RETIRED    2u
 
 static void write_epoch(struct writer *w, struct epoch epoch)
 {
@@ -101,7 +101,7 @@ unsigned directory_encode(
 
 	ASSERT(record->row_count <= EPOCHS_MAX);
 	write_u8(&w, UNIT_DIRECTORY);
-	write_u8(&w, 0); /* flags */
+	write_u8(&w, 0);  /* flags */
 	write_u16(&w, 0); /* units */
 	write_u32(&w, record->dir);
 	write_u64(&w, record->layer);
@@ -214,8 +214,8 @@ void page_seal(const struct geometry *g, uint32_t page, unsigned copy, uint64_t 
 	write_u32(&sum, block_sum(g->salt, geometry_page_offset(g, page, copy), block));
 }
 
-bool page_check(const struct geometry *g, uint32_t page, unsigned copy, const uint8_t block[static BLOCK_BYTES],
-	uint64_t *ret_generation)
+bool page_check(const struct geometry *g, uint32_t page, unsigned copy,
+	const uint8_t block[static BLOCK_BYTES], uint64_t *ret_generation)
 {
 	struct reader r = reader_init(block, PAGE_HEAD_BYTES);
 	uint64_t magic = read_u64(&r), generation;

@@ -1,4 +1,5 @@
-/* The superblock: what rarely changes. Magic, version and checksum stand at the same place in every version. */
+/* The superblock: what rarely changes. Magic, version and checksum stand at the same place in every version.
+ */
 #include "store/ondisk.h"
 
 #include <errno.h>
@@ -39,7 +40,8 @@ void superblock_encode(const struct superblock *sb, uint64_t offset_bytes, uint8
 	write_u32(&sum, block_sum(0, offset_bytes, block));
 }
 
-int superblock_decode(const uint8_t block[static BLOCK_BYTES], uint64_t offset_bytes, struct superblock *ret_sb)
+int superblock_decode(
+	const uint8_t block[static BLOCK_BYTES], uint64_t offset_bytes, struct superblock *ret_sb)
 {
 	struct reader r = reader_init(block, BLOCK_BYTES);
 	struct superblock sb = { 0 };

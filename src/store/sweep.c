@@ -1,6 +1,6 @@
 /*
- * The sweep: pages whose images are durable are written back to the older of their two places, in page order, then
- * flushed; only then may the images leave the ring. A page is not written again before that.
+ * The sweep: pages whose images are durable are written back to the older of their two places, in page order,
+ * then flushed; only then may the images leave the ring. A page is not written again before that.
  */
 #include "store/pool.h"
 
@@ -117,7 +117,8 @@ static void sweep_write_run(struct pool *pool, struct round_io *sio)
 	sweep->busy++;
 	pool->io_busy++;
 	pool->counters.device_write_bytes += (uint64_t)count * BLOCK_BYTES;
-	pool->device->ops->write(pool->device, &sio->io, sio->iov, 1, geometry_page_offset(&pool->g, page, copy));
+	pool->device->ops->write(
+		pool->device, &sio->io, sio->iov, 1, geometry_page_offset(&pool->g, page, copy));
 }
 
 static void sweep_more(struct pool *pool)
@@ -145,7 +146,8 @@ static void sweep_collect(struct pool *pool)
 	struct map *map = &pool->map;
 
 	sweep->count = 0;
-	for (uint32_t page = map->dirty_first, next; page != UINT32_MAX && sweep->count < SWEEP_PAGES; page = next) {
+	for (uint32_t page = map->dirty_first, next; page != UINT32_MAX && sweep->count < SWEEP_PAGES;
+		page = next) {
 		next = map->pages[page].next;
 		if (!page_fill(pool, page, sweep->blocks))
 			continue;

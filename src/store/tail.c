@@ -1,6 +1,6 @@
 /*
- * The tail: the oldest batch that is still needed. It moves only when the ring is more than half full (above a quarter,
- * past what all voters have), so that laggards find what they lack.
+ * The tail: the oldest batch that is still needed. It moves only when the ring is more than half full (above
+ * a quarter, past what all voters have), so that laggards find what they lack.
  *
  *   batch at the tail holds ...          until ...
  *   an entry that is applied             nothing: it is let go
@@ -157,7 +157,8 @@ void carry_durable(struct pool *pool, struct batch *batch)
 
 	while ((node = list_pop_front(&batch->carried)) != NULL) {
 		struct log_entry *le = list_entry(node, struct log_entry, item.node);
-		struct ring_batch *to = ring_batch(pool, le->carry_batch), *from = ring_batch(pool, le->batch);
+		struct ring_batch *to = ring_batch(pool, le->carry_batch),
+				  *from = ring_batch(pool, le->batch);
 
 		le->carrying = false;
 		if (!le->truncated) {
