@@ -38,18 +38,18 @@ struct placement_pool {
 };
 
 struct placement_request {
-	struct uuid volume;	/* decides between equals */
+	struct uuid volume;     /* decides between equals */
 	const char *class_name; /* for words only */
 	uint64_t size_bytes;
 	unsigned replicas; /* 1 .. GROUP_MAX_VOTERS */
-	unsigned tiers;	   /* CLASS_TIER() of each that will do */
+	unsigned tiers;    /* CLASS_TIER() of each that will do */
 	bool zones_strict;
 };
 
 struct placement_result {
 	unsigned count;
 	size_t index[GROUP_MAX_VOTERS]; /* into pools, best first */
-	bool relaxed;			/* two copies share a zone: only where zones are not strict */
+	bool relaxed;                   /* two copies share a zone: only where zones are not strict */
 };
 
 /*
@@ -64,10 +64,10 @@ enum placement_verdict {
 	PLACEMENT_NODE_DOWN,
 	PLACEMENT_POOL_NOT_OK,
 	PLACEMENT_TIER,
-	PLACEMENT_ROOM,	 /* provisioned + size > limit */
-	PLACEMENT_FULL,	 /* used */
-	PLACEMENT_HOST,	 /* another pool of the host is better or taken */
-	PLACEMENT_ZONE,	 /* another pool of the zone is better or taken */
+	PLACEMENT_ROOM,  /* provisioned + size > limit */
+	PLACEMENT_FULL,  /* used */
+	PLACEMENT_HOST,  /* another pool of the host is better or taken */
+	PLACEMENT_ZONE,  /* another pool of the zone is better or taken */
 	PLACEMENT_SCORE, /* enough others are less full */
 };
 

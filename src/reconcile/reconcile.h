@@ -87,7 +87,7 @@ struct reconcile_action {
 	struct uuid pool;
 	const struct catalog_pool *pool_put; /* POOL_PUT: the observed one */
 	struct uuid attachment; /* of the holder (BRING_UP, RELEASE) or of the device (TAKE_DOWN) */
-	char why[160];		/* in words, for events */
+	char why[160];          /* in words, for events */
 };
 
 struct reconcile_actions {

@@ -1,0 +1,44 @@
+/* The catalog's pools as placement sees them. */
+#include "placement/placement.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int placement_pools_read(const struct catalog *catalog, struct placement_pool **ret_pools, size_t *ret_count)
+{
+	const struct catalog_cluster *cluster = catalog_cluster(catalog);
+	uint32_t limit_percent = cluster ? cluster->provision_percent : CATALOG_PROVISION_PERCENT;
+	const struct catalog_pool *pool;
+	struct placement_pool *pools;
+	size_t count = 0;
+
+	while (catalog_pool_at(catalog, count))
+		count++;
+	pools = calloc(count + 1, sizeof(*pools));
+	if (!pools)
+		return -ENOMEM;
+	for (size_t i = 0; (pool = catalog_pool_at(catalog, i)); i++) {
+		const struct catalog_node *node = NULL;
+		bool known = catalog_node_find(catalog, pool->node, &node, NULL) == 0;
+
+		pools[i] = (struct placement_pool){
+			.pool = pool->pool,
+			.name = pool->name,
+			.node = pool->node,
+			.region = known ? node->region : "",
+			.zone = known ? node->zone : "",
+			.rack = known ? node->rack : "",
+			.host = known ? node->host : "",
+			.tier = pool->tier,
+			.node_live = known && node->live,
+			.ok = pool->state == CATALOG_POOL_OK,
+			.size_bytes = pool->size_bytes,
+			.used_bytes = pool->used_bytes,
+			.provisioned_bytes = pool->provisioned_bytes,
+			.limit_bytes = (uint64_t)((unsigned __int128)pool->size_bytes * limit_percent / 100),
+		};
+	}
+	*ret_pools = pools;
+	*ret_count = count;
+	return 0;
+}
