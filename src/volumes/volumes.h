@@ -1,13 +1,13 @@
 /*
- * volumes: the life cycle of volumes on this node, the one place that plugin, admin API and agent call: create, attach,
- * mount, unmount, detach, remove, and what is known of nodes, pools and volumes. It joins catalog, placement,
- * dataplane and attach; it knows nothing of HTTP.
+ * volumes: the life cycle of volumes on this node, the one place that plugin, admin API and agent call:
+ * create, attach, mount, unmount, detach, remove, and what is known of nodes, pools and volumes. It joins
+ * catalog, placement, dataplane and attach; it knows nothing of HTTP.
  *
- * Thread rule: the control thread. Views are answered at once from memory; operations end in one callback, never
- * inside the call, and within their deadline (shared defaults: create 30 s, attach and mount 60 s, others 30 s).
- * Error rule: rc is 0 or a negative errno, and the words name the thing concerned, the cause and what to do:
- * -ENOENT no such thing, -EBUSY in use, -EEXIST, -EINVAL, -ENOSPC placement found no room, -ETIMEDOUT,
- * -EAGAIN not ready (no kvdb, no cluster yet), -ESTALE fenced.
+ * Thread rule: the control thread. Views are answered at once from memory; operations end in one callback,
+ * never inside the call, and within their deadline (shared defaults: create 30 s, attach and mount 60 s,
+ * others 30 s). Error rule: rc is 0 or a negative errno, and the words name the thing concerned, the cause
+ * and what to do: -ENOENT no such thing, -EBUSY in use, -EEXIST, -EINVAL, -ENOSPC placement found no room,
+ * -ETIMEDOUT, -EAGAIN not ready (no kvdb, no cluster yet), -ESTALE fenced.
  */
 #ifndef QUOIN_VOLUMES_H
 #define QUOIN_VOLUMES_H
@@ -37,27 +37,36 @@ struct volume_options {
 /* "size", "class", "replicas", "fs": also for help texts. */
 extern const char *const volume_option_names[VOLUME_OPTIONS_COUNT];
 /* Sets one option from text. -EINVAL: names the key or value and the nearest valid one. */
-int volume_options_set(struct volume_options *options, const char *key, const char *value, struct error *error) MUST_CHECK;
+int volume_options_set(
+	struct volume_options *options, const char *key, const char *value, struct error *error) MUST_CHECK;
 
 /* The same name with the same options is a success. */
-void volumes_create(struct volumes *volumes, const char *name, const struct volume_options *options, volumes_done_fn fn, void *arg);
+void volumes_create(struct volumes *volumes, const char *name, const struct volume_options *options,
+	volumes_done_fn fn, void *arg);
 /* -EBUSY names node, holder and since when. */
 void volumes_remove(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
 /* The device appears as /dev/quoin/NAME. Success where it is attached here already. */
 void volumes_attach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
 /* -EBUSY while it is mounted. */
 void volumes_detach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
-/* Attaches if need be, makes the filesystem if it is new, mounts; the path is in the view. IDs are counted, and persist. */
+/* Attaches if need be, makes the filesystem if it is new, mounts; the path is in the view. IDs are counted,
+ * and persist. */
 void volumes_mount(struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg);
 /* With the last ID gone: unmounts and detaches. */
-void volumes_unmount(struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg);
+void volumes_unmount(
+	struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg);
 /* dockerd has (re)started: IDs of before belong to an older generation (docs/docker.md). */
 void volumes_new_generation(struct volumes *volumes);
-/* Formats an empty, unsigned file or device as a pool of this node. tier: "auto", "high", ... -EEXIST when it has a signature. */
-void volumes_pool_add(struct volumes *volumes, const char *name, const char *path, const char *tier, volumes_done_fn fn, void *arg);
-/* Last writes of a volume that is attached here, newest first. -ENOENT with words when it isn't. fn's traces are valid during the call. */
+/* Formats an empty, unsigned file or device as a pool of this node. tier: "auto", "high", ... -EEXIST when it
+ * has a signature. */
+void volumes_pool_add(struct volumes *volumes, const char *name, const char *path, const char *tier,
+	volumes_done_fn fn, void *arg);
+/* Last writes of a volume that is attached here, newest first. -ENOENT with words when it isn't. fn's traces
+ * are valid during the call. */
 void volumes_trace(struct volumes *volumes, const char *name,
-	void (*fn)(void *arg, int rc, const struct error *error, const struct write_trace *traces, unsigned count), void *arg);
+	void (*fn)(void *arg, int rc, const struct error *error, const struct write_trace *traces,
+		unsigned count),
+	void *arg);
 
 /* ---- views: what is known now, from memory; strings live in the view ---- */
 
@@ -81,7 +90,7 @@ struct volume_view {
 	char attached_node[NAME_MAX_LEN + 1]; /* empty: nowhere */
 	char attached_since[TIME_TEXT_LEN + 1];
 	bool attached_here;
-	char device[64]; /* here only */
+	char device[64];      /* here only */
 	char mountpoint[512]; /* here only; empty when not mounted */
 	uint32_t mount_count;
 	unsigned replica_count;
@@ -123,7 +132,7 @@ struct event_view {
 struct cluster_view {
 	struct uuid cluster;
 	char node[NAME_MAX_LEN + 1];
-	bool ready; /* the catalog has been read, pools are open */
+	bool ready;          /* the catalog has been read, pools are open */
 	char not_ready[160]; /* why not */
 	bool kvdb_ok;
 	unsigned node_count, node_up_count, pool_count, volume_count;
@@ -133,13 +142,18 @@ struct cluster_view {
 
 void volumes_cluster_view(struct volumes *volumes, struct cluster_view *ret_view);
 /* -ENOENT, with words. */
-int volumes_volume_view(struct volumes *volumes, const char *name, struct volume_view *ret_view, struct error *error) MUST_CHECK;
+int volumes_volume_view(struct volumes *volumes, const char *name, struct volume_view *ret_view,
+	struct error *error) MUST_CHECK;
 /* Calls fn for each, in order of names; fn returns false to stop. The view is valid during the call. */
-void volumes_each_volume(struct volumes *volumes, bool (*fn)(void *arg, const struct volume_view *view), void *arg);
-void volumes_each_pool(struct volumes *volumes, bool (*fn)(void *arg, const struct pool_view *view), void *arg);
-void volumes_each_node(struct volumes *volumes, bool (*fn)(void *arg, const struct node_view *view), void *arg);
+void volumes_each_volume(
+	struct volumes *volumes, bool (*fn)(void *arg, const struct volume_view *view), void *arg);
+void volumes_each_pool(
+	struct volumes *volumes, bool (*fn)(void *arg, const struct pool_view *view), void *arg);
+void volumes_each_node(
+	struct volumes *volumes, bool (*fn)(void *arg, const struct node_view *view), void *arg);
 /* The last events of this node after `after` (0: all kept), oldest first; at most 1,000 are kept. */
-void volumes_each_event(struct volumes *volumes, uint64_t after, bool (*fn)(void *arg, const struct event_view *view), void *arg);
+void volumes_each_event(struct volumes *volumes, uint64_t after,
+	bool (*fn)(void *arg, const struct event_view *view), void *arg);
 /* Counters of the node's connections. */
 void volumes_net_counters(struct volumes *volumes, struct net_tcp_counters *ret_counters);
 
@@ -148,9 +162,12 @@ void volumes_net_counters(struct volumes *volumes, struct net_tcp_counters *ret_
 struct uv_loop_s;
 struct volumes_config; /* volumes/config.h: what quoind.conf says */
 
-/* Starts: data plane, kvdb, pools, leftovers of a killed agent. Returns at once; readiness is in the cluster view. */
-int volumes_start(struct uv_loop_s *loop, const struct volumes_config *config, struct volumes **ret_volumes, struct error *error) MUST_CHECK;
-/* Unmounts and detaches what is mounted here, closes pools, stops threads; bounded by 30 s. The handle is gone when fn runs. */
+/* Starts: data plane, kvdb, pools, leftovers of a killed agent. Returns at once; readiness is in the cluster
+ * view. */
+int volumes_start(struct uv_loop_s *loop, const struct volumes_config *config, struct volumes **ret_volumes,
+	struct error *error) MUST_CHECK;
+/* Unmounts and detaches what is mounted here, closes pools, stops threads; bounded by 30 s. The handle is
+ * gone when fn runs. */
 void volumes_stop(struct volumes *volumes, void (*fn)(void *arg), void *arg);
 
 #endif
