@@ -114,8 +114,16 @@ def test_a_write_is_one_round_trip_and_one_durable_write(shared, name):
     device = shared["a"].attach(name)
     wait_for("healthy", lambda: shared["a"].volume(name)["state"] == "healthy")
     write_blocks(device, 0, 8, version=1, batch=1)
-    done = shared["a"].cli("volume", "trace", name, "--json")
-    assert "submitted" in done.stdout
+    traces = shared["a"].get(f"/v1/volumes/{name}/trace")["writes"][:8]
+    assert len(traces) == 8
+    for trace in traces:
+        answers = sorted(v["answer_us"] for v in trace["voters"] if v["answer_us"])
+        assert trace["sent_us"] < trace["local_durable_us"], trace  # side by side, not one after the other
+        assert trace["sent_us"] < answers[0], trace
+        # Committed by the second durable answer: not before it, and with nothing else to wait for.
+        assert answers[1] <= trace["committed_us"] < answers[1] + 2000, trace
+        assert trace["committed_us"] <= trace["answered_us"] < trace["committed_us"] + 2000, trace
+    assert "a quorum has it" in shared["a"].cli("volume", "trace", name).stdout
     shared["a"].detach(name)
     shared["a"].remove(name)
 
