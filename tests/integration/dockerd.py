@@ -41,7 +41,10 @@ class Dockerd:
                                      "--iptables=false", "--cgroup-parent", f"/{self.dir.name}"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         log.close()
-        wait_for("dockerd", lambda: self.docker("version", check=False).returncode == 0, 60, 0.2)
+        try:
+            wait_for("dockerd", lambda: self.docker("version", check=False).returncode == 0, 60, 0.2)
+        except AssertionError as e:
+            raise AssertionError(f"{e}\n{(self.dir / 'log').read_text(errors='replace')[-3000:]}") from e
         return self
 
     def docker(self, *words, check=True, timeout=90):

@@ -141,16 +141,16 @@ def test_remove_in_use_is_refused_and_then_removes(machine, volume):
 
 def test_killed_dockerd_leaves_no_volume_held_for_ever(machine, volume):
     d = machine.docker
-    d.docker("run", "-d", "--network", "none", "--name", "k", "-v", f"{volume}:/data", IMAGE, "/bin/sleep", "300")
-    d.docker("exec", "k", "/bin/sh", "-c", "echo before >/data/f; sync")
+    d.docker("run", "-d", "--network", "none", "--name", "k1", "-v", f"{volume}:/data", IMAGE, "/bin/sleep", "300")
+    d.docker("exec", "k1", "/bin/sh", "-c", "echo before >/data/f; sync")
     d.kill()
     time.sleep(0.5)
     assert machine.cluster["a"].volume(volume)["attached"]["mountpoint"]
     d.start()
     # The dead container's old ID mounts again, and unmounts once.
-    d.docker("start", "k")
-    assert d.docker("exec", "k", "/bin/cat", "/data/f").stdout == "before\n"
-    d.docker("rm", "-f", "k")
+    d.docker("start", "k1")
+    assert d.docker("exec", "k1", "/bin/cat", "/data/f").stdout == "before\n"
+    d.docker("rm", "-f", "k1")
     detached(machine, volume)
 
 
