@@ -189,7 +189,7 @@ struct catalog_options {
 	 */
 	void (*trouble)(void *user, int rc, const struct error *error);
 	void *user;
-	uint64_t seed; /* of jitter and UUIDs; 0: from the system */
+	uint64_t seed;          /* of jitter and UUIDs; 0: from the system */
 	uint32_t node_lease_ms; /* 0: CATALOG_NODE_LEASE_MS; renewed three times in it */
 };
 

@@ -108,7 +108,7 @@ struct op {
 	uint64_t deadline_ns, began_ns;
 	unsigned losses;
 	bool uncertain; /* a transaction was sent whose outcome is not known */
-	bool won; /* its transaction was */
+	bool won;       /* its transaction was */
 	bool in_flight; /* a call of kvdb will come back */
 	uint64_t wait_revision;
 	struct kvdb_timer timer;

@@ -263,7 +263,7 @@ static uint32_t message_version(enum record_kind kind, const ProtobufCMessage *m
 	return version;
 }
 
-int record_decode(
+int catalog_record_decode(
 	enum record_kind kind, const uint8_t *bytes, size_t len_bytes, void **ret_record, struct error *error)
 {
 	ProtobufCMessage *message;

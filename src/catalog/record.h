@@ -59,7 +59,7 @@ struct record_bytes {
  */
 int record_encode(enum record_kind kind, const void *record, struct record_bytes *ret_bytes) MUST_CHECK;
 /* Makes the C record, for record_free(). -EBADMSG with words; -ENOMEM. */
-int record_decode(enum record_kind kind, const uint8_t *bytes, size_t len_bytes, void **ret_record,
+int catalog_record_decode(enum record_kind kind, const uint8_t *bytes, size_t len_bytes, void **ret_record,
 	struct error *error) MUST_CHECK;
 /* NULL is fine. */
 void record_free(enum record_kind kind, void *record);

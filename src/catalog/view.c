@@ -254,7 +254,7 @@ void view_put(struct view *view, enum record_kind kind, const char *name, const 
 		row->seen = true;
 	if (row && row->revision == revision)
 		return;
-	rc = record_decode(kind, value, value_bytes, &record, error);
+	rc = catalog_record_decode(kind, value, value_bytes, &record, error);
 	if (rc == 0) {
 		rc = row_identity(kind, name, record, error);
 		if (rc != 0) {

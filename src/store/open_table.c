@@ -30,7 +30,7 @@ static int page_take_record(struct opening *o, uint32_t dir, const uint8_t *bloc
 	if (directory_decode(block + PAGE_HEAD_BYTES, PAGE_SLOTS, &record, &units) < 0 || record.dir != dir ||
 		record.layer == 0)
 		return 0;
-	return replica_new(o->pool, &record) ? 0 : -ENOMEM;
+	return pool_replica_new(o->pool, &record) ? 0 : -ENOMEM;
 }
 
 static bool block_is_zero(const uint8_t *block)

@@ -144,7 +144,7 @@ void pool_free(struct pool *pool)
 	struct list *node;
 
 	while ((node = list_first(&pool->replicas)) || (node = list_first(&pool->zombies)))
-		replica_free(list_entry(node, struct pool_replica, node));
+		pool_replica_free(list_entry(node, struct pool_replica, node));
 	loop_task_cancel(&pool->pump);
 	loop_task_cancel(&pool->answers);
 	loop_task_cancel(&pool->fail_task);

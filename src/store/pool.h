@@ -361,8 +361,8 @@ void work_finish(struct pool *pool, struct work *work, int rc);
 int pool_new(struct loop *loop, struct device *device, const struct pool_open_options *options, struct pool **ret_pool) MUST_CHECK;
 int pool_size(struct pool *pool) MUST_CHECK;
 void pool_free(struct pool *pool);
-struct pool_replica *replica_new(struct pool *pool, const struct directory_record *record) MUST_CHECK;
-void replica_free(struct pool_replica *replica);
+struct pool_replica *pool_replica_new(struct pool *pool, const struct directory_record *record) MUST_CHECK;
+void pool_replica_free(struct pool_replica *replica);
 uint8_t *aligned_new(size_t bytes) MUST_CHECK;
 
 /* ---- open.c ---- */

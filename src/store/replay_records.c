@@ -148,7 +148,7 @@ static void directory_drop(struct pool *pool, uint32_t dir)
 		return;
 	log_cut_above(replica, 0);
 	pool->dir[dir] = NULL;
-	replica_free(replica);
+	pool_replica_free(replica);
 }
 
 static void applied_raise(struct pool_replica *replica)
@@ -179,7 +179,7 @@ static void replay_directory(struct opening *o, const struct directory_record *r
 	if (record->layer == 0)
 		return;
 	if (!replica)
-		replica = replica_new(pool, record);
+		replica = pool_replica_new(pool, record);
 	if (!replica) {
 		o->rc = -ENOMEM;
 		return;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct pool_replica *replica_new(struct pool *pool, const struct directory_record *record)
+struct pool_replica *pool_replica_new(struct pool *pool, const struct directory_record *record)
 {
 	struct pool_replica *replica = calloc(1, sizeof(*replica));
 
@@ -31,7 +31,7 @@ struct pool_replica *replica_new(struct pool *pool, const struct directory_recor
 	return replica;
 }
 
-void replica_free(struct pool_replica *replica)
+void pool_replica_free(struct pool_replica *replica)
 {
 	list_remove(&replica->node);
 	list_remove(&replica->commit_node);
@@ -109,7 +109,7 @@ void pool_replica_create(struct pool *pool, const struct pool_replica_identity *
 		return;
 	}
 	record.layer = layer_new(pool);
-	work->replica = replica_new(pool, &record);
+	work->replica = pool_replica_new(pool, &record);
 	if (!work->replica) {
 		work_answer(pool, work, -ENOMEM);
 		return;
@@ -171,7 +171,7 @@ static void replica_finalize(struct pool_replica *replica)
 	}
 	pool->dir[replica->head.dir] = NULL;
 	pool->change++;
-	replica_free(replica);
+	pool_replica_free(replica);
 }
 
 /* When neither a round nor a read can hold anything of them. */
