@@ -10,7 +10,6 @@
 #define LIST_TIMEOUT_MS   10000u
 #define LIST_RETRY_MS     500u
 #define REVOKE_TIMEOUT_MS 1500u
-/* Answers come every two seconds while the node has a lease; more silence than this is a gap. */
 
 uint64_t catalog_now_ns(const struct catalog *catalog)
 {
@@ -28,6 +27,12 @@ void catalog_trouble(struct catalog *catalog, int rc, const struct error *error)
 		catalog->options.trouble(catalog->options.user, rc, error);
 }
 
+/* While the node has a lease, answers come three times in it: more silence than half of it is a gap. */
+static bool reach_is_stale(const struct catalog *catalog, uint64_t now_ns)
+{
+	return now_ns - catalog->reach_ns > catalog->options.node_lease_ms / 2 * NS_PER_MS;
+}
+
 void catalog_heard(struct catalog *catalog, const struct kvdb_result *result)
 {
 	uint64_t now_ns = catalog_now_ns(catalog);
@@ -39,8 +44,7 @@ void catalog_heard(struct catalog *catalog, const struct kvdb_result *result)
 	if (result->revision > catalog->highest_revision)
 		catalog->highest_revision = result->revision;
 	if (good) {
-		if (catalog->reach_since_ns == 0 ||
-			now_ns - catalog->reach_ns > catalog->options.node_lease_ms / 2 * NS_PER_MS)
+		if (catalog->reach_since_ns == 0 || reach_is_stale(catalog, now_ns))
 			catalog->reach_since_ns = now_ns;
 		catalog->reach_ns = now_ns;
 		if (catalog->kvdb_bad) {
@@ -60,8 +64,7 @@ void catalog_heard(struct catalog *catalog, const struct kvdb_result *result)
 
 uint64_t catalog_reach_since_ns(const struct catalog *catalog)
 {
-	if (catalog->reach_since_ns == 0 ||
-		catalog_now_ns(catalog) - catalog->reach_ns > catalog->options.node_lease_ms / 2 * NS_PER_MS)
+	if (catalog->reach_since_ns == 0 || reach_is_stale(catalog, catalog_now_ns(catalog)))
 		return 0;
 	return catalog->reach_since_ns;
 }
