@@ -189,7 +189,8 @@ static void a_volumes_record_comes_back_as_it_was(void **state)
 
 	(void)state;
 	world_volume_fill(&was, "sample", GIB, 3);
-	assert_int_equal(record_decode(RECORD_VOLUME, bytes.bytes, bytes.len_bytes, &record, NULL), 0);
+	assert_int_equal(
+		catalog_record_decode(RECORD_VOLUME, bytes.bytes, bytes.len_bytes, &record, NULL), 0);
 	volume = record;
 	assert_string_equal(volume->name, "sample");
 	assert_true(volume->epoch_number == 7);
@@ -211,17 +212,20 @@ static void every_cut_and_every_flipped_bit_is_ebadmsg(void **state)
 
 	(void)state;
 	for (size_t len = 0; len < bytes.len_bytes; len++)
-		assert_int_equal(record_decode(RECORD_VOLUME, bytes.bytes, len, &record, &error), -EBADMSG);
+		assert_int_equal(
+			catalog_record_decode(RECORD_VOLUME, bytes.bytes, len, &record, &error), -EBADMSG);
 	for (size_t bit = 0; bit < bytes.len_bytes * 8; bit++) {
 		bytes.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
-		assert_int_equal(record_decode(RECORD_VOLUME, bytes.bytes, bytes.len_bytes, &record, &error),
+		assert_int_equal(
+			catalog_record_decode(RECORD_VOLUME, bytes.bytes, bytes.len_bytes, &record, &error),
 			-EBADMSG);
 		bytes.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
 	}
 	for (enum record_kind kind = RECORD_CLUSTER; kind < RECORD_KINDS; kind++) {
 		if (kind != RECORD_VOLUME)
 			assert_int_equal(
-				record_decode(kind, bytes.bytes, bytes.len_bytes, &record, &error), -EBADMSG);
+				catalog_record_decode(kind, bytes.bytes, bytes.len_bytes, &record, &error),
+				-EBADMSG);
 	}
 	free(bytes.bytes);
 }
@@ -252,7 +256,7 @@ static void junk_with_a_right_checksum_never_crashes(void **state)
 		crc = crc32c_extend(crc32c(bytes, 4), bytes + 8, len - 8);
 		w = writer_init(bytes + 4, 4);
 		write_u32(&w, crc);
-		if (record_decode(RECORD_VOLUME, bytes, len, &record, &error) == 0) {
+		if (catalog_record_decode(RECORD_VOLUME, bytes, len, &record, &error) == 0) {
 			record_free(RECORD_VOLUME, record);
 		} else {
 			assert_true(strnlen(error.text, sizeof(error.text)) > 0);
