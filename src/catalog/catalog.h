@@ -89,6 +89,7 @@ struct catalog_pool {
 struct catalog_replica {
 	struct uuid replica, pool;
 	char node[NAME_MAX_LEN + 1];
+	bool made;    /* the node has made it: from then on it may vouch for data, and is never made again */
 	bool removed; /* the node has deleted it, or it never was (volumes that are being deleted) */
 };
 
@@ -295,6 +296,11 @@ void catalog_volume_delete(
  * has gone.
  */
 void catalog_replica_removed(struct catalog *catalog, struct uuid volume, struct uuid replica,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+
+/* The replica is on its pool, durably. Success where the volume has gone; -ENOENT where the record names no
+ * such. */
+void catalog_replica_made(struct catalog *catalog, struct uuid volume, struct uuid replica,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 
 struct catalog_attach {

@@ -19,8 +19,10 @@ static int shard_check(const struct catalog_shard *shard, struct error *error)
 	for (unsigned i = 0; i < shard->replica_count; i++) {
 		const struct catalog_replica *replica = &shard->replicas[i];
 
-		if (uuid_is_none(replica->replica) || uuid_is_none(replica->pool) || replica->removed)
-			return error_set(error, -EINVAL, "a replica without its UUIDs, or removed already");
+		if (uuid_is_none(replica->replica) || uuid_is_none(replica->pool) || replica->removed ||
+			replica->made)
+			return error_set(
+				error, -EINVAL, "a replica without its UUIDs, or made or removed already");
 		for (unsigned j = 0; j < i; j++) {
 			if (uuid_equal(replica->replica, shard->replicas[j].replica) ||
 				uuid_equal(replica->pool, shard->replicas[j].pool))
@@ -258,6 +260,13 @@ static bool all_removed(const struct catalog_volume *volume)
 	return true;
 }
 
+/* The replica concerned, in the copy that is changed. */
+static struct catalog_replica *copy_replica(struct op *op)
+{
+	return (struct catalog_replica *)(uintptr_t)catalog_volume_replica(
+		op->volume_record, op->replica, NULL);
+}
+
 static int removed_step(struct op *op, struct op_txn *txn, struct error *error)
 {
 	struct catalog *catalog = op->catalog;
@@ -278,9 +287,7 @@ static int removed_step(struct op *op, struct op_txn *txn, struct error *error)
 	rc = volume_edit(op, volume, error);
 	if (rc != 0)
 		return rc;
-	/* The copy has the same layout: its replica is the one to mark. */
-	((struct catalog_replica *)(uintptr_t)catalog_volume_replica(op->volume_record, op->replica, NULL))
-		->removed = true;
+	copy_replica(op)->removed = true;
 	pool_release(op, txn, replica->pool, volume->size_bytes);
 	if (!all_removed(op->volume_record)) {
 		txn_put_volume(op, txn, volume);
@@ -298,6 +305,44 @@ void catalog_replica_removed(struct catalog *catalog, struct uuid volume, struct
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg)
 {
 	struct op *op = op_new(catalog, &removed_kind, timeout_ms, arg);
+
+	op->fn = fn;
+	op->volume = volume;
+	op->replica = replica;
+	op_start(op);
+}
+
+/* ---- a replica is there ---- */
+
+static int made_step(struct op *op, struct op_txn *txn, struct error *error)
+{
+	const struct catalog_volume *volume;
+	const struct catalog_replica *replica;
+	int rc = catalog_volume_find_uuid(op->catalog, op->volume, &volume, error);
+
+	if (rc == -ENOENT)
+		return OP_FINISHED;
+	if (rc != 0)
+		return rc;
+	replica = catalog_volume_replica(volume, op->replica, NULL);
+	if (!replica)
+		return error_set(error, -ENOENT, "volume %s has no such replica", volume->name);
+	if (replica->made)
+		return OP_FINISHED;
+	rc = volume_edit(op, volume, error);
+	if (rc != 0)
+		return rc;
+	copy_replica(op)->made = true;
+	txn_put_volume(op, txn, volume);
+	return 0;
+}
+
+static const struct op_kind made_kind = { "tell that a replica is made", made_step };
+
+void catalog_replica_made(struct catalog *catalog, struct uuid volume, struct uuid replica,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg)
+{
+	struct op *op = op_new(catalog, &made_kind, timeout_ms, arg);
 
 	op->fn = fn;
 	op->volume = volume;

@@ -74,6 +74,7 @@ static int replica_in(const Quoin__Catalog__Replica *message, struct catalog_rep
 	if (rc == 0)
 		rc = name_in("node name", message->node, to->node, error);
 	to->removed = message->removed;
+	to->made = message->made;
 	return rc;
 }
 
@@ -222,6 +223,7 @@ static void shard_out(const struct catalog_shard *record, struct shard_messages 
 		to->replicas[i].pool = uuid_out(&replica->pool);
 		to->replicas[i].node = (char *)(uintptr_t)replica->node;
 		to->replicas[i].removed = replica->removed;
+		to->replicas[i].made = replica->made;
 		to->replica_pointers[i] = &to->replicas[i];
 	}
 	to->shard.n_replicas = record->replica_count;

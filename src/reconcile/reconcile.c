@@ -24,6 +24,8 @@ const char *reconcile_kind_name(enum reconcile_kind kind)
 		[RECONCILE_NODE_REGISTER] = "node-register",
 		[RECONCILE_POOL_PUT] = "pool-put",
 		[RECONCILE_REPLICA_CREATE] = "replica-create",
+		[RECONCILE_REPLICA_MADE] = "replica-made",
+		[RECONCILE_REPLICA_LOST] = "replica-lost",
 		[RECONCILE_REPLICA_DELETE] = "replica-delete",
 		[RECONCILE_REPLICA_REMOVED] = "replica-removed",
 		[RECONCILE_REPLICA_ORPHAN] = "replica-orphan",
@@ -177,10 +179,19 @@ static void plan_replica(struct plan *plan, const struct catalog_volume *volume,
 	bool here = replica_here(plan, replica->replica) != NULL;
 
 	if (volume->state == CATALOG_VOLUME_READY) {
-		if (!here)
-			replica_fill(action_add(plan, RECONCILE_REPLICA_CREATE,
-					     "volume %.64s has a replica on this node", volume->name),
-				volume, shard, replica);
+		struct reconcile_action *action = NULL;
+
+		if (here && !replica->made)
+			action = action_add(plan, RECONCILE_REPLICA_MADE,
+				"the replica of volume %.64s is on this node", volume->name);
+		else if (!here && !replica->made)
+			action = action_add(plan, RECONCILE_REPLICA_CREATE,
+				"volume %.64s has a replica on this node", volume->name);
+		else if (!here)
+			action = action_add(plan, RECONCILE_REPLICA_LOST,
+				"the replica of volume %.64s is gone from its pool: it must be replaced",
+				volume->name);
+		replica_fill(action, volume, shard, replica);
 		return;
 	}
 	/* While its device is still here, the replica is in use. */

@@ -62,8 +62,15 @@ enum reconcile_kind {
 	RECONCILE_NODE_REGISTER,
 	/* The record is missing or differs: pool, pool_put. */
 	RECONCILE_POOL_PUT,
-	/* The record names it on an open pool here, where it isn't: volume, shard, replica, pool. */
+	/* The record names it on an open pool here, where it never was: volume, shard, replica, pool. */
 	RECONCILE_REPLICA_CREATE,
+	/* It is here, durably, and the catalog doesn't know yet: volume, shard, replica, pool. */
+	RECONCILE_REPLICA_MADE,
+	/*
+	 * It was made, and is here no more: volume, shard, replica, pool. To be told. It is not made again:
+	 * an empty replica that calls itself complete would vouch for data that it has lost.
+	 */
+	RECONCILE_REPLICA_LOST,
 	/* Its volume is being deleted: volume, replica, pool. Afterwards REPLICA_REMOVED comes. */
 	RECONCILE_REPLICA_DELETE,
 	/* Deleted, or never made, which the catalog doesn't know yet: volume, replica, pool. */

@@ -216,6 +216,12 @@ static void replica_removed_begin(struct op *op)
 	catalog_replica_removed(op->volumes->catalog, op->volume, op->replica, op_left_ms(op), op_told, op);
 }
 
+static void replica_made_begin(struct op *op)
+{
+	op->told_then = step_told;
+	catalog_replica_made(op->volumes->catalog, op->volume, op->replica, op_left_ms(op), op_told, op);
+}
+
 static void bring_up_pause(struct op *op)
 {
 	op_end(op, op->rc_undone);
@@ -318,7 +324,7 @@ static void replica_step(struct volumes *volumes, const struct reconcile_action 
 	op_submit(op);
 }
 
-static void orphan_tell(struct volumes *volumes, const struct reconcile_action *action)
+static void replica_tell(struct volumes *volumes, const struct reconcile_action *action)
 {
 	char name[UUID_TEXT_LEN + 1];
 
@@ -328,7 +334,8 @@ static void orphan_tell(struct volumes *volumes, const struct reconcile_action *
 	if (volumes->orphan_count == sizeof(volumes->orphans) / sizeof(volumes->orphans[0]))
 		return;
 	volumes->orphans[volumes->orphan_count++] = action->replica;
-	manager_event(volumes, "replica-orphan", uuid_format(action->replica, name), "%s", action->why);
+	manager_event(volumes, reconcile_kind_name(action->kind), uuid_format(action->replica, name), "%s",
+		action->why);
 }
 
 /* The name under which operations on this volume run. */
@@ -363,8 +370,13 @@ static void action_begin(struct volumes *volumes, const struct reconcile_action 
 		step_submit(step_new(volumes, "forget replica", uuid_format(action->replica, replica),
 			STEP_DEADLINE_MS, replica_removed_begin, action));
 		return;
+	case RECONCILE_REPLICA_MADE:
+		step_submit(step_new(volumes, "tell of replica", uuid_format(action->replica, replica),
+			STEP_DEADLINE_MS, replica_made_begin, action));
+		return;
+	case RECONCILE_REPLICA_LOST:
 	case RECONCILE_REPLICA_ORPHAN:
-		orphan_tell(volumes, action);
+		replica_tell(volumes, action);
 		return;
 	case RECONCILE_VOLUME_BRING_UP:
 		step_submit(step_new(
