@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POLL_MS_DEFAULT	       50u
+#define POLL_MS_DEFAULT        50u
 #define KEEP_REVISIONS_DEFAULT 10000u
 
 static struct sqlite_kvdb *handle_of(struct kvdb *kvdb)

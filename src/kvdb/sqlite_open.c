@@ -235,7 +235,8 @@ int store_open(struct store *store, struct error *error)
 
 	if (store->db)
 		return 0;
-	/* SQLite doesn't wait for a lock where the file changes its mode: agents that start together meet there. */
+	/* SQLite doesn't wait for a lock where the file changes its mode: agents that start together meet
+	 * there. */
 	for (unsigned try = 0; try < OPEN_TRIES; try++) {
 		rc = open_once(store, error);
 		if (rc == 0 || !store->busy)

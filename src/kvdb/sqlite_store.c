@@ -137,7 +137,7 @@ int store_change_put(struct store *store, struct store_change *change, const str
 	return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-static int number_set(struct store *store, enum store_statement which, uint64_t number)
+int store_number_set(struct store *store, enum store_statement which, uint64_t number)
 {
 	sqlite3_stmt *statement = store_statement(store, which);
 	int code;
@@ -160,9 +160,9 @@ static int history_trim(struct store *store)
 	if (store->revision <= keep || store->revision - keep < store->compacted + keep / 10 + 1)
 		return SQLITE_OK;
 	drop = store->revision - keep;
-	code = number_set(store, STORE_HISTORY_DROP, drop);
+	code = store_number_set(store, STORE_HISTORY_DROP, drop);
 	if (code == SQLITE_OK)
-		code = number_set(store, STORE_COMPACTED_SET, drop);
+		code = store_number_set(store, STORE_COMPACTED_SET, drop);
 	if (code == SQLITE_OK)
 		store->compacted = drop;
 	return code;
@@ -173,7 +173,7 @@ int store_change_commit(struct store *store, struct store_change *change)
 	int code = SQLITE_OK;
 
 	if (change->revision > 0) {
-		code = number_set(store, STORE_REVISION_SET, change->revision);
+		code = store_number_set(store, STORE_REVISION_SET, change->revision);
 		store->revision = change->revision;
 	}
 	if (code == SQLITE_OK)
@@ -219,22 +219,6 @@ static int compare_check(struct store *store, const struct kvdb_compare *compare
 	return SQLITE_OK;
 }
 
-/* Whether a lease is there; its ttl. */
-static int lease_find(struct store *store, uint64_t lease, bool *ret_found, uint32_t *ret_ttl_ms)
-{
-	sqlite3_stmt *statement = store_statement(store, STORE_LEASE_GET);
-	int code;
-
-	if (!statement)
-		return sqlite3_errcode(store->db);
-	bind_u64(statement, 1, lease);
-	code = sqlite3_step(statement);
-	*ret_found = code == SQLITE_ROW;
-	*ret_ttl_ms = code == SQLITE_ROW ? (uint32_t)sqlite3_column_int64(statement, 0) : 0;
-	(void)sqlite3_reset(statement);
-	return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
-}
-
 static int txn_compare(struct store *store, struct kvdb_request *request)
 {
 	int code = SQLITE_OK;
@@ -253,7 +237,7 @@ static int txn_compare(struct store *store, struct kvdb_request *request)
 		uint32_t ttl_ms;
 
 		if (request->writes[i].value && request->writes[i].lease != 0)
-			code = lease_find(store, request->writes[i].lease, &found, &ttl_ms);
+			code = store_lease_find(store, request->writes[i].lease, &found, &ttl_ms);
 		if (code == SQLITE_OK && !found)
 			kvdb_request_fail(
 				request, -ENOENT, "the lease for %s has ended", request->writes[i].key);
@@ -288,103 +272,6 @@ static void request_transact(struct store *store, struct kvdb_request *request)
 		request->result.rc = store_fail(store, code, &request->error, "write");
 }
 
-/* ---- leases ---- */
-
-static int lease_put(struct store *store, uint64_t lease, uint32_t ttl_ms)
-{
-	sqlite3_stmt *statement = store_statement(store, STORE_LEASE_PUT);
-	int code;
-
-	if (!statement)
-		return sqlite3_errcode(store->db);
-	bind_u64(statement, 1, lease);
-	bind_u64(statement, 2, ttl_ms);
-	bind_u64(statement, 3, clock_now_ns(clock_system()) + ttl_ms * NS_PER_MS);
-	bind_text(statement, 4, store->boot_id);
-	code = sqlite3_step(statement);
-	(void)sqlite3_reset(statement);
-	return code == SQLITE_DONE ? SQLITE_OK : code;
-}
-
-int store_change_lease_end(struct store *store, struct store_change *change, uint64_t lease)
-{
-	char key[KVDB_MAX_KEY_LEN + 1];
-	int code;
-
-	for (;;) {
-		sqlite3_stmt *statement = store_statement(store, STORE_LEASE_KEYS);
-		struct kvdb_write write = { .key = key };
-
-		if (!statement)
-			return sqlite3_errcode(store->db);
-		bind_u64(statement, 1, lease);
-		code = sqlite3_step(statement);
-		if (code == SQLITE_ROW) {
-			size_t len = (size_t)sqlite3_column_bytes(statement, 0);
-
-			if (len > KVDB_MAX_KEY_LEN)
-				return SQLITE_CORRUPT;
-			memcpy(key, sqlite3_column_text(statement, 0), len);
-			key[len] = 0;
-		}
-		(void)sqlite3_reset(statement);
-		if (code != SQLITE_ROW)
-			break;
-		code = store_change_put(store, change, &write);
-		if (code != SQLITE_OK)
-			return code;
-	}
-	if (code != SQLITE_DONE)
-		return code;
-	return number_set(store, STORE_LEASE_DELETE, lease);
-}
-
-/* Not a cached statement: this pragma acts when it is compiled. */
-static int synchronous_set(struct store *store, bool full)
-{
-	return sqlite3_exec(store->db, full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
-		NULL, NULL, NULL);
-}
-
-static void request_lease(struct store *store, struct kvdb_request *request)
-{
-	struct store_change change = { 0 };
-	uint64_t lease = request->lease;
-	uint32_t ttl_ms = request->ttl_ms;
-	bool found = true;
-	/* A renewal that a power cut undoes is no loss: the lease of a machine without power is over. */
-	int code = synchronous_set(store, request->op != KVDB_OP_KEEPALIVE);
-
-	if (code == SQLITE_OK)
-		code = store_run(store, STORE_BEGIN_WRITE);
-	if (code == SQLITE_OK)
-		code = store_meta_read(store);
-	if (code == SQLITE_OK && request->op == KVDB_OP_KEEPALIVE)
-		code = lease_find(store, lease, &found, &ttl_ms);
-	if (request->op == KVDB_OP_GRANT)
-		lease = random_u64(&store->random) >> 2 | 1; /* positive, never 0 */
-	if (code == SQLITE_OK && request->op == KVDB_OP_REVOKE)
-		code = store_change_lease_end(store, &change, lease);
-	else if (code == SQLITE_OK && found)
-		code = lease_put(store, lease, ttl_ms);
-	if (code == SQLITE_OK)
-		code = store_change_commit(store, &change);
-	if (code == SQLITE_OK && request->op == KVDB_OP_KEEPALIVE)
-		code = synchronous_set(store, true);
-	if (code != SQLITE_OK) {
-		request->result.rc = store_fail(store, code, &request->error, "write a lease");
-		if (store->db)
-			(void)synchronous_set(store, true);
-		return;
-	}
-	if (!found) {
-		kvdb_request_fail(request, -ENOENT, "the lease has ended");
-		return;
-	}
-	request->result.revision = store->revision;
-	request->result.lease = lease;
-}
-
 void store_request(struct store *store, struct kvdb_request *request)
 {
 	int rc = store_open(store, &request->error);
@@ -405,7 +292,7 @@ void store_request(struct store *store, struct kvdb_request *request)
 	case KVDB_OP_GRANT:
 	case KVDB_OP_KEEPALIVE:
 	case KVDB_OP_REVOKE:
-		request_lease(store, request);
+		store_request_lease(store, request);
 		break;
 	}
 	if (store->db && (request->result.rc >= 0 || request->result.rc == -ENOENT))

@@ -50,9 +50,9 @@ struct store {
 	sqlite3_stmt *statements[STORE_STATEMENTS];
 	dev_t device; /* of the file that is open */
 	ino_t inode;
-	struct uuid database;	      /* once seen, the file is not made again */
+	struct uuid database;         /* once seen, the file is not made again */
 	uint64_t revision, compacted; /* as last read */
-	bool busy; /* the last failure was another process's lock */
+	bool busy;                    /* the last failure was another process's lock */
 	/* Since when the database has answered without a gap; 0: it doesn't. Judges other agents' leases. */
 	uint64_t reach_since_ns, reach_ns;
 };
@@ -77,6 +77,12 @@ void store_reached(struct store *store);
 /* Reads the row of meta into the store. An SQLite code. */
 int store_meta_read(struct store *store);
 
+/* Sets a number in meta, or drops history up to it: the statement's only binding. SQLite code. */
+int store_number_set(struct store *store, enum store_statement which, uint64_t number);
+/* Whether a lease is there, and its ttl. SQLite code. */
+int store_lease_find(struct store *store, uint64_t lease, bool *ret_found, uint32_t *ret_ttl_ms);
+/* Grant, keepalive, revoke. */
+void store_request_lease(struct store *store, struct kvdb_request *request);
 /* Carries a request out and fills in its answer. */
 void store_request(struct store *store, struct kvdb_request *request);
 

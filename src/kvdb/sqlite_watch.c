@@ -1,11 +1,9 @@
-/* What the worker looks after between requests: other agents' changes, and leases whose time is over. */
+/* What has changed since: events for watches. */
 #include "kvdb/sqlite_store.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SWEEP_MAX 64u /* leases ended in one go */
 
 int store_data_version(struct store *store, uint64_t *ret_version)
 {
@@ -82,7 +80,7 @@ int store_events_read(
 			.revision = (uint64_t)sqlite3_column_int64(statement, 0),
 			.key = (const char *)sqlite3_column_text(statement, 1),
 			.value = deleted ? NULL
-				 : blob	 ? blob
+				 : blob  ? blob
 					 : empty,
 			.value_bytes = (size_t)sqlite3_column_bytes(statement, 2),
 		};
@@ -95,66 +93,5 @@ int store_events_read(
 	if (code == SQLITE_DONE)
 		return SQLITE_OK;
 	store_events_free(events);
-	return code;
-}
-
-/* ---- leases ---- */
-
-/*
- * One of another boot is over. One of this boot is over when its time is, but only a process that has had the
- * database in reach for as long as the lease may say so: else the outage that kept this process out may
- * have kept the owner from renewing it, and all leases would end with the outage.
- */
-static bool lease_is_over(
-	const struct store *store, uint64_t now_ns, uint64_t ends_ns, uint64_t ttl_ms, const char *boot)
-{
-	if (strcmp(boot, store->boot_id) != 0)
-		return true;
-	return now_ns >= ends_ns && store->reach_since_ns != 0 &&
-	       now_ns - store->reach_since_ns >= ttl_ms * NS_PER_MS;
-}
-
-static int leases_over(struct store *store, uint64_t over[static SWEEP_MAX], unsigned *ret_count)
-{
-	sqlite3_stmt *statement = store_statement(store, STORE_LEASES);
-	uint64_t now_ns = clock_now_ns(clock_system());
-	unsigned count = 0;
-	int code;
-
-	if (!statement)
-		return sqlite3_errcode(store->db);
-	while ((code = sqlite3_step(statement)) == SQLITE_ROW && count < SWEEP_MAX) {
-		if (lease_is_over(store, now_ns, (uint64_t)sqlite3_column_int64(statement, 2),
-			    (uint64_t)sqlite3_column_int64(statement, 1),
-			    (const char *)sqlite3_column_text(statement, 3)))
-			over[count++] = (uint64_t)sqlite3_column_int64(statement, 0);
-	}
-	(void)sqlite3_reset(statement);
-	*ret_count = count;
-	return code == SQLITE_DONE || code == SQLITE_ROW ? SQLITE_OK : code;
-}
-
-int store_leases_sweep(struct store *store, unsigned *ret_ended)
-{
-	struct store_change change = { 0 };
-	uint64_t over[SWEEP_MAX];
-	unsigned count;
-	int code = leases_over(store, over, &count);
-
-	*ret_ended = 0;
-	if (code != SQLITE_OK || count == 0)
-		return code;
-	code = store_run(store, STORE_BEGIN_WRITE);
-	if (code == SQLITE_OK)
-		code = store_meta_read(store);
-	/* Again, inside the transaction: one may have been renewed. */
-	if (code == SQLITE_OK)
-		code = leases_over(store, over, &count);
-	for (unsigned i = 0; i < count && code == SQLITE_OK; i++)
-		code = store_change_lease_end(store, &change, over[i]);
-	if (code == SQLITE_OK)
-		code = store_change_commit(store, &change);
-	if (code == SQLITE_OK)
-		*ret_ended = count;
 	return code;
 }

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SWEEP_EVERY_NS	    (250 * NS_PER_MS)
+#define SWEEP_EVERY_NS      (250 * NS_PER_MS)
 #define FILE_CHECK_EVERY_NS (250 * NS_PER_MS)
-#define REOPEN_EVERY_NS	    (250 * NS_PER_MS)
+#define REOPEN_EVERY_NS     (250 * NS_PER_MS)
 
 static void message_send(struct sqlite_kvdb *handle, struct message *message)
 {
