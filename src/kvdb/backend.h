@@ -25,8 +25,8 @@ struct kvdb_request {
 	struct list pending; /* kvdb's: not answered yet */
 	struct kvdb *kvdb;
 	enum kvdb_op op;
-	char *key;	 /* GET: the key, LIST: the prefix */
-	uint64_t lease;	 /* KEEPALIVE, REVOKE */
+	char *key;       /* GET: the key, LIST: the prefix */
+	uint64_t lease;  /* KEEPALIVE, REVOKE */
 	uint32_t ttl_ms; /* GRANT */
 	struct kvdb_compare *compares;
 	size_t compare_count;

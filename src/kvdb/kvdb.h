@@ -38,8 +38,8 @@
 
 #define KVDB_MAX_KEY_LEN     512u
 #define KVDB_MAX_VALUE_BYTES (1u << 20) /* etcd takes requests of 1.5 MiB */
-#define KVDB_MAX_TXN_OPS     128u	/* compares, and writes: etcd's default for each */
-#define KVDB_MAX_LIST	     (1u << 20) /* keys in one answer; more is -EINVAL */
+#define KVDB_MAX_TXN_OPS     128u       /* compares, and writes: etcd's default for each */
+#define KVDB_MAX_LIST        (1u << 20) /* keys in one answer; more is -EINVAL */
 
 struct kvdb;
 struct kvdb_watch;
@@ -50,17 +50,17 @@ struct kvdb_item {
 	size_t value_bytes;
 	uint64_t create_revision;
 	uint64_t mod_revision; /* of the last write of this key */
-	uint64_t lease;	       /* 0: bound to none */
+	uint64_t lease;        /* 0: bound to none */
 };
 
 struct kvdb_result {
 	int rc;
 	const struct error *error; /* words, where rc is not 0; never NULL */
-	uint64_t
-		revision; /* of the database, when it was read or written; 0 where rc < 0, but for -ENOENT of a get */
+	/* Of the database, when it was read or written; 0 where rc < 0, but for -ENOENT of a get. */
+	uint64_t revision;
 	const struct kvdb_item *items; /* get: one; list: in order of keys (strcmp) */
 	size_t count;
-	uint64_t lease;	      /* grant */
+	uint64_t lease;       /* grant */
 	struct uuid database; /* identify */
 };
 
@@ -83,7 +83,7 @@ enum kvdb_compare_kind {
 	KVDB_IF_ABSENT,
 	KVDB_IF_PRESENT,
 	KVDB_IF_REVISION, /* mod_revision equals; 0 is absent */
-	KVDB_IF_VALUE,	  /* value equals, byte for byte; never true for an absent key */
+	KVDB_IF_VALUE,    /* value equals, byte for byte; never true for an absent key */
 };
 
 struct kvdb_compare {
@@ -180,8 +180,8 @@ void kvdb_close(struct kvdb *kvdb, void (*fn)(void *arg), void *arg);
 struct uv_loop_s;
 
 struct kvdb_sqlite_options {
-	const char *path;	 /* made if absent; its folder must exist, on a local file system */
-	uint32_t poll_ms;	 /* how often changes of other agents are looked for; 0: 50 */
+	const char *path;        /* made if absent; its folder must exist, on a local file system */
+	uint32_t poll_ms;        /* how often changes of other agents are looked for; 0: 50 */
 	uint32_t keep_revisions; /* changes kept for watches; 0: 10,000 */
 };
 

@@ -1,6 +1,7 @@
 /*
- * A kvdb in memory, on the loop's core and so in virtual time: one server, a handle for each node, and faults.
- * Thread rule: the loop's. A call takes a delay to the server and one back; what happens on the way is the fault's.
+ * A kvdb in memory, on the loop's core and so in virtual time: one server, a handle for each node, faults.
+ * Thread rule: the loop's. A call takes a delay to the server and one back; what happens on the way is the
+ * fault's.
  */
 #ifndef QUOIN_TESTS_KVDB_SIM_H
 #define QUOIN_TESTS_KVDB_SIM_H
@@ -12,7 +13,7 @@ struct kvdb_sim;
 
 struct kvdb_sim_faults {
 	uint32_t delay_min_us, delay_max_us; /* each way */
-	/* Of 1,000 calls: that many end with -EAGAIN unserved; are served and then end with -EIO, or without answer. */
+	/* Of 1,000 calls: that many end with -EAGAIN unserved; with -EIO, served; served, without answer. */
 	uint32_t refuse, fail_after, lose_answer;
 };
 

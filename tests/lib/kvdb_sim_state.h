@@ -28,7 +28,7 @@ struct sim_lease {
 struct sim_state {
 	struct uuid database;
 	uint64_t revision, compacted;
-	struct sim_items items;	  /* in order of keys */
+	struct sim_items items;   /* in order of keys */
 	struct sim_items history; /* in order of mod_revision */
 	struct sim_lease leases[SIM_MAX_LEASES];
 	size_t lease_count;

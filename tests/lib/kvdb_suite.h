@@ -1,6 +1,6 @@
 /*
- * What every backend of kvdb must pass: tests of the contract in kvdb/kvdb.h, on handles that the backend's own test
- * program opens. Each test gets a fresh database.
+ * What every backend of kvdb must pass: tests of the contract in kvdb/kvdb.h, on handles that the backend's
+ * own test program opens. Each test gets a fresh database.
  */
 #ifndef QUOIN_TESTS_KVDB_SUITE_H
 #define QUOIN_TESTS_KVDB_SUITE_H

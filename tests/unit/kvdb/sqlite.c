@@ -243,7 +243,7 @@ static void a_folder_that_is_missing_is_eagain_until_it_is_there(void **state)
 	assert_int_equal(kvdb_suite_put(suite, a, "/k", "v", 0, NULL).rc, 0);
 	kvdb_suite_close(suite, a);
 	assert_int_equal(unlink(path), 0);
-	(void)strcat(path, "-wal");
+	(void)snprintf(path, sizeof(path), "%s/meta.db-wal", folder);
 	(void)unlink(path);
 	assert_int_equal(rmdir(folder), 0);
 }
@@ -342,6 +342,17 @@ static void a_watch_from_before_what_is_kept_is_lost(void **state)
 	kvdb_suite_close(suite, a);
 }
 
+static void file_copy(const char *from, const char *to)
+{
+	static char bytes[1 << 20];
+	int fd = open(from, O_RDONLY | O_CLOEXEC);
+	ssize_t got = read(fd, bytes, sizeof(bytes));
+
+	assert_true(got > 0 && got < (ssize_t)sizeof(bytes));
+	(void)close(fd);
+	file_write(to, bytes, (size_t)got);
+}
+
 static void a_database_from_a_backup_is_noticed(void **state)
 {
 	const struct kvdb_suite *suite = *state;
@@ -350,23 +361,20 @@ static void a_database_from_a_backup_is_noticed(void **state)
 	struct kvdb_watch_callbacks callbacks = { count_events, count_lost, &losses };
 	struct kvdb *a = suite->open(suite->user);
 	char backup[128];
-	char command[600];
 	struct kvdb_watch *watch;
-	uint64_t revision;
+	uint64_t revision = 0;
 
 	(void)snprintf(backup, sizeof(backup), "%s.backup", fixture->path);
 	assert_int_equal(kvdb_suite_put(suite, a, "/k", "old", 0, NULL).rc, 0);
 	kvdb_suite_close(suite, a);
-	(void)snprintf(command, sizeof(command), "cp %s %s", fixture->path, backup);
-	assert_int_equal(system(command), 0);
+	file_copy(fixture->path, backup);
 	a = suite->open(suite->user);
 	for (int i = 0; i < 5; i++)
 		revision = kvdb_suite_put(suite, a, "/k", "new", 0, NULL).revision;
 	assert_int_equal(kvdb_watch(a, "/", revision + 1, &callbacks, &watch), 0);
 	kvdb_suite_sleep(suite, 100);
-	(void)snprintf(command, sizeof(command), "rm -f %s-wal %s-shm; mv %s %s", fixture->path,
-		fixture->path, backup, fixture->path);
-	assert_int_equal(system(command), 0);
+	file_remove(fixture);
+	assert_int_equal(rename(backup, fixture->path), 0);
 	kvdb_suite_sleep(suite, 800);
 	assert_int_equal(losses.lost, 1);
 	assert_int_equal(losses.rc, -ESTALE);
