@@ -45,7 +45,7 @@ struct attach_config {
 
 /* Strings are copied. -errno with words. Makes the directories. */
 int attach_new(
-        const struct attach_config *config, struct attach **ret_attach, struct error *error) MUST_CHECK;
+	const struct attach_config *config, struct attach **ret_attach, struct error *error) MUST_CHECK;
 /*
  * All devices are detached, nothing is under way (-EBUSY otherwise, and nothing happens). The data plane's
  * loop still runs, its buffer pool still lives. Closes the uv handles: `fn` runs when that is done.
@@ -71,7 +71,7 @@ int attach_supported(struct error *error) MUST_CHECK;
  * something could not be removed. Deadline 20 s.
  */
 void attach_clean_leftovers(
-        struct attach *attach, void (*found)(void *arg, const char *words), attach_done_fn done, void *arg);
+	struct attach *attach, void (*found)(void *arg, const char *words), attach_done_fn done, void *arg);
 
 /* ---- block device ---- */
 
@@ -79,10 +79,10 @@ void attach_clean_leftovers(
 #define BLOCKDEV_DETACH_DEADLINE_MS 20000u
 
 struct blockdev_spec {
-	const char *name; /* the volume's; copied */
-	struct volume *
-	        volume; /* serving; must live until done() of blockdev_detach() or of a failed blockdev_attach() */
-	uint32_t deadline_ms; /* 0: BLOCKDEV_DEADLINE_MS */
+	const char *name;      /* the volume's; copied */
+	struct volume *volume; /* serving; must live until done() of blockdev_detach() or of a failed
+				  blockdev_attach() */
+	uint32_t deadline_ms;  /* 0: BLOCKDEV_DEADLINE_MS */
 };
 
 /*
@@ -92,7 +92,7 @@ struct blockdev_spec {
  * does not run).
  */
 int blockdev_attach(struct attach *attach, const struct blockdev_spec *spec, struct blockdev **ret_blockdev,
-        attach_done_fn done, void *arg, struct error *error) MUST_CHECK;
+	attach_done_fn done, void *arg, struct error *error) MUST_CHECK;
 
 /* "/dev/loop7"; lives as long as the device. */
 const char *blockdev_path(const struct blockdev *blockdev);
@@ -121,7 +121,7 @@ enum detach_mode {
  * ends them; the front frees what they need by itself.
  */
 void blockdev_detach(struct blockdev *blockdev, enum detach_mode mode, uint32_t deadline_ms,
-        attach_done_fn done, void *arg);
+	attach_done_fn done, void *arg);
 
 /* Counters of the front; any thread (each is read alone, relaxed). */
 struct blockdev_stats {
@@ -155,17 +155,17 @@ void fs_make(struct attach *attach, const struct fs_spec *spec, attach_done_fn d
  * success.
  */
 void fs_mount(
-        struct attach *attach, const struct fs_spec *spec, const char *name, attach_done_fn done, void *arg);
+	struct attach *attach, const struct fs_spec *spec, const char *name, attach_done_fn done, void *arg);
 /* fs_make() where the device has no signature, then fs_mount(): the usual way. */
 void fs_make_and_mount(
-        struct attach *attach, const struct fs_spec *spec, const char *name, attach_done_fn done, void *arg);
+	struct attach *attach, const struct fs_spec *spec, const char *name, attach_done_fn done, void *arg);
 /*
  * -EBUSY, with words that name a process that uses it. `lazy`: out of sight at once, gone when the last
  * user is (before blockdev_detach(DETACH_FORCE) this is not needed). Removes the directory. Not mounted:
  * success.
  */
 void fs_unmount(struct attach *attach, const char *name, bool lazy, uint32_t deadline_ms, attach_done_fn done,
-        void *arg);
+	void *arg);
 /* Gives unused blocks back to the pools (FITRIM on the mounted filesystem). -EOPNOTSUPP. */
 void fs_trim(struct attach *attach, const char *name, uint32_t deadline_ms, attach_done_fn done, void *arg);
 

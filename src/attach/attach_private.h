@@ -17,7 +17,7 @@ struct attach {
 	struct uring_loop *loop;
 	struct answers *answers;
 	struct landing *landing; /* the data plane's */
-	unsigned busy; /* devices, and operations under way */
+	unsigned busy;           /* devices, and operations under way */
 	char state_dir[ATTACH_DIR_BYTES];
 	char dev_dir[ATTACH_DIR_BYTES]; /* STATE/dev */
 	char mnt_dir[ATTACH_DIR_BYTES]; /* STATE/mnt */

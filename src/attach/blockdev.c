@@ -8,7 +8,8 @@
  *   GOAL_FORCE  stop -> withdraw -> clean -> gone         stop first: it ends whatever a worker waits for
  *   GOAL_HOLD   a clean way down that took too long; waits for the next order
  *
- *   UP --error, deadline, DETACH_FORCE--> FORCE      UP --DETACH_CLEAN--> DOWN --deadline--> HOLD --> DOWN or FORCE
+ *   UP --error, deadline, DETACH_FORCE--> FORCE      UP --DETACH_CLEAN--> DOWN --deadline--> HOLD --> DOWN or
+ * FORCE
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +20,8 @@
 #include "attach/front.h"
 #include "loop/loop.h"
 
-/* How much longer than its deadline a rollback by force may take before its caller is told and it goes on alone. */
+/* How much longer than its deadline a rollback by force may take before its caller is told and it goes on
+ * alone. */
 #define FORCE_GRACE_MS 5000u
 
 enum goal { GOAL_UP, GOAL_DOWN, GOAL_FORCE, GOAL_HOLD };
@@ -105,7 +107,8 @@ static void blockdev_call_answered(struct answer *answer)
 	blockdev_next(call->blockdev);
 }
 
-static void blockdev_call_post(struct blockdev *blockdev, struct blockdev_call *call, void (*fn)(struct loop_message *))
+static void blockdev_call_post(
+	struct blockdev *blockdev, struct blockdev_call *call, void (*fn)(struct loop_message *))
 {
 	ASSERT(!call->under_way);
 	call->blockdev = blockdev;
@@ -272,8 +275,8 @@ static bool blockdev_step_stop(struct blockdev *blockdev)
 	if (!blockdev->stop_asked) {
 		blockdev->stop_asked = true;
 		blockdev->force_asked = force;
-		blockdev_call_post(
-			blockdev, &blockdev->stop, force ? blockdev_stop_by_force_on_loop : blockdev_stop_on_loop);
+		blockdev_call_post(blockdev, &blockdev->stop,
+			force ? blockdev_stop_by_force_on_loop : blockdev_stop_on_loop);
 	} else if (force && !blockdev->force_asked && blockdev->stop.under_way) {
 		blockdev->force_asked = true;
 		blockdev_call_post(blockdev, &blockdev->hurry, blockdev_hurry_on_loop);
@@ -328,18 +331,23 @@ static void blockdev_timed_out(uv_timer_t *timer)
 
 	switch (blockdev->goal) {
 	case GOAL_UP:
-		blockdev->rc = error_set(&blockdev->error, -ETIMEDOUT, "volume %s: its device did not appear in time", blockdev->front->name);
+		blockdev->rc = error_set(&blockdev->error, -ETIMEDOUT,
+			"volume %s: its device did not appear in time", blockdev->front->name);
 		blockdev->goal = GOAL_FORCE;
 		blockdev_timer_set(blockdev, FORCE_GRACE_MS);
 		blockdev_next(blockdev);
 		break;
 	case GOAL_DOWN:
 		blockdev->goal = GOAL_HOLD;
-		(void)error_set(&error, 0, "volume %s: its device was not detached in time; detach it by force", blockdev->front->name);
+		(void)error_set(&error, -ETIMEDOUT,
+			"volume %s: its device was not detached in time; detach it by force",
+			blockdev->front->name);
 		blockdev_finish(blockdev, -ETIMEDOUT, &error);
 		break;
 	case GOAL_FORCE:
-		(void)error_set(&error, 0, "volume %s: the kernel does not let go of its device yet; it goes on in the background",
+		(void)error_set(&error, -ETIMEDOUT,
+			"volume %s: the kernel does not let go of its device yet; it goes on in the "
+			"background",
 			blockdev->front->name);
 		blockdev_finish(blockdev, -ETIMEDOUT, &error);
 		break;
@@ -355,7 +363,8 @@ static void blockdev_timer_set(struct blockdev *blockdev, uint64_t after_ms)
 	ASSERT(rc == 0); /* fails only for a handle that is closing */
 }
 
-static void blockdev_begin(struct blockdev *blockdev, enum goal goal, uint64_t deadline_ms, attach_done_fn done, void *arg)
+static void blockdev_begin(
+	struct blockdev *blockdev, enum goal goal, uint64_t deadline_ms, attach_done_fn done, void *arg)
 {
 	blockdev->goal = goal;
 	blockdev->done = done;
@@ -377,8 +386,8 @@ int blockdev_attach(struct attach *attach, const struct blockdev_spec *spec, str
 	if (!blockdev)
 		return error_set(error, -ENOMEM, "volume %s: no memory to attach it", spec->name);
 	blockdev->attach = attach;
-	rc = fuse_loop_new(spec->name, attach->dev_dir, attach->link_dir, attach->loop, spec->volume, attach->landing,
-		&blockdev->front, error);
+	rc = fuse_loop_new(spec->name, attach->dev_dir, attach->link_dir, attach->loop, spec->volume,
+		attach->landing, &blockdev->front, error);
 	if (rc < 0) {
 		free(blockdev);
 		return rc;
@@ -388,11 +397,13 @@ int blockdev_attach(struct attach *attach, const struct blockdev_spec *spec, str
 	blockdev->timer.data = blockdev;
 	attach->busy++;
 	*ret_blockdev = blockdev;
-	blockdev_begin(blockdev, GOAL_UP, spec->deadline_ms ? spec->deadline_ms : BLOCKDEV_DEADLINE_MS, done, arg);
+	blockdev_begin(
+		blockdev, GOAL_UP, spec->deadline_ms ? spec->deadline_ms : BLOCKDEV_DEADLINE_MS, done, arg);
 	return 0;
 }
 
-void blockdev_detach(struct blockdev *blockdev, enum detach_mode mode, uint32_t deadline_ms, attach_done_fn done, void *arg)
+void blockdev_detach(struct blockdev *blockdev, enum detach_mode mode, uint32_t deadline_ms,
+	attach_done_fn done, void *arg)
 {
 	struct error error;
 
@@ -401,7 +412,8 @@ void blockdev_detach(struct blockdev *blockdev, enum detach_mode mode, uint32_t 
 	ASSERT(!blockdev->closing && blockdev->goal != GOAL_FORCE);
 	ASSERT(mode == DETACH_FORCE || !blockdev->done);
 	if (blockdev->done) {
-		(void)error_set(&error, 0, "volume %s is being detached by force", blockdev->front->name);
+		(void)error_set(
+			&error, -ECANCELED, "volume %s is being detached by force", blockdev->front->name);
 		blockdev_finish(blockdev, -ECANCELED, &error);
 	}
 	blockdev_begin(blockdev, mode == DETACH_FORCE ? GOAL_FORCE : GOAL_DOWN, deadline_ms, done, arg);

@@ -105,7 +105,9 @@ void child_start(uv_loop_t *uv, struct child *child, const char *const *argv, ui
 	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", locale[] = "LC_ALL=C";
 	char *env[] = { path, locale, NULL };
 	uv_stdio_container_t stdio[3] = { { .flags = UV_IGNORE } };
-	uv_process_options_t options = { .exit_cb = child_exited, .file = argv[0], .env = env, .stdio = stdio, .stdio_count = 3 };
+	uv_process_options_t options = {
+		.exit_cb = child_exited, .file = argv[0], .env = env, .stdio = stdio, .stdio_count = 3
+	};
 	int rc;
 
 	/* libuv's type is not const; it does not write. */

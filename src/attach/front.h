@@ -6,7 +6,8 @@
  *   withdraw (worker) -> stop (data plane) -> clean (worker)         down, cleanly
  *   stop by force -> withdraw by force -> clean                      down, whoever still uses it
  *
- * Each step of the way down stands alone: it does what is left to do, and finds nothing where the way up failed.
+ * Each step of the way down stands alone: it does what is left to do, and finds nothing where the way up
+ * failed.
  */
 #ifndef QUOIN_ATTACH_FRONT_H
 #define QUOIN_ATTACH_FRONT_H
@@ -27,30 +28,33 @@ struct front_ops {
 	/* Worker: the device goes. -EBUSY with words that name a user; not with force. */
 	int (*withdraw)(struct front *front, bool force, struct error *error);
 	/*
-	 * The data plane's thread: no more volume_submit() once stopped() runs; without force, nothing in flight either.
-	 * Again with force: hurries the first call, and `stopped` is not called for the second.
+	 * The data plane's thread: no more volume_submit() once stopped() runs; without force, nothing in
+	 * flight either. Again with force: hurries the first call, and `stopped` is not called for the
+	 * second.
 	 */
 	void (*stop)(struct front *front, bool force, front_stopped_fn stopped, void *arg);
 	/* Worker: what prepare made is taken away. */
 	int (*clean)(struct front *front, struct error *error);
 	void (*get_stats)(const struct front *front, struct blockdev_stats *ret_stats);
-	/* Control thread; stopped or never started. What the data plane still has in flight frees itself later. */
+	/* Control thread; stopped or never started. What the data plane still has in flight frees itself
+	 * later. */
 	void (*free)(struct front *front);
 };
 
 struct front {
 	const struct front_ops *ops;
-	int worker_fd; /* what prepare's worker needs open; -1: none */
+	int worker_fd;               /* what prepare's worker needs open; -1: none */
 	char name[NAME_MAX_LEN + 1]; /* of the volume */
-	char dir[ATTACH_PATH_MAX]; /* STATE/dev/NAME */
-	char link[ATTACH_PATH_MAX]; /* LINK_DIR/NAME */
-	char device[64]; /* /dev/loopN, once exposed */
+	char dir[ATTACH_PATH_MAX];   /* STATE/dev/NAME */
+	char link[ATTACH_PATH_MAX];  /* LINK_DIR/NAME */
+	char device[64];             /* /dev/loopN, once exposed */
 };
 
 struct landing;
 
 /* A FUSE file with a loop device on it. Control thread. -errno with words. */
 int fuse_loop_new(const char *name, const char *dev_dir, const char *link_dir, struct uring_loop *loop,
-	struct volume *volume, struct landing *landing, struct front **ret_front, struct error *error) MUST_CHECK;
+	struct volume *volume, struct landing *landing, struct front **ret_front,
+	struct error *error) MUST_CHECK;
 
 #endif

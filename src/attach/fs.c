@@ -6,8 +6,8 @@
  *   fs_make_and_mount  PROBE MAKE CHECK MOUNT TIDY     (MAKE is left out where PROBE finds the filesystem)
  *   fs_unmount, fs_trim                            WORK
  *
- * At the deadline a child is killed, and the caller is told; a worker that waits inside the kernel goes on alone and the
- * operation's memory goes when it comes back.
+ * At the deadline a child is killed, and the caller is told; a worker that waits inside the kernel goes on
+ * alone and the operation's memory goes when it comes back.
  */
 #include "attach/fs_private.h"
 
@@ -47,7 +47,8 @@ static void fs_op_closed(uv_handle_t *handle)
 	free(op);
 }
 
-/* The end, for the caller. While a worker or child still runs, the operation itself goes on until that is back. */
+/* The end, for the caller. While a worker or child still runs, the operation itself goes on until that is
+ * back. */
 static void fs_op_finish(struct fs_op *op, int rc, const struct error *error)
 {
 	op->step = FS_STEP_END;
@@ -67,13 +68,14 @@ static void fs_op_timed_out(uv_timer_t *timer)
 	struct fs_op *op = timer->data;
 	struct error error;
 
-	(void)error_set(&error, 0, "%s: %s took longer than %u s", op->what, fs_step_words(op->step), op->deadline_ms / 1000);
+	(void)error_set(&error, -ETIMEDOUT, "%s: %s took longer than %u s", op->what, fs_step_words(op->step),
+		op->deadline_ms / 1000);
 	fs_op_finish(op, -ETIMEDOUT, &error);
 }
 
 /*
- * What a child has until the deadline, at least a little: a moment less than the operation, so that its words are the
- * ones that are told.
+ * What a child has until the deadline, at least a little: a moment less than the operation, so that its words
+ * are the ones that are told.
  */
 static uint64_t fs_op_left_ms(const struct fs_op *op)
 {
@@ -104,7 +106,8 @@ static void fs_op_job(struct fs_op *op, int (*work)(struct job *, struct error *
 	op->job.keep_fd = -1;
 	rc = job_start(op->attach->answers, &op->job);
 	if (rc < 0) {
-		op->job.rc = error_set(&op->job.error, rc, "%s: no thread for it: %s", op->what, strerror(-rc));
+		op->job.rc =
+			error_set(&op->job.error, rc, "%s: no thread for it: %s", op->what, strerror(-rc));
 		answers_post(op->attach->answers, &op->job.answer);
 	}
 }
@@ -142,11 +145,12 @@ static bool fs_op_is_ext4(const struct fs_op *op)
 static void fs_op_run_make(struct fs_op *op)
 {
 	/*
-	 * No discards: the volume is empty. No reserve for root, nothing written now that can be written later
-	 * (the journal's and the inode tables' zeroes are there already: a new volume reads as zeroes).
+	 * No discards: the volume is empty. No reserve for root, nothing written now that can be written
+	 * later (the journal's and the inode tables' zeroes are there already: a new volume reads as zeroes).
 	 */
 	static const char ext4_options[] = "nodiscard,lazy_itable_init=1,lazy_journal_init=1";
-	const char *ext4[] = { "mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-E", ext4_options, op->device, NULL };
+	const char *ext4[] = { "mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-E", ext4_options,
+		op->device, NULL };
 	const char *xfs[] = { "mkfs.xfs", "-q", "-K", "-s", "size=4096", op->device, NULL };
 
 	fs_op_child(op, fs_op_is_ext4(op) ? ext4 : xfs);
@@ -211,7 +215,8 @@ static void fs_op_begin_later(struct answer *answer)
 }
 
 /*
- * An operation that begins in the next turn of the loop; one that is refused ends there, with job.rc and its words.
+ * An operation that begins in the next turn of the loop; one that is refused ends there, with job.rc and its
+ * words.
  */
 static struct fs_op *fs_op_new(struct attach *attach, uint32_t deadline_ms, attach_done_fn done, void *arg)
 {
@@ -246,7 +251,8 @@ static void fs_op_set_spec(struct fs_op *op, const struct fs_spec *spec)
 		spec->same_uuid && strcmp(spec->type, "xfs") == 0 ? ",nouuid" : "", spec->options ? "," : "",
 		spec->options ? spec->options : "");
 	if (strcmp(spec->type, "ext4") != 0 && strcmp(spec->type, "xfs") != 0)
-		op->job.rc = error_set(&op->job.error, -EINVAL, "filesystem %s: not known here; ext4 and xfs are", spec->type);
+		op->job.rc = error_set(&op->job.error, -EINVAL,
+			"filesystem %s: not known here; ext4 and xfs are", spec->type);
 }
 
 /* Where it is to be mounted, and whether it is. */
@@ -264,7 +270,8 @@ static void fs_op_set_path(struct fs_op *op, const char *name)
 	if (search.found && stat(op->device, &st) == 0 && st.st_rdev == search.dev)
 		op->mounted = true;
 	else if (search.found)
-		op->job.rc = error_set(&op->job.error, -EBUSY, "%s: %s is mounted there already", op->path, search.source);
+		op->job.rc = error_set(
+			&op->job.error, -EBUSY, "%s: %s is mounted there already", op->path, search.source);
 	else if (mkdir(op->path, 0755) != 0 && errno != EEXIST)
 		op->job.rc = error_set(&op->job.error, -errno, "%s: %s", op->path, strerror(errno));
 }
@@ -277,7 +284,8 @@ void fs_make(struct attach *attach, const struct fs_spec *spec, attach_done_fn d
 	fs_op_set_spec(op, spec);
 }
 
-void fs_mount(struct attach *attach, const struct fs_spec *spec, const char *name, attach_done_fn done, void *arg)
+void fs_mount(
+	struct attach *attach, const struct fs_spec *spec, const char *name, attach_done_fn done, void *arg)
 {
 	struct fs_op *op = fs_op_new(attach, spec->deadline_ms, done, arg);
 
@@ -296,8 +304,8 @@ void fs_make_and_mount(
 	fs_op_set_path(op, name);
 }
 
-void fs_unmount(
-	struct attach *attach, const char *name, bool lazy, uint32_t deadline_ms, attach_done_fn done, void *arg)
+void fs_unmount(struct attach *attach, const char *name, bool lazy, uint32_t deadline_ms, attach_done_fn done,
+	void *arg)
 {
 	struct fs_op *op = fs_op_new(attach, deadline_ms, done, arg);
 

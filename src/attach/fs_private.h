@@ -36,22 +36,13 @@ struct fs_op {
 	bool make, must_make, mount, unmount, lazy, trim;
 	/* what is known */
 	bool mounted; /* already */
-	bool made; /* already */
+	bool made;    /* already */
 	char device[ATTACH_PATH_MAX];
 	char what[ATTACH_PATH_MAX]; /* the device or volume, for words */
 	char type[16];
 	char options[256];
 	char path[ATTACH_PATH_MAX];
 };
-
-struct mount_search {
-	const char *path;
-	bool found;
-	dev_t dev;
-	char source[ATTACH_PATH_MAX];
-};
-/* What is mounted last (visible) at path. */
-void mount_search_run(struct mount_search *search);
 
 enum fs_step fs_step_after(const struct fs_op *op);
 /* "making the filesystem" ... */

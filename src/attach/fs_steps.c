@@ -13,10 +13,11 @@
 #include "attach/signature.h"
 
 /* A process that just ends, or udev: busy for moments. */
-#define UNMOUNT_TRIES	 6
+#define UNMOUNT_TRIES    6
 #define UNMOUNT_RETRY_US 50000
 
-/* e2fsck(8): 1 is "errors corrected"; with -p also 2, "and the system should be rebooted", for a root filesystem. */
+/* e2fsck(8): 1 is "errors corrected"; with -p also 2, "and the system should be rebooted", for a root
+ * filesystem. */
 #define E2FSCK_CORRECTED 1
 
 enum fs_step fs_step_after(const struct fs_op *op)
@@ -87,8 +88,9 @@ int fs_step_child_result(const struct fs_op *op, const struct child *child, stru
 		return error_set(error, child->rc, "%s: %s: %s", op->what, doing, child->output);
 	if (child->exit_code == 0 || (op->step == FS_STEP_CHECK && child->exit_code == E2FSCK_CORRECTED))
 		return 0;
-	return error_set(error, op->step == FS_STEP_CHECK ? -EUCLEAN : -EIO, "%s: %s failed (exit code %d): %s", op->what, doing,
-		child->exit_code, child->output[0] ? child->output : "no words");
+	return error_set(error, op->step == FS_STEP_CHECK ? -EUCLEAN : -EIO,
+		"%s: %s failed (exit code %d): %s", op->what, doing, child->exit_code,
+		child->output[0] ? child->output : "no words");
 }
 
 int fs_work_probe(struct job *job, struct error *error)
@@ -105,13 +107,14 @@ int fs_work_probe(struct job *job, struct error *error)
 		op->made = true;
 		return 0;
 	}
-	return error_set(error, -EEXIST, "%s has %s already%s%s (UUID %s); nothing was written", op->device, found.type,
-		found.label[0] ? ", label " : "", found.label, found.uuid[0] ? found.uuid : "none");
+	return error_set(error, -EEXIST, "%s has %s already%s%s (UUID %s); nothing was written", op->device,
+		found.type, found.label[0] ? ", label " : "", found.label,
+		found.uuid[0] ? found.uuid : "none");
 }
 
 /*
- * An empty lost+found keeps Docker from copying an image's files into a new volume. e2fsck makes a new one when it
- * needs one; one that holds something stays.
+ * An empty lost+found keeps Docker from copying an image's files into a new volume. e2fsck makes a new one
+ * when it needs one; one that holds something stays.
  */
 int fs_work_tidy(struct job *job, struct error *error)
 {
@@ -123,25 +126,6 @@ int fs_work_tidy(struct job *job, struct error *error)
 	if (strcmp(op->type, "ext4") == 0)
 		(void)rmdir(path);
 	return 0;
-}
-
-static bool mount_search_matches(void *arg, const struct mount_entry *entry)
-{
-	struct mount_search *search = arg;
-
-	if (strcmp(entry->point, search->path) == 0) {
-		search->found = true;
-		search->dev = entry->dev;
-		memcpy(search->source, entry->source, sizeof(search->source));
-	}
-	return true;
-}
-
-void mount_search_run(struct mount_search *search)
-{
-	search->found = false;
-	if (mounts_each("/proc/self/mountinfo", mount_search_matches, search) < 0)
-		search->found = false;
 }
 
 bool fs_is_mounted(const struct attach *attach, const char *name, char device[64])
@@ -165,7 +149,8 @@ int fs_work_unmount(struct job *job, struct error *error)
 	mount_search_run(&search);
 	if (search.found) {
 		for (int i = 0; i < UNMOUNT_TRIES; i++) {
-			rc = umount2(op->path, UMOUNT_NOFOLLOW | (op->lazy ? MNT_DETACH : 0)) == 0 ? 0 : -errno;
+			rc = umount2(op->path, UMOUNT_NOFOLLOW | (op->lazy ? MNT_DETACH : 0)) == 0 ? 0
+												   : -errno;
 			if (rc != -EBUSY)
 				break;
 			usleep(UNMOUNT_RETRY_US);
@@ -174,7 +159,8 @@ int fs_work_unmount(struct job *job, struct error *error)
 			return error_set(error, rc, "%s is in use at %s: %s", op->what, op->path,
 				holder_find(search.dev, holder) ? holder : "the kernel does not say by whom");
 		if (rc < 0)
-			return error_set(error, rc, "%s can't be unmounted from %s: %s", op->what, op->path, strerror(-rc));
+			return error_set(error, rc, "%s can't be unmounted from %s: %s", op->what, op->path,
+				strerror(-rc));
 	}
 	if (rmdir(op->path) != 0 && errno != ENOENT && !op->lazy)
 		return error_set(error, -errno, "%s: can't be removed: %s", op->path, strerror(errno));

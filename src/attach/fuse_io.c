@@ -1,8 +1,9 @@
 /*
- * READ, WRITE and FALLOCATE of the kernel as requests to the volume, split where they are larger than an entry.
+ * READ, WRITE and FALLOCATE of the kernel as requests to the volume, split where they are larger than an
+ * entry.
  *
- * Copies of a payload in this process, between the kernel's and the pool's buffer that journal and sockets use: one up to
- * FUSE_COPY_MAX_BYTES (it lands before its size is known), none above.
+ * Copies of a payload in this process, between the kernel's and the pool's buffer that journal and sockets
+ * use: one up to FUSE_COPY_MAX_BYTES (it lands before its size is known), none above.
  */
 #include "attach/fuse_serve_private.h"
 
@@ -97,7 +98,8 @@ static void fuse_io_part_done(struct request *request, int rc)
 }
 
 /* `data` is the op's from here on. */
-static void fuse_op_submit_part(struct fuse_op *op, uint64_t offset_bytes, uint64_t length_bytes, struct buf *data)
+static void fuse_op_submit_part(
+	struct fuse_op *op, uint64_t offset_bytes, uint64_t length_bytes, struct buf *data)
 {
 	struct request *part = &op->part[op->part_submitted];
 
@@ -115,8 +117,8 @@ static void fuse_op_submit_part(struct fuse_op *op, uint64_t offset_bytes, uint6
 	volume_submit(op->serve->volume, part);
 }
 
-static struct fuse_op *fuse_op_begin(
-	struct fuse_serve *serve, uint64_t unique, enum request_op kind, uint64_t offset_bytes, uint64_t length_bytes)
+static struct fuse_op *fuse_op_begin(struct fuse_serve *serve, uint64_t unique, enum request_op kind,
+	uint64_t offset_bytes, uint64_t length_bytes)
 {
 	struct fuse_op *op = list_entry(list_pop_front(&serve->free_ops), struct fuse_op, node);
 
@@ -124,9 +126,9 @@ static struct fuse_op *fuse_op_begin(
 	op->op = kind;
 	op->offset_bytes = offset_bytes;
 	op->length_bytes = length_bytes;
-	op->part_count = kind == REQUEST_READ || kind == REQUEST_WRITE ?
-		(unsigned)((length_bytes + ENTRY_MAX_BYTES - 1) / ENTRY_MAX_BYTES) :
-		1;
+	op->part_count = kind == REQUEST_READ || kind == REQUEST_WRITE
+				 ? (unsigned)((length_bytes + ENTRY_MAX_BYTES - 1) / ENTRY_MAX_BYTES)
+				 : 1;
 	ASSERT(op->part_count >= 1 && op->part_count <= FUSE_MAX_PARTS);
 	op->part_submitted = 0;
 	op->part_answered = 0;
@@ -186,12 +188,13 @@ void fuse_io_drop_waiting(struct fuse_serve *serve)
 }
 
 /* Whole blocks, inside the volume. */
-static bool fuse_io_range_is_valid(const struct fuse_serve *serve, uint64_t offset_bytes, uint64_t length_bytes)
+static bool fuse_io_range_is_valid(
+	const struct fuse_serve *serve, uint64_t offset_bytes, uint64_t length_bytes)
 {
 	uint64_t size_bytes = volume_size_bytes(serve->volume);
 
 	return offset_bytes % BLOCK_BYTES == 0 && length_bytes % BLOCK_BYTES == 0 && length_bytes > 0 &&
-		offset_bytes <= size_bytes && length_bytes <= size_bytes - offset_bytes;
+	       offset_bytes <= size_bytes && length_bytes <= size_bytes - offset_bytes;
 }
 
 static void fuse_io_read(struct fuse_serve *serve, const struct fuse_in_header *header)
@@ -218,8 +221,8 @@ static void fuse_io_read(struct fuse_serve *serve, const struct fuse_in_header *
 }
 
 /*
- * The payload of one part, taken out of the landing: copied where it is small, so that it doesn't hold a large
- * buffer for as long as replication needs it. Never fails: without a small buffer the large one goes.
+ * The payload of one part, taken out of the landing: copied where it is small, so that it doesn't hold a
+ * large buffer for as long as replication needs it. Never fails: without a small buffer the large one goes.
  */
 static struct buf *fuse_io_take_payload(struct fuse_serve *serve, unsigned index, uint32_t length_bytes)
 {
@@ -259,7 +262,8 @@ static void fuse_io_write(struct fuse_serve *serve, const struct fuse_in_header 
 	}
 }
 
-/* Discard arrives as a punched hole, write-zeroes as a zeroed range; both are answered from metadata, quickly. */
+/* Discard arrives as a punched hole, write-zeroes as a zeroed range; both are answered from metadata,
+ * quickly. */
 static void fuse_io_fallocate(struct fuse_serve *serve, const struct fuse_in_header *header)
 {
 	struct fuse_fallocate_in in;
@@ -287,7 +291,8 @@ static void fuse_io_fallocate(struct fuse_serve *serve, const struct fuse_in_hea
 
 bool fuse_io_is_io(const struct fuse_in_header *header)
 {
-	return header->opcode == FUSE_READ || header->opcode == FUSE_WRITE || header->opcode == FUSE_FALLOCATE;
+	return header->opcode == FUSE_READ || header->opcode == FUSE_WRITE ||
+	       header->opcode == FUSE_FALLOCATE;
 }
 
 void fuse_io_begin(struct fuse_serve *serve, const struct fuse_in_header *header, size_t length_bytes)
@@ -298,7 +303,7 @@ void fuse_io_begin(struct fuse_serve *serve, const struct fuse_in_header *header
 	else if (header->opcode == FUSE_WRITE && length_bytes >= FUSE_HEAD_BYTES)
 		fuse_io_write(serve, header, length_bytes);
 	else if (header->opcode == FUSE_FALLOCATE &&
-		length_bytes >= sizeof(*header) + sizeof(struct fuse_fallocate_in))
+		 length_bytes >= sizeof(*header) + sizeof(struct fuse_fallocate_in))
 		fuse_io_fallocate(serve, header);
 	else
 		fuse_io_answer(serve, header->unique, -EIO);

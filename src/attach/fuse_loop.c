@@ -1,5 +1,6 @@
 /*
- * The front of today:  /dev/loopN  ->  STATE/dev/NAME/volume (FUSE, direct I/O)  ->  fuse_serve.c  ->  volume_submit()
+ * The front of today:  /dev/loopN  ->  STATE/dev/NAME/volume (FUSE, direct I/O)  ->  fuse_serve.c  ->
+ * volume_submit()
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 struct fuse_loop {
 	struct front front;
 	struct fuse_serve *serve;
+	dev_t dev; /* st_dev of the FUSE mount, once prepared */
 };
 
 static struct fuse_loop *fuse_loop_of(const struct front *front)
@@ -24,7 +26,7 @@ static struct fuse_loop *fuse_loop_of(const struct front *front)
 
 static int fuse_loop_prepare(struct front *front, struct error *error)
 {
-	return fuse_mount(front->worker_fd, front->dir, front->name, error);
+	return fuse_mount(front->worker_fd, front->dir, front->name, &fuse_loop_of(front)->dev, error);
 }
 
 static void fuse_loop_start(struct front *front)
@@ -46,9 +48,16 @@ static int fuse_loop_withdraw(struct front *front, bool force, struct error *err
 {
 	int rc;
 
+	/*
+	 * Closing the descriptor has ended the connection already, unless somebody else holds it too: a child
+	 * of ours that has not come to its exec, later a keeper.
+	 */
+	if (force && fuse_loop_of(front)->dev != 0)
+		(void)fuse_abort(fuse_loop_of(front)->dev);
 	if (front->device[0] == 0)
 		return 0;
-	rc = force ? loop_device_detach_force(front->device, error) : loop_device_detach(front->device, error);
+	rc = force ? loop_device_detach_force(front->device, error)
+		   : loop_device_detach(front->device, error);
 	if (rc == 0)
 		device_link_remove(front->link, front->device);
 	return rc;

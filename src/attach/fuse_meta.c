@@ -1,6 +1,6 @@
 /*
- * Everything but the data: a directory with one file, through libfuse's low-level session. All of it is answered
- * at once, on the data plane, from memory.
+ * Everything but the data: a directory with one file, through libfuse's low-level session. All of it is
+ * answered at once, on the data plane, from memory.
  */
 #define FUSE_USE_VERSION 314
 
@@ -14,7 +14,7 @@
 
 #include "attach/fuse_serve_private.h"
 
-#define FILE_INODE	       2
+#define FILE_INODE      2
 #define FUSE_CONGESTION 192u
 
 static ssize_t meta_writev(int fd, struct iovec *iov, int count, void *user)
@@ -84,7 +84,8 @@ static void meta_getattr(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info
 		fuse_reply_attr(req, &st, 0);
 }
 
-static void meta_setattr(fuse_req_t req, fuse_ino_t inode, struct stat *attr, int to_set, struct fuse_file_info *info)
+static void meta_setattr(
+	fuse_req_t req, fuse_ino_t inode, struct stat *attr, int to_set, struct fuse_file_info *info)
 {
 	(void)inode;
 	(void)attr;
@@ -103,7 +104,8 @@ static void meta_open(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *i
 	fuse_reply_open(req, info);
 }
 
-static void meta_readdir(fuse_req_t req, fuse_ino_t inode, size_t size_bytes, off_t offset, struct fuse_file_info *info)
+static void meta_readdir(
+	fuse_req_t req, fuse_ino_t inode, size_t size_bytes, off_t offset, struct fuse_file_info *info)
 {
 	static const char *const names[] = { ".", "..", FUSE_SERVE_FILE };
 	char entries[512];
@@ -133,7 +135,9 @@ static void meta_readdir(fuse_req_t req, fuse_ino_t inode, size_t size_bytes, of
 static void meta_statfs(fuse_req_t req, fuse_ino_t inode)
 {
 	struct fuse_serve *serve = fuse_req_userdata(req);
-	struct statvfs st = { .f_bsize = BLOCK_BYTES, .f_frsize = BLOCK_BYTES, .f_namemax = 255, .f_files = 2 };
+	struct statvfs st = {
+		.f_bsize = BLOCK_BYTES, .f_frsize = BLOCK_BYTES, .f_namemax = 255, .f_files = 2
+	};
 
 	(void)inode;
 	st.f_blocks = volume_size_bytes(serve->volume) / BLOCK_BYTES;
@@ -141,8 +145,8 @@ static void meta_statfs(fuse_req_t req, fuse_ino_t inode)
 }
 
 /*
- * No fsync: libfuse answers ENOSYS, the kernel remembers it, and fsync costs nothing from then on. That is right
- * because every answered write is durable on a quorum already. Likewise no flush, no release.
+ * No fsync: libfuse answers ENOSYS, the kernel remembers it, and fsync costs nothing from then on. That is
+ * right because every answered write is durable on a quorum already. Likewise no flush, no release.
  */
 static const struct fuse_lowlevel_ops meta_ops = {
 	.init = meta_init,

@@ -9,6 +9,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "attach/mounts.h"
+
 #define FUSE_CONNECTIONS "/sys/fs/fuse/connections"
 /* Mounts over one another at one place: bounded, were the kernel ever to go on saying yes. */
 #define FUSE_MAX_STACK 16
@@ -18,7 +20,8 @@ int fuse_open(struct error *error)
 	int fd = open("/dev/fuse", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
-		return error_set(error, -errno, "/dev/fuse: %s (is the kernel module `fuse` loaded?)", strerror(errno));
+		return error_set(error, -errno, "/dev/fuse: %s (is the kernel module `fuse` loaded?)",
+			strerror(errno));
 	return fd;
 }
 
@@ -30,15 +33,17 @@ static int fuse_dir_clear(const char *dir)
 	return -EBUSY;
 }
 
-int fuse_mount(int fuse_fd, const char *dir, const char *name, struct error *error)
+int fuse_mount(int fuse_fd, const char *dir, const char *name, dev_t *ret_dev, struct error *error)
 {
+	struct mount_search search = { .path = dir };
 	char options[128];
 	char source[NAME_MAX_LEN + 8];
 	int rc;
 
 	rc = fuse_dir_clear(dir);
 	if (rc < 0)
-		return error_set(error, rc, "%s: what is mounted there can't be unmounted: %s", dir, strerror(-rc));
+		return error_set(
+			error, rc, "%s: what is mounted there can't be unmounted: %s", dir, strerror(-rc));
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		return error_set(error, -errno, "%s: %s", dir, strerror(errno));
 	(void)snprintf(source, sizeof(source), "quoin:%s", name);
@@ -49,6 +54,8 @@ int fuse_mount(int fuse_fd, const char *dir, const char *name, struct error *err
 		(void)rmdir(dir);
 		return rc;
 	}
+	mount_search_run(&search);
+	*ret_dev = search.found ? search.dev : 0;
 	return 0;
 }
 
@@ -69,7 +76,8 @@ bool fuse_abort(dev_t dev)
 	bool done;
 	int fd;
 
-	/* Not everyone mounts it (containers don't); where it is there already, this fails and changes nothing. */
+	/* Not everyone mounts it (containers don't); where it is there already, this fails and changes
+	 * nothing. */
 	if (access(FUSE_CONNECTIONS "/.", F_OK) == 0)
 		(void)snprintf(path, sizeof(path), FUSE_CONNECTIONS "/%u/abort", (unsigned)minor(dev));
 	else

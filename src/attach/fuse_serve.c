@@ -4,8 +4,8 @@
  *   POLLIN -> readv until EAGAIN: 80 bytes of header | up to four landing buffers
  *          -> READ, WRITE, FALLOCATE: fuse_io.c    all else: libfuse, answered at once (fuse_meta.c)
  *
- * The descriptor is not blocking, and read by plain readv(): an io_uring read of it can block the ring's thread
- * when a request is withdrawn, and batches of them measured slower (docs/attach.md).
+ * The descriptor is not blocking, and read by plain readv(): an io_uring read of it can block the ring's
+ * thread when a request is withdrawn, and batches of them measured slower (docs/attach.md).
  */
 #include "attach/fuse_serve_private.h"
 
@@ -170,7 +170,8 @@ static void fuse_serve_dispatch(struct fuse_serve *serve, size_t length_bytes)
 	}
 	memcpy(serve->scratch, landing->head, FUSE_HEAD_BYTES);
 	if (length_bytes > FUSE_HEAD_BYTES)
-		memcpy(serve->scratch + FUSE_HEAD_BYTES, landing->part[0]->data, length_bytes - FUSE_HEAD_BYTES);
+		memcpy(serve->scratch + FUSE_HEAD_BYTES, landing->part[0]->data,
+			length_bytes - FUSE_HEAD_BYTES);
 	fuse_meta_handle(serve, serve->scratch, length_bytes);
 }
 
@@ -182,8 +183,8 @@ static void fuse_serve_drain(struct fuse_serve *serve)
 
 		if (serve->stopping || serve->ended)
 			return;
-		if (i == FUSE_DRAIN_MAX || !list_is_empty(&serve->waiting) || list_is_empty(&serve->free_ops) ||
-			!landing_fill(serve->landing, serve->bufs)) {
+		if (i == FUSE_DRAIN_MAX || !list_is_empty(&serve->waiting) ||
+			list_is_empty(&serve->free_ops) || !landing_fill(serve->landing, serve->bufs)) {
 			fuse_serve_stall(serve);
 			return;
 		}

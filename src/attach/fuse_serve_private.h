@@ -14,20 +14,20 @@
 /* Declared here, since <fuse_lowlevel.h> and <linux/fuse.h> are for different files. */
 struct fuse_session;
 
-#define FUSE_MAX_WRITE_BYTES	(1024u * 1024)
-#define FUSE_MAX_PARTS		(FUSE_MAX_WRITE_BYTES / ENTRY_MAX_BYTES)
-#define FUSE_MAX_BACKGROUND	256u
+#define FUSE_MAX_WRITE_BYTES (1024u * 1024)
+#define FUSE_MAX_PARTS       (FUSE_MAX_WRITE_BYTES / ENTRY_MAX_BYTES)
+#define FUSE_MAX_BACKGROUND  256u
 /* Requests of the kernel in flight: all that it sends in the background. With none free, it waits. */
-#define FUSE_MAX_OPS		FUSE_MAX_BACKGROUND
-#define FUSE_HEAD_BYTES		80u /* fuse_in_header and fuse_write_in: where a payload begins */
+#define FUSE_MAX_OPS    FUSE_MAX_BACKGROUND
+#define FUSE_HEAD_BYTES 80u /* fuse_in_header and fuse_write_in: where a payload begins */
 /* Of a request that is neither read nor write: names are short, forgets name two inodes. */
-#define FUSE_SCRATCH_BYTES	8192u
+#define FUSE_SCRATCH_BYTES 8192u
 /* Up to this a payload is copied into a buffer of its size; above, the landing buffer itself is handed on. */
-#define FUSE_COPY_MAX_BYTES	(64u * 1024)
+#define FUSE_COPY_MAX_BYTES (64u * 1024)
 /* One turn's share of a front: the others of the thread come next. */
-#define FUSE_DRAIN_MAX		512u
+#define FUSE_DRAIN_MAX 512u
 /* With no buffer free and none of ours in flight, only time brings one. */
-#define FUSE_STALL_RETRY_NS	NS_PER_MS
+#define FUSE_STALL_RETRY_NS NS_PER_MS
 
 static_assert(VOLUME_MAX_REQUESTS >= FUSE_MAX_OPS * FUSE_MAX_PARTS, "every part of every request fits");
 static_assert(sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in) == FUSE_HEAD_BYTES, "kernel ABI");
@@ -66,7 +66,7 @@ struct fuse_serve {
 	struct uring_op poll_op;
 	bool poll_armed;
 	bool stalled; /* draining waits for buffers or ops */
-	bool ended; /* the connection is gone */
+	bool ended;   /* the connection is gone */
 	bool stopping;
 	bool force;
 	bool gone; /* the data plane has let go of it */
@@ -98,8 +98,8 @@ static inline void stat_add(atomic_ullong *stat)
 /* Whether `header` is of a request for fuse_io_begin(). */
 bool fuse_io_is_io(const struct fuse_in_header *header);
 /*
- * Begins the request in the landing: `length_bytes` as read, header included. Needs a free op. May leave it in
- * `waiting`.
+ * Begins the request in the landing: `length_bytes` as read, header included. Needs a free op. May leave it
+ * in `waiting`.
  */
 void fuse_io_begin(struct fuse_serve *serve, const struct fuse_in_header *header, size_t length_bytes);
 /* Goes on with reads that waited for buffers. False: they still do. */

@@ -1,4 +1,5 @@
-/* Who holds a filesystem or block device: for words in errors. Looks, and touches nothing that could block. */
+/* Who holds a filesystem or block device: for words in errors. Looks, and touches nothing that could block.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -46,8 +47,8 @@ static void holder_process_name(const char *pid, char name[static 32])
 }
 
 /*
- * Whether a link of /proc/PID leads to `dev`. fstatat() of the link looks at the open file, with no path walked;
- * AT_STATX_DONT_SYNC keeps a network or FUSE filesystem from being asked.
+ * Whether a link of /proc/PID leads to `dev`. fstatat() of the link looks at the open file, with no path
+ * walked; AT_STATX_DONT_SYNC keeps a network or FUSE filesystem from being asked.
  */
 static bool holder_link_matches(int dir_fd, const char *name, dev_t dev)
 {
@@ -110,7 +111,8 @@ bool holder_find(dev_t dev, char text[static HOLDER_TEXT_MAX])
 		holder_process_name(entry->d_name, name);
 		(void)snprintf(text, HOLDER_TEXT_MAX, "process %.20s (%s)", entry->d_name, name);
 	}
-	if (text[0] == 0 && mounts_each("/proc/self/mountinfo", holder_mount_matches, &search) == 0 && search.found)
+	if (text[0] == 0 && mounts_each("/proc/self/mountinfo", holder_mount_matches, &search) == 0 &&
+		search.found)
 		(void)snprintf(text, HOLDER_TEXT_MAX, "it is mounted at %.200s", search.point);
 	rewinddir(proc);
 	while (text[0] == 0 && (entry = readdir(proc)) && clock_now_ns(clock_system()) < until_ns) {
@@ -122,7 +124,8 @@ bool holder_find(dev_t dev, char text[static HOLDER_TEXT_MAX])
 		if (mounts_each(path, holder_mount_matches, &search) < 0 || !search.found)
 			continue;
 		holder_process_name(entry->d_name, name);
-		(void)snprintf(text, HOLDER_TEXT_MAX, "it is mounted in the namespace of process %.20s (%s)", entry->d_name, name);
+		(void)snprintf(text, HOLDER_TEXT_MAX, "it is mounted in the namespace of process %.20s (%s)",
+			entry->d_name, name);
 	}
 	(void)closedir(proc);
 	return text[0] != 0;

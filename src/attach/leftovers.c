@@ -1,12 +1,11 @@
 /*
- * What a killed agent left behind, found by the state directory in mountinfo and sysfs, taken down in an order in which nothing
- * can hang:
+ * What a killed agent left behind, found by the state directory in mountinfo and sysfs, taken down in an
+ * order in which nothing can hang:
  *
- *   1 FUSE mounts below STATE/dev: their connections are aborted, so that I/O to them fails instead of waiting
- *   2 filesystems on loop devices whose file lies below STATE/dev: unmounted, lazily where in use
- *   3 those loop devices: detached, at the latest with their last user (a container's own mount namespace)
- *   4 the FUSE mounts: unmounted; directories removed
- *   5 links in LINK_DIR that lead to no volume of anyone
+ *   1 FUSE mounts below STATE/dev: their connections are aborted, so that I/O to them fails instead of
+ * waiting 2 filesystems on loop devices whose file lies below STATE/dev: unmounted, lazily where in use 3
+ * those loop devices: detached, at the latest with their last user (a container's own mount namespace) 4 the
+ * FUSE mounts: unmounted; directories removed 5 links in LINK_DIR that lead to no volume of anyone
  */
 #include <dirent.h>
 #include <errno.h>
@@ -28,9 +27,9 @@
 
 #define CLEAN_DEADLINE_MS 20000u
 /* Of one kind; an agent has as many devices as volumes attached. More are cleaned, but not all told. */
-#define CLEAN_MAX_WORDS 1024
+#define CLEAN_MAX_WORDS   1024
 #define CLEAN_WORDS_BYTES 320
-#define CLEAN_MAX_POINTS 4096
+#define CLEAN_MAX_POINTS  4096
 
 struct clean_point {
 	dev_t dev;
@@ -50,7 +49,7 @@ struct clean {
 	int rc;
 	struct error error;
 	const char *below; /* while collecting: mount points below this, */
-	dev_t dev; /* or, NULL, of this device */
+	dev_t dev;         /* or, NULL, of this device */
 	unsigned point_count;
 	struct clean_point *points;
 };
@@ -78,8 +77,9 @@ static void clean_failed(struct clean *clean, const struct error *error)
 static bool clean_collect(void *arg, const struct mount_entry *entry)
 {
 	struct clean *clean = arg;
-	bool matches = clean->below ? strcmp(entry->type, FUSE_MOUNT_TYPE) == 0 && path_is_below(entry->point, clean->below) :
-				      entry->dev == clean->dev;
+	bool matches = clean->below ? strcmp(entry->type, FUSE_MOUNT_TYPE) == 0 &&
+					      path_is_below(entry->point, clean->below)
+				    : entry->dev == clean->dev;
 
 	if (matches) {
 		clean->points[clean->point_count].dev = entry->dev;
@@ -102,7 +102,9 @@ static void clean_abort_fuse(struct clean *clean)
 {
 	clean_find(clean, clean->attach->dev_dir, 0);
 	for (unsigned i = 0; i < clean->point_count; i++)
-		(void)fuse_abort(clean->points[i].dev); /* no fusectl: it was aborted when the agent died, all but surely */
+		(void)fuse_abort(
+			clean->points[i]
+				.dev); /* no fusectl: it was aborted when the agent died, all but surely */
 }
 
 static void clean_unmount_all(struct clean *clean, const char *loop_path, dev_t dev)
@@ -130,8 +132,8 @@ static void clean_loop(struct clean *clean, const char *name)
 	struct stat st;
 
 	(void)snprintf(loop_path, sizeof(loop_path), "/dev/%.40s", name);
-	if (!loop_device_backing(loop_path, file, sizeof(file)) || !path_is_below(file, clean->attach->dev_dir) ||
-		stat(loop_path, &st) != 0)
+	if (!loop_device_backing(loop_path, file, sizeof(file)) ||
+		!path_is_below(file, clean->attach->dev_dir) || stat(loop_path, &st) != 0)
 		return;
 	clean_unmount_all(clean, loop_path, st.st_rdev);
 	if (loop_device_detach_force(loop_path, &error) < 0) {
@@ -218,7 +220,8 @@ static void clean_links(struct clean *clean)
 			clean_link_is_alive(target, entry->d_name))
 			continue;
 		if (unlinkat(dirfd(dir), entry->d_name, 0) == 0)
-			clean_say(clean, "link %s/%.100s to %s: removed", clean->attach->link_dir, entry->d_name, target);
+			clean_say(clean, "link %s/%.100s to %s: removed", clean->attach->link_dir,
+				entry->d_name, target);
 	}
 	(void)closedir(dir);
 }
@@ -268,7 +271,8 @@ static void clean_timed_out(uv_timer_t *timer)
 	struct error error;
 
 	clean->done = NULL;
-	(void)error_set(&error, 0, "%s: what a killed agent left behind could not be removed within %u s (the kernel hangs on)",
+	(void)error_set(&error, -ETIMEDOUT,
+		"%s: what a killed agent left behind could not be removed within %u s (the kernel hangs on)",
 		clean->attach->state_dir, CLEAN_DEADLINE_MS / 1000);
 	if (done)
 		done(clean->arg, -ETIMEDOUT, &error);

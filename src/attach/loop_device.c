@@ -16,7 +16,7 @@
 
 /* Another process may take the free device that we were told of: as many tries as processes may race. */
 #define LOOP_ATTACH_TRIES 64
-#define LOOP_MAJOR	  7
+#define LOOP_MAJOR        7
 /* udev and its like look into new devices; that is over in moments. */
 #define LOOP_BUSY_NS (500 * NS_PER_MS)
 #define LOOP_GONE_NS (5 * NS_PER_S)
@@ -42,7 +42,8 @@ static void loop_queue_set(const char *loop_path, const char *attribute, const c
 	char path[128];
 	int fd;
 
-	(void)snprintf(path, sizeof(path), "/sys/block/%.20s/queue/%s", strrchr(loop_path, '/') + 1, attribute);
+	(void)snprintf(
+		path, sizeof(path), "/sys/block/%.20s/queue/%s", strrchr(loop_path, '/') + 1, attribute);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
@@ -51,7 +52,8 @@ static void loop_queue_set(const char *loop_path, const char *attribute, const c
 }
 
 /* One try. -EBUSY: somebody else was quicker. */
-static int loop_device_try(int control_fd, int file_fd, const char *file_path, char path[static LOOP_PATH_MAX])
+static int loop_device_try(
+	int control_fd, int file_fd, const char *file_path, char path[static LOOP_PATH_MAX])
 {
 	struct loop_config config = { .fd = (uint32_t)file_fd, .block_size = BLOCK_BYTES };
 	long number = ioctl(control_fd, LOOP_CTL_GET_FREE);
@@ -63,7 +65,8 @@ static int loop_device_try(int control_fd, int file_fd, const char *file_path, c
 	if (fd < 0)
 		return fd;
 	config.info.lo_flags = LO_FLAGS_DIRECT_IO;
-	(void)snprintf((char *)config.info.lo_file_name, sizeof(config.info.lo_file_name), "%.63s", file_path);
+	(void)snprintf(
+		(char *)config.info.lo_file_name, sizeof(config.info.lo_file_name), "%.63s", file_path);
 	rc = ioctl(fd, LOOP_CONFIGURE, &config) == 0 ? 0 : -errno;
 	close(fd);
 	return rc;
@@ -79,7 +82,8 @@ int loop_device_attach(const char *file_path, char ret_path[static LOOP_PATH_MAX
 		return error_set(error, -errno, "%s: %s", file_path, strerror(errno));
 	control_fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	if (control_fd < 0) {
-		rc = error_set(error, -errno, "/dev/loop-control: %s (is the kernel module `loop` loaded?)", strerror(errno));
+		rc = error_set(error, -errno, "/dev/loop-control: %s (is the kernel module `loop` loaded?)",
+			strerror(errno));
 		close(file_fd);
 		return rc;
 	}
@@ -90,8 +94,9 @@ int loop_device_attach(const char *file_path, char ret_path[static LOOP_PATH_MAX
 	if (rc < 0)
 		return error_set(error, rc, "no loop device for %s: %s", file_path, strerror(-rc));
 	/*
-	 * What an answered write is: durable already, so flushes need not come down to us (loop would send them one by one,
-	 * from the thread that does the rest). And it is no spinning disk. Both are only faster, never needed.
+	 * What an answered write is: durable already, so flushes need not come down to us (loop would send
+	 * them one by one, from the thread that does the rest). And it is no spinning disk. Both are only
+	 * faster, never needed.
 	 */
 	loop_queue_set(path, "write_cache", "write through");
 	loop_queue_set(path, "rotational", "0");
@@ -139,8 +144,8 @@ static bool loop_device_wait_free(const char *loop_path, uint64_t wait_ns)
 }
 
 /*
- * Opened for ourselves alone: 0 or more; -EBUSY names a user. A mount, in whatever namespace, shows by O_EXCL;
- * one that merely has it open only in /proc.
+ * Opened for ourselves alone: 0 or more; -EBUSY names a user. A mount, in whatever namespace, shows by
+ * O_EXCL; one that merely has it open only in /proc.
  */
 static int loop_device_open_alone(const char *loop_path, struct error *error)
 {
@@ -164,7 +169,8 @@ static int loop_device_open_alone(const char *loop_path, struct error *error)
 			return error_set(error, fd, "%s: %s", loop_path, strerror(-fd));
 		if (clock_now_ns(clock_system()) >= until_ns)
 			return error_set(error, -EBUSY, "%s is in use: %s", loop_path,
-				found ? holder : "another mount namespace, or a device on top of it, holds it");
+				found ? holder
+				      : "another mount namespace, or a device on top of it, holds it");
 		usleep(LOOP_POLL_US * 5);
 	}
 }
@@ -236,7 +242,8 @@ int loop_device_detach_force(const char *loop_path, struct error *error)
 	close(fd);
 	if (rc < 0 && rc != -ENXIO)
 		return error_set(error, rc, "%s: can't be detached: %s", loop_path, strerror(-rc));
-	(void)loop_device_wait_free(loop_path, NS_PER_S); /* still open somewhere: it goes with the last close */
+	(void)loop_device_wait_free(
+		loop_path, NS_PER_S); /* still open somewhere: it goes with the last close */
 	return 0;
 }
 
@@ -247,7 +254,8 @@ int device_link_make(const char *link, const char *loop_path, struct error *erro
 	(void)snprintf(temporary, sizeof(temporary), "%s.new", link);
 	(void)unlink(temporary);
 	if (symlink(loop_path, temporary) != 0 || rename(temporary, link) != 0)
-		return error_set(error, -errno, "%s: can't be made a link to %s: %s", link, loop_path, strerror(errno));
+		return error_set(error, -errno, "%s: can't be made a link to %s: %s", link, loop_path,
+			strerror(errno));
 	return 0;
 }
 

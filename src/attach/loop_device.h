@@ -7,21 +7,24 @@
 #define LOOP_PATH_MAX 64
 
 /*
- * A free loop device on `file_path`: direct I/O, blocks of 4096 bytes. Its path into ret_path. -errno with words.
+ * A free loop device on `file_path`: direct I/O, blocks of 4096 bytes. Its path into ret_path. -errno with
+ * words.
  */
-int loop_device_attach(const char *file_path, char ret_path[static LOOP_PATH_MAX], struct error *error) MUST_CHECK;
+int loop_device_attach(
+	const char *file_path, char ret_path[static LOOP_PATH_MAX], struct error *error) MUST_CHECK;
 
 /* The file below /dev/loopN, as the kernel names it. False: none, it is free. Never blocks. */
 bool loop_device_backing(const char *loop_path, char *ret_file, size_t capacity_bytes);
 
 /*
  * Lets go of the file. Free already: success. -EBUSY, and nothing is changed, where somebody has it open or
- * mounted, with words that name one. -ETIMEDOUT where somebody opened it meanwhile: it goes with the last close.
+ * mounted, with words that name one. -ETIMEDOUT where somebody opened it meanwhile: it goes with the last
+ * close.
  */
 int loop_device_detach(const char *loop_path, struct error *error) MUST_CHECK;
 /*
- * The same, whoever uses it: unmounts it lazily in this namespace, then lets go, at the latest with the last close.
- * -errno with words only where the kernel refuses.
+ * The same, whoever uses it: unmounts it lazily in this namespace, then lets go, at the latest with the last
+ * close. -errno with words only where the kernel refuses.
  */
 int loop_device_detach_force(const char *loop_path, struct error *error) MUST_CHECK;
 

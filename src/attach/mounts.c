@@ -16,7 +16,8 @@ static bool mount_field_copy(const char *from, size_t length, char *to, size_t c
 		char c = from[i];
 
 		if (c == '\\' && i + 3 < length && from[i + 1] >= '0' && from[i + 1] <= '3' &&
-			from[i + 2] >= '0' && from[i + 2] <= '7' && from[i + 3] >= '0' && from[i + 3] <= '7') {
+			from[i + 2] >= '0' && from[i + 2] <= '7' && from[i + 3] >= '0' &&
+			from[i + 3] <= '7') {
 			c = (char)((from[i + 1] - '0') * 64 + (from[i + 2] - '0') * 8 + (from[i + 3] - '0'));
 			i += 3;
 		}
@@ -97,6 +98,25 @@ int mounts_each(const char *path, bool (*fn)(void *arg, const struct mount_entry
 	free(line);
 	(void)fclose(file);
 	return 0;
+}
+
+static bool mount_search_matches(void *arg, const struct mount_entry *entry)
+{
+	struct mount_search *search = arg;
+
+	if (strcmp(entry->point, search->path) == 0) {
+		search->found = true;
+		search->dev = entry->dev;
+		memcpy(search->source, entry->source, sizeof(search->source));
+	}
+	return true;
+}
+
+void mount_search_run(struct mount_search *search)
+{
+	search->found = false;
+	if (mounts_each("/proc/self/mountinfo", mount_search_matches, search) < 0)
+		search->found = false;
 }
 
 bool path_is_below(const char *path, const char *dir)

@@ -15,7 +15,8 @@ static void signature_value(blkid_probe probe, const char *name, char *to, size_
 		(void)snprintf(to, capacity, "%s", value);
 }
 
-static int signature_probe(blkid_probe probe, const char *device, struct signature *ret_signature, struct error *error)
+static int signature_probe(
+	blkid_probe probe, const char *device, struct signature *ret_signature, struct error *error)
 {
 	struct signature found = { 0 };
 
@@ -34,10 +35,11 @@ static int signature_probe(blkid_probe probe, const char *device, struct signatu
 	case 1:
 		break;
 	case -2:
-		return error_set(error, -EUCLEAN, "%s has several signatures that contradict each other (wipefs lists them)", device);
+		return error_set(error, -EUCLEAN,
+			"%s has several signatures that contradict each other (wipefs lists them)", device);
 	default:
-		return error_set(error, errno ? -errno : -EIO, "%s can't be searched for signatures: %s", device,
-			strerror(errno ? errno : EIO));
+		return error_set(error, errno ? -errno : -EIO, "%s can't be searched for signatures: %s",
+			device, strerror(errno ? errno : EIO));
 	}
 	*ret_signature = found;
 	return 0;

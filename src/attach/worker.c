@@ -14,7 +14,8 @@
 #define WORKER_STACK_BYTES ((size_t)512 * 1024)
 
 /*
- * An eventfd rather than uv_async: a worker keeps exactly this one descriptor, and libuv's own isn't ours to know.
+ * An eventfd rather than uv_async: a worker keeps exactly this one descriptor, and libuv's own isn't ours to
+ * know.
  */
 struct answers {
 	uv_poll_t poll;
@@ -126,7 +127,8 @@ static void *worker_main(void *arg)
 {
 	struct job *job = arg;
 
-	/* Where that is not allowed (never seen), the thread works all the same, but for the promise above. */
+	/* Where that is not allowed (never seen), the thread works all the same, but for the promise above.
+	 */
 	if (unshare(CLONE_FILES) == 0)
 		worker_keep_only(job->answers->event_fd, job->keep_fd);
 	job->rc = job->work(job, &job->error);

@@ -1,9 +1,10 @@
 /*
  * Answers to the control thread: from worker threads that run what may block, and from the data plane.
  *
- * A worker must never keep the agent's FUSE descriptors open: it may come to wait for I/O of a volume that this
- * very process serves, and if the process is killed then, only the closing of the last descriptor ends that I/O.
- * So a worker leaves the process's descriptor table and closes what it doesn't need (unshare(2) CLONE_FILES).
+ * A worker must never keep the agent's FUSE descriptors open: it may come to wait for I/O of a volume that
+ * this very process serves, and if the process is killed then, only the closing of the last descriptor ends
+ * that I/O. So a worker leaves the process's descriptor table and closes what it doesn't need (unshare(2)
+ * CLONE_FILES).
  */
 #ifndef QUOIN_ATTACH_WORKER_H
 #define QUOIN_ATTACH_WORKER_H
@@ -30,10 +31,11 @@ void answers_post(struct answers *answers, struct answer *answer);
 
 /* Work on a thread of its own. The owner's until done() has run, on the control thread. */
 struct job {
-	int (*work)(struct job *job, struct error *error); /* on the worker: sets nothing but what the owner agreed */
+	int (*work)(struct job *job,
+		struct error *error);  /* on the worker: sets nothing but what the owner agreed */
 	void (*done)(struct job *job); /* on the control thread */
-	int keep_fd; /* stays open in the worker, same number; -1: none */
-	int rc; /* what work() returned */
+	int keep_fd;                   /* stays open in the worker, same number; -1: none */
+	int rc;                        /* what work() returned */
 	struct error error;
 	struct answers *answers;
 	struct answer answer;
