@@ -69,6 +69,8 @@ int manager_ready_check(const struct volumes *volumes, struct error *error) MUST
 
 /* reconcile_loop.c: compares what is with what should be, and begins what follows. */
 void manager_plan(struct volumes *volumes);
+/* Attaches what was here when the agent was last stopped in order, and nobody else has taken since. */
+void manager_wanted_again(struct volumes *volumes);
 /* Takes the node's place in the catalog; manager_start_step() goes on after it. */
 void manager_register(struct volumes *volumes);
 /* start.c: begins what start-up lacks; harmless when it lacks nothing. */

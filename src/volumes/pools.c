@@ -43,13 +43,17 @@ static enum catalog_pool_state record_state(const struct local_pool *pool)
 }
 
 bool local_pool_record(
-	const struct volumes *volumes, const struct local_pool *pool, struct catalog_pool *ret_record)
+	const struct volumes *volumes, struct local_pool *pool, struct catalog_pool *ret_record)
 {
-	struct catalog_pool record = { .pool = pool->uuid };
-	const struct catalog_pool *known;
+	const struct catalog_pool *known = pools_record_by_name(volumes, pool->config.name);
+	struct catalog_pool record;
 
+	/* One that couldn't be opened: what is missing is the pool that the catalog knows. */
+	if (uuid_is_none(pool->uuid) && pool->phase == LOCAL_POOL_FAILED && known)
+		pool->uuid = known->pool;
 	if (uuid_is_none(pool->uuid))
 		return false;
+	record = (struct catalog_pool){ .pool = pool->uuid };
 	/* What a pool that isn't open can't tell stays as it was. */
 	if (!catalog_pool_find(volumes->catalog, pool->uuid, &known, NULL))
 		record = *known;

@@ -43,7 +43,7 @@ struct local_pool *local_pool_new(struct volumes *volumes, const struct pool_con
 void local_pool_free(struct local_pool *pool);
 /* The pool as it should stand in the catalog. False: too little is known. */
 bool local_pool_record(
-	const struct volumes *volumes, const struct local_pool *pool, struct catalog_pool *ret_record);
+	const struct volumes *volumes, struct local_pool *pool, struct catalog_pool *ret_record);
 
 /*
  * pool_open.c: opens op->pool (a local_pool of that name is there), formats it where it is empty and may be,

@@ -250,6 +250,25 @@ static void bring_up_begin(struct op *op)
 		op_end(op, 0);
 }
 
+static void wanted_bring_up(void *arg, const char *name)
+{
+	struct volumes *volumes = arg;
+	const struct catalog_volume *volume;
+	struct op *op;
+
+	if (catalog_volume_find(volumes->catalog, name, &volume, NULL) ||
+		!uuid_is_none(volume->holder.attachment))
+		return; /* another's by now; or ours still, which the plan sees */
+	op = op_make(volumes, "attach again", name, BRING_UP_DEADLINE_MS, bring_up_begin, NULL, NULL);
+	if (op)
+		op_submit(op);
+}
+
+void manager_wanted_again(struct volumes *volumes)
+{
+	mounts_each_volume(volumes->mounts, wanted_bring_up, volumes);
+}
+
 static void release_begin(struct op *op)
 {
 	op->told_then = step_told;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "volumes/manager.h"
 #include "volumes/mount.h"
@@ -19,6 +20,8 @@
 #define TICK_MS            1000u
 #define JOIN_TIMEOUT_MS    10000u
 #define LINGER_DEADLINE_MS 20000u
+#define LISTEN_TRIES       60u
+#define LISTEN_PAUSE_US    50000u
 #define ENTRY_COUNT        65536u
 
 /* ---- what the rooms below tell ---- */
@@ -140,6 +143,7 @@ static void ready_check(struct volumes *volumes)
 	volumes->not_ready[0] = '\0';
 	manager_event(volumes, "node-ready", volumes->config.node, "zone %s, data port %s",
 		volumes->config.zone, volumes->config.address.text);
+	manager_wanted_again(volumes);
 }
 
 void manager_start_step(struct volumes *volumes)
@@ -242,7 +246,14 @@ static int dataplane_begin(struct volumes *volumes, struct error *error)
 
 	memcpy(config.node, volumes->config.node, sizeof(config.node));
 	memcpy(config.key, volumes->key, sizeof(config.key));
-	return dataplane_start(&config, &volumes->dataplane, error);
+	/* The socket of a killed agent lives on until the kernel has ended that process's io_uring. */
+	for (unsigned tries = 0;; tries++) {
+		int rc = dataplane_start(&config, &volumes->dataplane, error);
+
+		if (rc != -EADDRINUSE || tries == LISTEN_TRIES)
+			return rc;
+		usleep(LISTEN_PAUSE_US);
+	}
 }
 
 static int attach_begin(struct volumes *volumes, struct error *error)

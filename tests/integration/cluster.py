@@ -162,6 +162,15 @@ class Agent:
         answer = self.get(f"/v1/volumes/{name}")
         return answer.get("volume", answer)
 
+    def device_here(self, name):
+        """The volume's device on this node, or None."""
+        attached = self.volume(name)["attached"]
+        return attached["device"] if attached and attached["here"] else None
+
+    def holder(self, name):
+        attached = self.volume(name)["attached"]
+        return attached["node"] if attached else None
+
     def events(self, kind=None):
         events = self.get("/v1/events")["events"]
         return [e for e in events if kind is None or e["kind"] == kind]

@@ -104,7 +104,7 @@ def test_two_agents_with_one_pool_the_second_is_refused(cluster):
     c = cluster["c"]
     c.stop()
     c.config.write_text(c.config.read_text().replace(str(c.pool), str(cluster["b"].pool)))
-    start_and_fail_pool(c, "use")
+    start_and_fail_pool(c, "is held by quoind")
     alive(cluster["b"])
     assert pool_state(cluster["b"]) == "ok"
 

@@ -51,8 +51,7 @@ def test_the_attached_agent_killed_loses_nothing_and_is_attached_again(cluster, 
     with pytest.raises(OSError):
         check_blocks(device, 0, 1, version=1)
     cluster["a"].start()
-    device = wait_for("attached again", lambda: cluster["a"].volume(name)["attached"]["here"]
-                      and cluster["a"].volume(name)["attached"]["device"], 60)
+    device = wait_for("attached again", lambda: cluster["a"].device_here(name), 60)
     check_blocks(device, 0, 512, version=1)
     write_blocks(device, 0, 16, version=2)
     check_blocks(device, 0, 16, version=2)
@@ -133,7 +132,7 @@ def test_holder_killed_is_succeeded_by_another_within_the_bound(cluster, name):
     write_blocks(device, 0, 16, version=2)
     cluster["a"].start()
     check_blocks(device, 0, 16, version=2)
-    assert not cluster["a"].volume(name)["attached"]["here"]
+    assert not cluster["a"].device_here(name)
 
 
 def test_fio_verifies_while_replicas_are_killed_in_turn(cluster, name):
@@ -190,7 +189,7 @@ def test_kvdb_away_attached_volumes_go_on(cluster, name):
     cluster["b"].wait_ready(60)
     cluster["c"].start()
     check_blocks(device, 0, 8, version=4)
-    assert cluster["a"].volume(name)["attached"]["here"]
+    assert cluster["a"].device_here(name)
 
 
 def test_stop_in_order_leaves_nothing_behind(cluster, name):
@@ -201,8 +200,7 @@ def test_stop_in_order_leaves_nothing_behind(cluster, name):
     assert not cluster.sweep()
     cluster["a"].start()
     # It was attached by an operator who has not taken it back.
-    device = wait_for("attached again", lambda: cluster["a"].volume(name)["attached"]["here"]
-                      and cluster["a"].volume(name)["attached"]["device"], 60)
+    device = wait_for("attached again", lambda: cluster["a"].device_here(name), 60)
     check_blocks(device, 0, 64, version=1)
     cluster["a"].detach(name)
 
@@ -219,8 +217,7 @@ def test_unaligned_random_writes_survive_kills_of_each_agent(cluster, name):
         os.close(fd)
         cluster[victim].kill()
         cluster[victim].start()
-        device = wait_for("attached", lambda: cluster["a"].volume(name)["attached"]["here"]
-                          and cluster["a"].volume(name)["attached"]["device"], 60)
+        device = wait_for("attached", lambda: cluster["a"].device_here(name), 60)
         for i, v in enumerate(versions):
             if v:
                 check_blocks(device, i, 1, v)

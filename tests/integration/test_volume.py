@@ -79,7 +79,7 @@ def test_trimmed_blocks_read_as_zeroes(shared, name):
 def test_attached_elsewhere_is_refused_at_once_naming_node_and_time(shared, name):
     shared["a"].create(name, size="64M")
     shared["a"].attach(name)
-    wait_for("b sees the holder", lambda: shared["b"].volume(name)["attached"]["node"] == "a")
+    wait_for("b sees the holder", lambda: shared["b"].holder(name) == "a")
     for refused in (shared["b"].attach, shared["b"].remove):
         with pytest.raises(ApiError) as error:
             refused(name)
