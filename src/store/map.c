@@ -114,28 +114,43 @@ static void free_set(struct map *map, uint32_t phys)
 	ASSERT(!(map->free_bits[phys / 64] & UINT64_C(1) << phys % 64));
 	map->free_bits[phys / 64] |= UINT64_C(1) << phys % 64;
 	map->free_count++;
+	if (phys < map->prepared)
+		map->ready_count++;
+}
+
+/* Moves the frontier up. */
+void map_prepared(struct pool *pool, uint32_t prepared)
+{
+	struct map *map = &pool->map;
+
+	ASSERT(prepared >= map->prepared && prepared <= pool->g.grain_count);
+	for (uint32_t phys = map->prepared; phys < prepared; phys++)
+		if (map->free_bits[phys / 64] & UINT64_C(1) << phys % 64)
+			map->ready_count++;
+	map->prepared = prepared;
 }
 
 uint32_t map_alloc(struct pool *pool)
 {
 	struct map *map = &pool->map;
-	/* On a file only grains that are written blocks are given out, once there is one. */
-	uint32_t words = (pool->g.grain_count + 63) / 64;
+	uint32_t words = (map->prepared + 63) / 64;
 
-	if (map->free_count == 0)
+	if (map->ready_count == 0)
 		return PHYS_NONE;
-	if (map->cursor >= words)
-		map->cursor = 0;
 	for (uint32_t i = 0; i < words; i++) {
 		uint32_t word = (map->cursor + i) % words;
+		uint64_t bits = map->free_bits[word];
 		uint32_t phys;
 
-		if (map->free_bits[word] == 0)
+		if (word == map->prepared / 64)
+			bits &= (UINT64_C(1) << map->prepared % 64) - 1;
+		if (bits == 0)
 			continue;
-		phys = word * 64 + (uint32_t)__builtin_ctzll(map->free_bits[word]);
+		phys = word * 64 + (uint32_t)__builtin_ctzll(bits);
 		map->cursor = word;
-		map->free_bits[word] &= map->free_bits[word] - 1;
+		map->free_bits[word] &= ~(UINT64_C(1) << phys % 64);
 		map->free_count--;
+		map->ready_count--;
 		return phys;
 	}
 	ASSERT(!"the count of free grains is wrong");

@@ -136,6 +136,8 @@ int pool_size(struct pool *pool)
 		rc = sweep_init(pool);
 	if (rc == 0)
 		rc = read_init(pool);
+	if (rc == 0)
+		rc = prepare_init(pool);
 	return rc;
 }
 

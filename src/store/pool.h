@@ -170,7 +170,8 @@ struct map {
 	uint32_t quarantine_count;
 	struct page_state *pages;
 	uint32_t dirty_first, dirty_last;
-	uint32_t prepared; /* file pools: grains below are written blocks */
+	uint32_t prepared; /* grains below are written blocks; on a raw device all are as good */
+	uint32_t ready_count; /* free ones among them: what may be given out */
 };
 
 /* ---- rounds and sweeps ---- */
@@ -259,12 +260,13 @@ struct read_run {
 	struct pool *pool;
 };
 
-/* A chunk of physical grains that are turned into written blocks before they are given out (file pools). */
+/* Grains are turned into written blocks before they are given out (file pools). */
 struct prepare {
 	bool running;
 	uint8_t *zeroes;
 	struct device_io io;
-	uint32_t chunk_left;
+	struct iovec iov[GRAIN_BLOCKS];
+	uint32_t count; /* being written, behind map.prepared */
 };
 
 struct pool {
@@ -404,6 +406,7 @@ void le_drop_payload(struct log_entry *le);
 /* ---- map.c ---- */
 int map_init(struct pool *pool) MUST_CHECK;
 void map_done(struct pool *pool);
+void map_prepared(struct pool *pool, uint32_t prepared);
 uint32_t map_find(const struct pool *pool, uint64_t layer, uint64_t index);
 void map_insert(struct pool *pool, uint32_t phys);
 void map_remove(struct pool *pool, uint32_t phys);
@@ -446,6 +449,9 @@ void carry_durable(struct pool *pool, struct batch *batch);
 
 /* ---- prepare.c ---- */
 void prepare_pump(struct pool *pool);
+int prepare_init(struct pool *pool) MUST_CHECK;
+/* After the map is known: where the frontier stands. */
+void prepare_begin(struct pool *pool);
 
 /* ---- read.c ---- */
 int read_init(struct pool *pool) MUST_CHECK;

@@ -96,7 +96,7 @@ static bool write_fits(struct pool *pool, const struct log_entry *le, uint64_t f
 		return false;
 	for (uint64_t index = first; index <= last; index++)
 		needed += grain_needs_place(pool, le->replica, index);
-	return needed <= pool->map.free_count;
+	return needed <= pool->map.ready_count;
 }
 
 static bool round_write(struct pool *pool, struct log_entry *le)
@@ -231,7 +231,7 @@ static bool round_put(struct pool *pool, struct work *work)
 
 	if (pool->round.grain_count == pool->round.grain_max || !round_replica(&pool->round, replica))
 		return false;
-	if (copy->present && grain_needs_place(pool, replica, copy->index) && pool->map.free_count == 0)
+	if (copy->present && grain_needs_place(pool, replica, copy->index) && pool->map.ready_count == 0)
 		return false;
 	grain = round_grain(pool, replica, copy->index);
 	if (copy->present)

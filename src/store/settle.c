@@ -220,5 +220,6 @@ void open_settle(struct opening *o)
 		replica->found_count = s->grain_count;
 		replica->found_sum = s->grain_sum;
 	}
+	prepare_begin(pool);
 	open_superblocks_write(o);
 }
