@@ -6,9 +6,15 @@
 /* Far enough from zero that no subtraction of a lease wraps. */
 #define CLOCK_OFFSET_MIN_NS (100 * NS_PER_S)
 
+/* In 128 bits, so that no rounding ever turns it back. */
+static int64_t drifted(uint64_t ns, int64_t drift_ppm)
+{
+	return (int64_t)((__int128)ns * drift_ppm / 1000000);
+}
+
 static uint64_t clock_at(const struct sim_clock *clock, uint64_t world_ns)
 {
-	return clock->offset_ns + world_ns + (uint64_t)((int64_t)(world_ns / 1000) * clock->drift_ppm / 1000);
+	return clock->offset_ns + world_ns + (uint64_t)drifted(world_ns, clock->drift_ppm);
 }
 
 static uint64_t sim_clock_now(const struct clock *clock)
@@ -33,9 +39,10 @@ static uint64_t world_at(const struct sim_clock *clock, uint64_t local_ns)
 	if (local_ns <= clock->offset_ns)
 		return 0;
 	elapsed = local_ns - clock->offset_ns;
-	world_ns = elapsed - (uint64_t)((int64_t)(elapsed / 1000) * clock->drift_ppm / 1001);
+	world_ns = (uint64_t)((__int128)elapsed * 1000000 / (1000000 + clock->drift_ppm));
+	world_ns -= world_ns > 0;
 	while (clock_at(clock, world_ns) < local_ns)
-		world_ns += 1 + (local_ns - clock_at(clock, world_ns)) / 2;
+		world_ns++;
 	return world_ns;
 }
 
