@@ -371,18 +371,14 @@ static void lazy(void *arg)
 
 /* ---- disk.h ---- */
 
-struct disk *disk_new(uint64_t size_bytes, uint64_t seed)
+struct disk *disk_new(uint64_t size_bytes, uint64_t journal_bytes, uint64_t seed)
 {
 	struct disk *disk = need(sizeof(*disk));
 
+	(void)journal_bytes; /* MODEL_RING_BYTES */
 	disk->device.size_bytes = size_bytes;
 	random_init(&disk->random, seed);
 	return disk;
-}
-
-void disk_free(struct disk *disk)
-{
-	free(disk);
 }
 
 struct device *disk_open(struct disk *disk, struct loop *loop)
@@ -414,13 +410,12 @@ void disk_latency(struct disk *disk, uint64_t ns)
 }
 
 /* The values are shared by the durable and the live image of a replica, so both rot. */
-bool disk_rot(struct disk *disk, uint64_t from_bytes, struct random *random)
+bool disk_rot(struct disk *disk, struct random *random)
 {
 	struct image *im = &disk->images[0];
 	const struct value *victim = NULL;
 	uint64_t seen = 0, bit = random_below(random, BLOCK_BYTES * 8);
 
-	(void)from_bytes;
 	for (unsigned g = 0; im->exists && g < MODEL_GRAINS; g++)
 		for (unsigned b = 0; im->grains[g].mapped && b < GRAIN_BLOCKS; b++)
 			if (im->grains[g].values[b] && random_below(random, ++seen) == 0)

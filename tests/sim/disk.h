@@ -9,8 +9,8 @@
 
 struct disk;
 
-struct disk *disk_new(uint64_t size_bytes, uint64_t seed);
-void disk_free(struct disk *disk);
+/* `journal_bytes`: of the pool that will be on it. */
+struct disk *disk_new(uint64_t size_bytes, uint64_t journal_bytes, uint64_t seed);
 /* The node that starts opens it; pool_open() and pool_format() take the device over. */
 struct device *disk_open(struct disk *disk, struct loop *loop);
 /*
@@ -21,7 +21,7 @@ struct device *disk_open(struct disk *disk, struct loop *loop);
 void disk_crash(struct disk *disk, bool power);
 /* How long operations take from now on, at random up to twice as long. */
 void disk_latency(struct disk *disk, uint64_t ns);
-/* Flips a bit in what lies at or behind `from_bytes` and was written. False where there is nothing. */
-bool disk_rot(struct disk *disk, uint64_t from_bytes, struct random *random);
+/* Flips a bit in a block of a grain that was written. False where there is none. */
+bool disk_rot(struct disk *disk, struct random *random);
 
 #endif

@@ -94,7 +94,7 @@ static void fault_rot(struct cluster *c)
 {
 	unsigned n = (unsigned)c->plan.rot_node;
 
-	if (disk_rot(c->nodes[n].disk, SIM_VOLUME_BYTES, &c->random))
+	if (disk_rot(c->nodes[n].disk, &c->random))
 		trace_event(&c->trace, "rot", n, 0, 0);
 }
 

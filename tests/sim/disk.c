@@ -1,0 +1,45 @@
+/* The real store's disk: the simulated device. */
+#include "sim/disk.h"
+
+#include <stdlib.h>
+
+#include "lib/device_sim.h"
+#include "store/ondisk.h"
+
+struct disk {
+	struct sim_disk *sim;
+	struct geometry geometry;
+};
+
+struct disk *disk_new(uint64_t size_bytes, uint64_t journal_bytes, uint64_t seed)
+{
+	struct disk *disk = calloc(1, sizeof(*disk));
+	int rc;
+
+	ASSERT(disk);
+	rc = geometry_make(size_bytes, journal_bytes, 0, &disk->geometry);
+	ASSERT(rc == 0);
+	disk->sim = sim_disk_new(size_bytes, seed);
+	ASSERT(disk->sim);
+	return disk;
+}
+
+struct device *disk_open(struct disk *disk, struct loop *loop)
+{
+	return sim_disk_open(disk->sim, loop);
+}
+
+void disk_crash(struct disk *disk, bool power)
+{
+	sim_disk_crash(disk->sim, power);
+}
+
+void disk_latency(struct disk *disk, uint64_t ns)
+{
+	sim_disk_latency(disk->sim, ns);
+}
+
+bool disk_rot(struct disk *disk, struct random *random)
+{
+	return sim_disk_rot(disk->sim, geometry_grain_offset(&disk->geometry, 0), random);
+}
