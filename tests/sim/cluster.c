@@ -57,7 +57,7 @@ static void cluster_init(struct cluster *c, uint64_t seed, bool liveness, bool p
 		node->index = i;
 		snprintf(node->name, sizeof(node->name), "n%u", i);
 		loop_sim_clock(&c->sim, i, random_below(&c->random, 1000 * NS_PER_S), drift);
-		node->disk = disk_new(SIM_DISK_BYTES, SIM_JOURNAL_BYTES, random_u64(&c->random));
+		node->disk = disk_new(SIM_DISK_BYTES, c->plan.journal_bytes, random_u64(&c->random));
 		disk_latency(node->disk, c->plan.disk_ns);
 		node->pool = uuid_random(&c->random);
 		if (i < c->plan.voters)

@@ -19,7 +19,6 @@
 #define SIM_VOLUME_BYTES   (UINT64_C(32) << 20)
 #define SIM_OPERATIONS     2000u
 #define SIM_DISK_BYTES     (UINT64_C(1) << 30)
-#define SIM_JOURNAL_BYTES  (UINT64_C(4) << 20)
 #define SIM_BUF_BYTES      (UINT64_C(48) << 20)
 
 struct cluster;
@@ -37,6 +36,7 @@ struct plan {
 	unsigned write_percent, trim_percent;
 	bool reads_quorum;
 	uint64_t disk_ns;
+	uint64_t journal_bytes;
 	uint64_t crash_ns, down_ns;
 	bool power_loss;
 	uint64_t reset_ns, corrupt_ns;
@@ -47,6 +47,7 @@ struct plan {
 	int rot_node;
 	uint64_t move_ns;
 	uint64_t reopen_ns;
+	unsigned restarts, moves; /* so many at most: each costs seconds of leases, and a pool to be read */
 	int64_t drift_ppm;
 	struct net_sim_options net;
 };

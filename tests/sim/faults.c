@@ -15,8 +15,9 @@ static void fault_crash(struct cluster *c)
 {
 	struct node *node = &c->nodes[any_node(c)];
 
-	if (!node->process)
+	if (!node->process || c->plan.restarts == 0)
 		return;
+	c->plan.restarts--;
 	node_crash(node, c->plan.power_loss && random_chance(&c->random, 2, 3));
 	node->restart_ns = c->sim.now_ns + around(c, c->plan.down_ns);
 }
@@ -100,11 +101,17 @@ static void fault_rot(struct cluster *c)
 
 static void fault_move(struct cluster *c)
 {
+	if (c->plan.moves == 0)
+		return;
+	c->plan.moves--;
 	attach_move(c, any_node(c));
 }
 
 static void fault_reopen(struct cluster *c)
 {
+	if (c->plan.restarts == 0)
+		return;
+	c->plan.restarts--;
 	node_reopen_pool(&c->nodes[any_node(c)]);
 }
 

@@ -155,7 +155,7 @@ static void start_pool(struct node *node)
 		&(struct pool_format_options){
 			.cluster = node->cluster->cluster,
 			.pool = node->pool,
-			.journal_bytes = SIM_JOURNAL_BYTES,
+			.journal_bytes = node->cluster->plan.journal_bytes,
 			.seed = node->index + 1,
 		},
 		pool_formatted, asked_new(node, device));

@@ -19,8 +19,9 @@ static uint64_t interval(struct random *r, unsigned chance_percent, uint64_t min
 
 static void plan_faults(struct plan *plan, struct random *r)
 {
-	plan->crash_ns = interval(r, 75, 300, 30000);
-	plan->down_ns = within(r, 1, random_chance(r, 1, 4) ? 30000 : 3000) * NS_PER_MS;
+	plan->crash_ns = interval(r, 75, 500, 20000);
+	plan->down_ns = within(r, 1, random_chance(r, 1, 4) ? 20000 : 2000) * NS_PER_MS;
+	plan->restarts = (unsigned)within(r, 1, 16);
 	plan->power_loss = random_chance(r, 3, 4);
 	plan->reset_ns = interval(r, 60, 50, 10000);
 	plan->corrupt_ns = interval(r, 30, 500, 20000);
@@ -33,6 +34,7 @@ static void plan_faults(struct plan *plan, struct random *r)
 	plan->pause_for_ns = within(r, 10, 6000) * NS_PER_MS;
 	plan->rot_ns = interval(r, 30, 100, 5000);
 	plan->move_ns = interval(r, 60, 300, 20000);
+	plan->moves = (unsigned)within(r, 1, 24);
 	plan->reopen_ns = interval(r, 25, 1000, 20000);
 	plan->drift_ppm = random_chance(r, 1, 2) ? (int64_t)within(r, 0, 40000) : 0;
 }
@@ -47,12 +49,13 @@ void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 	plan->voters = 3;
 	plan->hot_blocks = (uint32_t)(random_chance(&r, 1, 2) ? within(&r, 1, 16) : within(&r, 16, 160));
 	plan->clients = (uint32_t)within(&r, 1, SIM_MAX_CLIENT_OPS);
-	plan->think_ns = within(&r, 1, 20) * (random_chance(&r, 1, 2) ? NS_PER_MS : 10 * NS_PER_MS);
+	plan->think_ns = within(&r, 1, 20) * (random_chance(&r, 1, 2) ? NS_PER_MS : 5 * NS_PER_MS) * plan->clients;
 	plan->operations = SIM_OPERATIONS;
 	plan->longest_ns = (uint64_t)600 * NS_PER_S;
 	plan->write_percent = (unsigned)within(&r, 20, 70);
 	plan->trim_percent = random_chance(&r, 1, 2) ? (unsigned)within(&r, 1, 15) : 0;
 	plan->reads_quorum = random_chance(&r, 1, 8);
+	plan->journal_bytes = UINT64_C(1) << within(&r, 20, 22);
 	plan->disk_ns = within(&r, 20, 2000) * NS_PER_US;
 	plan->net.delay_min_ns = within(&r, 10, 500) * NS_PER_US;
 	plan->net.delay_max_ns = plan->net.delay_min_ns + within(&r, 10, 20000) * NS_PER_US;
