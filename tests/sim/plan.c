@@ -49,7 +49,8 @@ void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 	plan->voters = 3;
 	plan->hot_blocks = (uint32_t)(random_chance(&r, 1, 2) ? within(&r, 1, 16) : within(&r, 16, 160));
 	plan->clients = (uint32_t)within(&r, 1, SIM_MAX_CLIENT_OPS);
-	plan->think_ns = within(&r, 1, 20) * (random_chance(&r, 1, 2) ? NS_PER_MS : 5 * NS_PER_MS) * plan->clients;
+	plan->think_ns =
+		within(&r, 1, 20) * (random_chance(&r, 1, 2) ? NS_PER_MS : 5 * NS_PER_MS) * plan->clients;
 	plan->operations = SIM_OPERATIONS;
 	plan->longest_ns = (uint64_t)600 * NS_PER_S;
 	plan->write_percent = (unsigned)within(&r, 20, 70);
