@@ -9,19 +9,19 @@
 _Static_assert(WINDOW_SLOTS > WINDOW_MAX_ENTRIES + 2 * VOLUME_MAX_REQUESTS,
 	"the window holds its limit and all requests");
 
-#define HEARTBEAT_NS	   (1000 * NS_PER_MS) /* a third of the lease */
+#define HEARTBEAT_NS       (1000 * NS_PER_MS) /* a third of the lease */
 #define COMMIT_NOTICE_NS   (5 * NS_PER_MS)    /* an idle volume tells its last commit_seq so soon */
-#define RETRY_NS	   (20 * NS_PER_MS)
-#define OPEN_AGAIN_NS	   (1000 * NS_PER_MS) /* an unanswered OPEN or MATCH is said again */
-#define SYNC_WINDOW_GRAINS 64u		      /* 4 MiB: what a target holds back entries for */
+#define RETRY_NS           (20 * NS_PER_MS)
+#define OPEN_AGAIN_NS      (1000 * NS_PER_MS) /* an unanswered OPEN or MATCH is said again */
+#define SYNC_WINDOW_GRAINS 64u                /* 4 MiB: what a target holds back entries for */
 
 /*
  *   DOWN --up--> OPENING --OPEN_ANSWER--> OPENED --log chosen--> MATCHING --MATCH_ANSWER--> STREAMING
  *                                           |                       |                          |
  *                                           |   incomplete, or its next entries are in no log any more
  *                                           v                       v                          v
- *                                        SYNC_WAIT --SYNC_START--> SYNC_STARTING --> SYNCING --> SYNC_FINISHING --> STREAMING
- *   any --connection lost--> DOWN;  any --STALE, retired--> REFUSED
+ *                                        SYNC_WAIT --SYNC_START--> SYNC_STARTING --> SYNCING -->
+ * SYNC_FINISHING --> STREAMING any --connection lost--> DOWN;  any --STALE, retired--> REFUSED
  */
 enum voter_stage {
 	VOTER_DOWN,
@@ -53,15 +53,16 @@ enum voter_due {
 /* The resync of one voter. */
 struct voter_sync {
 	struct position base;
-	uint64_t cursor; /* grains below are copied */
+	uint64_t start_token; /* of SYNC_START: its answer belongs to this one, not to an earlier one */
+	uint64_t cursor;      /* grains below are copied */
 	uint64_t window_end;
 	uint64_t min_seq;    /* sources must have applied the entries that were sent before the window */
 	uint64_t newest_seq; /* greatest q of a copy */
 	uint64_t copied_grains;
 	/* Its own, beside those of the log: entries are fetched for a voter that is copied to, too. */
-	int source;	/* of the copy that is asked for; -1: none */
-	uint64_t token; /* of the copy under way; 0: one is to be asked for */
-	uint8_t bad;	/* bit i: voter i's copy of the next grain is bad */
+	int source;                 /* of the copy that is asked for; -1: none */
+	uint64_t token;             /* of the copy under way; 0: one is to be asked for */
+	uint8_t bad;                /* bit i: voter i's copy of the next grain is bad */
 	struct message_grain grain; /* the copy in hand */
 	struct buf *data;
 	uint32_t crc[GRAIN_BLOCKS];
@@ -106,9 +107,9 @@ struct voter {
 };
 
 struct slot {
-	struct entry *entry;	     /* NULL once it has been dropped */
+	struct entry *entry;         /* NULL once it has been dropped */
 	struct operation *operation; /* NULL once it has been answered */
-	uint32_t bytes;		     /* stands after the entry was dropped */
+	uint32_t bytes;              /* stands after the entry was dropped */
 };
 
 struct coordinator {
@@ -120,11 +121,11 @@ struct coordinator {
 	bool had_quorum;
 	uint64_t now_ns;
 
-	int chosen;	      /* whose log is the group's */
+	int chosen;           /* whose log is the group's */
 	bool choice_is_final; /* an entry of this session has been sent */
 	struct epoch_start rows[EPOCHS_MAX];
 	unsigned row_count;
-	uint64_t adopted_seq;	/* end of the chosen log */
+	uint64_t adopted_seq;   /* end of the chosen log */
 	uint64_t new_epoch_seq; /* 0: not yet */
 
 	struct slot *slots;
@@ -132,8 +133,8 @@ struct coordinator {
 	uint64_t last_seq, commit_seq, all_seq;
 	uint64_t window_bytes;
 
-	struct list waiting;	/* writes without a seq */
-	struct list reads;	/* to be sent to a voter */
+	struct list waiting;    /* writes without a seq */
+	struct list reads;      /* to be sent to a voter */
 	struct list reads_held; /* data in hand, but no valid lease */
 	struct list reads_sent;
 	struct list answered;
@@ -191,7 +192,8 @@ void coordinator_window_trim(struct coordinator *co);
 bool coordinator_next_entry(struct coordinator *co, int i, struct message *m);
 void coordinator_entry_sent(struct coordinator *co, int i, const struct entry *entry);
 void coordinator_entry_unsent(struct coordinator *co, int i, const struct entry *entry);
-/* A complete, matched voter that has seq, other than `target` and those in the mask `without`; the local one first; or -1. */
+/* A complete, matched voter that has seq, other than `target` and those in the mask `without`; the local one
+ * first; or -1. */
 int coordinator_source(const struct coordinator *co, int target, uint64_t seq, uint8_t without);
 
 /* The sending time of the newest question that a quorum has answered; 0: none. */

@@ -70,6 +70,7 @@ static void start(struct coordinator *co, int i)
 	v->sync = (struct voter_sync){
 		.base = { epochs_at(co->rows, co->row_count, co->commit_seq), co->commit_seq }, .source = -1
 	};
+	v->sync.start_token = co->token++;
 	v->incomplete = true;
 	v->stage = VOTER_SYNC_STARTING;
 	v->asked_ns = co->now_ns;
@@ -130,7 +131,8 @@ void coordinator_recv_sync_started(struct coordinator *co, int i, const struct m
 {
 	struct voter *v = &co->voters[i];
 
-	if (v->stage != VOTER_SYNC_STARTING || m->seq != v->sync.base.seq) {
+	if (v->stage != VOTER_SYNC_STARTING || m->token != v->sync.start_token ||
+		m->seq != v->sync.base.seq) {
 		co->dropped++;
 		return;
 	}
@@ -233,6 +235,7 @@ void coordinator_sync_message(struct coordinator *co, int i, enum voter_due due,
 	switch (due) {
 	case DUE_SYNC_START:
 		m->type = MESSAGE_SYNC_START;
+		m->token = v->sync.start_token;
 		m->position = v->sync.base;
 		m->since =
 			(struct position){ epochs_at(co->rows, co->row_count, co->last_seq), co->last_seq };

@@ -1,6 +1,6 @@
 /*
- * What a coordinator and a replica say to each other, in memory. datapath/wire_*.c puts it on the wire; between a
- * coordinator and the replica on its own node it is handed over as it is.
+ * What a coordinator and a replica say to each other, in memory. datapath/wire_*.c puts it on the wire;
+ * between a coordinator and the replica on its own node it is handed over as it is.
  *
  *   coordinator                         replica
  *   OPEN               ->               promises, durably; OPEN_ANSWER, or STALE, or CONFIG
@@ -52,9 +52,9 @@ enum message_type {
 
 /* A grain's content on its way from a source to a target. */
 struct message_grain {
-	uint64_t from; /* READ: look from here; ANSWER, WRITE: nothing is mapped in [from, index) */
-	uint64_t
-		index; /* READ: end of the window (exclusive); ANSWER, WRITE: the grain found, or the window's end */
+	uint64_t from;  /* READ: look from here; ANSWER, WRITE: nothing is mapped in [from, index) */
+	uint64_t index; /* READ: end of the window (exclusive); ANSWER, WRITE: the grain found, or the
+			   window's end */
 	bool found;
 	struct epoch epoch;
 	uint64_t seq; /* q: the commit_seq at which it was taken */
@@ -63,41 +63,45 @@ struct message_grain {
 };
 
 /*
- * One message. Every one carries type, epoch, session and attempt; the others are set where the comment names the type.
- * Pointers are borrowed: valid during the call that hands the message over; who keeps entry or payload takes a reference.
+ * One message. Every one carries type, epoch, session and attempt; the others are set where the comment names
+ * the type. Pointers are borrowed: valid during the call that hands the message over; who keeps entry or
+ * payload takes a reference.
  */
 struct message {
 	enum message_type type;
 	struct epoch epoch; /* the session's; in a STALE or PROBE_ANSWER too: the one that was asked with */
 	uint64_t session;
-	/* Counts the (re)connections of one session to one voter: frames of an earlier connection are recognised. */
+	/* Counts the (re)connections of one session to one voter: frames of an earlier connection are
+	 * recognised. */
 	uint32_t attempt;
 	int32_t rc; /* answers: 0 or -errno */
 
-	uint64_t token;		/* READ, LOG_READ, GRAIN_*: given back in the answer */
-	uint64_t clock_ns;	/* OPEN, APPEND: the coordinator's clock; given back in the answer */
-	uint32_t lease_ms;	/* OPEN */
+	uint64_t token;         /* READ, LOG_READ, GRAIN_*, SYNC_START: given back in the answer */
+	uint64_t clock_ns;      /* OPEN, APPEND: the coordinator's clock; given back in the answer */
+	uint32_t lease_ms;      /* OPEN */
 	uint64_t config_number; /* OPEN, CONFIG */
-	uint64_t
-		dead_session; /* OPEN: a session that is known to be dead: its leases need not be waited for */
-	bool steward;	      /* OPEN */
+	uint64_t dead_session;  /* OPEN: a session that is known to be dead: its leases need not be waited for
+				 */
+	bool steward;           /* OPEN */
 
 	struct epoch promised; /* STALE, PROBE_ANSWER */
 	uint64_t heard_ms; /* PROBE_ANSWER: since the last word of the promised session; UINT64_MAX: never */
 
 	struct position position; /* OPEN_ANSWER: last entry; SYNC_START: where the log begins anew */
-	uint64_t first_seq;	  /* OPEN_ANSWER: oldest entry that LOG_READ can give */
+	uint64_t first_seq;       /* OPEN_ANSWER: oldest entry that LOG_READ can give */
 	uint64_t seq; /* MATCH: keep up to it; READ: read_seq; LOG_READ: which; GRAIN_READ: at least this new;
-			 SYNC_FINISH: to be applied before; APPEND_ANSWER, MATCH_ANSWER, SYNC_FINISHED: durable up to it */
-	uint64_t commit_seq; /* APPEND, OPEN_ANSWER, APPEND_ANSWER, GRAIN_READ */
-	uint64_t all_seq;    /* APPEND */
-	uint64_t room_bytes; /* OPEN_ANSWER, MATCH_ANSWER, APPEND_ANSWER: payload that it can take now */
-	bool incomplete;     /* OPEN_ANSWER, APPEND_ANSWER */
-	bool damaged;	     /* OPEN_ANSWER: incomplete by damage, not by an unfinished resync */
-	bool retired;	     /* OPEN_ANSWER */
-	struct position
-		since; /* OPEN_ANSWER (while incomplete); MATCH, SYNC_START: an upper bound of what it may have acknowledged */
-	bool regressed; /* MATCH: it has lost entries that it had acknowledged: it must persist "incomplete, since" first */
+			 SYNC_FINISH: to be applied before; APPEND_ANSWER, MATCH_ANSWER, SYNC_FINISHED:
+			 durable up to it */
+	uint64_t commit_seq;   /* APPEND, OPEN_ANSWER, APPEND_ANSWER, GRAIN_READ */
+	uint64_t all_seq;      /* APPEND */
+	uint64_t room_bytes;   /* OPEN_ANSWER, MATCH_ANSWER, APPEND_ANSWER: payload that it can take now */
+	bool incomplete;       /* OPEN_ANSWER, APPEND_ANSWER */
+	bool damaged;          /* OPEN_ANSWER: incomplete by damage, not by an unfinished resync */
+	bool retired;          /* OPEN_ANSWER */
+	struct position since; /* OPEN_ANSWER (while incomplete); MATCH, SYNC_START: an upper bound of what it
+				  may have acknowledged */
+	bool regressed; /* MATCH: it has lost entries that it had acknowledged: it must persist "incomplete,
+			   since" first */
 
 	const struct epoch_start *rows; /* OPEN_ANSWER, SYNC_START: the table of epochs */
 	uint32_t row_count;
@@ -105,7 +109,7 @@ struct message {
 	uint64_t offset_bytes; /* READ */
 	uint32_t length_bytes; /* READ */
 
-	uint64_t edge_index;	    /* SYNC_WINDOW: grains below are copied or being copied */
+	uint64_t edge_index;        /* SYNC_WINDOW: grains below are copied or being copied */
 	struct message_grain grain; /* GRAIN_* */
 
 	struct entry *entry; /* APPEND (NULL: a heartbeat), LOG_ANSWER */

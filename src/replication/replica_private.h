@@ -41,8 +41,8 @@ struct replica {
 	uint32_t attempt;
 	uint64_t to; /* its connection; 0: none */
 	uint32_t lease_ms;
-	uint64_t
-		clock_ns; /* its clock in its newest frame: given back, so that it can count its lease from there */
+	uint64_t clock_ns; /* its clock in its newest frame: given back, so that it can count its lease from
+			      there */
 	bool released;
 	bool matched;
 	bool truncating;
@@ -58,6 +58,7 @@ struct replica {
 
 	/* Resync, as its target. */
 	struct message sync_start; /* without its pointers */
+	bool resetting;            /* the log begins anew */
 	struct epoch_start sync_rows[EPOCHS_MAX];
 	bool finishing; /* SYNC_FINISH has come */
 	bool finish_applied;

@@ -15,7 +15,13 @@
 void replica_recv_sync_start(
 	struct replica *rep, const struct message *m, const struct replica_figures *figures)
 {
-	if (rep->writing != WRITING_NOTHING || rep->truncating || m->row_count > EPOCHS_MAX) {
+	/* It is said again while the disk is slow: it must begin once, for windows and entries follow its
+	 * answer. */
+	bool again = rep->sync_start.type == MESSAGE_SYNC_START && rep->sync_start.token == m->token &&
+		     rep->sync_start.session == m->session && rep->sync_start.attempt == m->attempt;
+
+	if (again || rep->writing != WRITING_NOTHING || rep->truncating || rep->resetting ||
+		m->row_count > EPOCHS_MAX) {
 		rep->counters.out_of_order++;
 		return;
 	}
@@ -46,12 +52,15 @@ void replica_sync_start_written(struct replica *rep)
 {
 	struct replica_effect *effect;
 
-	if (!rep->accepting || rep->sync_start.session != rep->session)
+	if (!rep->accepting || rep->sync_start.session != rep->session) {
+		rep->sync_start.type = 0;
 		return;
+	}
 	replica_push(rep, REPLICA_SYNC_HOLD)->seq = UINT64_MAX;
 	replica_push(rep, REPLICA_SYNC_EDGE)->seq = 0;
 	if (rep->durable_seq > rep->sync_start.position.seq)
 		rep->durable_seq = rep->sync_start.position.seq;
+	rep->resetting = true;
 	effect = replica_push(rep, REPLICA_LOG_RESET);
 	effect->message = rep->sync_start;
 	effect->message.rows = rep->sync_rows;
@@ -64,6 +73,7 @@ void replica_log_reset_done(struct replica *rep, int rc, uint64_t now_ns)
 	(void)now_ns;
 	if (rc != 0)
 		return;
+	rep->resetting = false;
 	rep->last_seq = rep->sync_start.position.seq;
 	rep->durable_seq = rep->last_seq;
 	rep->commit_seq = rep->last_seq;
@@ -72,6 +82,7 @@ void replica_log_reset_done(struct replica *rep, int rc, uint64_t now_ns)
 		return;
 	rep->matched = true;
 	answer = replica_answer(rep, MESSAGE_SYNC_STARTED);
+	answer->token = rep->sync_start.token;
 	answer->seq = rep->last_seq;
 	answer->since = rep->state.since;
 }
