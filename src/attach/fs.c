@@ -68,8 +68,8 @@ static void fs_op_timed_out(uv_timer_t *timer)
 	struct fs_op *op = timer->data;
 	struct error error;
 
-	(void)error_set(&error, -ETIMEDOUT, "%s: %s took longer than %u s", op->what, fs_step_words(op->step),
-		op->deadline_ms / 1000);
+	(void)error_set(&error, -ETIMEDOUT, "%s: %s took longer than %u ms", op->what,
+		fs_step_words(op->step), op->deadline_ms);
 	fs_op_finish(op, -ETIMEDOUT, &error);
 }
 
