@@ -35,6 +35,7 @@ struct dataplane {
 	struct entry_pool *entries;
 	struct net *net;
 	struct datapath *datapath;
+	struct net_address address;
 	pthread_t thread;
 	struct loop_message stop_message;
 	struct loop_timer idle_timer;
@@ -226,6 +227,7 @@ int dataplane_start(
 	rc = net_tcp_listen(d->net, &config->listen, error);
 	if (rc < 0)
 		goto fail;
+	net_tcp_address(d->net, &d->address);
 	rc = dataplane_start_thread(d);
 	if (rc < 0) {
 		/* What listening has begun is taken back by the loop, here for lack of its thread. */
@@ -302,6 +304,11 @@ void dataplane_stop(struct dataplane *dataplane)
 	ASSERT(pthread_join(dataplane->thread, NULL) == 0);
 	dataplane_drain(dataplane);
 	dataplane_free(dataplane);
+}
+
+struct net_address dataplane_address(const struct dataplane *dataplane)
+{
+	return dataplane->address;
 }
 
 struct datapath *dataplane_datapath(struct dataplane *dataplane)

@@ -37,6 +37,9 @@ void dataplane_stop(struct dataplane *dataplane);
 /* Runs the done() of everything that has been finished, and pending events. */
 void dataplane_drain(struct dataplane *dataplane);
 
+/* Where it listens: the port that was chosen, if it was asked to listen on port 0. */
+struct net_address dataplane_address(const struct dataplane *dataplane);
+
 /* A command; the caller's until done() has run. */
 struct dataplane_call {
 	/* On the data-plane thread; calls dataplane_call_finish() now or later. */

@@ -223,6 +223,8 @@ static void peer_timer(void *arg)
 
 void peer_voter_add(struct peer *peer, struct voter *voter)
 {
+	bool is_first = list_is_empty(&peer->voters);
+
 	voter->peer = peer;
 	voter->blocked = false;
 	list_push_back(&peer->voters, &voter->peer_node);
@@ -231,6 +233,8 @@ void peer_voter_add(struct peer *peer, struct voter *voter)
 		voter_up(voter);
 	} else if (peer->state == PEER_IDLE && peer->backoff_ms == 0) {
 		peer_connect(peer);
+	} else if (peer->state == PEER_IDLE && is_first) {
+		timer_in_ms(peer, PEER_BACKOFF_MIN_MS); /* it was set to the lingering's end */
 	}
 }
 

@@ -1,0 +1,89 @@
+/* A volume on three data planes with their threads: real TCP, real pools. */
+#include "planes.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct volume_stats stats;
+
+static bool all_have_all(void)
+{
+	stats = volume_stats_now();
+	for (unsigned i = 0; i < PLANES; i++)
+		if (!stats.voters[i].matched || stats.voters[i].durable_seq != stats.last_seq)
+			return false;
+	return true;
+}
+
+static bool two_is_away(void)
+{
+	stats = volume_stats_now();
+	return !stats.voters[2].connected;
+}
+
+static void a_write_reaches_all_three_and_is_read_back(void **state)
+{
+	(void)state;
+	volume_make();
+	assert_int_equal(volume_write(0, BLOCK_BYTES, 1), 0);
+	assert_int_equal(volume_write(GRAIN_BYTES - BLOCK_BYTES, 2 * BLOCK_BYTES, 2), 0);
+	assert_int_equal(volume_write(1u << 20, ENTRY_MAX_BYTES, 3), 0);
+	assert_int_equal(volume_read_expect(0, BLOCK_BYTES, 1), 0);
+	assert_int_equal(volume_read_expect(GRAIN_BYTES - BLOCK_BYTES, 2 * BLOCK_BYTES, 2), 0);
+	assert_int_equal(volume_read_expect(1u << 20, ENTRY_MAX_BYTES, 3), 0);
+	assert_int_equal(volume_read_expect(8u << 20, 65536, 0), 0);
+	assert_int_equal(volume_read_expect(0, BLOCK_BYTES, 9), -EILSEQ); /* the check itself can fail */
+	assert_true(planes_wait(all_have_all));
+	assert_int_equal(stats.write.ops, 3);
+}
+
+static void two_of_three_go_on_and_the_third_catches_up(void **state)
+{
+	uint64_t begin_ns;
+
+	(void)state;
+	volume_make();
+	assert_int_equal(volume_write(0, 4 * BLOCK_BYTES, 1), 0);
+	plane_stop(2);
+	assert_true(planes_wait(two_is_away));
+	for (uint32_t i = 0; i < 50; i++)
+		assert_int_equal(volume_write(i * BLOCK_BYTES, BLOCK_BYTES, i + 5), 0);
+	volume_end();
+	plane_start(2);
+	begin_ns = clock_now_ns(clock_system());
+	volume_begin(2);
+	for (uint32_t i = 0; i < 50; i++)
+		assert_int_equal(volume_read_expect(i * BLOCK_BYTES, BLOCK_BYTES, i + 5), 0);
+	assert_true(planes_wait(all_have_all));
+	/* A connection that failed under the volume's last attachment is not left to its lingering. */
+	assert_true(clock_now_ns(clock_system()) - begin_ns < 3 * NS_PER_S);
+}
+
+static void what_was_written_is_there_after_all_have_restarted(void **state)
+{
+	(void)state;
+	volume_make();
+	for (uint32_t i = 0; i < 20; i++)
+		assert_int_equal(volume_write(i * 3 * BLOCK_BYTES, 2 * BLOCK_BYTES, i + 1), 0);
+	volume_end();
+	for (unsigned i = 0; i < PLANES; i++)
+		plane_stop(i);
+	for (unsigned i = 0; i < PLANES; i++)
+		plane_start(i);
+	volume_begin(2);
+	for (uint32_t i = 0; i < 20; i++)
+		assert_int_equal(volume_read_expect(i * 3 * BLOCK_BYTES, 2 * BLOCK_BYTES, i + 1), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, planes_setup, planes_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_write_reaches_all_three_and_is_read_back),
+		TEST(two_of_three_go_on_and_the_third_catches_up),
+		TEST(what_was_written_is_there_after_all_have_restarted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
