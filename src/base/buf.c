@@ -71,7 +71,14 @@ static void *map_lazily(uint64_t len_bytes)
 	void *memory = mmap(
 		NULL, len_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return memory == MAP_FAILED ? NULL : memory;
+	if (memory == MAP_FAILED)
+		return NULL;
+	/*
+	 * The agent starts children (mkfs, mount). A fork write-protects what both see, and the data plane would then
+	 * take a fault and copy a page for each buffer that it writes before the child's exec.
+	 */
+	(void)madvise(memory, len_bytes, MADV_DONTFORK);
+	return memory;
 }
 
 static void pool_release(struct buf_pool *pool)

@@ -8,6 +8,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __SANITIZE_THREAD__
+/*
+ * ThreadSanitizer takes descriptor numbers for the process's; a worker's table is its own (attach/worker.h),
+ * and the same number there is another file.
+ */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+	return "race:epoll_wait\n";
+}
+#endif
+
 const char *rig_why_not(void)
 {
 	static struct error error;
