@@ -1,6 +1,7 @@
 /*
- * datapath: binds replication (pure) to store, net and loop, on one data-plane thread; owns the volumes that are
- * attached here and the replicas that live here. The simulator runs the same code on simulated loop, net and disks.
+ * datapath: binds replication (pure) to store, net and loop, on one data-plane thread; owns the volumes that
+ * are attached here and the replicas that live here. The simulator runs the same code on simulated loop, net
+ * and disks.
  *
  * Thread rule: the loop's thread, except dataplane_*() (dataplane.h), which is the control thread's side.
  */
@@ -22,7 +23,7 @@ struct datapath_config {
 	struct entry_pool *entries;
 	struct random random; /* sessions and jitter */
 	char node[NAME_MAX_LEN + 1];
-	uint32_t lease_ms; /* group lease, 3000 */
+	uint32_t lease_ms;        /* group lease, 3000 */
 	uint32_t lease_margin_ms; /* 10 % + 100 ms */
 	void *user;
 	/* For events and logs, in words; subject is a volume's, pool's or replica's name or UUID. */
@@ -41,7 +42,8 @@ void datapath_pool_callbacks(struct datapath *datapath, struct pool_open_options
 void datapath_pool_remove(struct datapath *datapath, struct pool *pool);
 
 /* Makes a replica on one of this datapath's pools. -EEXIST when it is there already. */
-void datapath_replica_create(struct datapath *datapath, struct pool *pool, const struct pool_replica_identity *identity, pool_done_fn fn, void *arg);
+void datapath_replica_create(struct datapath *datapath, struct pool *pool,
+	const struct pool_replica_identity *identity, pool_done_fn fn, void *arg);
 /* -ENOENT. */
 void datapath_replica_delete(struct datapath *datapath, struct uuid replica, pool_done_fn fn, void *arg);
 
@@ -56,11 +58,11 @@ struct volume_spec {
 	char name[NAME_MAX_LEN + 1];
 	uint64_t size_bytes;
 	struct epoch epoch; /* from the attach transaction */
-	uint64_t session; /* 0: made here */
+	uint64_t session;   /* 0: made here */
 	uint64_t config_number;
 	unsigned voter_count;
 	struct volume_voter voters[GROUP_MAX_VOTERS];
-	bool reads_quorum; /* class reads=quorum */
+	bool reads_quorum;       /* class reads=quorum */
 	uint32_t error_after_ms; /* policy `error`: EIO after this long without quorum; 0: `queue` */
 };
 
@@ -68,7 +70,7 @@ enum volume_state {
 	VOLUME_OPENING, /* asks for promises */
 	VOLUME_SERVING,
 	VOLUME_NO_QUORUM, /* was serving; I/O waits */
-	VOLUME_ENDED, /* fenced or released: EIO for ever */
+	VOLUME_ENDED,     /* fenced or released: EIO for ever */
 };
 
 struct volume_events {
@@ -81,8 +83,10 @@ struct volume_events {
 };
 
 /* Begins to open. -errno only for want of memory. */
-int volume_attach(struct datapath *datapath, const struct volume_spec *spec, const struct volume_events *events, struct volume **ret_volume) MUST_CHECK;
-/* Waits for what is in flight (or fails it after EIO), sends RELEASE, forgets it. The handle is gone when fn runs. */
+int volume_attach(struct datapath *datapath, const struct volume_spec *spec,
+	const struct volume_events *events, struct volume **ret_volume) MUST_CHECK;
+/* Waits for what is in flight (or fails it after EIO), sends RELEASE, forgets it. The handle is gone when fn
+ * runs. */
 void volume_detach(struct volume *volume, pool_done_fn fn, void *arg);
 enum volume_state volume_state(const struct volume *volume);
 
@@ -123,7 +127,8 @@ void volume_stats_get(const struct volume *volume, struct volume_stats *ret_stat
 struct volume *volume_next(struct datapath *datapath, struct volume *after);
 
 /* When did the session that coordinates this replica speak last: for PROBE and takeovers. -ENOENT. */
-int datapath_replica_heard(const struct datapath *datapath, struct uuid replica, struct epoch *ret_promise, uint64_t *ret_heard_ns) MUST_CHECK;
+int datapath_replica_heard(const struct datapath *datapath, struct uuid replica, struct epoch *ret_promise,
+	uint64_t *ret_heard_ns) MUST_CHECK;
 
 /* The steps of one 4 KiB write with their times, for `quoin volume trace`: the last writes, newest first. */
 struct write_trace {

@@ -28,7 +28,7 @@
 #define PEER_BACKOFF_MIN_MS 50u
 #define PEER_BACKOFF_MAX_MS 2000u
 #define PEER_STABLE_MS      5000u /* up so long: the next back-off begins anew */
-#define PEER_SILENCE_MS     4000u /* asked, and no word for so long: the connection is dead (heartbeats: 1 s) */
+#define PEER_SILENCE_MS     4000u /* asked, and no word for so long: the connection is dead */
 #define PEER_LINGER_MS      5000u /* the last volume's RELEASE gets through before the connection is closed */
 #define DETACH_WAIT_MS      10000u /* requests in flight at a detach get EIO after this */
 #define ADMIT_RETRY_MS      2u     /* entries and buffers come back without a word */

@@ -1,6 +1,7 @@
 /*
- * A volume that is attached on this node, as the fronts (FUSE, later NBD and ublk) see it: requests in, answers out.
- * Thread rule: the data-plane thread that owns the volume. `done` never runs inside volume_submit().
+ * A volume that is attached on this node, as the fronts (FUSE, later NBD and ublk) see it: requests in,
+ * answers out. Thread rule: the data-plane thread that owns the volume. `done` never runs inside
+ * volume_submit().
  */
 #ifndef QUOIN_DATAPATH_VOLUME_H
 #define QUOIN_DATAPATH_VOLUME_H
@@ -12,8 +13,8 @@ struct volume;
 enum request_op {
 	REQUEST_READ,
 	REQUEST_WRITE,
-	REQUEST_TRIM, /* reads as zeroes afterwards; space is given back */
-	REQUEST_ZERO, /* write zeroes */
+	REQUEST_TRIM,  /* reads as zeroes afterwards; space is given back */
+	REQUEST_ZERO,  /* write zeroes */
 	REQUEST_FLUSH, /* every answered write is durable already: answered at once */
 };
 
@@ -21,11 +22,13 @@ enum request_op {
 struct request {
 	enum request_op op;
 	uint64_t offset_bytes; /* multiples of 4096, inside the volume; else done(-EINVAL) */
-	uint64_t length_bytes; /* a read or write: at most ENTRY_MAX_BYTES, fronts split; trim and zero: any */
+	uint64_t
+		length_bytes; /* a read or write: at most ENTRY_MAX_BYTES, fronts split; trim and zero: any */
 	struct buf *data; /* write: the data; read: filled, cap_bytes >= length_bytes. From volume_bufs() */
-	uint64_t id; /* the front's number, unique in the attachment's life (FUSE: `unique`) */
-	uint32_t part; /* of a request that the front has split */
-	void (*done)(struct request *request, int rc); /* 0; -EIO fenced or policy `error`; -ENOSPC; -EINVAL */
+	uint64_t id;      /* the front's number, unique in the attachment's life (FUSE: `unique`) */
+	uint32_t part;    /* of a request that the front has split */
+	void (*done)(
+		struct request *request, int rc); /* 0; -EIO fenced or policy `error`; -ENOSPC; -EINVAL */
 	void *user;
 	/* below: the datapath's */
 	struct list node;
@@ -35,7 +38,8 @@ struct request {
 	void *priv[4];
 };
 
-/* Always ends in one done(), sooner or later: with policy `queue` it may wait for a quorum for as long as it takes. */
+/* Always ends in one done(), sooner or later: with policy `queue` it may wait for a quorum for as long as it
+ * takes. */
 void volume_submit(struct volume *volume, struct request *request);
 /* Where the front gets its buffers; NULL from it means: stop reading requests until one is answered. */
 struct buf_pool *volume_bufs(struct volume *volume);

@@ -1,11 +1,12 @@
 /*
- * replication: the coordinator and the replica of docs/protocol.md, as pure state machines: no I/O, no clock, no threads.
- * An event function changes the state; effects are then pulled with *_poll() until it returns false, and carried
- * out by the driver (src/datapath, and in tests the simulator), in the order in which they come.
+ * replication: the coordinator and the replica of docs/protocol.md, as pure state machines: no I/O, no clock,
+ * no threads. An event function changes the state; effects are then pulled with *_poll() until it returns
+ * false, and carried out by the driver (src/datapath, and in tests the simulator), in the order in which they
+ * come.
  *
- * Thread rule: one thread at a time. Nothing here allocates after *_new(). Times are nanoseconds of CLOCK_BOOTTIME of
- * the node concerned, handed in with each event; they never go back.
- * Error rule: our own bugs are assertions; what a peer says wrongly is dropped and counted.
+ * Thread rule: one thread at a time. Nothing here allocates after *_new(). Times are nanoseconds of
+ * CLOCK_BOOTTIME of the node concerned, handed in with each event; they never go back. Error rule: our own
+ * bugs are assertions; what a peer says wrongly is dropped and counted.
  */
 #ifndef QUOIN_REPLICATION_H
 #define QUOIN_REPLICATION_H
@@ -27,7 +28,7 @@ struct coordinator;
 
 struct coordinator_config {
 	unsigned voter_count; /* 1 .. GROUP_MAX_VOTERS */
-	int local;	      /* index of the voter on this node, or -1 */
+	int local;            /* index of the voter on this node, or -1 */
 	uint64_t size_bytes;  /* of the shard */
 	struct epoch epoch;
 	uint64_t session;
@@ -46,8 +47,8 @@ struct operation {
 	bool is_read;
 	uint64_t offset_bytes; /* reads: multiples of 4096, within the shard */
 	uint32_t length_bytes;
-	struct entry *
-		entry; /* writes, trims: without epoch and seq; one reference, taken over by coordinator_submit() */
+	struct entry *entry; /* writes, trims: without epoch and seq; one reference, taken over by
+				coordinator_submit() */
 	/* below: the coordinator's */
 	uint64_t seq; /* of the entry, once it has one */
 	uint64_t read_seq;
@@ -62,8 +63,8 @@ enum coordinator_effect_type {
 	/* Send `message` to `voter`. The local voter's goes to its replica machine as it is. */
 	COORDINATOR_SEND,
 	/*
-	 * Read operation->offset_bytes .. from `voter` at read_seq (message READ for a remote one; for the local
-	 * one replica_may_read() and pool_read()), then coordinator_read_done().
+	 * Read operation->offset_bytes .. from `voter` at read_seq (message READ for a remote one; for the
+	 * local one replica_may_read() and pool_read()), then coordinator_read_done().
 	 */
 	COORDINATOR_READ,
 	/* The operation is over, with `rc`; it is the driver's again. */
@@ -75,10 +76,10 @@ enum coordinator_effect_type {
 struct coordinator_effect {
 	enum coordinator_effect_type type;
 	int voter;
-	struct message message;	     /* SEND; READ of a remote voter, but for the driver's token */
+	struct message message;      /* SEND; READ of a remote voter, but for the driver's token */
 	struct operation *operation; /* READ, ANSWER */
-	uint64_t read_seq;	     /* READ */
-	int rc;			     /* ANSWER */
+	uint64_t read_seq;           /* READ */
+	int rc;                      /* ANSWER */
 };
 
 /* -ENOMEM. Copies the config. */
@@ -87,9 +88,11 @@ int coordinator_new(const struct coordinator_config *config, uint64_t now_ns,
 /* No operation may be left in it (coordinator_end() gives them back). NULL is fine. */
 void coordinator_free(struct coordinator *co);
 
-/* The next effect; false when there is none. What it points to is valid until the next call on this machine. */
+/* The next effect; false when there is none. What it points to is valid until the next call on this machine.
+ */
 bool coordinator_poll(struct coordinator *co, uint64_t now_ns, struct coordinator_effect *ret_effect);
-/* Right after a COORDINATOR_SEND or a remote COORDINATOR_READ that could not be queued: it is taken back; the voter is not writable. */
+/* Right after a COORDINATOR_SEND or a remote COORDINATOR_READ that could not be queued: it is taken back; the
+ * voter is not writable. */
 void coordinator_refused(struct coordinator *co, const struct coordinator_effect *effect);
 /* When coordinator_tick() is wanted at the latest; UINT64_MAX: not at all. */
 uint64_t coordinator_deadline_ns(const struct coordinator *co);
@@ -106,10 +109,10 @@ void coordinator_message(struct coordinator *co, int voter, const struct message
 /* A write, trim or read. Waits inside as long as need be; ends in one COORDINATOR_ANSWER. */
 void coordinator_submit(struct coordinator *co, struct operation *operation, uint64_t now_ns);
 /*
- * The data of a COORDINATOR_READ is in hand (rc 0), or isn't: -EAGAIN (that replica can't serve it now), -EILSEQ or -EIO
- * (its copy is bad: another is asked), -ENOTCONN. Exactly once for each local read, also after the end. A remote read comes to an end
- * here, or by coordinator_voter_down() (it is sent to another voter), or by a COORDINATOR_ANSWER without this: the driver then
- * ignores a late READ_ANSWER.
+ * The data of a COORDINATOR_READ is in hand (rc 0), or isn't: -EAGAIN (that replica can't serve it now),
+ * -EILSEQ or -EIO (its copy is bad: another is asked), -ENOTCONN. Exactly once for each local read, also
+ * after the end. A remote read comes to an end here, or by coordinator_voter_down() (it is sent to another
+ * voter), or by a COORDINATOR_ANSWER without this: the driver then ignores a late READ_ANSWER.
  */
 void coordinator_read_done(struct coordinator *co, struct operation *operation, int rc, uint64_t now_ns);
 
@@ -142,8 +145,8 @@ void coordinator_status_get(
 /* ======================================================================================================
  * Replica
  *
- *   IDLE --OPEN--> WAITING (leases run out) --> PROMISING (state on its way) --durable, OPEN_ANSWER--> PROMISED
- *   PROMISED --MATCH, truncated--> MATCHED --SYNC_START--> SYNCING --SYNC_FINISH, all there--> MATCHED
+ *   IDLE --OPEN--> WAITING (leases run out) --> PROMISING (state on its way) --durable, OPEN_ANSWER-->
+ * PROMISED PROMISED --MATCH, truncated--> MATCHED --SYNC_START--> SYNCING --SYNC_FINISH, all there--> MATCHED
  *   any --OPEN of a greater epoch--> WAITING
  */
 
@@ -173,26 +176,27 @@ struct replica_promise {
 };
 
 enum replica_effect_type {
-	REPLICA_SEND,	    /* message, to the session's connection `to` */
-	REPLICA_APPEND,	    /* entry to the log: one reference goes with it */
-	REPLICA_COMMIT,	    /* seq: may be applied */
-	REPLICA_ALL,	    /* seq: need not be kept for others */
-	REPLICA_TRUNCATE,   /* seq; then replica_truncated() */
-	REPLICA_STATE,	    /* state; then replica_state_written() */
-	REPLICA_LOG_RESET,  /* message.position, rows; then replica_log_reset_done() */
-	REPLICA_READ,	    /* message (READ): read, then answer READ_ANSWER by oneself */
-	REPLICA_LOG_READ,   /* message (LOG_READ): answer LOG_ANSWER by oneself */
-	REPLICA_GRAIN_READ, /* message (GRAIN_READ): answer GRAIN_ANSWER by oneself */
-	REPLICA_SYNC_HOLD,  /* seq */
-	REPLICA_SYNC_EDGE,  /* edge index in seq */
-	REPLICA_GRAIN_WRITE, /* message (GRAIN_WRITE): frees [from, index), puts the grain; then replica_grain_written() */
+	REPLICA_SEND,         /* message, to the session's connection `to` */
+	REPLICA_APPEND,       /* entry to the log: one reference goes with it */
+	REPLICA_COMMIT,       /* seq: may be applied */
+	REPLICA_ALL,          /* seq: need not be kept for others */
+	REPLICA_TRUNCATE,     /* seq; then replica_truncated() */
+	REPLICA_STATE,        /* state; then replica_state_written() */
+	REPLICA_LOG_RESET,    /* message.position, rows; then replica_log_reset_done() */
+	REPLICA_READ,         /* message (READ): read, then answer READ_ANSWER by oneself */
+	REPLICA_LOG_READ,     /* message (LOG_READ): answer LOG_ANSWER by oneself */
+	REPLICA_GRAIN_READ,   /* message (GRAIN_READ): answer GRAIN_ANSWER by oneself */
+	REPLICA_SYNC_HOLD,    /* seq */
+	REPLICA_SYNC_EDGE,    /* edge index in seq */
+	REPLICA_GRAIN_WRITE,  /* message (GRAIN_WRITE): frees [from, index), puts the grain; then
+				 replica_grain_written() */
 	REPLICA_APPLIED_WAIT, /* seq; then replica_applied() */
 };
 
 struct replica_effect {
 	enum replica_effect_type type;
-	uint64_t
-		to; /* SEND, and for the answers of READ, LOG_READ, GRAIN_READ: the driver's handle of the connection */
+	uint64_t to; /* SEND, and for the answers of READ, LOG_READ, GRAIN_READ: the driver's handle of the
+			connection */
 	uint64_t seq;
 	struct message message;
 	struct entry *entry;
@@ -206,8 +210,9 @@ uint64_t replica_deadline_ns(const struct replica *replica);
 void replica_tick(struct replica *replica, uint64_t now_ns);
 
 /*
- * A message from a coordinator; `from` is the driver's handle of the connection (answers go to it; 0 is none). The store's present
- * figures come along: what the answer must tell. The driver polls after each event, while the figures still stand.
+ * A message from a coordinator; `from` is the driver's handle of the connection (answers go to it; 0 is
+ * none). The store's present figures come along: what the answer must tell. The driver polls after each
+ * event, while the figures still stand.
  */
 struct replica_figures {
 	struct position last;
@@ -234,8 +239,9 @@ void replica_grain_written(
 void replica_applied(struct replica *replica, uint64_t seq, int rc, const struct replica_figures *figures);
 
 /*
- * Whether a read of this session at read_seq may be served from here now: 0, or -EAGAIN (not matched that far, incomplete) or
- * -ESTALE. On success the committed position is raised to read_seq first: poll before reading.
+ * Whether a read of this session at read_seq may be served from here now: 0, or -EAGAIN (not matched that
+ * far, incomplete) or -ESTALE. On success the committed position is raised to read_seq first: poll before
+ * reading.
  */
 int replica_may_read(
 	struct replica *replica, struct epoch epoch, uint64_t session, uint64_t read_seq) MUST_CHECK;

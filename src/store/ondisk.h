@@ -1,6 +1,7 @@
 /*
- * What stands on the disk: sizes, kinds and the codecs of superblock, table page, slot, directory record and batch
- * header. docs/on-disk-format.md is the same in words. Pure functions over memory: no I/O, never trusting a byte.
+ * What stands on the disk: sizes, kinds and the codecs of superblock, table page, slot, directory record and
+ * batch header. docs/on-disk-format.md is the same in words. Pure functions over memory: no I/O, never
+ * trusting a byte.
  *
  *   | superblock | ring | table A | table B | grains ...                      | superblock |
  *   0            64 KiB                     64 KiB-aligned                     last 4 KiB
@@ -13,10 +14,10 @@
 
 #define ONDISK_VERSION 1u
 
-#define UNIT_BYTES     128u /* slot, and the unit of a directory record */
-#define PAGE_SLOTS     31u /* and 128 bytes of header */
-#define PAGE_HEAD_BYTES 128u
-#define HEADER_MAX_NAMED 24u /* replicas that one batch may name */
+#define UNIT_BYTES       128u /* slot, and the unit of a directory record */
+#define PAGE_SLOTS       31u  /* and 128 bytes of header */
+#define PAGE_HEAD_BYTES  128u
+#define HEADER_MAX_NAMED 24u  /* replicas that one batch may name */
 #define BATCH_MAX_BLOCKS 257u /* header and 1 MiB */
 
 /* ---- where things are ---- */
@@ -27,14 +28,15 @@ struct geometry {
 	uint64_t ring_offset_bytes;
 	uint32_t ring_blocks;
 	uint32_t grain_pages; /* table pages with grain slots, then ... */
-	uint32_t dir_pages; /* ... pages with one directory record each */
+	uint32_t dir_pages;   /* ... pages with one directory record each */
 	uint32_t grain_count;
 	uint64_t table_offset_bytes[2]; /* copies A and B */
 	uint64_t grain_offset_bytes;
 };
 
 /* -EINVAL: too small. */
-int geometry_make(uint64_t size_bytes, uint64_t journal_bytes, uint64_t salt, struct geometry *ret_geometry) MUST_CHECK;
+int geometry_make(
+	uint64_t size_bytes, uint64_t journal_bytes, uint64_t salt, struct geometry *ret_geometry) MUST_CHECK;
 /* Whether the areas are aligned, in order, and inside of size_bytes. */
 bool geometry_is_valid(const struct geometry *g);
 uint64_t geometry_page_offset(const struct geometry *g, uint32_t page, unsigned copy);
@@ -58,14 +60,15 @@ struct superblock {
 
 void superblock_encode(const struct superblock *sb, uint64_t offset_bytes, uint8_t block[static BLOCK_BYTES]);
 /* -EILSEQ: not a superblock of this place; -EPROTO: of a newer version. */
-int superblock_decode(const uint8_t block[static BLOCK_BYTES], uint64_t offset_bytes, struct superblock *ret_sb) MUST_CHECK;
+int superblock_decode(
+	const uint8_t block[static BLOCK_BYTES], uint64_t offset_bytes, struct superblock *ret_sb) MUST_CHECK;
 
 /* ---- slots: one for each physical grain ---- */
 
 struct slot {
 	uint64_t layer; /* 0: free */
 	uint64_t epoch_number;
-	uint64_t seq; /* of the last entry applied */
+	uint64_t seq;   /* of the last entry applied */
 	uint32_t index; /* grain of the volume */
 	uint32_t epoch_restart;
 	uint16_t present;
@@ -83,32 +86,35 @@ uint64_t slot_hash(const struct slot *slot, uint32_t phys);
 /* ---- directory: one record for each replica ---- */
 
 struct directory_record {
-	uint32_t dir; /* place in the directory */
+	uint32_t dir;   /* place in the directory */
 	uint64_t layer; /* its (bottom) layer's number, never used again; 0: the place is free */
 	struct pool_replica_identity identity;
 	struct replica_state state;
 	struct position applied;
 	uint64_t grain_count; /* of the layer: slots, and ... */
-	uint64_t grain_sum; /* ... the sum of their hashes */
+	uint64_t grain_sum;   /* ... the sum of their hashes */
 	uint32_t row_count;
 	struct epoch_start rows[EPOCHS_MAX]; /* first_seq <= applied.seq */
 };
 
 #define DIRECTORY_MAX_UNITS 13u
 /* Returns the units used. */
-unsigned directory_encode(const struct directory_record *record, uint8_t bytes[static DIRECTORY_MAX_UNITS * UNIT_BYTES]);
+unsigned directory_encode(
+	const struct directory_record *record, uint8_t bytes[static DIRECTORY_MAX_UNITS * UNIT_BYTES]);
 /* -EILSEQ. Sets the units used. */
-int directory_decode(const uint8_t *bytes, unsigned unit_count, struct directory_record *ret_record, unsigned *ret_units) MUST_CHECK;
+int directory_decode(const uint8_t *bytes, unsigned unit_count, struct directory_record *ret_record,
+	unsigned *ret_units) MUST_CHECK;
 /* 0 for a free place. */
 uint64_t directory_hash(const struct directory_record *record);
 
 /* ---- table pages ---- */
 
 /* Puts head and checksum around what stands behind PAGE_HEAD_BYTES. */
-void page_seal(const struct geometry *g, uint32_t page, unsigned copy, uint64_t generation, uint8_t block[static BLOCK_BYTES]);
+void page_seal(const struct geometry *g, uint32_t page, unsigned copy, uint64_t generation,
+	uint8_t block[static BLOCK_BYTES]);
 /* Whether this is a page of this place; sets its generation. */
-bool page_check(const struct geometry *g, uint32_t page, unsigned copy, const uint8_t block[static BLOCK_BYTES],
-	uint64_t *ret_generation);
+bool page_check(const struct geometry *g, uint32_t page, unsigned copy,
+	const uint8_t block[static BLOCK_BYTES], uint64_t *ret_generation);
 
 /* ---- batches ---- */
 
@@ -122,10 +128,10 @@ struct batch_name {
 struct batch_header {
 	uint64_t number;
 	uint64_t open_count;
-	uint32_t blocks; /* with the header */
-	uint32_t tail_block; /* where the batch `tail` stands */
-	uint64_t tail; /* older batches are not needed any more */
-	uint64_t durable; /* known to be durable when this one was written */
+	uint32_t blocks;        /* with the header */
+	uint32_t tail_block;    /* where the batch `tail` stands */
+	uint64_t tail;          /* older batches are not needed any more */
+	uint64_t durable;       /* known to be durable when this one was written */
 	uint64_t directory_sum; /* of all directory records, after this batch */
 	unsigned name_count, former_count;
 	struct batch_name names[HEADER_MAX_NAMED];
@@ -144,9 +150,9 @@ enum record_kind {
 struct record {
 	enum record_kind kind;
 	uint32_t dir;
-	uint64_t seq; /* TRUNCATE: what stays */
+	uint64_t seq;   /* TRUNCATE: what stays */
 	uint32_t units; /* IMAGES: in the payload */
-	uint32_t sum; /* IMAGES: of the payload, padding included */
+	uint32_t sum;   /* IMAGES: of the payload, padding included */
 	/* WRITE, OP */
 	struct epoch epoch;
 	enum entry_op op;
@@ -169,7 +175,8 @@ struct batch_writer {
 void batch_begin(struct batch_writer *w, uint8_t block[static BLOCK_BYTES], unsigned former_count);
 /* False when it does not fit; nothing is changed then. */
 bool batch_add(struct batch_writer *w, const struct record *record);
-void batch_seal(struct batch_writer *w, const struct geometry *g, uint32_t ring_block, const struct batch_header *header);
+void batch_seal(struct batch_writer *w, const struct geometry *g, uint32_t ring_block,
+	const struct batch_header *header);
 /* The record of an entry. */
 void record_of_entry(const struct entry *entry, uint32_t dir, struct record *ret_record);
 /* The entry of a WRITE or OP record; without its payload. */

@@ -2,7 +2,8 @@
  * Opening a pool, step by step; each step ends in the next.
  *
  *   superblocks -> table -> ring scan (where are batches?) -> replay (in order) -> settle (maps, sums, gaps)
- *     -> flush -> superblock A, flush, superblock B, flush -> first batch: a mark and what damage says -> told
+ *     -> flush -> superblock A, flush, superblock B, flush -> first batch: a mark and what damage says ->
+ * told
  */
 #ifndef QUOIN_STORE_OPENING_H
 #define QUOIN_STORE_OPENING_H
@@ -19,8 +20,8 @@ struct found {
 
 /* What replay learns of a replica besides its record. */
 struct suspect {
-	bool damaged; /* named by a batch that is lost, or its slots don't agree with its sum */
-	bool unsure; /* its record may be old: its promise is not known */
+	bool damaged;        /* named by a batch that is lost, or its slots don't agree with its sum */
+	bool unsure;         /* its record may be old: its promise is not known */
 	uint64_t rotten_seq; /* an entry with a rotten payload */
 	uint64_t grain_count, grain_sum;
 };
@@ -34,19 +35,19 @@ struct opening {
 	struct device_io io;
 	struct iovec iov;
 	void (*next)(struct opening *o);
-	uint8_t *window; /* WINDOW_BLOCKS */
+	uint8_t *window;                     /* WINDOW_BLOCKS */
 	uint32_t window_block, window_count; /* what of the ring is in it */
-	uint32_t page; /* table: next page to read */
+	uint32_t page;                       /* table: next page to read */
 	uint8_t *pages[2];
 	/* ring */
 	struct found *found;
 	uint32_t scanned;
-	uint64_t claim; /* all batches up to here were durable */
+	uint64_t claim;            /* all batches up to here were durable */
 	uint64_t number, position; /* replay: the next one expected */
 	uint64_t former_open_count;
 	uint64_t directory_sum; /* of the last header that was accepted */
-	uint64_t accepted; /* batches */
-	bool lost_former; /* the batch before was lost: the next header says whom it named */
+	uint64_t accepted;      /* batches */
+	bool lost_former;       /* the batch before was lost: the next header says whom it named */
 	bool all_damaged;
 	bool sum_known;
 	struct suspect *suspects; /* by directory place */
@@ -55,7 +56,8 @@ struct opening {
 };
 
 void opening_fail(struct opening *o, int rc);
-void opening_read(struct opening *o, uint8_t *to, uint64_t length_bytes, uint64_t offset_bytes, void (*next)(struct opening *o));
+void opening_read(struct opening *o, uint8_t *to, uint64_t length_bytes, uint64_t offset_bytes,
+	void (*next)(struct opening *o));
 void opening_write(struct opening *o, uint8_t *from, uint64_t offset_bytes, void (*next)(struct opening *o));
 void opening_flush(struct opening *o, void (*next)(struct opening *o));
 

@@ -3,9 +3,9 @@
  *
  *   append (log.c) -> queue -> batch, write, flush (journal.c) -> durable told
  *   commit_set -> named in a header that becomes durable -> round: data, flush (apply.c) -> images (images.c)
- *   images durable -> map moves (map.c), entry may leave the ring; pages written back (sweep.c); tail moves (tail.c)
- *   read (read.c): newest committed version of each block, from entries (index.c), ring or grain
- *   open (open.c): superblocks, table (load.c), ring (replay.c, ring_scan.c), what is missing (settle.c)
+ *   images durable -> map moves (map.c), entry may leave the ring; pages written back (sweep.c); tail moves
+ * (tail.c) read (read.c): newest committed version of each block, from entries (index.c), ring or grain open
+ * (open.c): superblocks, table (load.c), ring (replay.c, ring_scan.c), what is missing (settle.c)
  *
  * All of it is driven by pool_pump(), a deferred task that looks what can be started.
  */
@@ -14,18 +14,18 @@
 
 #include "store/ondisk.h"
 
-#define PHYS_NONE	  UINT32_MAX
-#define BATCHES_IN_FLIGHT 2u
-#define STATES_PER_BATCH  8u
-#define ENTRY_MAX_PIECES  (ENTRY_MAX_BYTES / GRAIN_BYTES + 1)
-#define ROUND_MAX_GRAINS  4096u
-#define ROUND_MAX_BYTES	  (UINT64_C(16) << 20)
+#define PHYS_NONE          UINT32_MAX
+#define BATCHES_IN_FLIGHT  2u
+#define STATES_PER_BATCH   8u
+#define ENTRY_MAX_PIECES   (ENTRY_MAX_BYTES / GRAIN_BYTES + 1)
+#define ROUND_MAX_GRAINS   4096u
+#define ROUND_MAX_BYTES    (UINT64_C(16) << 20)
 #define ROUND_MAX_REPLICAS 12u
-#define ROUND_IOS	  64u
-#define SWEEP_PAGES	  256u
-#define READ_RUNS	  2048u
-#define MARK_DELAY_NS	  (5 * NS_PER_MS)
-#define ROUND_DELAY_NS	  NS_PER_S
+#define ROUND_IOS          64u
+#define SWEEP_PAGES        256u
+#define READ_RUNS          2048u
+#define MARK_DELAY_NS      (5 * NS_PER_MS)
+#define ROUND_DELAY_NS     NS_PER_S
 
 struct work;
 
@@ -47,18 +47,18 @@ struct piece {
 
 /* An entry of a replica's log, for as long as it is in the ring. */
 struct log_entry {
-	struct item item; /* queue or batch in flight */
-	struct list log_node; /* replica's log, by seq */
+	struct item item;       /* queue or batch in flight */
+	struct list log_node;   /* replica's log, by seq */
 	struct list batch_node; /* the batch in the ring that holds it */
-	struct list wide_node; /* replica's unapplied trims that are too long for pieces */
+	struct list wide_node;  /* replica's unapplied trims that are too long for pieces */
 	struct log_entry *seq_next;
 	struct pool_replica *replica;
 	struct entry *entry; /* until it is applied */
 	struct epoch epoch;
 	uint64_t seq;
-	uint64_t batch; /* where it is in the ring; 0: not yet */
-	uint64_t carry_batch; /* where it is being carried to */
-	uint64_t edge; /* grains from here on are left out */
+	uint64_t batch;         /* where it is in the ring; 0: not yet */
+	uint64_t carry_batch;   /* where it is being carried to */
+	uint64_t edge;          /* grains from here on are left out */
 	uint32_t payload_block; /* in the ring */
 	uint32_t carry_payload_block;
 	uint32_t weight_bytes; /* of the ring, at most */
@@ -103,7 +103,7 @@ struct batch {
 	uint64_t tail_position; /* of header.tail */
 	uint64_t position;
 	uint8_t *block;
-	uint8_t *images; /* STATES_PER_BATCH times 4 KiB... */
+	uint8_t *images;      /* STATES_PER_BATCH times 4 KiB... */
 	unsigned images_used; /* blocks of it */
 	struct iovec iov[DEVICE_MAX_IOV];
 	unsigned iov_count;
@@ -126,18 +126,18 @@ struct ring_batch {
 struct journal {
 	struct ring_batch *ring; /* by number % ring_blocks */
 	uint32_t batch_max_blocks;
-	uint64_t next; /* number of the next batch */
-	uint64_t head; /* its position, unless it wraps */
-	uint64_t tail; /* oldest batch that is still needed */
-	uint64_t tail_written; /* what the last header says */
-	uint64_t tail_free; /* position of the tail in the newest durable header: room begins behind it */
-	uint64_t durable; /* newest durable batch */
-	uint64_t claimed; /* `durable` in the newest durable header */
-	uint64_t settled; /* two durable headers claim up to here */
+	uint64_t next;          /* number of the next batch */
+	uint64_t head;          /* its position, unless it wraps */
+	uint64_t tail;          /* oldest batch that is still needed */
+	uint64_t tail_written;  /* what the last header says */
+	uint64_t tail_free;     /* position of the tail in the newest durable header: room begins behind it */
+	uint64_t durable;       /* newest durable batch */
+	uint64_t claimed;       /* `durable` in the newest durable header */
+	uint64_t settled;       /* two durable headers claim up to here */
 	uint64_t written_claim; /* `durable` in the last header */
-	uint64_t last_records; /* newest batch with anything in it */
-	struct list queue; /* items, in the order of the calls */
-	struct list carry; /* log entries to be copied forward, by batch_node's owner: see tail.c */
+	uint64_t last_records;  /* newest batch with anything in it */
+	struct list queue;      /* items, in the order of the calls */
+	struct list carry;      /* log entries to be copied forward, by batch_node's owner: see tail.c */
 	struct batch batches[BATCHES_IN_FLIGHT];
 	struct batch_name former[HEADER_MAX_NAMED];
 	unsigned former_count;
@@ -154,14 +154,14 @@ struct page_state {
 	uint64_t dirty; /* oldest batch with an image that the page lacks; 0: clean */
 	uint64_t generation;
 	uint32_t next, prev; /* dirty list */
-	uint8_t copy; /* where the newest is */
+	uint8_t copy;        /* where the newest is */
 	bool sweeping;
 	bool bad; /* at open: one of its places held garbage */
 };
 
 struct map {
 	struct slot *slots; /* by physical grain */
-	uint32_t *hash; /* (layer, index) -> physical grain */
+	uint32_t *hash;     /* (layer, index) -> physical grain */
 	uint32_t hash_mask;
 	uint64_t *free_bits;
 	uint32_t free_count, used_count;
@@ -170,7 +170,7 @@ struct map {
 	uint32_t quarantine_count;
 	struct page_state *pages;
 	uint32_t dirty_first, dirty_last;
-	uint32_t prepared; /* grains below are written blocks; on a raw device all are as good */
+	uint32_t prepared;    /* grains below are written blocks; on a raw device all are as good */
 	uint32_t ready_count; /* free ones among them: what may be given out */
 };
 
@@ -178,16 +178,16 @@ struct map {
 
 struct round_grain {
 	struct pool_replica *replica;
-	uint32_t phys; /* PHYS_NONE: none yet */
-	uint32_t next; /* hash chain */
+	uint32_t phys;           /* PHYS_NONE: none yet */
+	uint32_t next;           /* hash chain */
 	bool fresh, freed, noop; /* noop: no image */
-	struct slot slot; /* as it will be */
+	struct slot slot;        /* as it will be */
 	const uint8_t *source[GRAIN_BLOCKS];
 };
 
 struct round_replica {
 	struct pool_replica *replica;
-	struct position end; /* applied up to here */
+	struct position end;  /* applied up to here */
 	uint64_t trim_cursor; /* of the entry behind it */
 	uint32_t serial;
 };
@@ -209,8 +209,8 @@ struct round {
 	struct round_replica replicas[ROUND_MAX_REPLICAS];
 	unsigned replica_count;
 	uint64_t bytes;
-	struct list puts; /* works that wait for a round */
-	struct list taken; /* those that are in this one */
+	struct list puts;      /* works that wait for a round */
+	struct list taken;     /* those that are in this one */
 	uint64_t images_batch; /* the batch that bears its images; 0: not composed yet */
 	struct round_io ios[ROUND_IOS];
 	unsigned ios_busy;
@@ -234,7 +234,7 @@ struct load {
 	struct iovec iov;
 	struct pool *pool;
 	struct log_entry *le; /* NULL: nobody wants it any more */
-	struct entry *entry; /* NULL: free */
+	struct entry *entry;  /* NULL: free */
 	struct buf *buf;
 };
 
@@ -292,7 +292,7 @@ struct pool {
 	uint64_t directory_sum; /* of the records as of the ring's head */
 	uint64_t next_layer;
 	struct list commit_news; /* replicas whose commit_seq no header has */
-	struct list zombies; /* deleted, waiting for a round to end */
+	struct list zombies;     /* deleted, waiting for a round to end */
 	/* log entries */
 	struct log_entry *les;
 	uint32_t le_count, le_touched, le_used;
@@ -327,9 +327,9 @@ struct pool_replica {
 	struct pool *pool;
 	struct list node; /* pool->replicas or zombies */
 	struct list commit_node;
-	struct directory_record head; /* as of the ring's head: what the next image says */
-	uint64_t head_batch; /* newest batch with an image of it */
-	struct replica_state state; /* as last asked for */
+	struct directory_record head;  /* as of the ring's head: what the next image says */
+	uint64_t head_batch;           /* newest batch with an image of it */
+	struct replica_state state;    /* as last asked for */
 	struct position last, applied; /* applied: images durable */
 	uint64_t composed_seq, durable_seq, commit_seq, commit_written, commit_durable, all_seq;
 	struct epoch_start rows[EPOCHS_MAX];
@@ -341,10 +341,10 @@ struct pool_replica {
 	uint64_t edge, hold;
 	uint64_t trim_cursor; /* the entry after `applied` is a trim that is done up to this grain */
 	uint64_t uncommitted_bytes;
-	uint32_t serial; /* changes with each log_reset */
-	unsigned reads; /* in flight */
+	uint32_t serial;     /* changes with each log_reset */
+	unsigned reads;      /* in flight */
 	uint64_t gone_batch; /* its deletion is durable in this one: to be finalized */
-	bool syncing; /* a resync of this open: its log may be applied although incomplete */
+	bool syncing;        /* a resync of this open: its log may be applied although incomplete */
 	uint64_t found_count, found_sum; /* with recount: what the open found of the layer */
 	bool recount;
 	bool deleted, delete_composed, creating;
@@ -360,7 +360,8 @@ void work_put(struct pool *pool, struct work *work);
 /* Calls back, from the loop, with rc; then the work is free. */
 void work_answer(struct pool *pool, struct work *work, int rc);
 void work_finish(struct pool *pool, struct work *work, int rc);
-int pool_new(struct loop *loop, struct device *device, const struct pool_open_options *options, struct pool **ret_pool) MUST_CHECK;
+int pool_new(struct loop *loop, struct device *device, const struct pool_open_options *options,
+	struct pool **ret_pool) MUST_CHECK;
 int pool_size(struct pool *pool) MUST_CHECK;
 void pool_free(struct pool *pool);
 struct pool_replica *pool_replica_new(struct pool *pool, const struct directory_record *record) MUST_CHECK;

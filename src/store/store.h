@@ -3,8 +3,8 @@
  * docs/on-disk-format.md is the format; the rules' reasons stand there too.
  *
  * Thread rule: the loop's thread that opened the pool. Callbacks never run inside the call that asked.
- * Error rule: 0 or -errno. A failed flush or write fails the pool: `failed` is told once, and after it nothing
- * is answered any more except with -EIO.
+ * Error rule: 0 or -errno. A failed flush or write fails the pool: `failed` is told once, and after it
+ * nothing is answered any more except with -EIO.
  */
 #ifndef QUOIN_STORE_H
 #define QUOIN_STORE_H
@@ -22,7 +22,7 @@ struct pool_format_options {
 	struct uuid cluster;
 	struct uuid pool;
 	uint64_t journal_bytes; /* 0: 1/512 of the device, 64 MiB .. 6 GiB; smaller ones are for tests */
-	uint64_t seed; /* of the salt */
+	uint64_t seed;          /* of the salt */
 };
 
 typedef void (*pool_done_fn)(void *arg, int rc);
@@ -31,17 +31,19 @@ typedef void (*pool_done_fn)(void *arg, int rc);
  * Writes an empty pool onto the device; the device must be at least POOL_MIN_BYTES. The caller has made sure
  * that nothing of the user's is on it.
  */
-void pool_format(struct loop *loop, struct device *device, const struct pool_format_options *options, pool_done_fn fn, void *arg);
+void pool_format(struct loop *loop, struct device *device, const struct pool_format_options *options,
+	pool_done_fn fn, void *arg);
 #define POOL_MIN_BYTES (UINT64_C(4) << 20)
 
 struct pool_open_options {
 	struct uuid cluster; /* another cluster's pool is refused */
-	struct uuid pool; /* none: any */
+	struct uuid pool;    /* none: any */
 	struct buf_pool *bufs;
 	struct entry_pool *entries;
 	/* The pool has failed (once; why is for people). Its replicas answer -EIO from now on. */
 	void (*failed)(void *arg, int rc, const char *why);
-	/* Entries of a replica are durable up to and including seq; batched, in order. May be NULL while opening. */
+	/* Entries of a replica are durable up to and including seq; batched, in order. May be NULL while
+	 * opening. */
 	void (*durable)(void *arg, struct pool_replica *replica, uint64_t seq);
 	void *arg;
 };
@@ -49,10 +51,11 @@ struct pool_open_options {
 typedef void (*pool_open_fn)(void *arg, int rc, struct pool *pool, const struct error *error);
 
 /*
- * Reads superblocks and table, replays the journal, flushes a mark, then tells. Takes the device over in every
- * case. -EILSEQ: no valid superblock; -EXDEV: another cluster or pool; -EPROTO: a newer format version.
+ * Reads superblocks and table, replays the journal, flushes a mark, then tells. Takes the device over in
+ * every case. -EILSEQ: no valid superblock; -EXDEV: another cluster or pool; -EPROTO: a newer format version.
  */
-void pool_open(struct loop *loop, struct device *device, const struct pool_open_options *options, pool_open_fn fn, void *arg);
+void pool_open(struct loop *loop, struct device *device, const struct pool_open_options *options,
+	pool_open_fn fn, void *arg);
 /* Writes out what is cheap to write, closes the device, frees all. Nothing may be called on it meanwhile. */
 void pool_close(struct pool *pool, pool_done_fn fn, void *arg);
 
@@ -63,7 +66,8 @@ struct pool_info {
 	uint64_t journal_bytes, journal_used_bytes;
 	bool failed;
 	/* counters since open */
-	uint64_t batches, batch_entries, flushes, device_write_bytes, user_write_bytes, apply_rounds, checksum_errors;
+	uint64_t batches, batch_entries, flushes, device_write_bytes, user_write_bytes, apply_rounds,
+		checksum_errors;
 };
 
 void pool_info_get(const struct pool *pool, struct pool_info *ret_info);
@@ -73,14 +77,15 @@ struct pool_replica *pool_replica_find(struct pool *pool, struct uuid replica);
 
 /* ---- a replica's identity and durable state ---- */
 
-/* What a replica must not forget: written as one record, in journal order behind all entries appended before. */
+/* What a replica must not forget: written as one record, in journal order behind all entries appended before.
+ */
 struct replica_state {
 	struct epoch promise; /* no older epoch is ever acknowledged again */
 	uint64_t promise_session;
-	uint64_t config_number; /* of the newest membership known */
-	bool incomplete; /* syncing or damaged: vouches for nothing */
-	struct position since; /* while incomplete: upper bound of what it may have acknowledged */
-	bool retired; /* removed from its group, for ever */
+	uint64_t config_number;    /* of the newest membership known */
+	bool incomplete;           /* syncing or damaged: vouches for nothing */
+	struct position since;     /* while incomplete: upper bound of what it may have acknowledged */
+	bool retired;              /* removed from its group, for ever */
 	uint32_t longest_lease_ms; /* ever granted */
 };
 
@@ -98,10 +103,12 @@ void pool_replica_create(struct pool *pool, const struct pool_replica_identity *
 void pool_replica_delete(struct pool_replica *replica, pool_done_fn fn, void *arg);
 
 const struct pool_replica_identity *pool_replica_identity(const struct pool_replica *replica);
-/* The state as last written (durable or on the way). After damage at open: incomplete, since = {UINT64_MAX...}. */
+/* The state as last written (durable or on the way). After damage at open: incomplete, since =
+ * {UINT64_MAX...}. */
 const struct replica_state *pool_replica_state(const struct pool_replica *replica);
 /* fn when durable. States and entries become durable in the order of the calls. */
-void pool_replica_state_write(struct pool_replica *replica, const struct replica_state *state, pool_done_fn fn, void *arg);
+void pool_replica_state_write(
+	struct pool_replica *replica, const struct replica_state *state, pool_done_fn fn, void *arg);
 /* The owner's pointer (the datapath's replica). */
 void pool_replica_user_set(struct pool_replica *replica, void *user);
 void *pool_replica_user(const struct pool_replica *replica);
@@ -129,12 +136,13 @@ uint64_t pool_replica_room(const struct pool_replica *replica);
 /* Drops entries above seq (seq >= commit and applied: asserted); fn when durable. */
 void pool_replica_truncate(struct pool_replica *replica, uint64_t seq, pool_done_fn fn, void *arg);
 /*
- * For a resync: forgets all entries; the log now ends at `last`, with `rows` as its table of epochs. The replica
- * must be incomplete. fn when durable.
+ * For a resync: forgets all entries; the log now ends at `last`, with `rows` as its table of epochs. The
+ * replica must be incomplete. fn when durable.
  */
-void pool_replica_log_reset(struct pool_replica *replica, struct position last, const struct epoch_start *rows, unsigned row_count,
-	pool_done_fn fn, void *arg);
-/* Entries up to seq (at most last) are committed: they may be applied. Never goes back; lower values are ignored. */
+void pool_replica_log_reset(struct pool_replica *replica, struct position last,
+	const struct epoch_start *rows, unsigned row_count, pool_done_fn fn, void *arg);
+/* Entries up to seq (at most last) are committed: they may be applied. Never goes back; lower values are
+ * ignored. */
 void pool_replica_commit_set(struct pool_replica *replica, uint64_t seq);
 /* Entries up to seq are durable on every voter that is not away: the log need not keep them for others. */
 void pool_replica_all_set(struct pool_replica *replica, uint64_t seq);
@@ -142,7 +150,8 @@ void pool_replica_all_set(struct pool_replica *replica, uint64_t seq);
  * Gives a reference to the entry with this seq (with payload, checksums verified), from memory or the ring.
  * -ENOENT when the log no longer has it, -EILSEQ when it is rotten, -EAGAIN when buffers are short.
  */
-void pool_replica_log_read(struct pool_replica *replica, uint64_t seq, void (*fn)(void *arg, int rc, struct entry *entry), void *arg);
+void pool_replica_log_read(struct pool_replica *replica, uint64_t seq,
+	void (*fn)(void *arg, int rc, struct entry *entry), void *arg);
 
 /* ---- data ---- */
 
@@ -150,11 +159,11 @@ void pool_replica_log_read(struct pool_replica *replica, uint64_t seq, void (*fn
 struct pool_read {
 	void (*fn)(struct pool_read *read, int rc);
 	struct pool_replica *replica;
-	uint64_t offset_bytes; /* multiples of 4096 */
-	uint32_t length_bytes; /* at most ENTRY_MAX_BYTES */
-	struct buf *into; /* cap_bytes >= length_bytes; the caller's */
+	uint64_t offset_bytes;          /* multiples of 4096 */
+	uint32_t length_bytes;          /* at most ENTRY_MAX_BYTES */
+	struct buf *into;               /* cap_bytes >= length_bytes; the caller's */
 	uint32_t crc[ENTRY_MAX_BLOCKS]; /* of the blocks read */
-	uint64_t bad_offset_bytes; /* with -EILSEQ or -EIO: the first block concerned */
+	uint64_t bad_offset_bytes;      /* with -EILSEQ or -EIO: the first block concerned */
 	/* below: the store's */
 	struct list node;
 	struct list runs;
@@ -176,28 +185,30 @@ void pool_read(struct pool_read *read);
 struct grain_copy {
 	uint64_t index;
 	struct epoch epoch;
-	uint64_t seq; /* the commit_seq at which the content was taken */
+	uint64_t seq;     /* the commit_seq at which the content was taken */
 	uint16_t present; /* blocks with data */
-	uint16_t zero; /* blocks trimmed */
+	uint16_t zero;    /* blocks trimmed */
 	uint32_t crc[GRAIN_BLOCKS];
 	struct buf *data; /* GRAIN_BYTES; undefined where not present; NULL where nothing is present */
 };
 
 /* The grain's newest committed content, pending entries included. The reference to data goes to fn. */
-void pool_replica_grain_get(struct pool_replica *replica, uint64_t index, void (*fn)(void *arg, int rc, struct grain_copy *copy), void *arg);
+void pool_replica_grain_get(struct pool_replica *replica, uint64_t index,
+	void (*fn)(void *arg, int rc, struct grain_copy *copy), void *arg);
 /* The lowest index >= from that is mapped or has pending entries; UINT64_MAX where there is none. */
 uint64_t pool_replica_grain_next(const struct pool_replica *replica, uint64_t from);
 
 /*
  * Resync, target side. Only while incomplete.
- * sync_edge: entries appended from now on are applied only to grains below edge (their other parts are left out).
- * sync_hold: entries above seq are not applied until it is called again (UINT64_MAX: no hold).
+ * sync_edge: entries appended from now on are applied only to grains below edge (their other parts are left
+ * out). sync_hold: entries above seq are not applied until it is called again (UINT64_MAX: no hold).
  * grain_put: the copy replaces the grain's content whole (nothing present and nothing zero frees it); fn when
  * durable. The caller sees to it that no entry for the grain is applied meanwhile.
  */
 void pool_replica_sync_edge(struct pool_replica *replica, uint64_t edge_index);
 void pool_replica_sync_hold(struct pool_replica *replica, uint64_t seq);
-void pool_replica_grain_put(struct pool_replica *replica, const struct grain_copy *copy, pool_done_fn fn, void *arg);
+void pool_replica_grain_put(
+	struct pool_replica *replica, const struct grain_copy *copy, pool_done_fn fn, void *arg);
 /* fn when everything up to and including `seq` (committed, not held) is applied and durable. */
 void pool_replica_applied_wait(struct pool_replica *replica, uint64_t seq, pool_done_fn fn, void *arg);
 

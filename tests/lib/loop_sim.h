@@ -1,7 +1,7 @@
 /*
- * loop_sim: virtual time for several nodes, each with the real loop core and a clock of its own (an offset and a drift).
- * One queue of events of the world outside (network, faults) beside the nodes' timers; equal times run in the order of
- * their setting, so one seed gives one history.
+ * loop_sim: virtual time for several nodes, each with the real loop core and a clock of its own (an offset
+ * and a drift). One queue of events of the world outside (network, faults) beside the nodes' timers; equal
+ * times run in the order of their setting, so one seed gives one history.
  */
 #ifndef QUOIN_TESTS_LOOP_SIM_H
 #define QUOIN_TESTS_LOOP_SIM_H
@@ -32,7 +32,7 @@ struct sim_clock {
 
 struct loop_sim_node {
 	struct sim_clock clock;
-	struct loop *loop;	  /* NULL: not running */
+	struct loop *loop;        /* NULL: not running */
 	uint64_t paused_until_ns; /* the world's time; it runs nothing before */
 };
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define CONNECT_TIMEOUT_NS (3 * NS_PER_S)
-#define WRITABLE_BELOW	   (NET_QUEUE_BYTES / 2)
+#define WRITABLE_BELOW     (NET_QUEUE_BYTES / 2)
 
 enum end_state { END_CONNECTING, END_UP, END_CLOSED };
 
@@ -29,10 +29,10 @@ struct end {
 	struct end *other;
 	struct list inbox; /* packets to this end */
 	uint64_t inbox_bytes;
-	uint64_t last_at_ns;	  /* of the packet sent to this end last */
-	bool full;		  /* this end's owner was refused */
+	uint64_t last_at_ns;      /* of the packet sent to this end last */
+	bool full;                /* this end's owner was refused */
 	struct sim_event deliver; /* to this end */
-	struct sim_event ended;	  /* tells this end's owner that it is down */
+	struct sim_event ended;   /* tells this end's owner that it is down */
 	int ended_rc;
 	const char *ended_why;
 	uint64_t base_delay_ns; /* of this direction */

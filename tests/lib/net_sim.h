@@ -1,9 +1,11 @@
 /*
- * net_sim: the network of net.h between the nodes of one loop_sim. Frames are encoded and decoded by the real codec; each
- * connection delivers in order; delays differ by connection and direction, so that connections overtake each other.
+ * net_sim: the network of net.h between the nodes of one loop_sim. Frames are encoded and decoded by the real
+ * codec; each connection delivers in order; delays differ by connection and direction, so that connections
+ * overtake each other.
  *
- * Faults: links that are cut in one direction (frames wait, as TCP's would, until the link is back or the connection is
- * reset), resets (what was on the way is lost; the two ends learn it at different times), delay, flipped bits, dead nodes.
+ * Faults: links that are cut in one direction (frames wait, as TCP's would, until the link is back or the
+ * connection is reset), resets (what was on the way is lost; the two ends learn it at different times),
+ * delay, flipped bits, dead nodes.
  */
 #ifndef QUOIN_TESTS_NET_SIM_H
 #define QUOIN_TESTS_NET_SIM_H
@@ -27,7 +29,8 @@ void net_sim_free(struct net_sim *net);
 
 /* The node's side; it listens at address "node-N" from now on. Payloads arrive in `bufs`. */
 struct net *net_sim_node_start(struct net_sim *net, unsigned node, struct buf_pool *bufs);
-/* The node is dead: its connections are gone without a word to it; the others learn it by reset, or, when `silent`, not. */
+/* The node is dead: its connections are gone without a word to it; the others learn it by reset, or, when
+ * `silent`, not. */
 void net_sim_node_stop(struct net_sim *net, unsigned node, bool silent);
 void net_sim_address(unsigned node, struct net_address *ret_address);
 

@@ -26,8 +26,9 @@ struct fixture {
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct plugin_config config = { .loop = &f->loop, .socket_path = f->path, .receive_timeout_ms = 100,
-		.deadline_max_ms = 300 };
+	struct plugin_config config = {
+		.loop = &f->loop, .socket_path = f->path, .receive_timeout_ms = 100, .deadline_max_ms = 300
+	};
 	struct error error;
 
 	snprintf(f->path, sizeof(f->path), "/tmp/quoin-ctl-plugin-%d.sock", (int)getpid());

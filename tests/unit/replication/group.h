@@ -1,6 +1,6 @@
 /*
- * A group for scenarios: replica machines with plain in-memory logs, coordinators, and a network whose every message can be held
- * back or lost. Time stands still unless a scenario moves it.
+ * A group for scenarios: replica machines with plain in-memory logs, coordinators, and a network whose every
+ * message can be held back or lost. Time stands still unless a scenario moves it.
  */
 #ifndef TEST_REPLICATION_GROUP_H
 #define TEST_REPLICATION_GROUP_H
@@ -25,10 +25,10 @@ struct group_replica {
 	struct entry log[GROUP_LOG]; /* by seq; seq 0 unused */
 	uint64_t last, durable, commit, base;
 	struct replica_promise state; /* durable */
-	bool disk_stopped;	      /* nothing becomes durable until it is let go */
+	bool disk_stopped;            /* nothing becomes durable until it is let go */
 	bool state_pending;
 	struct replica_promise pending;
-	uint64_t applied_wait;	      /* 0: none */
+	uint64_t applied_wait;        /* 0: none */
 	uint64_t grain[GROUP_GRAINS]; /* seq of the newest entry applied to it; 0: absent */
 	uint64_t applied;
 	uint64_t hold;
