@@ -212,8 +212,11 @@ static void blockdev_job_done(struct job *job)
 		}
 		if (blockdev->goal == GOAL_HOLD)
 			return;
-	} else if (job->rc < 0 && blockdev->rc == 0) {
-		/* On the way down by force, or cleaning: it goes on, and says what was left. */
+	} else if (job->rc < 0 && blockdev->rc == 0 && blockdev->goal == GOAL_FORCE) {
+		/*
+		 * It goes on, and says what was left. On a clean way down only an empty directory can be
+		 * left: no reason to tell that the detach failed; the next start removes it.
+		 */
 		blockdev->rc = job->rc;
 		blockdev->error = job->error;
 	}
