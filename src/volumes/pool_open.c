@@ -98,14 +98,8 @@ static void open_run(struct dataplane_call *call)
 		.bufs = dataplane_bufs(call->dataplane),
 		.entries = dataplane_entries(call->dataplane),
 	};
-	int rc;
 
 	datapath_pool_callbacks(dataplane_datapath(call->dataplane), &options);
-	rc = device_uring_open(dataplane_loop(call->dataplane), job->path, &job->device, &job->error);
-	if (rc) {
-		dataplane_call_finish(call, rc);
-		return;
-	}
 	pool_open(uring_loop_core(dataplane_loop(call->dataplane)), job->device, &options, open_told, op);
 }
 
@@ -143,6 +137,27 @@ static void pool_open_told(struct op *op, int rc)
 		pool_measured(op, 0);
 }
 
+/* A device that another process holds is waited for, up to a second: never on the data-plane thread. */
+static int device_work(struct op *op)
+{
+	struct pool_job *job = op->state;
+
+	return device_uring_open(
+		dataplane_loop(op->volumes->dataplane), job->path, &job->device, &job->error);
+}
+
+static void device_opened(struct op *op, int rc)
+{
+	struct pool_job *job = op->state;
+
+	if (rc) {
+		op->error = job->error;
+		pool_fail(op, rc);
+		return;
+	}
+	op_call(op, open_run, pool_open_told);
+}
+
 /* ---- format ---- */
 
 static void format_told(void *arg, int rc)
@@ -163,12 +178,7 @@ static void format_run(struct dataplane_call *call)
 	struct pool_format_options options = {
 		.cluster = job->cluster, .pool = job->uuid, .seed = job->seed
 	};
-	int rc = device_uring_open(dataplane_loop(call->dataplane), job->path, &job->device, &job->error);
 
-	if (rc) {
-		dataplane_call_finish(call, rc);
-		return;
-	}
 	pool_format(uring_loop_core(dataplane_loop(call->dataplane)), job->device, &options, format_told, op);
 }
 
@@ -182,7 +192,7 @@ static void pool_formatted(struct op *op, int rc)
 		return;
 	}
 	manager_event(op->volumes, "pool-formatted", op->name, "%s was empty, and is a pool now", job->path);
-	op_call(op, open_run, pool_open_told);
+	op_work(op, device_work, device_opened);
 }
 
 static int blank_work(struct op *op)
@@ -193,12 +203,12 @@ static int blank_work(struct op *op)
 	if (rc)
 		return rc;
 	job->blank = true;
-	if (!job->measure)
-		return 0;
-	/* Its figures are remembered: measure_work() finds them. Failing is told there. */
-	rc = pool_file_measure(job->path, job->cache_dir, true, job->tier, job->reason, &job->error);
-	(void)rc;
-	return 0;
+	if (job->measure) {
+		/* Its figures are remembered: measure_work() finds them. Failing is told there. */
+		rc = pool_file_measure(job->path, job->cache_dir, true, job->tier, job->reason, &job->error);
+		(void)rc;
+	}
+	return device_work(op);
 }
 
 static void pool_blank_told(struct op *op, int rc)
@@ -263,7 +273,7 @@ static void pool_prepared(struct op *op, int rc)
 		pool_fail(op, rc);
 		return;
 	}
-	op_call(op, open_run, pool_open_told);
+	op_work(op, device_work, device_opened);
 }
 
 /* The cluster's identity is known from an earlier life, or from the catalog. */
