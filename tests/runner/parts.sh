@@ -134,7 +134,7 @@ same_seeds_same_hash() {
 # A mutant must be caught: a violation, not a crash of the simulator nor a time-out.
 mutant_is_caught() {
 	local out rc=0
-	out=$(timeout 300 build/tests/sim/mutants "$1" 2>&1) || rc=$?
+	out=$(timeout 300 build/tests/sim/mutants --only "$1" 2>&1) || rc=$?
 	tail -20 <<<"$out"
 	return $rc
 }

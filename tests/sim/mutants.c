@@ -79,6 +79,10 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
+	if (optind < argc) {
+		fprintf(stderr, "%s: what is \"%s\"? one mutant: --only %s\n", argv[0], argv[optind], argv[optind]);
+		return 2;
+	}
 	for (int i = MUTANT_NONE + 1; i < MUTANT_COUNT; i++) {
 		if (only > 0 && i != only)
 			continue;
