@@ -74,8 +74,8 @@ static void *map_lazily(uint64_t len_bytes)
 	if (memory == MAP_FAILED)
 		return NULL;
 	/*
-	 * The agent starts children (mkfs, mount). A fork write-protects what both see, and the data plane would then
-	 * take a fault and copy a page for each buffer that it writes before the child's exec.
+	 * The agent starts children (mkfs, mount). A fork write-protects what both see, and the data plane
+	 * would then take a fault and copy a page for each buffer that it writes before the child's exec.
 	 */
 	(void)madvise(memory, len_bytes, MADV_DONTFORK);
 	return memory;

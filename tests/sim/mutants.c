@@ -80,7 +80,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind < argc) {
-		fprintf(stderr, "%s: what is \"%s\"? one mutant: --only %s\n", argv[0], argv[optind], argv[optind]);
+		fprintf(stderr, "%s: what is \"%s\"? one mutant: --only %s\n", argv[0], argv[optind],
+			argv[optind]);
 		return 2;
 	}
 	for (int i = MUTANT_NONE + 1; i < MUTANT_COUNT; i++) {
