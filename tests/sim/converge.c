@@ -1,4 +1,5 @@
 /* After the faults: is everything answered, are all replicas complete, and do they hold the same? */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,6 +28,27 @@ int cluster_converged(struct cluster *c)
 	return 1;
 }
 
+static void trace_stores(struct cluster *c)
+{
+	for (unsigned i = 0; i < c->plan.voters; i++) {
+		struct pool *pool = c->nodes[i].process ? c->nodes[i].process->pool : NULL;
+		struct pool_replica *r = pool ? pool_replica_find(pool, c->nodes[i].replica) : NULL;
+		struct pool_info info;
+
+		if (!r) {
+			trace_words(&c->trace, "n%u: no pool", i);
+			continue;
+		}
+		pool_info_get(pool, &info);
+		trace_words(&c->trace,
+			"n%u: log from s%" PRIu64 " to s%" PRIu64 ", durable s%" PRIu64 " commit s%" PRIu64 " applied s%" PRIu64
+			", room %" PRIu64 ", ring %" PRIu64 " of %" PRIu64 ", batches %" PRIu64 " rounds %" PRIu64 "%s",
+			i, pool_replica_first_seq(r), pool_replica_last(r).seq, pool_replica_durable_seq(r), pool_replica_commit_seq(r),
+			pool_replica_applied_seq(r), pool_replica_room(r), info.journal_used_bytes, info.journal_bytes, info.batches,
+			info.apply_rounds, pool_replica_state(r)->incomplete ? ", incomplete" : "");
+	}
+}
+
 void cluster_unconverged(struct cluster *c)
 {
 	struct attached *a = attached_current(c);
@@ -39,6 +61,7 @@ void cluster_unconverged(struct cluster *c)
 			c->record.holder, (unsigned long long)c->record.number);
 		return;
 	}
+	trace_stores(c);
 	volume_stats_get(a->volume, &stats);
 	for (unsigned i = 0; i < stats.voter_count && at < (int)sizeof(text) - 100; i++)
 		at += snprintf(text + at, sizeof(text) - (size_t)at,
