@@ -2,17 +2,18 @@
  * Composing a batch from what waits, and what follows once it is durable.
  *
  * Room in the ring is given by class, so that what frees room never waits for what takes it: entries up to
- * 11/16, carried entries and states up to 13/16, images up to 15/16, the mark that moves the tail all of it.
+ * 11/16, marks that only tell what is durable or committed up to 12/16, states up to 13/16, carried entries up to
+ * 14/16, images up to 15/16, and all of it for the mark that moves the tail, or that the tail's entries wait for.
  */
 #include "store/pool.h"
 
 #include <string.h>
 
-enum room_class { ROOM_ENTRY, ROOM_CONTROL, ROOM_IMAGES, ROOM_MARK };
+enum room_class { ROOM_ENTRY, ROOM_NEWS, ROOM_CONTROL, ROOM_CARRY, ROOM_IMAGES, ROOM_MARK };
 
 static uint64_t room_limit(const struct pool *pool, enum room_class class)
 {
-	static const uint64_t sixteenths[] = { 11, 13, 15, 16 };
+	static const uint64_t sixteenths[] = { 11, 12, 13, 14, 15, 16 };
 
 	return pool->g.ring_blocks * sixteenths[class] / 16;
 }
@@ -161,7 +162,7 @@ static bool add_carried(struct pool *pool, struct batch *batch)
 	while ((node = list_first(&pool->journal.carry)) != NULL) {
 		struct log_entry *le = list_entry(node, struct log_entry, item.node);
 
-		if (!add_entry(pool, batch, le, ROOM_CONTROL))
+		if (!add_entry(pool, batch, le, ROOM_CARRY))
 			return false;
 		le->carry_batch = batch->header.number;
 		list_remove(node);
@@ -227,6 +228,21 @@ static void add_commits(struct pool *pool, struct batch *batch)
 	}
 }
 
+/* A mark alone. Nothing but room for it is waited for, so it may not take what others free room with. */
+static bool mark_may_go(struct pool *pool, struct batch *batch)
+{
+	struct journal *j = &pool->journal;
+	bool frees = j->tail > j->tail_written || j->tail_waits;
+
+	if (!j->mark_wanted)
+		return false;
+	if (batch_room(pool, batch, 0, frees ? ROOM_MARK : ROOM_NEWS))
+		return true;
+	if (pool->closing)
+		j->mark_wanted = false; /* replay finds out without it */
+	return false;
+}
+
 bool batch_compose(struct pool *pool, struct batch *batch)
 {
 	struct journal *j = &pool->journal;
@@ -245,7 +261,7 @@ bool batch_compose(struct pool *pool, struct batch *batch)
 	if (add_round(pool, batch) && add_carried(pool, batch))
 		add_queue(pool, batch);
 	j->stalled = !list_is_empty(&j->queue) && batch->blocks == 0;
-	if (batch->blocks == 0 && (!j->mark_wanted || !batch_room(pool, batch, 0, ROOM_MARK)))
+	if (batch->blocks == 0 && !mark_may_go(pool, batch))
 		return false;
 	j->mark_wanted = false;
 	add_commits(pool, batch);

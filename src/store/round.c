@@ -212,6 +212,7 @@ static struct round_replica *round_replica(struct round *round, struct pool_repl
 static void round_entries(struct pool *pool, struct pool_replica *replica)
 {
 	struct log_entry *le = index_find(replica, replica->applied.seq + 1);
+	unsigned before = pool->round.replica_count;
 	struct round_replica *rr;
 
 	if (replica->deleted || replica->creating || !le || !entry_may_apply(le))
@@ -219,6 +220,10 @@ static void round_entries(struct pool *pool, struct pool_replica *replica)
 	rr = round_replica(&pool->round, replica);
 	while (rr && le && entry_may_apply(le) && round_entry(pool, rr, le))
 		le = index_find(replica, le->seq + 1);
+	/* Payloads are being read back: an image that says nothing new would only fill the ring. */
+	if (pool->round.replica_count > before && rr->end.seq == replica->applied.seq &&
+		rr->trim_cursor == replica->trim_cursor)
+		pool->round.replica_count--;
 }
 
 /* ---- copies of a resync ---- */

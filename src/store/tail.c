@@ -77,7 +77,9 @@ static bool entry_clear(struct pool *pool, struct log_entry *le)
 	if (le->seq <= replica->commit_seq && le->seq <= replica->hold) {
 		pool->round.wanted = true;
 		if (le->seq > replica->commit_durable)
-			pool->journal.mark_wanted = true;
+			pool->journal.mark_wanted = pool->journal.tail_waits = true;
+		else
+			pool->journal.tail_applies = true;
 		return false;
 	}
 	entry_carry(pool, le);
@@ -130,10 +132,20 @@ static void settle_if_short(struct pool *pool)
 		pool->journal.mark_wanted = true;
 }
 
+/* How many blocks the next header would give back. */
+static uint64_t tail_gain(const struct pool *pool)
+{
+	const struct journal *j = &pool->journal;
+
+	return j->head - used_behind(pool, j->tail) - j->tail_free;
+}
+
 void tail_pump(struct pool *pool)
 {
 	struct journal *j = &pool->journal;
+	uint64_t worth = pool->g.ring_blocks / 64 < 8 ? 8 : pool->g.ring_blocks / 64;
 
+	j->tail_waits = j->tail_applies = false;
 	while (j->tail < j->durable) {
 		struct ring_batch *rb = ring_batch(pool, j->tail);
 		uint64_t used = used_behind(pool, j->tail);
@@ -147,6 +159,9 @@ void tail_pump(struct pool *pool)
 		j->tail++;
 	}
 	if (j->stalled && j->tail > j->tail_written)
+		j->mark_wanted = true;
+	/* Nothing may come before there is room, and there is none before a header says so. */
+	if (journal_used_blocks(pool) > pool->g.ring_blocks / 2 && j->tail > j->tail_written && tail_gain(pool) >= worth)
 		j->mark_wanted = true;
 	settle_if_short(pool);
 }
