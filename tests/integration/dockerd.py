@@ -18,6 +18,7 @@ class Dockerd:
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="quoin-it-docker-", dir="/tmp"))
         self.socket = self.dir / "docker.sock"
         self.process = None
+        self.containerd = None
         # A process that holds the namespaces: its own /run (so its own plugin directory), its own network.
         ready = self.dir / "namespaces"
         self.holder = subprocess.Popen(
@@ -32,12 +33,27 @@ class Dockerd:
         """What to put before a command to run it where dockerd sees its mounts."""
         return ["nsenter", "-t", str(self.holder.pid), "-m"] + (["-n"] if net else []) + ["--"]
 
+    def start_containerd(self):
+        """Its own, as on any real machine: it outlives a killed dockerd, and so do the containers."""
+        d = self.dir
+        (d / "containerd.toml").write_text(
+            f'version = 2\nroot = "{d}/containerd"\nstate = "{d}/containerd-state"\n'
+            f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{d}/containerd.sock"\n')
+        with open(d / "containerd.log", "ab") as log:
+            self.containerd = subprocess.Popen(
+                self.inside(net=True) + ["containerd", "--config", f"{d}/containerd.toml"], stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log)
+        wait_for("containerd", (d / "containerd.sock").exists)
+
     def start(self):
+        if not self.containerd:
+            self.start_containerd()
         log = open(self.dir / "log", "ab")
         (self.dir / "pid").unlink(missing_ok=True)
         self.process = subprocess.Popen(
             self.inside(net=True) + ["dockerd", "--data-root", f"{self.dir}/data", "--exec-root", f"{self.dir}/exec",
-                                     "-H", f"unix://{self.socket}", "--pidfile", f"{self.dir}/pid", "--bridge=none",
+                                     "-H", f"unix://{self.socket}", "--containerd",
+                                     f"{self.dir}/containerd.sock", "--pidfile", f"{self.dir}/pid", "--bridge=none",
                                      "--iptables=false", "--cgroup-parent", f"/{self.dir.name}"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         log.close()
@@ -106,6 +122,13 @@ class Dockerd:
 
     def close(self):
         self.stop()
+        if self.containerd:
+            self.containerd.terminate()
+            try:
+                self.containerd.wait(10)
+            except subprocess.TimeoutExpired:
+                self.containerd.kill()
+                self.containerd.wait(10)
         for _ in range(20):
             left = [p for p in self.mine() if p != os.getpid()]
             for pid in left:
