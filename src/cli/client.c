@@ -54,7 +54,7 @@ static int exit_code_of(const char *code)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (strcmp(rows[i].code, code) == 0)
-			return rows[i].exit_code;
+			return (int)rows[i].exit_code;
 	}
 	return EXIT_FAILED;
 }

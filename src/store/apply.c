@@ -247,7 +247,8 @@ void apply_pump(struct pool *pool)
 			journal_used_blocks(pool) > pool->g.ring_blocks / 2))
 		pool->journal.mark_wanted = true;
 	/* In a ring that is nearly full only what moves the tail gets images. */
-	if (journal_used_blocks(pool) > (uint64_t)pool->g.ring_blocks * 13 / 16 && !pool->journal.tail_applies)
+	if (journal_used_blocks(pool) > (uint64_t)pool->g.ring_blocks * 13 / 16 &&
+		!pool->journal.tail_applies)
 		return;
 	round->wanted = false;
 	if (!round_build(pool))

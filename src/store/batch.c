@@ -2,8 +2,9 @@
  * Composing a batch from what waits, and what follows once it is durable.
  *
  * Room in the ring is given by class, so that what frees room never waits for what takes it: entries up to
- * 11/16, marks that only tell what is durable or committed up to 12/16, states up to 13/16, carried entries up to
- * 14/16, images up to 15/16, and all of it for the mark that moves the tail, or that the tail's entries wait for.
+ * 11/16, marks that only tell what is durable or committed up to 12/16, states up to 13/16, carried entries
+ * up to 14/16, images up to 15/16, and all of it for the mark that moves the tail, or that the tail's entries
+ * wait for.
  */
 #include "store/pool.h"
 

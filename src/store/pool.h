@@ -145,7 +145,7 @@ struct journal {
 	struct device_io flush_io;
 	bool flushing;
 	bool mark_wanted, stalled;
-	bool tail_waits; /* for a header that says that its entries are committed */
+	bool tail_waits;   /* for a header that says that its entries are committed */
 	bool tail_applies; /* its entries can be applied now */
 	struct loop_timer mark_timer;
 };

@@ -161,7 +161,8 @@ void tail_pump(struct pool *pool)
 	if (j->stalled && j->tail > j->tail_written)
 		j->mark_wanted = true;
 	/* Nothing may come before there is room, and there is none before a header says so. */
-	if (journal_used_blocks(pool) > pool->g.ring_blocks / 2 && j->tail > j->tail_written && tail_gain(pool) >= worth)
+	if (journal_used_blocks(pool) > pool->g.ring_blocks / 2 && j->tail > j->tail_written &&
+		tail_gain(pool) >= worth)
 		j->mark_wanted = true;
 	settle_if_short(pool);
 }

@@ -55,7 +55,7 @@ def check_blocks(path, first, count, version, batch=64):
 
 
 def fio(*arguments, timeout=120):
-    done = subprocess.run(["fio", "--name=it", *arguments], capture_output=True, text=True, timeout=timeout,
+    done = subprocess.run(["fio", "--name=it", "--verify_state_save=0", *arguments], capture_output=True, text=True, timeout=timeout,
                           stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout

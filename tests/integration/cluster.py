@@ -236,12 +236,17 @@ class Cluster:
     def sweep(self):
         """Takes away what is left of ours, and tells what it was."""
         left = []
-        with open("/proc/self/mounts") as mounts:
-            for line in reversed(mounts.readlines()):
-                where = line.split()[1]
+        mounts = []
+        with open("/proc/self/mounts") as table:
+            for line in reversed(table.readlines()):
+                source, where = line.split()[:2]
                 if where.startswith(str(self.dir)):
                     left.append(f"mount {where}")
-                    subprocess.run(["umount", "-l", where], timeout=20)
+                    mounts.append((source.startswith("/dev/"), where))
+        # Filesystems, then loop devices, then the FUSE mounts that they stand on.
+        for real, where in mounts:
+            if real:
+                subprocess.run(["umount", "-l", where], timeout=20)
         for loop in pathlib.Path("/sys/block").glob("loop*/loop/backing_file"):
             try:
                 if loop.read_text().startswith(str(self.dir)):
@@ -250,4 +255,7 @@ class Cluster:
                     subprocess.run(["losetup", "-d", device], timeout=20)
             except OSError:
                 pass  # it has gone meanwhile
+        for real, where in mounts:
+            if not real:
+                subprocess.run(["umount", "-l", where], timeout=20)
         return left

@@ -48,10 +48,11 @@ class Dockerd:
     def start(self):
         if not self.containerd:
             self.start_containerd()
+        (self.dir / "daemon.json").write_text(f'{{"deprecated-key-path": "{self.dir}/key.json"}}')
         log = open(self.dir / "log", "ab")
         (self.dir / "pid").unlink(missing_ok=True)
         self.process = subprocess.Popen(
-            self.inside(net=True) + ["dockerd", "--data-root", f"{self.dir}/data", "--exec-root", f"{self.dir}/exec",
+            self.inside(net=True) + ["dockerd", "--config-file", f"{self.dir}/daemon.json", "--data-root", f"{self.dir}/data", "--exec-root", f"{self.dir}/exec",
                                      "-H", f"unix://{self.socket}", "--containerd",
                                      f"{self.dir}/containerd.sock", "--pidfile", f"{self.dir}/pid", "--bridge=none",
                                      "--iptables=false", "--cgroup-parent", f"/{self.dir.name}"],
@@ -141,4 +142,9 @@ class Dockerd:
             time.sleep(0.1)
         self.holder.kill()
         self.holder.wait(10)
+        for group in sorted(pathlib.Path("/sys/fs/cgroup").glob(f"**/{self.dir.name}"), reverse=True):
+            try:
+                group.rmdir()
+            except OSError:
+                pass
         shutil.rmtree(self.dir, ignore_errors=True)

@@ -41,11 +41,13 @@ static void trace_stores(struct cluster *c)
 		}
 		pool_info_get(pool, &info);
 		trace_words(&c->trace,
-			"n%u: log from s%" PRIu64 " to s%" PRIu64 ", durable s%" PRIu64 " commit s%" PRIu64 " applied s%" PRIu64
-			", room %" PRIu64 ", ring %" PRIu64 " of %" PRIu64 ", batches %" PRIu64 " rounds %" PRIu64 "%s",
-			i, pool_replica_first_seq(r), pool_replica_last(r).seq, pool_replica_durable_seq(r), pool_replica_commit_seq(r),
-			pool_replica_applied_seq(r), pool_replica_room(r), info.journal_used_bytes, info.journal_bytes, info.batches,
-			info.apply_rounds, pool_replica_state(r)->incomplete ? ", incomplete" : "");
+			"n%u: log from s%" PRIu64 " to s%" PRIu64 ", durable s%" PRIu64 " commit s%" PRIu64
+			" applied s%" PRIu64 ", room %" PRIu64 ", ring %" PRIu64 " of %" PRIu64
+			", batches %" PRIu64 " rounds %" PRIu64 "%s",
+			i, pool_replica_first_seq(r), pool_replica_last(r).seq, pool_replica_durable_seq(r),
+			pool_replica_commit_seq(r), pool_replica_applied_seq(r), pool_replica_room(r),
+			info.journal_used_bytes, info.journal_bytes, info.batches, info.apply_rounds,
+			pool_replica_state(r)->incomplete ? ", incomplete" : "");
 	}
 }
 
