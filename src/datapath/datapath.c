@@ -113,7 +113,11 @@ static void pool_durable(void *arg, struct pool_replica *replica, uint64_t seq)
 		host_durable(host, seq);
 }
 
-/* Its replicas answer nothing any more; local coordinators are told that they are away. */
+/*
+ * Its replicas answer nothing any more. Local coordinators are told that they are away; remote ones lose the
+ * connection, and find on the next one that these replicas don't answer: a voter that still renewed leases,
+ * but took nothing more, would look healthy.
+ */
 static void pool_failed(void *arg, int rc, const char *why)
 {
 	struct datapath *dp = arg;
@@ -132,9 +136,12 @@ static void pool_failed(void *arg, int rc, const char *why)
 		list_for_each (host_at, &dp->hosts) {
 			struct host *host = list_entry(host_at, struct host, node);
 
-			if (host->pool == node->pool)
-				volumes_host_removed(dp, host);
+			if (host->pool != node->pool)
+				continue;
+			host->failed = true;
+			volumes_host_removed(dp, host);
 		}
+		links_close(dp);
 	}
 }
 

@@ -56,6 +56,17 @@ void links_free(struct datapath *dp)
 		}
 }
 
+void links_close(struct datapath *dp)
+{
+	for (unsigned i = 0; i < LINK_BUCKETS; i++)
+		list_for_each (at, &dp->links[i]) {
+			struct link *link = list_entry(at, struct link, node);
+
+			if (link->conn)
+				net_close(link->conn);
+		}
+}
+
 struct link *link_find(struct datapath *dp, uint64_t id)
 {
 	list_for_each (at, &dp->links[id % LINK_BUCKETS]) {
@@ -165,8 +176,9 @@ static void conn_frame(struct net_conn *conn, const struct frame *frame)
 		return;
 	dp = link->datapath;
 	host = host_find(dp, frame->target);
-	if (!host) {
-		dp->frames_refused++; /* its pool isn't open (yet): the coordinator will ask again */
+	if (!host || host->failed) {
+		dp->frames_refused++; /* its pool isn't open (yet), or has failed: the coordinator will ask
+					 again */
 		return;
 	}
 	rc = wire_decode(&dp->wire_in, frame, dp->config.entries,

@@ -145,7 +145,8 @@ struct host {
 	struct replica *machine;
 	struct loop_timer timer;
 	bool polling;
-	bool gone; /* freed with the last callback */
+	bool gone;   /* freed with the last callback */
+	bool failed; /* its pool: nobody is answered any more */
 	bool applied_waiting;
 	uint64_t applied_asked, applied_wanted;
 	uint32_t pending;                    /* callbacks of the store that will come */
@@ -222,6 +223,8 @@ struct link *link_new(struct datapath *dp, struct net_conn *conn, struct voter *
 /* Its handle is void from now on: replicas forget it. */
 void link_free(struct link *link);
 void links_free(struct datapath *dp);
+/* Ends all incoming connections: their coordinators connect again, and see who still answers. */
+void links_close(struct datapath *dp);
 struct link *link_find(struct datapath *dp, uint64_t id);
 /* Sends a replica's answer, or hands it to the local coordinator; where the way is gone it is dropped. */
 void link_answer(struct datapath *dp, uint64_t id, struct uuid replica, const struct message *message);

@@ -99,6 +99,8 @@ static int voter_bind(struct volume *volume, unsigned index)
 		if (!voter->link)
 			return -ENOMEM;
 		voter->host = host_find(dp, spec->replica);
+		if (voter->host && voter->host->failed)
+			voter->host = NULL;
 		if (voter->host)
 			voter_up(voter);
 		return 0;

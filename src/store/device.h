@@ -57,4 +57,20 @@ struct device {
 int device_uring_open(struct uring_loop *loop, const char *path, struct device **ret_device,
 	struct error *error) MUST_CHECK;
 
+struct loop;
+
+#define DEVICE_FAULTS_MAX 256u
+/*
+ * Wraps *device as the text says, the first word outermost:
+ *
+ *   delay:write=20ms,flush=50ms,read=1ms,jitter=5ms     (us, ms or s)
+ *   error:on=write+flush,after=1000,count=1
+ *
+ * -EINVAL with words: *device is as it was. -ENOMEM: *device is what there is to close. An empty text wraps
+ * nothing.
+ */
+int device_wrap(struct loop *loop, const char *text, struct device **device, struct error *error) MUST_CHECK;
+/* Whether device_wrap() would understand the text. -EINVAL with words about it. */
+int device_wrap_check(const char *text, struct error *error) MUST_CHECK;
+
 #endif

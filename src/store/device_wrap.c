@@ -153,25 +153,43 @@ static int wrap_one(struct loop *loop, const struct wrapper *w, struct device **
 			   : device_error_new(loop, *device, &w->error, device);
 }
 
-int device_wrap(struct loop *loop, const char *text, struct device **device, struct error *error)
+/* Parses the words. Returns the count. */
+static int parse_wrappers(const char *text, struct wrapper wrappers[static WRAP_MAX], struct error *error)
 {
-	struct wrapper wrappers[WRAP_MAX];
 	char word[WORD_MAX_LEN + 1];
 	const char *at = text;
-	unsigned count = 0;
-	int rc;
+	int count = 0, rc;
 
 	while ((rc = next_word(&at, word)) != 0) {
-		if (rc < 0 || count == WRAP_MAX || parse_wrapper(word, &wrappers[count]) < 0)
+		if (rc < 0 || count == (int)WRAP_MAX || parse_wrapper(word, &wrappers[count]) < 0)
 			return error_set(error, -EINVAL,
-				"device faults \"%s\": wanted is, up to %u times, "
+				"is not understood: \"%s\"; wanted is, up to %u times, "
 				"delay:read=,write=,flush=,jitter= (1ms) or "
 				"error:on=read+write+flush,after=,count=",
 				text, WRAP_MAX);
 		count++;
 	}
+	return count;
+}
+
+int device_wrap_check(const char *text, struct error *error)
+{
+	struct wrapper wrappers[WRAP_MAX];
+	int rc = parse_wrappers(text, wrappers, error);
+
+	return rc < 0 ? rc : 0;
+}
+
+int device_wrap(struct loop *loop, const char *text, struct device **device, struct error *error)
+{
+	struct wrapper wrappers[WRAP_MAX];
+	int count = parse_wrappers(text, wrappers, error);
+
+	if (count < 0)
+		return count;
 	while (count > 0) {
-		rc = wrap_one(loop, &wrappers[--count], device);
+		int rc = wrap_one(loop, &wrappers[--count], device);
+
 		if (rc < 0)
 			return error_set(error, rc, "no memory for device faults");
 	}

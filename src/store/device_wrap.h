@@ -34,15 +34,4 @@ struct device_error_options {
 int device_error_new(struct loop *loop, struct device *below, const struct device_error_options *options,
 	struct device **ret_device) MUST_CHECK;
 
-/*
- * Wraps *device as the text says, the first word outermost:
- *
- *   delay:write=20ms,flush=50ms,read=1ms,jitter=5ms     (us, ms or s)
- *   error:on=write+flush,after=1000,count=1
- *
- * -EINVAL with words: *device is as it was. -ENOMEM: *device is what there is to close. An empty text wraps
- * nothing.
- */
-int device_wrap(struct loop *loop, const char *text, struct device **device, struct error *error) MUST_CHECK;
-
 #endif

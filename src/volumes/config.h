@@ -14,6 +14,7 @@
 
 #include "base/base.h"
 #include "net/net.h"
+#include "store/device.h"
 
 #define CONFIG_CLUSTER_NAME "quoin" /* one cluster a kvdb: the prefix of its records */
 
@@ -25,9 +26,10 @@
 struct pool_config {
 	char name[NAME_MAX_LEN + 1];
 	char path[CONFIG_PATH_MAX];
-	uint64_t size_bytes; /* of a file that is made if it doesn't exist; 0: it must exist */
-	char tier[8];        /* auto, high, medium, low */
-	unsigned line;       /* of its section, for later words */
+	uint64_t size_bytes;            /* of a file that is made if it doesn't exist; 0: it must exist */
+	char tier[8];                   /* auto, high, medium, low */
+	char faults[DEVICE_FAULTS_MAX]; /* it is slow or failing on purpose; empty: it isn't */
+	unsigned line;                  /* of its section, for later words */
 };
 
 struct volumes_config {

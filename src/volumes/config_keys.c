@@ -34,6 +34,7 @@ const struct config_key config_keys[] = {
 	{ CONFIG_POOL, "path", CONFIG_PATH, offsetof(struct pool_config, path), 0, 0 },
 	{ CONFIG_POOL, "size", CONFIG_SIZE, offsetof(struct pool_config, size_bytes), UINT64_C(1) << 30,
 		UINT64_C(1) << 50 },
+	{ CONFIG_POOL, "faults", CONFIG_FAULTS, offsetof(struct pool_config, faults), 0, 0 },
 	{ CONFIG_POOL, "tier", CONFIG_TIER, offsetof(struct pool_config, tier), 0, 0 },
 	{ CONFIG_DOCKER, "enabled", CONFIG_BOOL, offsetof(struct volumes_config, docker_enabled), 0, 0 },
 	{ CONFIG_DOCKER, "socket", CONFIG_SOCKET, offsetof(struct volumes_config, docker_socket), 0, 0 },
@@ -214,6 +215,10 @@ int config_value_set(const struct config_key *key, const char *value, void *base
 		return bool_parse(value, field, error);
 	case CONFIG_TIER:
 		return tier_set(field, value, error);
+	case CONFIG_FAULTS: {
+		int rc = device_wrap_check(value, error);
+		return rc ? rc : text_set(field, DEVICE_FAULTS_MAX, value, error);
+	}
 	case CONFIG_KVDB:
 		return kvdb_set(field, value, error);
 	}

@@ -24,6 +24,7 @@ enum config_type {
 	CONFIG_DURATION, /* uint64_t, milliseconds */
 	CONFIG_BOOL,     /* bool */
 	CONFIG_TIER,     /* char[8] */
+	CONFIG_FAULTS,   /* char[DEVICE_FAULTS_MAX] */
 	CONFIG_KVDB,     /* char[CONFIG_PATH_MAX]: what follows sqlite: */
 };
 

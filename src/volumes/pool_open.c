@@ -21,6 +21,7 @@ struct pool_job {
 	bool blank;   /* it was found empty */
 	bool measure; /* tier = auto */
 	char path[CONFIG_PATH_MAX], cache_dir[CONFIG_PATH_MAX + 16];
+	char faults[DEVICE_FAULTS_MAX];
 	uint64_t size_bytes;
 	char tier[8], reason[CATALOG_REASON_MAX_LEN + 1];
 	/* the data plane's, while a call is under way */
@@ -99,8 +100,16 @@ static void open_run(struct dataplane_call *call)
 		.entries = dataplane_entries(call->dataplane),
 	};
 
+	struct loop *loop = uring_loop_core(dataplane_loop(call->dataplane));
+	int rc = device_wrap(loop, job->faults, &job->device, &job->error);
+
+	if (rc) {
+		job->device->ops->close(job->device);
+		dataplane_call_finish(call, rc);
+		return;
+	}
 	datapath_pool_callbacks(dataplane_datapath(call->dataplane), &options);
-	pool_open(uring_loop_core(dataplane_loop(call->dataplane)), job->device, &options, open_told, op);
+	pool_open(loop, job->device, &options, open_told, op);
 }
 
 static void format_wait(struct op *op);
@@ -123,6 +132,9 @@ static void pool_open_told(struct op *op, int rc)
 	pool->pool = job->pool;
 	pool->info = job->info;
 	pool->uuid = job->info.pool;
+	if (job->faults[0])
+		manager_event(op->volumes, "pool-faults", op->name, "on purpose, by the configuration: %s",
+			job->faults);
 	if (record && !uuid_equal(record->pool, pool->uuid)) {
 		char text[UUID_TEXT_LEN + 1];
 
@@ -305,6 +317,7 @@ void pool_open_run(struct op *op, void (*then)(struct op *op, int rc))
 	op->state = job;
 	job->volumes = op->volumes;
 	memcpy(job->path, op->pool.path, sizeof(job->path));
+	memcpy(job->faults, op->pool.faults, sizeof(job->faults));
 	snprintf(job->cache_dir, sizeof(job->cache_dir), "%s/fingerprint", op->volumes->config.state_dir);
 	job->size_bytes = op->pool.size_bytes;
 	job->measure = !strcmp(op->pool.tier, "auto");

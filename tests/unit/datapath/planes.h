@@ -24,6 +24,7 @@ struct plane {
 	struct uuid replica;
 	char last_event[256]; /* "kind: text" */
 	unsigned events;
+	const char *faults; /* of the pool's device, for the next start */
 };
 
 extern struct plane planes[PLANES];

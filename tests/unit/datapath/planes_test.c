@@ -21,6 +21,11 @@ static bool two_is_away(void)
 	return !stats.voters[2].connected;
 }
 
+static bool two_is_no_more(void)
+{
+	return volume_stats_now().voters[2].status == REPLICA_AWAY;
+}
+
 static void a_write_reaches_all_three_and_is_read_back(void **state)
 {
 	(void)state;
@@ -59,6 +64,34 @@ static void two_of_three_go_on_and_the_third_catches_up(void **state)
 	assert_true(clock_now_ns(clock_system()) - begin_ns < 3 * NS_PER_S);
 }
 
+static bool two_has_told_its_failure(void)
+{
+	return strstr(planes[2].last_event, "pool-failed") != NULL;
+}
+
+static void a_pool_that_fails_takes_only_its_replica_away(void **state)
+{
+	uint32_t count = 0;
+
+	(void)state;
+	plane_stop(2);
+	planes[2].faults = "error:on=flush,after=40";
+	plane_start(2);
+	volume_make();
+	while (!two_has_told_its_failure()) {
+		assert_true(count < 2000);
+		assert_int_equal(volume_write(count % 100 * BLOCK_BYTES, BLOCK_BYTES, count + 1), 0);
+		count++;
+	}
+	/* It doesn't look healthy by renewing leases, and it is in nobody's way. */
+	assert_true(planes_wait(two_is_no_more));
+	for (uint32_t i = 0; i < 20; i++)
+		assert_int_equal(volume_write(i * BLOCK_BYTES, BLOCK_BYTES, i + 77), 0);
+	for (uint32_t i = 0; i < 20; i++)
+		assert_int_equal(volume_read_expect(i * BLOCK_BYTES, BLOCK_BYTES, i + 77), 0);
+	assert_int_equal(volume_stats_now().state, VOLUME_SERVING);
+}
+
 static void what_was_written_is_there_after_all_have_restarted(void **state)
 {
 	(void)state;
@@ -82,6 +115,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_write_reaches_all_three_and_is_read_back),
 		TEST(two_of_three_go_on_and_the_third_catches_up),
+		TEST(a_pool_that_fails_takes_only_its_replica_away),
 		TEST(what_was_written_is_there_after_all_have_restarted),
 	};
 

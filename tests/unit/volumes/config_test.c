@@ -81,7 +81,8 @@ static void unknown_words_name_line_and_nearest(void **state)
 	assert_refused("[node]\nname = a\nzoone = b\n",
 		"quoind.conf:3: unknown key \"zoone\" in [node]: did you mean \"zone\"?");
 	assert_refused("\n[nod]\n", "quoind.conf:2: unknown section [nod]: did you mean [node]?");
-	assert_refused("[pool p]\npath=/x\nwhatever = 1\n", "known are path, size, tier");
+	assert_refused("[pool p]\npath=/x\nwhatever = 1\n", "known are path, size, faults, tier");
+	assert_refused("[pool p]\npath=/x\nfaults = delay:write=soon\n", "delay:write=soon");
 	assert_refused("[pool p]\npath=/x\ntier = hihg\n", "did you mean \"high\"?");
 	assert_refused("[pool]\npath=/x\n", "needs its name");
 }
