@@ -152,6 +152,7 @@ static void put_net(struct page *page)
 		{ "size", net.refused_size },
 		{ "auth", net.refused_auth },
 		{ "timeout", net.refused_timeout },
+		{ "limit", net.refused_limit },
 	};
 
 	put(page, METRIC_NET_FRAMES, LABELS("node", page->node, "direction", "in"), net.frames_in);

@@ -7,7 +7,7 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 	[OPTION_HELP] = { "help", NULL, "say what there is" },
 	[OPTION_VERSION] = { "version", NULL, "say which version this is" },
 	[OPTION_SIZE] = { "size", "SIZE", "10G, 512M …: powers of 1024 (10G)" },
-	[OPTION_CLASS] = { "class", "CLASS", "the policy: default, high, medium, low (default)" },
+	[OPTION_CLASS] = { "class", "CLASS", "the policy: default, high, medium, low, scratch (default)" },
 	[OPTION_REPLICAS] = { "replicas", "N",
 		"how many copies, each in a zone of its own (the class's, 3)" },
 	[OPTION_FS] = { "fs", "FS", "ext4 or xfs (the class's, ext4)" },

@@ -43,8 +43,8 @@ static void voter_fill(struct voter_stats *to, const struct volume *volume, unsi
 	to->durable_seq = from->durable_seq;
 	to->lag_entries = from->lag_entries;
 	to->lag_bytes = from->lag_bytes;
-	to->sync_done_bytes = from->sync_done_grains * GRAIN_BYTES;
-	to->sync_total_bytes = from->sync_total_grains * GRAIN_BYTES;
+	to->sync_done_bytes = from->syncing ? from->sync_done_grains * GRAIN_BYTES : 0;
+	to->sync_total_bytes = from->syncing ? from->sync_total_grains * GRAIN_BYTES : 0;
 }
 
 void volume_stats_get(const struct volume *volume, struct volume_stats *ret_stats)

@@ -35,6 +35,8 @@ void voter_down(struct voter *voter)
 {
 	coordinator_voter_down(
 		voter->volume->coordinator, (int)voter->index, datapath_now_ns(voter->volume->datapath));
+	/* While a quorum is left the coordinator calls it no change: but it is one that operators are told. */
+	voter->volume->changed = true;
 	volume_mark(voter->volume);
 }
 

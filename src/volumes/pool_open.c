@@ -258,8 +258,8 @@ static void format_wait(struct op *op)
 	record = pools_record_by_name(op->volumes, op->name);
 	if (record) {
 		error_set(&op->error, -EILSEQ,
-			"%s has no valid superblock, but pool %s was there: it is damaged, or another disk. "
-			"`quoin-pool check` looks into it; nothing is written to it",
+			"%s has no valid superblock, but pool %s was there: it is damaged, or another disk; "
+			"nothing is written to it",
 			job->path, uuid_format(record->pool, text));
 		pool_fail(op, -EILSEQ);
 		return;

@@ -21,6 +21,11 @@ static bool two_is_away(void)
 	return !stats.voters[2].connected;
 }
 
+static bool at_once(void)
+{
+	return true;
+}
+
 static bool two_is_no_more(void)
 {
 	return volume_stats_now().voters[2].status == REPLICA_AWAY;
@@ -40,6 +45,7 @@ static void a_write_reaches_all_three_and_is_read_back(void **state)
 	assert_int_equal(volume_read_expect(0, BLOCK_BYTES, 9), -EILSEQ); /* the check itself can fail */
 	assert_true(planes_wait(all_have_all));
 	assert_int_equal(stats.write.ops, 3);
+	assert_int_equal(stats.voters[2].sync_total_bytes, 0); /* nothing is copied to it */
 }
 
 static void two_of_three_go_on_and_the_third_catches_up(void **state)
@@ -49,8 +55,14 @@ static void two_of_three_go_on_and_the_third_catches_up(void **state)
 	(void)state;
 	volume_make();
 	assert_int_equal(volume_write(0, 4 * BLOCK_BYTES, 1), 0);
+	assert_true(planes_wait(all_have_all));
+	planes[0].last_event[0] = '\0';
 	plane_stop(2);
 	assert_true(planes_wait(two_is_away));
+	/* It is told in that turn of the loop, not only when a quorum is in question. */
+	(void)volume_stats_now();
+	assert_true(planes_wait(at_once));
+	assert_non_null(strstr(planes[0].last_event, "replica-away"));
 	for (uint32_t i = 0; i < 50; i++)
 		assert_int_equal(volume_write(i * BLOCK_BYTES, BLOCK_BYTES, i + 5), 0);
 	volume_end();
