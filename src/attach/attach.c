@@ -135,9 +135,27 @@ static int attach_node_usable(const char *path, const char *module, struct error
 	return 0;
 }
 
+/*
+ * In a chroot the kernel still names mounts and a loop device's file from the machine's root: what a killed
+ * agent left could not be told from another's.
+ */
+static int attach_root_usable(struct error *error)
+{
+	struct stat own, init;
+
+	if (stat("/", &own) != 0 || stat("/proc/1/root/", &init) != 0)
+		return 0;
+	if (own.st_dev == init.st_dev && own.st_ino == init.st_ino)
+		return 0;
+	return error_set(error, -ENOTSUP,
+		"volumes can't be attached from inside a chroot: run the agent outside of it");
+}
+
 int attach_supported(struct error *error)
 {
-	int rc = attach_node_usable("/dev/fuse", "fuse", error);
+	int rc = attach_root_usable(error);
 
+	if (rc == 0)
+		rc = attach_node_usable("/dev/fuse", "fuse", error);
 	return rc < 0 ? rc : attach_node_usable("/dev/loop-control", "loop", error);
 }
