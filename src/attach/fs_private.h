@@ -4,7 +4,7 @@
 
 #include "attach/attach_private.h"
 #include "attach/child.h"
-#include "attach/mounts.h"
+#include "attach/mountinfo.h"
 
 enum fs_step {
 	FS_STEP_BEGIN,

@@ -9,7 +9,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "attach/mounts.h"
+#include "attach/mountinfo.h"
 
 #define FUSE_CONNECTIONS "/sys/fs/fuse/connections"
 /* Mounts over one another at one place: bounded, were the kernel ever to go on saying yes. */

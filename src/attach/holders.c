@@ -10,7 +10,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "attach/mounts.h"
+#include "attach/mountinfo.h"
 
 #define HOLDER_SEARCH_NS NS_PER_S
 

@@ -23,7 +23,7 @@
 #include "attach/fuse_mount.h"
 #include "attach/fuse_serve.h"
 #include "attach/loop_device.h"
-#include "attach/mounts.h"
+#include "attach/mountinfo.h"
 
 #define CLEAN_DEADLINE_MS 20000u
 /* Of one kind; an agent has as many devices as volumes attached. More are cleaned, but not all told. */

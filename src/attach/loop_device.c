@@ -12,7 +12,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "attach/mounts.h"
+#include "attach/mountinfo.h"
 
 /* Another process may take the free device that we were told of: as many tries as processes may race. */
 #define LOOP_ATTACH_TRIES 64

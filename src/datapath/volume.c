@@ -35,7 +35,7 @@ void voter_down(struct voter *voter)
 {
 	coordinator_voter_down(
 		voter->volume->coordinator, (int)voter->index, datapath_now_ns(voter->volume->datapath));
-	/* While a quorum is left the coordinator calls it no change: but it is one that operators are told. */
+	/* While a quorum is left this is no change to the coordinator; operators are told all the same. */
 	voter->volume->changed = true;
 	volume_mark(voter->volume);
 }

@@ -3,10 +3,9 @@
  *
  *   append (log.c) -> queue -> batch, write, flush (journal.c) -> durable told
  *   commit_set -> named in a header that becomes durable -> round: data, flush (apply.c) -> images (images.c)
- *   images durable -> map moves (map.c), entry may leave the ring; pages written back (sweep.c);
- *                     tail moves (tail.c)
- *   read (read.c): newest committed version of each block, from entries (index.c), ring (load.c) or grain
- *   open (open.c): superblocks, table (open_table.c), ring (open_scan.c, replay.c), what is missing (settle.c)
+ *   images durable -> map moves (map.c); pages written back (sweep.c); tail moves (tail.c)
+ *   read (read.c): newest committed version of each block, from entries (index.c), ring or grain
+ *   open (open.c): superblocks, table (open_table.c), ring (open_scan.c, replay.c), sums (settle.c)
  *
  * All of it is driven by pool_pump(), a deferred task that looks what can be started.
  */

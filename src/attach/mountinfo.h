@@ -1,7 +1,7 @@
 /* What is mounted, from /proc/PID/mountinfo, and who uses it. Reading these files does not touch the
  * filesystems. */
-#ifndef QUOIN_ATTACH_MOUNTS_H
-#define QUOIN_ATTACH_MOUNTS_H
+#ifndef QUOIN_ATTACH_MOUNTINFO_H
+#define QUOIN_ATTACH_MOUNTINFO_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "attach/mounts.h"
+#include "attach/mountinfo.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "attach/mounts.h"
+#include "attach/mountinfo.h"
 
 static void a_line_is_taken_apart(void **state)
 {
