@@ -12,6 +12,7 @@
 
 #include "attach/attach_private.h"
 #include "attach/fuse_serve.h"
+#include "attach/mountinfo.h"
 
 static int attach_dir_make(const char *dir, mode_t mode, struct error *error)
 {
@@ -136,16 +137,15 @@ static int attach_node_usable(const char *path, const char *module, struct error
 }
 
 /*
- * In a chroot the kernel still names mounts and a loop device's file from the machine's root: what a killed
- * agent left could not be told from another's.
+ * In a chroot, whose "/" is no mount, the kernel still names mounts and a loop device's file from the
+ * machine's root: what a killed agent left could not be told from another's.
  */
 static int attach_root_usable(struct error *error)
 {
-	struct stat own, init;
+	struct mount_search search = { .path = "/" };
 
-	if (stat("/", &own) != 0 || stat("/proc/1/root/", &init) != 0)
-		return 0;
-	if (own.st_dev == init.st_dev && own.st_ino == init.st_ino)
+	mount_search_run(&search);
+	if (search.found)
 		return 0;
 	return error_set(error, -ENOTSUP,
 		"volumes can't be attached from inside a chroot: run the agent outside of it");
