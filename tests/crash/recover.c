@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/tools.h"
+
 #define CRASHES_IN_RECOVERY 24u
+#define OFFLINE_EVERY       8u /* states that quoin-pool's reader looks at too */
 
 static void violate(struct violation *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void violate(struct violation *v, const char *format, ...)
@@ -187,28 +190,95 @@ static void crash_again(void *arg)
 		a->count, a->seed, a->violation, a->states);
 }
 
+/* ---- what the offline check says, which shares only the codecs with the store ---- */
+
+static int disk_read(void *arg, uint64_t offset_bytes, void *to, uint64_t length_bytes)
+{
+	sim_disk_peek(arg, offset_bytes, to, length_bytes);
+	return 0;
+}
+
+static bool offline_load(struct image *image, struct image_source *source, struct sim_disk *disk,
+	const char *when, struct violation *v)
+{
+	struct error error;
+
+	*source = (struct image_source){ .read = disk_read, .arg = disk, .size_bytes = sim_disk_size(disk) };
+	if (image_load(image, source, &error) < 0 || image_verify_data(image, NULL, NULL) < 0) {
+		violate(v, "%s, quoin-pool check: %s", when, error.text);
+		return false;
+	}
+	for (uint32_t i = 0; i < image->finding_count; i++)
+		if (image->findings[i].severity == SEVERITY_DAMAGE)
+			violate(v, "%s, quoin-pool check: %s: %s", when, image->findings[i].area,
+				image->findings[i].text);
+	return !v->found;
+}
+
+/* It must call what a crash has left clean, and see the same logs as the recovery, which may have applied
+ * more. */
+static void offline_compare(const struct image *image, struct bench *b, struct violation *v)
+{
+	for (uint32_t i = 0; i < image->replica_count && !v->found; i++) {
+		const struct image_replica *seen = image->by_layer[i];
+		struct pool_replica *replica = pool_replica_find(b->pool, seen->record.identity.replica);
+
+		if (!replica)
+			violate(v, "quoin-pool check sees a replica that the pool has not");
+		else if (position_compare(seen->last, pool_replica_last(replica)) != 0 ||
+			 seen->record.applied.seq > pool_replica_applied_seq(replica) ||
+			 seen->commit_seq != pool_replica_commit_seq(replica) ||
+			 !state_equal(&seen->record.state, pool_replica_state(replica)))
+			violate(v,
+				"quoin-pool check sees last %" PRIu64 ", applied %" PRIu64 ", commit %" PRIu64
+				", the pool %" PRIu64 ", %" PRIu64 ", %" PRIu64,
+				seen->last.seq, seen->record.applied.seq, seen->commit_seq,
+				pool_replica_last(replica).seq, pool_replica_applied_seq(replica),
+				pool_replica_commit_seq(replica));
+	}
+}
+
+static void offline_check(struct sim_disk *disk, struct violation *v)
+{
+	struct image image;
+	struct image_source source;
+
+	(void)offline_load(&image, &source, disk, "after a clean stop", v);
+	image_done(&image);
+}
+
 void recover_check(struct bench *b, struct bench *again, struct sim_disk *crashed, const struct model *models,
 	unsigned count, uint64_t seed, struct violation *violation, uint64_t *states)
 {
 	struct again a = { again, crashed, models, count, seed, 0, violation, states };
+	struct image image = { 0 };
+	struct image_source source;
+	bool offline = (*states)++ % OFFLINE_EVERY == 0;
 	int rc;
 
-	(*states)++;
 	b->disk = crashed;
+	if (offline)
+		offline = offline_load(&image, &source, crashed, "after the crash", violation);
 	if (again)
 		sim_disk_watch(crashed, crash_again, &a);
 	rc = bench_open(b);
 	sim_disk_watch(crashed, NULL, NULL);
 	if (rc != 0) {
 		violate(violation, "the pool can't be opened: %s (%d)", b->error.text, rc);
+		image_done(&image);
 		sim_disk_free(crashed);
 		return;
 	}
+	if (offline)
+		offline_compare(&image, b, violation);
+	image_done(&image);
 	for (unsigned i = 0; i < count && !violation->found; i++)
 		replica_check(b, &models[i], violation);
 	if (b->failed)
 		violate(violation, "the pool has failed: %s", b->error.text);
 	bench_close(b);
+	if (offline && !violation->found)
+		offline_check(crashed, violation);
 	sim_disk_free(crashed);
 	b->disk = NULL;
 }

@@ -354,6 +354,11 @@ struct device *sim_disk_open(struct sim_disk *disk, struct loop *loop)
 	return disk->device;
 }
 
+uint64_t sim_disk_size(const struct sim_disk *disk)
+{
+	return disk->size_bytes;
+}
+
 static void view_from_medium(struct sim_disk *disk)
 {
 	blocks_free(disk->view, block_count(disk));

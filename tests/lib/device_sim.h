@@ -19,6 +19,8 @@ struct sim_disk *sim_disk_new(uint64_t size_bytes, uint64_t seed);
 /* Nothing is open on it. NULL is fine. */
 void sim_disk_free(struct sim_disk *disk);
 
+uint64_t sim_disk_size(const struct sim_disk *disk);
+
 /* One device at a time; its close() ends it. */
 struct device *sim_disk_open(struct sim_disk *disk, struct loop *loop);
 

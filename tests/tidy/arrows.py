@@ -40,6 +40,7 @@ PUBLIC = {
     "datapath/volume.h", "datapath/dataplane.h",
     "replication/message.h",
     "store/device.h",
+    "store/ondisk.h",  # the format itself, for tools
     "volumes/config.h",
 }
 
