@@ -6,12 +6,19 @@
 
 #define SECTOR_BYTES 512u
 
+/* 4 KiB that the view, the medium and unflushed writes share; copied before it is changed. */
+struct sim_block {
+	uint32_t refs;
+	struct sim_block *next_free;
+	uint8_t *data;
+};
+
 /* A write that no flush has covered yet. */
 struct sim_write {
 	struct list node; /* in the order of submission */
 	uint64_t offset_bytes, length_bytes;
 	bool is_completed;
-	uint8_t *data; /* NULL: a discard */
+	struct sim_block *blocks[]; /* NULL: zeroes */
 };
 
 enum sim_kind { SIM_READ, SIM_WRITE, SIM_FLUSH, SIM_DISCARD };
@@ -33,11 +40,12 @@ struct sim_op {
 struct sim_disk {
 	uint64_t size_bytes;
 	struct random random;
-	uint8_t **view, **medium; /* by block; NULL: zeroes */
+	struct sim_block **view, **medium; /* by block; NULL: zeroes */
 	struct list writes;       /* unflushed */
 	struct list ops;          /* in flight */
 	struct device *device;
 	struct loop *loop;
+	uint64_t written_end; /* blocks at and beyond it were never written */
 	uint64_t latency_ns;
 	uint64_t operation; /* number of the last one */
 	uint64_t fail_at;
@@ -63,50 +71,114 @@ static void *must(void *memory)
 
 /* ---- blocks ---- */
 
-static void block_set(uint8_t **blocks, uint64_t index, const uint8_t *data, uint32_t from, uint32_t len)
+/* Never given back: the next write wants one, and memory that is in use already costs no page fault. */
+static struct sim_block *free_blocks;
+
+#define SLAB_BLOCKS 64u
+
+static struct sim_block *block_new(void)
 {
-	if (!blocks[index])
-		blocks[index] = must(calloc(1, BLOCK_BYTES));
-	if (data)
-		memcpy(blocks[index] + from, data + from, len);
-	else
-		memset(blocks[index] + from, 0, len);
+	struct sim_block *block;
+
+	if (!free_blocks) {
+		uint8_t *data = must(malloc(SLAB_BLOCKS * BLOCK_BYTES));
+		struct sim_block *slab = must(calloc(SLAB_BLOCKS, sizeof(*slab)));
+
+		for (unsigned i = 0; i < SLAB_BLOCKS; i++) {
+			slab[i].data = data + (size_t)i * BLOCK_BYTES;
+			slab[i].next_free = i + 1 < SLAB_BLOCKS ? &slab[i + 1] : NULL;
+		}
+		free_blocks = slab;
+	}
+	block = free_blocks;
+	free_blocks = block->next_free;
+	block->refs = 1;
+	return block;
 }
 
-/* The whole write, or the part of it that a predicate keeps. */
-static void write_land(uint8_t **blocks, const struct sim_write *w)
+static struct sim_block *block_ref(struct sim_block *block)
 {
-	for (uint64_t at = 0; at < w->length_bytes; at += BLOCK_BYTES)
-		block_set(blocks, (w->offset_bytes + at) / BLOCK_BYTES, w->data ? w->data + at : NULL, 0,
-			BLOCK_BYTES);
+	if (block)
+		block->refs++;
+	return block;
+}
+
+static void block_put(struct sim_block *block)
+{
+	if (!block || --block->refs > 0)
+		return;
+	block->next_free = free_blocks;
+	free_blocks = block;
+}
+
+static void block_set(struct sim_block **at, struct sim_block *block)
+{
+	block_ref(block);
+	block_put(*at);
+	*at = block;
+}
+
+/* One that nobody else sees, with the same content. */
+static struct sim_block *block_own(struct sim_block **at)
+{
+	struct sim_block *block = *at;
+
+	if (block && block->refs == 1)
+		return block;
+	block = block_new();
+	if (*at)
+		memcpy(block->data, (*at)->data, BLOCK_BYTES);
+	else
+		memset(block->data, 0, BLOCK_BYTES);
+	block_put(*at);
+	*at = block;
+	return block;
+}
+
+static void write_land(struct sim_block **blocks, const struct sim_write *w)
+{
+	for (uint64_t i = 0; i < w->length_bytes / BLOCK_BYTES; i++)
+		block_set(&blocks[w->offset_bytes / BLOCK_BYTES + i], w->blocks[i]);
 }
 
 static void write_free(struct sim_write *w)
 {
 	list_remove(&w->node);
-	free(w->data);
+	for (uint64_t i = 0; i < w->length_bytes / BLOCK_BYTES; i++)
+		block_put(w->blocks[i]);
 	free(w);
 }
 
+/* Some of the sectors of a write over what was there. */
+static void land_torn(struct sim_block **at, const struct sim_block *written, struct random *random)
+{
+	struct sim_block *block = block_own(at);
+
+	for (uint32_t s = 0; s < BLOCK_BYTES; s += SECTOR_BYTES) {
+		if (!random_chance(random, 1, 2))
+			continue;
+		if (written)
+			memcpy(block->data + s, written->data + s, SECTOR_BYTES);
+		else
+			memset(block->data + s, 0, SECTOR_BYTES);
+	}
+}
+
 /* A subset of the unflushed blocks reaches the medium, in the order of their writes; some are torn. */
-static void land_some(uint8_t **medium, const struct list *writes, struct random *random)
+static void land_some(struct sim_block **medium, const struct list *writes, struct random *random)
 {
 	uint64_t keep = random_below(random, 5); /* of 4: none, seldom, half, often, all */
 
 	list_for_each (node, writes) {
 		const struct sim_write *w = list_entry(node, struct sim_write, node);
 
-		for (uint64_t at = 0; at < w->length_bytes; at += BLOCK_BYTES) {
-			uint64_t index = (w->offset_bytes + at) / BLOCK_BYTES;
-			const uint8_t *data = w->data ? w->data + at : NULL;
+		for (uint64_t i = 0; i < w->length_bytes / BLOCK_BYTES; i++) {
+			struct sim_block **at = &medium[w->offset_bytes / BLOCK_BYTES + i];
 
-			if (keep != 4 && keep != 0 && random_chance(random, 1, 8)) {
-				for (uint32_t s = 0; s < BLOCK_BYTES; s += SECTOR_BYTES)
-					if (random_chance(random, 1, 2))
-						block_set(medium, index, data, s, SECTOR_BYTES);
-			} else if (random_below(random, 4) < keep) {
-				block_set(medium, index, data, 0, BLOCK_BYTES);
-			}
+			if (keep != 4 && keep != 0 && random_chance(random, 1, 8))
+				land_torn(at, w->blocks[i], random);
+			else if (random_below(random, 4) < keep)
+				block_set(at, w->blocks[i]);
 		}
 	}
 }
@@ -116,20 +188,19 @@ static uint64_t block_count(const struct sim_disk *disk)
 	return disk->size_bytes / BLOCK_BYTES;
 }
 
-static uint8_t **blocks_copy(uint8_t *const *blocks, uint64_t count)
+static struct sim_block **blocks_copy(struct sim_block *const *blocks, uint64_t count)
 {
-	uint8_t **copy = must(calloc(count, sizeof(*copy)));
+	struct sim_block **copy = must(calloc(count, sizeof(struct sim_block *)));
 
 	for (uint64_t i = 0; i < count; i++)
-		if (blocks[i])
-			block_set(copy, i, blocks[i], 0, BLOCK_BYTES);
+		copy[i] = block_ref(blocks[i]);
 	return copy;
 }
 
-static void blocks_free(uint8_t **blocks, uint64_t count)
+static void blocks_free(struct sim_block **blocks, uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++)
-		free(blocks[i]);
+		block_put(blocks[i]);
 	free(blocks);
 }
 
@@ -252,7 +323,7 @@ static struct sim_write *write_new(struct sim_disk *disk, uint64_t offset_bytes,
 		if (disk->misdirect_bytes == 0 || offset_bytes + length_bytes > disk->size_bytes)
 			return NULL;
 	}
-	w = must(calloc(1, sizeof(*w)));
+	w = must(calloc(1, sizeof(*w) + length_bytes / BLOCK_BYTES * sizeof(struct sim_block *)));
 	w->offset_bytes = offset_bytes;
 	w->length_bytes = length_bytes;
 	list_push_back(&disk->writes, &w->node);
@@ -263,11 +334,11 @@ static void sim_write(struct device *device, struct device_io *io, const struct 
 	unsigned iov_count, uint64_t offset_bytes)
 {
 	struct sim_op *op = op_new(device, io, SIM_WRITE);
-	uint64_t length_bytes = 0, at = 0;
+	uint64_t length_bytes = 0, index = 0;
 
 	ASSERT(iov_count >= 1 && iov_count <= DEVICE_MAX_IOV);
 	for (unsigned i = 0; i < iov_count; i++) {
-		ASSERT((uintptr_t)iov[i].iov_base % BLOCK_BYTES == 0);
+		ASSERT((uintptr_t)iov[i].iov_base % BLOCK_BYTES == 0 && iov[i].iov_len % BLOCK_BYTES == 0);
 		length_bytes += iov[i].iov_len;
 	}
 	op->disk->counters.writes++;
@@ -275,11 +346,15 @@ static void sim_write(struct device *device, struct device_io *io, const struct 
 	op->write = write_new(op->disk, offset_bytes, length_bytes);
 	if (!op->write)
 		return;
-	op->write->data = must(malloc(length_bytes));
-	for (unsigned i = 0; i < iov_count; i++) {
-		memcpy(op->write->data + at, iov[i].iov_base, iov[i].iov_len);
-		at += iov[i].iov_len;
-	}
+	if (op->disk->written_end < (op->write->offset_bytes + length_bytes) / BLOCK_BYTES)
+		op->disk->written_end = (op->write->offset_bytes + length_bytes) / BLOCK_BYTES;
+	for (unsigned i = 0; i < iov_count; i++)
+		for (size_t at = 0; at < iov[i].iov_len; at += BLOCK_BYTES) {
+			struct sim_block *block = block_new();
+
+			memcpy(block->data, (const uint8_t *)iov[i].iov_base + at, BLOCK_BYTES);
+			op->write->blocks[index++] = block;
+		}
 }
 
 static void sim_flush(struct device *device, struct device_io *io)
@@ -320,8 +395,8 @@ struct sim_disk *sim_disk_new(uint64_t size_bytes, uint64_t seed)
 	ASSERT(size_bytes % BLOCK_BYTES == 0);
 	disk->size_bytes = size_bytes;
 	random_init(&disk->random, seed);
-	disk->view = must(calloc(block_count(disk), sizeof(*disk->view)));
-	disk->medium = must(calloc(block_count(disk), sizeof(*disk->medium)));
+	disk->view = must(calloc(block_count(disk), sizeof(struct sim_block *)));
+	disk->medium = must(calloc(block_count(disk), sizeof(struct sim_block *)));
 	disk->latency_ns = 20 * NS_PER_US;
 	list_init(&disk->writes);
 	list_init(&disk->ops);
@@ -359,10 +434,18 @@ uint64_t sim_disk_size(const struct sim_disk *disk)
 	return disk->size_bytes;
 }
 
-static void view_from_medium(struct sim_disk *disk)
+/* The view differs from the medium only where unflushed writes stand: there it becomes the medium's. */
+static void view_forgets_writes(struct sim_disk *disk)
 {
-	blocks_free(disk->view, block_count(disk));
-	disk->view = blocks_copy(disk->medium, block_count(disk));
+	list_for_each (node, &disk->writes) {
+		const struct sim_write *w = list_entry(node, struct sim_write, node);
+
+		for (uint64_t i = 0; i < w->length_bytes / BLOCK_BYTES; i++) {
+			uint64_t index = w->offset_bytes / BLOCK_BYTES + i;
+
+			block_set(&disk->view[index], disk->medium[index]);
+		}
+	}
 }
 
 void sim_disk_crash(struct sim_disk *disk, bool power)
@@ -382,9 +465,9 @@ void sim_disk_crash(struct sim_disk *disk, bool power)
 	if (!power)
 		return;
 	land_some(disk->medium, &disk->writes, &disk->random);
+	view_forgets_writes(disk);
 	while (!list_is_empty(&disk->writes))
 		write_free(list_entry(list_first(&disk->writes), struct sim_write, node));
-	view_from_medium(disk);
 }
 
 struct sim_disk *sim_disk_crashed_copy(const struct sim_disk *disk, uint64_t seed)
@@ -394,8 +477,10 @@ struct sim_disk *sim_disk_crashed_copy(const struct sim_disk *disk, uint64_t see
 	blocks_free(copy->medium, block_count(copy));
 	copy->medium = blocks_copy(disk->medium, block_count(disk));
 	copy->latency_ns = disk->latency_ns;
+	copy->written_end = disk->written_end;
 	land_some(copy->medium, &disk->writes, &copy->random);
-	view_from_medium(copy);
+	blocks_free(copy->view, block_count(copy));
+	copy->view = blocks_copy(copy->medium, block_count(copy));
 	return copy;
 }
 
@@ -421,26 +506,28 @@ void sim_disk_misdirect(struct sim_disk *disk, uint64_t by_bytes)
 void sim_disk_flip(struct sim_disk *disk, uint64_t offset_bytes, unsigned bit)
 {
 	uint64_t index = offset_bytes / BLOCK_BYTES;
-	uint8_t **both[2] = { disk->view, disk->medium };
+	struct sim_block **both[2] = { &disk->view[index], &disk->medium[index] };
 
 	ASSERT(offset_bytes < disk->size_bytes && bit < 8);
 	for (unsigned i = 0; i < 2; i++)
-		if (both[i][index])
-			both[i][index][offset_bytes % BLOCK_BYTES] ^= (uint8_t)(1u << bit);
+		if (*both[i])
+			block_own(both[i])->data[offset_bytes % BLOCK_BYTES] ^= (uint8_t)(1u << bit);
 }
 
 bool sim_disk_rot(struct sim_disk *disk, uint64_t from_bytes, struct random *random)
 {
-	uint64_t written = 0, pick;
+	uint64_t first = from_bytes / BLOCK_BYTES, count, at;
 
-	for (uint64_t i = from_bytes / BLOCK_BYTES; i < block_count(disk); i++)
-		written += disk->view[i] != NULL;
-	if (written == 0)
+	if (disk->written_end <= first)
 		return false;
-	pick = random_below(random, written);
-	for (uint64_t i = from_bytes / BLOCK_BYTES; i < block_count(disk); i++)
-		if (disk->view[i] && pick-- == 0) {
-			sim_disk_flip(disk, i * BLOCK_BYTES + random_below(random, BLOCK_BYTES),
+	count = disk->written_end - first;
+	at = random_below(random, count);
+
+	/* The next one that was written, round the end: near enough to a fair choice, and cheap. */
+	for (uint64_t i = 0; i < count; i++, at = at + 1 < count ? at + 1 : 0)
+		if (disk->view[first + at]) {
+			sim_disk_flip(disk,
+				(first + at) * BLOCK_BYTES + random_below(random, BLOCK_BYTES),
 				(unsigned)random_below(random, 8));
 			return true;
 		}
@@ -450,10 +537,10 @@ bool sim_disk_rot(struct sim_disk *disk, uint64_t from_bytes, struct random *ran
 void sim_disk_peek(const struct sim_disk *disk, uint64_t offset_bytes, void *to, uint64_t length_bytes)
 {
 	for (uint64_t at = 0; at < length_bytes; at += BLOCK_BYTES) {
-		const uint8_t *block = disk->view[(offset_bytes + at) / BLOCK_BYTES];
+		const struct sim_block *block = disk->view[(offset_bytes + at) / BLOCK_BYTES];
 
 		if (block)
-			memcpy((uint8_t *)to + at, block, BLOCK_BYTES);
+			memcpy((uint8_t *)to + at, block->data, BLOCK_BYTES);
 		else
 			memset((uint8_t *)to + at, 0, BLOCK_BYTES);
 	}
@@ -463,10 +550,13 @@ void sim_disk_poke(struct sim_disk *disk, uint64_t offset_bytes, const void *fro
 {
 	check_range(disk, offset_bytes, length_bytes);
 	for (uint64_t at = 0; at < length_bytes; at += BLOCK_BYTES) {
-		block_set(disk->view, (offset_bytes + at) / BLOCK_BYTES, (const uint8_t *)from + at, 0,
-			BLOCK_BYTES);
-		block_set(disk->medium, (offset_bytes + at) / BLOCK_BYTES, (const uint8_t *)from + at, 0,
-			BLOCK_BYTES);
+		uint64_t index = (offset_bytes + at) / BLOCK_BYTES;
+		struct sim_block *block = block_new();
+
+		memcpy(block->data, (const uint8_t *)from + at, BLOCK_BYTES);
+		block_set(&disk->view[index], block);
+		block_set(&disk->medium[index], block);
+		block_put(block);
 	}
 }
 

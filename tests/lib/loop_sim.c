@@ -134,6 +134,7 @@ void loop_sim_clock(struct loop_sim *sim, unsigned node, uint64_t offset_ns, int
 	clock->sim = sim;
 	clock->offset_ns = CLOCK_OFFSET_MIN_NS + offset_ns;
 	clock->drift_ppm = drift_ppm;
+	sim->nodes[node].due_local_ns = 0;
 }
 
 const struct clock *loop_sim_node_clock(struct loop_sim *sim, unsigned node)
@@ -163,9 +164,9 @@ void loop_sim_kick(struct loop_sim *sim, unsigned node)
 		loop_run_due(sim->nodes[node].loop);
 }
 
-static uint64_t node_due(const struct loop_sim *sim, unsigned node)
+static uint64_t node_due(struct loop_sim *sim, unsigned node)
 {
-	const struct loop_sim_node *n = &sim->nodes[node];
+	struct loop_sim_node *n = &sim->nodes[node];
 	uint64_t local_ns, due_ns;
 
 	if (!n->loop)
@@ -173,7 +174,11 @@ static uint64_t node_due(const struct loop_sim *sim, unsigned node)
 	local_ns = loop_next_due_ns(n->loop);
 	if (local_ns == UINT64_MAX)
 		return UINT64_MAX;
-	due_ns = world_at(&n->clock, local_ns);
+	if (n->due_local_ns != local_ns) {
+		n->due_local_ns = local_ns;
+		n->due_world_ns = world_at(&n->clock, local_ns);
+	}
+	due_ns = n->due_world_ns;
 	if (due_ns < n->paused_until_ns)
 		due_ns = n->paused_until_ns;
 	return due_ns < sim->now_ns ? sim->now_ns : due_ns;

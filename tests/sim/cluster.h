@@ -18,7 +18,7 @@
 #define SIM_MAX_CLIENT_OPS 8u
 #define SIM_VOLUME_BYTES   (UINT64_C(32) << 20)
 #define SIM_OPERATIONS     2000u
-#define SIM_DISK_BYTES     (UINT64_C(1) << 30)
+#define SIM_DISK_BYTES     (UINT64_C(96) << 20)
 #define SIM_BUF_BYTES      (UINT64_C(48) << 20)
 
 struct cluster;
