@@ -96,6 +96,19 @@ static struct sim_block *block_new(void)
 	return block;
 }
 
+/* NULL for zeroes: formatting writes many of them. */
+static struct sim_block *block_with(const uint8_t *data)
+{
+	static const uint8_t zeroes[BLOCK_BYTES];
+	struct sim_block *block;
+
+	if (memcmp(data, zeroes, BLOCK_BYTES) == 0)
+		return NULL;
+	block = block_new();
+	memcpy(block->data, data, BLOCK_BYTES);
+	return block;
+}
+
 static struct sim_block *block_ref(struct sim_block *block)
 {
 	if (block)
@@ -350,10 +363,8 @@ static void sim_write(struct device *device, struct device_io *io, const struct 
 		op->disk->written_end = (op->write->offset_bytes + length_bytes) / BLOCK_BYTES;
 	for (unsigned i = 0; i < iov_count; i++)
 		for (size_t at = 0; at < iov[i].iov_len; at += BLOCK_BYTES) {
-			struct sim_block *block = block_new();
-
-			memcpy(block->data, (const uint8_t *)iov[i].iov_base + at, BLOCK_BYTES);
-			op->write->blocks[index++] = block;
+			op->write->blocks[index++] =
+				block_with((const uint8_t *)iov[i].iov_base + at);
 		}
 }
 
@@ -551,9 +562,8 @@ void sim_disk_poke(struct sim_disk *disk, uint64_t offset_bytes, const void *fro
 	check_range(disk, offset_bytes, length_bytes);
 	for (uint64_t at = 0; at < length_bytes; at += BLOCK_BYTES) {
 		uint64_t index = (offset_bytes + at) / BLOCK_BYTES;
-		struct sim_block *block = block_new();
+		struct sim_block *block = block_with((const uint8_t *)from + at);
 
-		memcpy(block->data, (const uint8_t *)from + at, BLOCK_BYTES);
 		block_set(&disk->view[index], block);
 		block_set(&disk->medium[index], block);
 		block_put(block);

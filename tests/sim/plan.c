@@ -57,7 +57,7 @@ void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 	plan->write_percent = (unsigned)within(&r, 20, 70);
 	plan->trim_percent = random_chance(&r, 1, 2) ? (unsigned)within(&r, 1, 15) : 0;
 	plan->reads_quorum = random_chance(&r, 1, 8);
-	plan->journal_bytes = UINT64_C(1) << within(&r, 20, 21);
+	plan->journal_bytes = UINT64_C(1) << (random_chance(&r, 1, 4) ? 21 : 20);
 	plan->disk_ns = within(&r, 20, 2000) * NS_PER_US;
 	plan->net.delay_min_ns = within(&r, 10, 500) * NS_PER_US;
 	plan->net.delay_max_ns = plan->net.delay_min_ns + within(&r, 10, 20000) * NS_PER_US;
