@@ -41,8 +41,8 @@ struct sim_disk {
 	uint64_t size_bytes;
 	struct random random;
 	struct sim_block **view, **medium; /* by block; NULL: zeroes */
-	struct list writes;       /* unflushed */
-	struct list ops;          /* in flight */
+	struct list writes;                /* unflushed */
+	struct list ops;                   /* in flight */
 	struct device *device;
 	struct loop *loop;
 	uint64_t written_end; /* blocks at and beyond it were never written */
@@ -363,8 +363,7 @@ static void sim_write(struct device *device, struct device_io *io, const struct 
 		op->disk->written_end = (op->write->offset_bytes + length_bytes) / BLOCK_BYTES;
 	for (unsigned i = 0; i < iov_count; i++)
 		for (size_t at = 0; at < iov[i].iov_len; at += BLOCK_BYTES) {
-			op->write->blocks[index++] =
-				block_with((const uint8_t *)iov[i].iov_base + at);
+			op->write->blocks[index++] = block_with((const uint8_t *)iov[i].iov_base + at);
 		}
 }
 
@@ -537,8 +536,7 @@ bool sim_disk_rot(struct sim_disk *disk, uint64_t from_bytes, struct random *ran
 	/* The next one that was written, round the end: near enough to a fair choice, and cheap. */
 	for (uint64_t i = 0; i < count; i++, at = at + 1 < count ? at + 1 : 0)
 		if (disk->view[first + at]) {
-			sim_disk_flip(disk,
-				(first + at) * BLOCK_BYTES + random_below(random, BLOCK_BYTES),
+			sim_disk_flip(disk, (first + at) * BLOCK_BYTES + random_below(random, BLOCK_BYTES),
 				(unsigned)random_below(random, 8));
 			return true;
 		}

@@ -32,8 +32,8 @@ struct sim_clock {
 
 struct loop_sim_node {
 	struct sim_clock clock;
-	struct loop *loop;        /* NULL: not running */
-	uint64_t paused_until_ns; /* the world's time; it runs nothing before */
+	struct loop *loop;                   /* NULL: not running */
+	uint64_t paused_until_ns;            /* the world's time; it runs nothing before */
 	uint64_t due_local_ns, due_world_ns; /* the last answer of the drifting clock's arithmetic */
 };
 

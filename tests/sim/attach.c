@@ -39,53 +39,51 @@ static void ended(void *user, struct volume *volume, struct epoch promised, cons
 		(unsigned long long)a->number, why);
 }
 
-static void fill_spec(struct cluster *c, struct volume_spec *spec)
+static void fill_spec(const struct sim_volume *v, struct volume_spec *spec)
 {
 	*spec = (struct volume_spec){
-		.volume = c->volume,
-		.group = c->group,
-		.attachment = c->record.attachment,
-		.name = "volume",
+		.volume = v->volume,
+		.group = v->group,
+		.attachment = v->record.attachment,
 		.size_bytes = SIM_VOLUME_BYTES,
-		.epoch = { .number = c->record.number },
+		.epoch = { .number = v->record.number },
 		.config_number = 1,
-		.reads_quorum = c->plan.reads_quorum,
+		.reads_quorum = v->cluster->plan.reads_quorum,
 	};
-	for (unsigned i = 0; i < c->plan.nodes; i++) {
-		struct volume_voter *voter = &spec->voters[spec->voter_count];
+	snprintf(spec->name, sizeof(spec->name), "%s", v->name);
+	for (unsigned i = 0; i < v->replica_count; i++) {
+		struct volume_voter *voter = &spec->voters[spec->voter_count++];
 
-		if (uuid_is_none(c->nodes[i].replica))
-			continue;
-		spec->voter_count++;
-		voter->replica = c->nodes[i].replica;
-		snprintf(voter->node, sizeof(voter->node), "%s", c->nodes[i].name);
-		net_sim_address(i, &voter->address);
+		voter->replica = v->replicas[i].uuid;
+		snprintf(voter->node, sizeof(voter->node), "%s", v->cluster->nodes[v->replicas[i].node].name);
+		net_sim_address(v->replicas[i].node, &voter->address);
 	}
 }
 
-static struct attached **handle_slot(struct process *p, struct attached *of)
+static struct attached **handle_slot(struct process *p, const struct sim_volume *v, struct attached *of)
 {
 	for (unsigned i = 0; i < SIM_MAX_ATTACHED; i++)
-		if (p->handles[i] == of)
-			return &p->handles[i];
+		if (p->handles[v->index][i] == of)
+			return &p->handles[v->index][i];
 	return NULL;
 }
 
 /* The compare-and-set: nobody else has this number. */
-static void record_take(struct cluster *c, unsigned holder, uint64_t above)
+static void record_take(struct sim_volume *v, unsigned holder, uint64_t above)
 {
-	if (c->record.number < above)
-		c->record.number = above;
-	c->record.number++;
-	c->record.holder = holder;
-	c->record.attachment = uuid_random(&c->random);
-	trace_event(&c->trace, "record", holder, c->record.number, 0);
+	struct record *record = &v->record;
+
+	if (record->number < above)
+		record->number = above;
+	record->number++;
+	record->holder = holder;
+	record->attachment = uuid_random(&v->cluster->random);
+	trace_event(&v->cluster->trace, "record", holder, record->number, v->index);
 }
 
-static void attach(struct node *node, uint64_t above)
+static void attach(struct sim_volume *v, struct node *node, uint64_t above)
 {
-	struct cluster *c = node->cluster;
-	struct attached **slot = handle_slot(node->process, NULL);
+	struct attached **slot = handle_slot(node->process, v, NULL);
 	struct volume_events events = { .ready = ready, .changed = changed, .ended = ended };
 	struct volume_spec spec;
 	struct attached *a;
@@ -94,10 +92,11 @@ static void attach(struct node *node, uint64_t above)
 		return; /* older handles must go first */
 	a = calloc(1, sizeof(*a));
 	ASSERT(a);
-	record_take(c, node->index, above);
-	fill_spec(c, &spec);
+	record_take(v, node->index, above);
+	fill_spec(v, &spec);
 	a->node = node;
-	a->number = c->record.number;
+	a->of = v;
+	a->number = v->record.number;
 	list_init(&a->idle);
 	events.user = a;
 	*slot = a;
@@ -108,7 +107,7 @@ static void detached(void *arg, int rc)
 {
 	struct attached *a = arg;
 	struct cluster *c = a->node->cluster;
-	struct attached **slot = handle_slot(a->node->process, a);
+	struct attached **slot = handle_slot(a->node->process, a->of, a);
 
 	ASSERT(slot);
 	trace_event(&c->trace, "detached", a->node->index, a->number, (uint64_t)(uint32_t)-rc);
@@ -129,42 +128,57 @@ static void detach(struct attached *a)
 	volume_detach(a->volume, detached, a);
 }
 
-struct attached *attached_current(struct cluster *c)
+struct attached *attached_current(struct sim_volume *v)
 {
-	struct node *node = &c->nodes[c->record.holder];
+	struct node *node = &v->cluster->nodes[v->record.holder];
 
 	for (unsigned i = 0; node->process && i < SIM_MAX_ATTACHED; i++) {
-		struct attached *a = node->process->handles[i];
+		struct attached *a = node->process->handles[v->index][i];
 
-		if (a && a->number == c->record.number)
+		if (a && a->number == v->record.number)
 			return a;
 	}
 	return NULL;
 }
 
-void attach_move(struct cluster *c, unsigned holder)
+void attach_move(struct sim_volume *v, unsigned holder)
 {
+	struct cluster *c = v->cluster;
+
 	if (!node_is_up(&c->nodes[holder]))
 		return;
-	attach(&c->nodes[holder], 0);
+	attach(v, &c->nodes[holder], 0);
 	loop_sim_kick(&c->sim, holder);
 }
 
 /* Handles that the record doesn't name learn it when their node looks there: often soon, sometimes late. */
-static void look_at_handles(struct node *node)
+static void look_at_handles(struct sim_volume *v, struct node *node)
 {
 	struct cluster *c = node->cluster;
 
 	for (unsigned i = 0; i < SIM_MAX_ATTACHED; i++) {
-		struct attached *a = node->process->handles[i];
+		struct attached *a = node->process->handles[v->index][i];
 		uint64_t chance = c->phase == CLUSTER_RUNNING ? 250 : 4;
 
 		if (!a || a->detaching ||
-			(a->number == c->record.number && node->index == c->record.holder && !a->ended))
+			(a->number == v->record.number && node->index == v->record.holder && !a->ended))
 			continue;
 		if (a->ended || random_below(&c->random, chance) == 0)
 			detach(a);
 	}
+}
+
+static void control_volume(struct sim_volume *v, struct node *node)
+{
+	if (node_is_up(node) && v->record.holder == node->index) {
+		struct attached *a = attached_current(v);
+
+		if (!a)
+			attach(v, node, 0);
+		else if (a->ended && !a->detaching)
+			attach(v, node, a->promised.number);
+	}
+	look_at_handles(v, node);
 }
 
 static void control(struct sim_event *event)
@@ -178,20 +192,17 @@ static void control(struct sim_event *event)
 			node_start(node);
 		if (!node->process || loop_sim_is_paused(&c->sim, i))
 			continue;
-		if (node_is_up(node) && c->record.holder == i) {
-			struct attached *a = attached_current(c);
-
-			if (!a)
-				attach(node, 0);
-			else if (a->ended && !a->detaching)
-				attach(node, a->promised.number);
-		}
-		look_at_handles(node);
+		for (unsigned k = 0; k < c->plan.volumes; k++)
+			control_volume(&c->volumes[k], node);
 		loop_sim_kick(&c->sim, i);
 	}
 	/* A dead holder is succeeded by somebody sooner or later. */
-	if (!c->nodes[c->record.holder].process && random_below(&c->random, 100) == 0)
-		attach_move(c, (unsigned)random_below(&c->random, c->plan.nodes));
+	for (unsigned k = 0; k < c->plan.volumes; k++) {
+		struct sim_volume *v = &c->volumes[k];
+
+		if (!c->nodes[v->record.holder].process && random_below(&c->random, 100) == 0)
+			attach_move(v, (unsigned)random_below(&c->random, c->plan.nodes));
+	}
 	sim_event_set(&c->sim, &c->control, c->sim.now_ns + CONTROL_NS);
 }
 

@@ -15,14 +15,14 @@ static void schedule(struct attached *a)
 			c->sim.now_ns + random_below(&c->random, 2 * c->plan.think_ns + 1));
 }
 
-static void choose_blocks(struct cluster *c, struct client_op *op)
+static void choose_blocks(struct cluster *c, struct client_op *op, uint32_t hot_blocks)
 {
 	uint64_t kind = random_below(&c->random, 16);
 
 	op->count = (uint32_t)(kind < 12 ? 1 : kind < 15 ? 1 + random_below(&c->random, 8) : GRAIN_BLOCKS);
-	if (op->count > c->plan.hot_blocks)
-		op->count = c->plan.hot_blocks;
-	op->first = (uint32_t)random_below(&c->random, c->plan.hot_blocks - op->count + 1);
+	if (op->count > hot_blocks)
+		op->count = hot_blocks;
+	op->first = (uint32_t)random_below(&c->random, hot_blocks - op->count + 1);
 	if (op->count == GRAIN_BLOCKS)
 		op->first -= op->first % GRAIN_BLOCKS;
 }
@@ -43,11 +43,11 @@ static void done(struct request *request, int rc)
 	if (rc == -EINVAL)
 		cluster_violation(c, "node %u: a good request was answered with EINVAL", a->node->index);
 	if (rc == 0 && !op->is_read)
-		history_acknowledged(c->history, op->write);
+		history_acknowledged(a->of->history, op->write);
 	if (rc == 0 && op->is_read &&
-		!history_read(
-			c->history, op->began, op->first, op->count, request->data->data, text, sizeof(text)))
-		cluster_violation(c, "%s", text);
+		!history_read(a->of->history, op->began, op->first, op->count, request->data->data, text,
+			sizeof(text)))
+		cluster_violation(c, "%s: %s", a->of->name, text);
 	buf_put(request->data);
 	request->data = NULL;
 	a->in_flight--;
@@ -73,7 +73,7 @@ static void issue(struct attached *a, struct client_op *op)
 	struct cluster *c = a->node->cluster;
 	struct request *r = &op->request;
 
-	choose_blocks(c, op);
+	choose_blocks(c, op, a->of->hot_blocks);
 	choose_kind(c, op);
 	if (r->op == REQUEST_READ || r->op == REQUEST_WRITE) {
 		r->data = buf_get(a->node->process->bufs, op->count * BLOCK_BYTES);
@@ -88,11 +88,12 @@ static void issue(struct attached *a, struct client_op *op)
 	r->done = done;
 	op->attached = a;
 	if (op->is_read)
-		op->began = history_stamp(c->history);
+		op->began = history_stamp(a->of->history);
 	else
-		op->write = history_write(c->history, op->first, op->count, r->op != REQUEST_WRITE);
+		op->write = history_write(a->of->history, op->first, op->count, r->op != REQUEST_WRITE);
 	for (uint32_t i = 0; r->op == REQUEST_WRITE && i < op->count; i++)
-		history_fill(op->write, op->first + i, r->data->data + (size_t)i * BLOCK_BYTES);
+		history_fill(
+			a->of->history, op->write, op->first + i, r->data->data + (size_t)i * BLOCK_BYTES);
 	trace_event(&c->trace, op->is_read ? "read" : "write", a->node->index, op->first,
 		(uint64_t)op->count << 32 | op->write);
 	a->in_flight++;

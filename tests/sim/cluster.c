@@ -31,6 +31,45 @@ static void delivered(void *arg, unsigned from, unsigned to, const struct frame 
 	trace_frame(&c->trace, from, to, frame);
 }
 
+static void node_init(struct node *node, unsigned index, struct cluster *c)
+{
+	int64_t drift = c->plan.drift_ppm
+				? (int64_t)random_below(&c->random, 2 * (uint64_t)c->plan.drift_ppm) -
+					  c->plan.drift_ppm
+				: 0;
+
+	node->cluster = c;
+	node->index = index;
+	snprintf(node->name, sizeof(node->name), "n%u", index);
+	loop_sim_clock(&c->sim, index, random_below(&c->random, 1000 * NS_PER_S), drift);
+	for (unsigned k = 0; k < c->plan.pools; k++) {
+		struct sim_pool *pool = &node->pools[k];
+
+		pool->disk = disk_new(SIM_DISK_BYTES, c->plan.journal_bytes, random_u64(&c->random));
+		disk_latency(pool->disk, c->plan.disk_ns);
+		pool->uuid = uuid_random(&c->random);
+	}
+}
+
+/* Its replicas are on nodes that follow each other, each on a pool by chance. */
+static void volume_init(struct sim_volume *v, unsigned index, struct cluster *c)
+{
+	v->cluster = c;
+	v->index = index;
+	snprintf(v->name, sizeof(v->name), "v%u", index);
+	v->volume = uuid_random(&c->random);
+	v->group = uuid_random(&c->random);
+	v->history = history_new(SIM_VOLUME_BYTES / BLOCK_BYTES, random_u64(&c->random));
+	v->hot_blocks = c->plan.hot_blocks;
+	v->replica_count = c->plan.voters[index];
+	ASSERT(v->replica_count <= c->plan.nodes);
+	for (unsigned i = 0; i < v->replica_count; i++)
+		v->replicas[i] = (struct sim_replica){ .uuid = uuid_random(&c->random),
+			.node = (index + i) % c->plan.nodes,
+			.pool = (unsigned)random_below(&c->random, c->plan.pools) };
+	v->record.holder = index % c->plan.nodes;
+}
+
 static void cluster_init(struct cluster *c, uint64_t seed, bool liveness, bool print)
 {
 	memset(c, 0, sizeof(*c));
@@ -42,27 +81,11 @@ static void cluster_init(struct cluster *c, uint64_t seed, bool liveness, bool p
 	c->plan.net.delivered = delivered;
 	c->plan.net.arg = c;
 	ASSERT(net_sim_new(&c->sim, random_u64(&c->random), &c->plan.net, &c->net) == 0);
-	c->history = history_new(SIM_VOLUME_BYTES / BLOCK_BYTES);
-	c->volume = uuid_random(&c->random);
-	c->group = uuid_random(&c->random);
 	c->cluster = uuid_random(&c->random);
-	for (unsigned i = 0; i < c->plan.nodes; i++) {
-		struct node *node = &c->nodes[i];
-		int64_t drift = c->plan.drift_ppm
-					? (int64_t)random_below(&c->random, 2 * (uint64_t)c->plan.drift_ppm) -
-						  c->plan.drift_ppm
-					: 0;
-
-		node->cluster = c;
-		node->index = i;
-		snprintf(node->name, sizeof(node->name), "n%u", i);
-		loop_sim_clock(&c->sim, i, random_below(&c->random, 1000 * NS_PER_S), drift);
-		node->disk = disk_new(SIM_DISK_BYTES, c->plan.journal_bytes, random_u64(&c->random));
-		disk_latency(node->disk, c->plan.disk_ns);
-		node->pool = uuid_random(&c->random);
-		if (i < c->plan.voters)
-			node->replica = uuid_random(&c->random);
-	}
+	for (unsigned i = 0; i < c->plan.nodes; i++)
+		node_init(&c->nodes[i], i, c);
+	for (unsigned i = 0; i < c->plan.volumes; i++)
+		volume_init(&c->volumes[i], i, c);
 }
 
 /* Runs until `fn` says so (true), the limit is reached (false) or something is violated (false). */
@@ -83,9 +106,13 @@ static bool run_until(struct cluster *c, uint64_t limit_ns, bool (*fn)(struct cl
 
 static bool is_ready(struct cluster *c)
 {
-	const struct attached *a = attached_current(c);
+	for (unsigned i = 0; i < c->plan.volumes; i++) {
+		const struct attached *a = attached_current(&c->volumes[i]);
 
-	return a && a->ready;
+		if (!a || !a->ready)
+			return false;
+	}
+	return true;
 }
 
 static bool is_worked_off(struct cluster *c)
@@ -121,6 +148,7 @@ static void converge(struct cluster *c)
 void cluster_run(uint64_t seed, bool liveness, bool print, struct seed_result *ret_result)
 {
 	struct cluster *c = malloc(sizeof(*c));
+	uint64_t reads = 0;
 
 	ASSERT(c);
 	cluster_init(c, seed, liveness, print);
@@ -133,18 +161,19 @@ void cluster_run(uint64_t seed, bool liveness, bool print, struct seed_result *r
 	if (!c->violation[0])
 		converge(c);
 	c->phase = CLUSTER_DONE;
-	if (!c->violation[0]) {
+	for (unsigned i = 0; i < c->plan.volumes && !c->violation[0]; i++) {
 		char text[400];
 
-		if (!history_check(c->history, text, sizeof(text)))
-			cluster_violation(c, "%s", text);
+		if (!history_check(c->volumes[i].history, text, sizeof(text)))
+			cluster_violation(c, "%s: %s", c->volumes[i].name, text);
+		reads += history_reads(c->volumes[i].history);
 	}
 	*ret_result = (struct seed_result){
 		.hash = c->trace.hash,
 		.simulated_ns = c->sim.now_ns,
 		.operations = c->operations,
 		.answered = c->answered,
-		.reads = history_reads(c->history),
+		.reads = reads,
 		.events = c->trace.events,
 	};
 	snprintf(ret_result->violation, sizeof(ret_result->violation), "%s", c->violation);

@@ -1,7 +1,7 @@
 /*
  * A whole cluster in one process: nodes with the real loop core, store, replication and datapath on simulated
- * disks, network and clocks; one volume; its attach record; clients on every node where it is attached;
- * faults. One seed decides all.
+ * disks, network and clocks; one or more volumes; their attach records; clients on every node where one is
+ * attached; faults. One seed decides all.
  */
 #ifndef QUOIN_TESTS_SIM_CLUSTER_H
 #define QUOIN_TESTS_SIM_CLUSTER_H
@@ -16,6 +16,8 @@
 #define SIM_MAX_ATTACHED                                                                                     \
 	4u /* volume handles of one node: the present one, and older ones that don't know yet */
 #define SIM_MAX_CLIENT_OPS 8u
+#define SIM_MAX_VOLUMES    3u
+#define SIM_MAX_POOLS      2u /* of one node */
 #define SIM_VOLUME_BYTES   (UINT64_C(32) << 20)
 #define SIM_OPERATIONS     2000u
 #define SIM_DISK_BYTES     (UINT64_C(96) << 20)
@@ -27,7 +29,8 @@ struct node;
 /* What the seed has chosen: which faults there are, how often, how fast everything is. Times in ns between
  * two, 0: never. */
 struct plan {
-	unsigned nodes, voters;
+	unsigned nodes, pools, volumes;
+	unsigned voters[SIM_MAX_VOLUMES];
 	uint32_t hot_blocks;
 	uint32_t clients; /* requests in flight of one attachment */
 	uint64_t think_ns;
@@ -66,6 +69,7 @@ struct client_op {
 /* A volume handle on a node, with its client. */
 struct attached {
 	struct node *node;
+	struct sim_volume *of;
 	struct volume *volume;
 	uint64_t number;
 	bool ready, ended, detaching;
@@ -84,20 +88,32 @@ struct process {
 	struct entry_pool *entries;
 	struct net *net;
 	struct datapath *datapath;
-	struct pool *pool;
-	bool is_open, reopening;
-	struct attached *handles[SIM_MAX_ATTACHED];
+	struct pool *pools[SIM_MAX_POOLS]; /* NULL: not open (yet) */
+	bool is_open[SIM_MAX_POOLS];       /* with all its replicas */
+	struct attached *handles[SIM_MAX_VOLUMES][SIM_MAX_ATTACHED];
+};
+
+/* A pool of a node; it outlives the node's processes. */
+struct sim_pool {
+	struct disk *disk;
+	struct uuid uuid;
+	bool formatted;
 };
 
 struct node {
 	struct cluster *cluster;
 	unsigned index;
 	char name[16];
-	struct disk *disk;
-	bool formatted, created;
+	struct sim_pool pools[SIM_MAX_POOLS];
 	struct process *process; /* NULL: it is down */
 	uint64_t restart_ns;
-	struct uuid pool, replica; /* replica: none where it has no voter */
+};
+
+/* A replica of a volume's group. */
+struct sim_replica {
+	struct uuid uuid;
+	unsigned node, pool;
+	bool created;
 };
 
 /* What the kvdb says. */
@@ -105,6 +121,19 @@ struct record {
 	uint64_t number;
 	unsigned holder;
 	struct uuid attachment;
+};
+
+/* A volume, with one group. */
+struct sim_volume {
+	struct cluster *cluster;
+	unsigned index;
+	char name[16];
+	struct uuid volume, group;
+	struct record record;
+	struct history *history;
+	uint32_t hot_blocks;
+	struct sim_replica replicas[GROUP_MAX_VOTERS];
+	unsigned replica_count;
 };
 
 enum cluster_phase { CLUSTER_STARTING, CLUSTER_RUNNING, CLUSTER_CONVERGING, CLUSTER_COMPARING, CLUSTER_DONE };
@@ -116,14 +145,13 @@ struct cluster {
 	struct plan plan;
 	struct net_sim *net;
 	struct node nodes[SIM_MAX_NODES];
-	struct record record;
-	struct history *history;
+	struct sim_volume volumes[SIM_MAX_VOLUMES];
 	enum cluster_phase phase;
 	bool liveness;
 	uint64_t operations; /* begun */
 	uint64_t answered, failed;
 	uint64_t pending; /* of live handles */
-	struct uuid volume, group, cluster;
+	struct uuid cluster;
 	char violation[512]; /* empty: none */
 	struct sim_event control;
 	struct sim_event faults[16];
@@ -134,12 +162,15 @@ void plan_make(struct plan *plan, uint64_t seed, bool liveness);
 /* node.c */
 void node_start(struct node *node);
 void node_crash(struct node *node, bool power);
-void node_reopen_pool(struct node *node);
+void node_reopen_pool(struct node *node, unsigned pool);
+/* All its pools are open, with all their replicas. */
 bool node_is_up(const struct node *node);
+struct pool_replica *sim_replica_store(struct cluster *c, const struct sim_replica *replica);
 /* attach.c: what agents do with the record */
 void control_start(struct cluster *c);
-void attach_move(struct cluster *c, unsigned holder);
-struct attached *attached_current(struct cluster *c);
+void attach_move(struct sim_volume *v, unsigned holder);
+/* Where the record says that it is; NULL: not (yet). */
+struct attached *attached_current(struct sim_volume *v);
 /* client.c */
 void client_start(struct attached *attached);
 void client_stop(struct attached *attached);

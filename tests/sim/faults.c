@@ -71,13 +71,14 @@ static void fault_slow(struct cluster *c)
 	unsigned n = any_node(c);
 
 	trace_event(&c->trace, "slow-disk", n, 0, 0);
-	disk_latency(c->nodes[n].disk, c->plan.slow_disk_ns);
+	disk_latency(c->nodes[n].pools[random_below(&c->random, c->plan.pools)].disk, c->plan.slow_disk_ns);
 }
 
 static void fault_fast(struct cluster *c)
 {
 	for (unsigned i = 0; i < c->plan.nodes; i++)
-		disk_latency(c->nodes[i].disk, c->plan.disk_ns);
+		for (unsigned k = 0; k < c->plan.pools; k++)
+			disk_latency(c->nodes[i].pools[k].disk, c->plan.disk_ns);
 }
 
 static void fault_pause(struct cluster *c)
@@ -95,7 +96,7 @@ static void fault_rot(struct cluster *c)
 {
 	unsigned n = (unsigned)c->plan.rot_node;
 
-	if (disk_rot(c->nodes[n].disk, &c->random))
+	if (disk_rot(c->nodes[n].pools[random_below(&c->random, c->plan.pools)].disk, &c->random))
 		trace_event(&c->trace, "rot", n, 0, 0);
 }
 
@@ -104,7 +105,7 @@ static void fault_move(struct cluster *c)
 	if (c->plan.moves == 0)
 		return;
 	c->plan.moves--;
-	attach_move(c, any_node(c));
+	attach_move(&c->volumes[random_below(&c->random, c->plan.volumes)], any_node(c));
 }
 
 static void fault_reopen(struct cluster *c)
@@ -112,7 +113,7 @@ static void fault_reopen(struct cluster *c)
 	if (c->plan.restarts == 0)
 		return;
 	c->plan.restarts--;
-	node_reopen_pool(&c->nodes[any_node(c)]);
+	node_reopen_pool(&c->nodes[any_node(c)], (unsigned)random_below(&c->random, c->plan.pools));
 }
 
 struct fault {

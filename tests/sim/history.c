@@ -28,7 +28,7 @@ struct block {
 };
 
 struct history {
-	uint64_t stamp;
+	uint64_t stamp, salt;
 	uint32_t block_count;
 	struct block *blocks;
 	struct write *writes; /* from 1 */
@@ -50,12 +50,13 @@ static void *grown(void *array, uint32_t *capacity, size_t size)
 	return array;
 }
 
-struct history *history_new(uint32_t block_count)
+struct history *history_new(uint32_t block_count, uint64_t salt)
 {
 	struct history *h = calloc(1, sizeof(*h));
 
 	ASSERT(h);
 	h->block_count = block_count;
+	h->salt = salt;
 	h->blocks = calloc(block_count, sizeof(*h->blocks));
 	ASSERT(h->blocks);
 	h->stamp = 1;
@@ -116,13 +117,13 @@ void history_acknowledged(struct history *h, uint32_t write)
 
 /* ---- content: number and block, then words that depend on both ---- */
 
-void history_fill(uint32_t write, uint32_t block, uint8_t *data)
+void history_fill(const struct history *h, uint32_t write, uint32_t block, uint8_t *data)
 {
 	uint64_t word = (uint64_t)write << 32 | block;
 
 	for (size_t at = 0; at < BLOCK_BYTES; at += sizeof(word)) {
 		memcpy(data + at, &word, sizeof(word));
-		word = word * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+		word = (word ^ h->salt) * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
 	}
 }
 
@@ -140,7 +141,7 @@ static bool content_of(const struct history *h, uint32_t block, const uint8_t *d
 	else if ((uint32_t)word != block || value > h->write_count)
 		return false;
 	else
-		history_fill(value, block, expected);
+		history_fill(h, value, block, expected);
 	*ret_value = value;
 	return memcmp(expected, data, BLOCK_BYTES) == 0;
 }

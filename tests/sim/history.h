@@ -17,15 +17,15 @@
 
 struct history;
 
-struct history *history_new(uint32_t block_count);
+struct history *history_new(uint32_t block_count, uint64_t salt);
 void history_free(struct history *h);
 
 /* A write or trim of blocks [first, first + count) begins; its number, from 1. */
 uint32_t history_write(struct history *h, uint32_t first, uint32_t count, bool trim);
 /* It was acknowledged. What is never told stays unknown. */
 void history_acknowledged(struct history *h, uint32_t write);
-/* The content of a block of this write. */
-void history_fill(uint32_t write, uint32_t block, uint8_t *data);
+/* The content of a block of this write; no other history has it. */
+void history_fill(const struct history *h, uint32_t write, uint32_t block, uint8_t *data);
 
 /* A read begins: hand the stamp back at its end. */
 uint64_t history_stamp(struct history *h);

@@ -13,12 +13,27 @@
 struct asked {
 	struct node *node;
 	struct process *process;
+	unsigned pool;
+	struct sim_replica *replica; /* that is being made */
 	struct device *device;
 };
 
 bool node_is_up(const struct node *node)
 {
-	return node->process && node->process->is_open;
+	if (!node->process)
+		return false;
+	for (unsigned k = 0; k < node->cluster->plan.pools; k++)
+		if (!node->process->is_open[k])
+			return false;
+	return true;
+}
+
+struct pool_replica *sim_replica_store(struct cluster *c, const struct sim_replica *replica)
+{
+	struct process *p = c->nodes[replica->node].process;
+	struct pool *pool = p ? p->pools[replica->pool] : NULL;
+
+	return pool ? pool_replica_find(pool, replica->uuid) : NULL;
 }
 
 static void event(void *user, const char *kind, const char *subject, const char *text)
@@ -32,12 +47,12 @@ static void event(void *user, const char *kind, const char *subject, const char 
 		cluster_violation(c, "node %u: its pool has failed without a fault: %s", node->index, text);
 }
 
-static struct asked *asked_new(struct node *node, struct device *device)
+static struct asked *asked_new(struct node *node, unsigned pool, struct device *device)
 {
 	struct asked *asked = malloc(sizeof(*asked));
 
 	ASSERT(asked);
-	*asked = (struct asked){ node, node->process, device };
+	*asked = (struct asked){ node, node->process, pool, NULL, device };
 	return asked;
 }
 
@@ -46,39 +61,66 @@ static bool is_stale(const struct asked *asked)
 	return asked->node->process != asked->process;
 }
 
-static void pool_is_ready(struct node *node)
-{
-	node->process->is_open = true;
-	node->process->reopening = false;
-	trace_event(&node->cluster->trace, "pool-open", node->index, 0, 0);
-}
+static void replicas_make(struct asked *asked);
 
 static void replica_created(void *arg, int rc)
 {
 	struct asked *asked = arg;
 
-	if (!is_stale(asked)) {
-		if (rc != 0)
-			cluster_violation(asked->node->cluster, "node %u: creating its replica failed: %s",
-				asked->node->index, strerror(-rc));
-		asked->node->created = true;
-		pool_is_ready(asked->node);
+	if (is_stale(asked)) {
+		free(asked);
+		return;
 	}
-	free(asked);
+	if (rc != 0)
+		cluster_violation(asked->node->cluster, "node %u: creating its replica failed: %s",
+			asked->node->index, strerror(-rc));
+	asked->replica->created = true;
+	replicas_make(asked);
 }
 
-static void replica_trace(struct node *node, struct pool_replica *replica)
+static void replica_trace(struct node *node, struct sim_replica *replica, struct pool_replica *store)
 {
-	const struct replica_state *state = pool_replica_state(replica);
-	struct position last = pool_replica_last(replica);
+	const struct replica_state *state = pool_replica_state(store);
+	struct position last = pool_replica_last(store);
 
 	trace_event(&node->cluster->trace, "replica-found", node->index, last.seq, state->promise.number);
 	trace_words(&node->cluster->trace,
-		"n%u replica: promise e%llu last e%llu s%llu commit s%llu applied s%llu%s", node->index,
-		(unsigned long long)state->promise.number, (unsigned long long)last.epoch.number,
-		(unsigned long long)last.seq, (unsigned long long)pool_replica_commit_seq(replica),
-		(unsigned long long)pool_replica_applied_seq(replica),
-		state->incomplete ? " incomplete" : "");
+		"n%u replica %02x: promise e%llu last e%llu s%llu commit s%llu applied s%llu%s", node->index,
+		replica->uuid.byte[0], (unsigned long long)state->promise.number,
+		(unsigned long long)last.epoch.number, (unsigned long long)last.seq,
+		(unsigned long long)pool_replica_commit_seq(store),
+		(unsigned long long)pool_replica_applied_seq(store), state->incomplete ? " incomplete" : "");
+}
+
+/* Makes the pool's replicas that don't exist yet, one after the other; then the pool is ready. */
+static void replicas_make(struct asked *asked)
+{
+	struct node *node = asked->node;
+	struct cluster *c = node->cluster;
+	struct pool *pool = node->process->pools[asked->pool];
+
+	for (unsigned i = 0; i < c->plan.volumes * GROUP_MAX_VOTERS; i++) {
+		struct sim_volume *v = &c->volumes[i / GROUP_MAX_VOTERS];
+		struct sim_replica *replica = &v->replicas[i % GROUP_MAX_VOTERS];
+		struct pool_replica_identity identity = { .replica = replica->uuid,
+			.group = v->group,
+			.volume = v->volume,
+			.size_bytes = SIM_VOLUME_BYTES };
+
+		if (i % GROUP_MAX_VOTERS >= v->replica_count || replica->node != node->index ||
+			replica->pool != asked->pool || pool_replica_find(pool, replica->uuid))
+			continue;
+		if (replica->created) {
+			cluster_violation(c, "node %u: its replica is not in the pool any more", node->index);
+			continue;
+		}
+		asked->replica = replica;
+		datapath_replica_create(node->process->datapath, pool, &identity, replica_created, asked);
+		return;
+	}
+	node->process->is_open[asked->pool] = true;
+	trace_event(&c->trace, "pool-open", node->index, asked->pool, 0);
+	free(asked);
 }
 
 static void pool_opened(void *arg, int rc, struct pool *pool, const struct error *error)
@@ -86,7 +128,6 @@ static void pool_opened(void *arg, int rc, struct pool *pool, const struct error
 	struct asked *asked = arg;
 	struct node *node = asked->node;
 	struct cluster *c = node->cluster;
-	struct pool_replica *replica;
 
 	if (is_stale(asked)) {
 		free(asked);
@@ -98,35 +139,29 @@ static void pool_opened(void *arg, int rc, struct pool *pool, const struct error
 		free(asked);
 		return;
 	}
-	node->process->pool = pool;
+	node->process->pools[asked->pool] = pool;
 	datapath_pool_add(node->process->datapath, pool);
-	replica = pool_replica_find(pool, node->replica);
-	if (replica) {
-		replica_trace(node, replica);
-		node->created = true;
-		pool_is_ready(node);
-		free(asked);
-	} else if (node->created) {
-		cluster_violation(c, "node %u: its replica is not in the pool any more", node->index);
-		free(asked);
-	} else {
-		struct pool_replica_identity identity = { .replica = node->replica,
-			.group = c->group,
-			.volume = c->volume,
-			.size_bytes = SIM_VOLUME_BYTES };
+	for (unsigned i = 0; i < c->plan.volumes; i++)
+		for (unsigned k = 0; k < c->volumes[i].replica_count; k++) {
+			struct sim_replica *replica = &c->volumes[i].replicas[k];
+			struct pool_replica *store = pool_replica_find(pool, replica->uuid);
 
-		datapath_replica_create(node->process->datapath, pool, &identity, replica_created, asked);
-	}
+			if (!store)
+				continue;
+			replica->created = true; /* the process that asked may have died before it was told */
+			replica_trace(node, replica, store);
+		}
+	replicas_make(asked);
 }
 
-static void open_pool(struct node *node, struct device *device)
+static void open_pool(struct node *node, unsigned k, struct device *device)
 {
-	struct pool_open_options options = { .cluster = node->cluster->cluster, .pool = node->pool };
+	struct pool_open_options options = { .cluster = node->cluster->cluster, .pool = node->pools[k].uuid };
 
 	options.bufs = node->process->bufs;
 	options.entries = node->process->entries;
 	datapath_pool_callbacks(node->process->datapath, &options);
-	pool_open(&node->process->loop, device, &options, pool_opened, asked_new(node, device));
+	pool_open(&node->process->loop, device, &options, pool_opened, asked_new(node, k, device));
 }
 
 static void pool_formatted(void *arg, int rc)
@@ -137,28 +172,29 @@ static void pool_formatted(void *arg, int rc)
 		if (rc != 0)
 			cluster_violation(asked->node->cluster, "node %u: its pool can't be formatted: %s",
 				asked->node->index, strerror(-rc));
-		asked->node->formatted = true;
-		open_pool(asked->node, asked->device);
+		asked->node->pools[asked->pool].formatted = true;
+		open_pool(asked->node, asked->pool, asked->device);
 	}
 	free(asked);
 }
 
-static void start_pool(struct node *node)
+static void start_pool(struct node *node, unsigned k)
 {
-	struct device *device = disk_open(node->disk, &node->process->loop);
+	struct sim_pool *pool = &node->pools[k];
+	struct device *device = disk_open(pool->disk, &node->process->loop);
 
-	if (node->formatted) {
-		open_pool(node, device);
+	if (pool->formatted) {
+		open_pool(node, k, device);
 		return;
 	}
 	pool_format(&node->process->loop, device,
 		&(struct pool_format_options){
 			.cluster = node->cluster->cluster,
-			.pool = node->pool,
+			.pool = pool->uuid,
 			.journal_bytes = node->cluster->plan.journal_bytes,
-			.seed = node->index + 1,
+			.seed = node->index * SIM_MAX_POOLS + k + 1,
 		},
-		pool_formatted, asked_new(node, device));
+		pool_formatted, asked_new(node, k, device));
 }
 
 void node_start(struct node *node)
@@ -185,10 +221,8 @@ void node_start(struct node *node)
 	config.user = node;
 	config.event = event;
 	ASSERT(datapath_new(&config, &p->datapath) == 0);
-	if (uuid_is_none(node->replica))
-		pool_is_ready(node);
-	else
-		start_pool(node);
+	for (unsigned k = 0; k < c->plan.pools; k++)
+		start_pool(node, k);
 }
 
 void node_crash(struct node *node, bool power)
@@ -198,38 +232,42 @@ void node_crash(struct node *node, bool power)
 
 	ASSERT(p);
 	trace_event(&c->trace, power ? "power-loss" : "kill", node->index, 0, 0);
-	for (unsigned i = 0; i < SIM_MAX_ATTACHED; i++)
-		if (p->handles[i])
-			client_stop(p->handles[i]);
+	for (unsigned i = 0; i < SIM_MAX_VOLUMES * SIM_MAX_ATTACHED; i++) {
+		struct attached *a = p->handles[i / SIM_MAX_ATTACHED][i % SIM_MAX_ATTACHED];
+
+		if (a)
+			client_stop(a);
+	}
 	loop_sim_attach(&c->sim, node->index, NULL);
 	net_sim_node_stop(c->net, node->index, power);
-	disk_crash(node->disk, power);
+	for (unsigned k = 0; k < c->plan.pools; k++)
+		disk_crash(node->pools[k].disk, power);
 	node->process = NULL; /* its memory goes with this seed's process */
 }
 
 static void pool_closed(void *arg, int rc)
 {
 	struct asked *asked = arg;
+	struct sim_pool *pool = &asked->node->pools[asked->pool];
 
 	if (!is_stale(asked)) {
 		if (rc != 0)
 			cluster_violation(asked->node->cluster, "node %u: its pool can't be closed: %s",
 				asked->node->index, strerror(-rc));
-		open_pool(asked->node, disk_open(asked->node->disk, &asked->process->loop));
+		open_pool(asked->node, asked->pool, disk_open(pool->disk, &asked->process->loop));
 	}
 	free(asked);
 }
 
-void node_reopen_pool(struct node *node)
+void node_reopen_pool(struct node *node, unsigned k)
 {
 	struct process *p = node->process;
 
-	if (!node_is_up(node) || p->reopening || !p->pool)
+	if (!node_is_up(node))
 		return;
-	trace_event(&node->cluster->trace, "reopen", node->index, 0, 0);
-	p->reopening = true;
-	p->is_open = false;
-	datapath_pool_remove(p->datapath, p->pool);
-	pool_close(p->pool, pool_closed, asked_new(node, NULL));
-	p->pool = NULL;
+	trace_event(&node->cluster->trace, "reopen", node->index, k, 0);
+	p->is_open[k] = false;
+	datapath_pool_remove(p->datapath, p->pools[k]);
+	pool_close(p->pools[k], pool_closed, asked_new(node, k, NULL));
+	p->pools[k] = NULL;
 }

@@ -46,7 +46,10 @@ void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 	random_init(&r, seed * 2 + 1);
 	*plan = (struct plan){ .rot_node = -1 };
 	plan->nodes = (unsigned)within(&r, 3, 5);
-	plan->voters = 3;
+	plan->pools = random_chance(&r, 1, 4) ? 2 : 1;
+	plan->volumes = random_chance(&r, 2, 3) ? 1 : (unsigned)within(&r, 2, SIM_MAX_VOLUMES);
+	for (unsigned i = 0; i < plan->volumes; i++)
+		plan->voters[i] = plan->nodes == 5 && random_chance(&r, 1, 4) ? 5 : 3;
 	plan->hot_blocks = (uint32_t)(random_chance(&r, 1, 2) ? within(&r, 1, 16) : within(&r, 16, 160));
 	plan->clients = (uint32_t)within(&r, 1, SIM_MAX_CLIENT_OPS);
 	plan->think_ns =
@@ -57,13 +60,14 @@ void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 	plan->write_percent = (unsigned)within(&r, 20, 70);
 	plan->trim_percent = random_chance(&r, 1, 2) ? (unsigned)within(&r, 1, 15) : 0;
 	plan->reads_quorum = random_chance(&r, 1, 8);
-	plan->journal_bytes = UINT64_C(1) << (random_chance(&r, 1, 4) ? 21 : 20);
+	/* Small, so that it goes round; each replica's share must hold the largest entry all the same. */
+	plan->journal_bytes = (uint64_t)plan->volumes << (random_chance(&r, 1, 4) ? 21 : 20);
 	plan->disk_ns = within(&r, 20, 2000) * NS_PER_US;
 	plan->net.delay_min_ns = within(&r, 10, 500) * NS_PER_US;
 	plan->net.delay_max_ns = plan->net.delay_min_ns + within(&r, 10, 20000) * NS_PER_US;
 	plan->net.slow_ns = random_chance(&r, 1, 3) ? within(&r, 1, 500) * NS_PER_MS : 0;
 	plan_faults(plan, &r);
 	if (plan->rot_ns)
-		plan->rot_node = (int)random_below(&r, plan->voters);
+		plan->rot_node = (int)random_below(&r, plan->nodes);
 	(void)liveness;
 }
