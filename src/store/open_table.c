@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CHUNK_PAGES 256u
 
@@ -35,10 +36,7 @@ static int page_take_record(struct opening *o, uint32_t dir, const uint8_t *bloc
 
 static bool block_is_zero(const uint8_t *block)
 {
-	for (unsigned i = 0; i < BLOCK_BYTES; i++)
-		if (block[i] != 0)
-			return false;
-	return true;
+	return block[0] == 0 && memcmp(block, block + 1, BLOCK_BYTES - 1) == 0;
 }
 
 static int page_take(struct opening *o, uint32_t page, const uint8_t *const copies[2])

@@ -15,10 +15,7 @@ typedef int (*page_fn)(struct image *image, uint32_t page, const uint8_t *block,
 
 static bool block_is_zero(const uint8_t *block)
 {
-	for (unsigned i = 0; i < BLOCK_BYTES; i++)
-		if (block[i] != 0)
-			return false;
-	return true;
+	return block[0] == 0 && memcmp(block, block + 1, BLOCK_BYTES - 1) == 0;
 }
 
 /* The newer valid copy; NULL: none. Bad ones are counted, once. */

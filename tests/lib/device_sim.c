@@ -494,6 +494,11 @@ struct sim_disk *sim_disk_crashed_copy(const struct sim_disk *disk, uint64_t see
 	return copy;
 }
 
+bool sim_disk_is_flushed(const struct sim_disk *disk)
+{
+	return list_is_empty(&disk->writes);
+}
+
 void sim_disk_latency(struct sim_disk *disk, uint64_t ns)
 {
 	disk->latency_ns = ns;

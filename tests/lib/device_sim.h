@@ -36,6 +36,9 @@ void sim_disk_crash(struct sim_disk *disk, bool power);
  */
 struct sim_disk *sim_disk_crashed_copy(const struct sim_disk *disk, uint64_t seed);
 
+/* Whether no write waits for a flush: a crash has one outcome only. */
+bool sim_disk_is_flushed(const struct sim_disk *disk);
+
 /* Operations take between half of this and twice as long; 20 us at first. */
 void sim_disk_latency(struct sim_disk *disk, uint64_t ns);
 /* The operation with this number (from now: 1 is the next) ends with rc, and so do all after it if
