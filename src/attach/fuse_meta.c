@@ -33,7 +33,7 @@ static ssize_t meta_read(int fd, void *to, size_t len_bytes, void *user)
 static void meta_init(void *user, struct fuse_conn_info *conn)
 {
 	(void)user;
-	conn->max_write = FUSE_MAX_WRITE_BYTES;
+	conn->max_write = FRONT_MAX_BYTES;
 	conn->max_readahead = 0;
 	conn->max_background = FUSE_MAX_BACKGROUND;
 	conn->congestion_threshold = FUSE_CONGESTION;

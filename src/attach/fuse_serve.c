@@ -41,7 +41,7 @@ void landing_put(struct landing *landing)
 /* Whether a read may begin: all landing buffers are there. */
 static bool landing_fill(struct landing *landing, struct buf_pool *bufs)
 {
-	for (unsigned i = 0; i < FUSE_MAX_PARTS; i++) {
+	for (unsigned i = 0; i < FRONT_MAX_PARTS; i++) {
 		if (!landing->part[i])
 			landing->part[i] = buf_get(bufs, ENTRY_MAX_BYTES);
 		if (!landing->part[i])
@@ -55,7 +55,7 @@ static void landing_leave(struct landing *landing)
 	ASSERT(landing->users > 0);
 	if (--landing->users > 0)
 		return;
-	for (unsigned i = 0; i < FUSE_MAX_PARTS; i++) {
+	for (unsigned i = 0; i < FRONT_MAX_PARTS; i++) {
 		buf_put(landing->part[i]);
 		landing->part[i] = NULL;
 	}
@@ -123,12 +123,12 @@ static void fuse_serve_stall(struct fuse_serve *serve)
 static size_t fuse_serve_read(struct fuse_serve *serve)
 {
 	struct landing *landing = serve->landing;
-	struct iovec iov[1 + FUSE_MAX_PARTS] = { { landing->head, FUSE_HEAD_BYTES } };
+	struct iovec iov[1 + FRONT_MAX_PARTS] = { { landing->head, FUSE_HEAD_BYTES } };
 
-	for (unsigned i = 0; i < FUSE_MAX_PARTS; i++)
+	for (unsigned i = 0; i < FRONT_MAX_PARTS; i++)
 		iov[1 + i] = (struct iovec){ landing->part[i]->data, ENTRY_MAX_BYTES };
 	for (;;) {
-		ssize_t n = readv(serve->fd, iov, 1 + FUSE_MAX_PARTS);
+		ssize_t n = readv(serve->fd, iov, 1 + FRONT_MAX_PARTS);
 
 		if (n >= 0)
 			return (size_t)n;
@@ -261,7 +261,7 @@ int fuse_serve_new(int fuse_fd, struct uring_loop *loop, struct volume *volume, 
 	list_init(&serve->waiting);
 	for (unsigned i = 0; i < FUSE_MAX_OPS; i++) {
 		serve->ops[i].serve = serve;
-		list_push_back(&serve->free_ops, &serve->ops[i].node);
+		list_push_back(&serve->free_ops, &serve->ops[i].io.node);
 	}
 	rc = fuse_meta_new(serve, fuse_fd);
 	if (rc < 0) {

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <sys/uio.h>
 
+#include "attach/front_op.h"
 #include "attach/fuse_serve.h"
 #include "datapath/volume.h"
 #include "loop/loop.h"
@@ -14,9 +15,7 @@
 /* Declared here, since <fuse_lowlevel.h> and <linux/fuse.h> are for different files. */
 struct fuse_session;
 
-#define FUSE_MAX_WRITE_BYTES (1024u * 1024)
-#define FUSE_MAX_PARTS       (FUSE_MAX_WRITE_BYTES / ENTRY_MAX_BYTES)
-#define FUSE_MAX_BACKGROUND  256u
+#define FUSE_MAX_BACKGROUND 256u
 /* Requests of the kernel in flight: all that it sends in the background. With none free, it waits. */
 #define FUSE_MAX_OPS    FUSE_MAX_BACKGROUND
 #define FUSE_HEAD_BYTES 80u /* fuse_in_header and fuse_write_in: where a payload begins */
@@ -29,29 +28,20 @@ struct fuse_session;
 /* With no buffer free and none of ours in flight, only time brings one. */
 #define FUSE_STALL_RETRY_NS NS_PER_MS
 
-static_assert(VOLUME_MAX_REQUESTS >= FUSE_MAX_OPS * FUSE_MAX_PARTS, "every part of every request fits");
+static_assert(VOLUME_MAX_REQUESTS >= FUSE_MAX_OPS * FRONT_MAX_PARTS, "every part of every request fits");
 static_assert(sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in) == FUSE_HEAD_BYTES, "kernel ABI");
 
 struct landing {
 	atomic_uint refs;
 	unsigned users; /* started fronts */
 	uint8_t head[FUSE_HEAD_BYTES];
-	struct buf *part[FUSE_MAX_PARTS]; /* NULL: handed on, to be replaced before the next read */
+	struct buf *part[FRONT_MAX_PARTS]; /* NULL: handed on, to be replaced before the next read */
 };
 
-/* One request of the kernel. */
+/* One request of the kernel; its id is FUSE's `unique`. */
 struct fuse_op {
-	struct list node; /* free, or a read that waits for buffers; else on none */
+	struct front_op io;
 	struct fuse_serve *serve;
-	uint64_t unique;
-	enum request_op op;
-	uint64_t offset_bytes;
-	uint64_t length_bytes;
-	unsigned part_count;
-	unsigned part_submitted;
-	unsigned part_answered;
-	int rc; /* the first error */
-	struct request part[FUSE_MAX_PARTS];
 };
 
 struct fuse_serve {
