@@ -22,6 +22,7 @@
 #include "base/random.h"
 #include "base/size.h"
 #include "base/tier.h"
+#include "base/unix_socket.h"
 #include "base/uuid.h"
 
 #endif

@@ -28,11 +28,10 @@ struct uv_loop_s;
 
 /* ---- listening sockets ---- */
 
-#define HTTP_SOCKET_PATH_MAX 108 /* sun_path, with its zero byte */
 
 struct http_listener {
 	int fd;
-	char path[HTTP_SOCKET_PATH_MAX]; /* of a unix socket, removed with the server; else empty */
+	char path[UNIX_SOCKET_PATH_MAX]; /* of a unix socket, removed with the server; else empty */
 };
 
 /*

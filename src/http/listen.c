@@ -1,119 +1,25 @@
-/* Listening sockets: unix (mode, group, stale files) and TCP. */
+/* Listening sockets: unix and TCP. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <grp.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "http/http.h"
 
 #define LISTEN_BACKLOG 128
 
-static int parent_make(const char *path, struct error *error)
-{
-	char dir[HTTP_SOCKET_PATH_MAX];
-	char *slash;
-
-	snprintf(dir, sizeof(dir), "%s", path);
-	slash = strrchr(dir, '/');
-	if (!slash || slash == dir)
-		return 0;
-	*slash = '\0';
-	for (char *at = dir + 1;; at++) {
-		char kept = *at;
-
-		if (kept != '/' && kept != '\0')
-			continue;
-		*at = '\0';
-		if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-			return error_set(error, -errno, "cannot make directory %s: %s", dir, strerror(errno));
-		if (kept == '\0')
-			return 0;
-		*at = kept;
-	}
-}
-
-/* A socket file that nobody listens on is left over from a killed process. */
-static int stale_remove(const struct sockaddr_un *address, struct error *error)
-{
-	const char *path = address->sun_path;
-	struct stat info;
-	int fd, rc = 0;
-
-	if (lstat(path, &info) < 0)
-		return errno == ENOENT
-			       ? 0
-			       : error_set(error, -errno, "cannot look at %s: %s", path, strerror(errno));
-	if (!S_ISSOCK(info.st_mode))
-		return error_set(error, -EEXIST,
-			"%s exists and is no socket: remove it, or choose another path", path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return error_set(error, -errno, "cannot make a socket: %s", strerror(errno));
-	/* A full queue (EAGAIN) means that someone is there, too. */
-	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
-		rc = error_set(error, -EADDRINUSE,
-			"another process listens on %s: is quoind running already?", path);
-	else if (unlink(path) < 0 && errno != ENOENT)
-		rc = error_set(error, -errno, "cannot remove the stale socket %s: %s", path, strerror(errno));
-	close(fd);
-	return rc;
-}
-
-static int socket_own(const char *path, unsigned mode, const char *group_name, struct error *error)
-{
-	struct group *group = group_name ? getgrnam(group_name) : NULL;
-
-	if (group && chown(path, (uid_t)-1, group->gr_gid) < 0)
-		return error_set(
-			error, -errno, "cannot give %s to group %s: %s", path, group_name, strerror(errno));
-	if (chmod(path, mode) < 0)
-		return error_set(error, -errno, "cannot set the mode of %s: %s", path, strerror(errno));
-	return 0;
-}
-
 int http_listen_unix(const char *path, unsigned mode, const char *group, struct http_listener *ret_listener,
 	struct error *error)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct http_listener listener = { .fd = -1 };
-	int rc;
+	int fd = -1, rc = unix_listen(path, mode, group, &fd, error);
 
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		return error_set(error, -ENAMETOOLONG, "socket path %s is longer than %zu bytes", path,
-			sizeof(address.sun_path) - 1);
-	}
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	rc = parent_make(path, error);
 	if (rc < 0)
 		return rc;
-	rc = stale_remove(&address, error);
-	if (rc < 0)
-		return rc;
-	listener.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (listener.fd < 0)
-		return error_set(error, -errno, "cannot make a socket: %s", strerror(errno));
-	/* The file is born with the socket's own mode: nobody else gets in before chown and chmod. */
-	(void)fchmod(listener.fd, 0600);
-	if (bind(listener.fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		rc = error_set(error, -errno, "cannot bind to %s: %s", path, strerror(errno));
-		close(listener.fd);
-		return rc;
-	}
-	snprintf(listener.path, sizeof(listener.path), "%s", path);
-	rc = socket_own(path, mode, group, error);
-	if (rc == 0 && listen(listener.fd, LISTEN_BACKLOG) < 0)
-		rc = error_set(error, -errno, "cannot listen on %s: %s", path, strerror(errno));
-	if (rc < 0) {
-		http_listener_close(&listener);
-		return rc;
-	}
-	*ret_listener = listener;
+	*ret_listener = (struct http_listener){ .fd = fd };
+	snprintf(ret_listener->path, sizeof(ret_listener->path), "%s", path);
 	return 0;
 }
 
