@@ -1,8 +1,8 @@
 /*
  * attach: a volume becomes a block device of this node, and its filesystem appears at a path.
  *
- * A *front* turns requests of the kernel into volume_submit(). Today there is one, FUSE file + loop device;
- * ublk or NBD stand beside it as further tables of functions (attach/front.h, private).
+ * A *front* turns requests into volume_submit(): a FUSE file with a loop device on it, or an NBD export. ublk
+ * would stand beside them as a further table of functions (attach/front.h, private).
  *
  *      blockdev_attach()                                  blockdev_detach()
  *   PREPARING -> STARTING -> EXPOSING -> ATTACHED -> WITHDRAWING -> STOPPING -> CLEANING -> gone
@@ -32,7 +32,8 @@ struct blockdev;
 
 typedef void (*attach_done_fn)(void *arg, int rc, const struct error *error);
 
-#define ATTACH_PATH_MAX 1024
+#define ATTACH_PATH_MAX   1024
+#define ATTACH_DEVICE_MAX UNIX_SOCKET_PATH_MAX
 
 /* ---- life ---- */
 
@@ -79,31 +80,32 @@ void attach_clean_leftovers(
 #define BLOCKDEV_DETACH_DEADLINE_MS 20000u
 
 struct blockdev_spec {
-	const char *name;      /* the volume's; copied */
-	struct volume *volume; /* serving; must live until done() of blockdev_detach() or of a failed
-				  blockdev_attach() */
-	uint32_t deadline_ms;  /* 0: BLOCKDEV_DEADLINE_MS */
+	const char *name;       /* the volume's; copied */
+	struct volume *volume;  /* serving; must live until done() of blockdev_detach() or of a failed
+				   blockdev_attach() */
+	const char *nbd_socket; /* not NULL: an NBD export there instead of a device of the kernel; copied */
+	uint32_t deadline_ms;   /* 0: BLOCKDEV_DEADLINE_MS */
 };
 
 /*
- * The device appears, as /dev/loopN and LINK_DIR/NAME. *ret_blockdev may be used once done() has run with
- * 0; after another rc everything is rolled back and the handle is gone. At its deadline it is rolled back
- * by force and ends with -ETIMEDOUT. Returns -errno only for want of memory or a bad name (then done()
- * does not run).
+ * The device appears, as /dev/loopN and LINK_DIR/NAME, or as an NBD server's socket. *ret_blockdev may be
+ * used once done() has run with 0; after another rc everything is rolled back and the handle is gone. At its
+ * deadline it is rolled back by force and ends with -ETIMEDOUT. Returns -errno only for want of memory or a
+ * bad name (then done() does not run).
  */
 int blockdev_attach(struct attach *attach, const struct blockdev_spec *spec, struct blockdev **ret_blockdev,
 	attach_done_fn done, void *arg, struct error *error) MUST_CHECK;
 
-/* "/dev/loop7"; lives as long as the device. */
+/* "/dev/loop7", or the export's socket; lives as long as the device. */
 const char *blockdev_path(const struct blockdev *blockdev);
-/* "/dev/quoin/NAME". */
+/* "/dev/quoin/NAME", or the export's socket. */
 const char *blockdev_link(const struct blockdev *blockdev);
 
 enum detach_mode {
 	/*
 	 * Only if nobody uses it: -EBUSY, with words that name a holder (process, mount, container's mount
-	 * namespace), and the device goes on. -ETIMEDOUT: it is half gone; call again, with DETACH_FORCE
-	 * if it must be. After both the handle lives on.
+	 * namespace; NBD clients), and the device goes on. -ETIMEDOUT: it is half gone; call again, with
+	 * DETACH_FORCE if it must be. After both the handle lives on.
 	 */
 	DETACH_CLEAN,
 	/*

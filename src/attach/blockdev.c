@@ -389,8 +389,12 @@ int blockdev_attach(struct attach *attach, const struct blockdev_spec *spec, str
 	if (!blockdev)
 		return error_set(error, -ENOMEM, "volume %s: no memory to attach it", spec->name);
 	blockdev->attach = attach;
-	rc = fuse_loop_new(spec->name, attach->dev_dir, attach->link_dir, attach->loop, spec->volume,
-		attach->landing, &blockdev->front, error);
+	if (spec->nbd_socket)
+		rc = nbd_front_new(
+			spec->name, spec->nbd_socket, attach->loop, spec->volume, &blockdev->front, error);
+	else
+		rc = fuse_loop_new(spec->name, attach->dev_dir, attach->link_dir, attach->loop, spec->volume,
+			attach->landing, &blockdev->front, error);
 	if (rc < 0) {
 		free(blockdev);
 		return rc;

@@ -1,6 +1,7 @@
 /*
- * A front makes a volume a block device of this node. Today: a FUSE file and a loop device on it
- * (fuse_loop.c). ublk or NBD would be another table of these functions, made by another front_new().
+ * A front makes a volume a block device of this node: a FUSE file and a loop device on it (fuse_loop.c), or
+ * an NBD export on a unix socket (nbd_front.c). ublk would be another table of these functions, made by
+ * another front_new().
  *
  *   prepare (worker) -> start (data plane) -> expose (worker)        up
  *   withdraw (worker) -> stop (data plane) -> clean (worker)         down, cleanly
@@ -43,11 +44,11 @@ struct front_ops {
 
 struct front {
 	const struct front_ops *ops;
-	int worker_fd;               /* what prepare's worker needs open; -1: none */
-	char name[NAME_MAX_LEN + 1]; /* of the volume */
-	char dir[ATTACH_PATH_MAX];   /* STATE/dev/NAME */
-	char link[ATTACH_PATH_MAX];  /* LINK_DIR/NAME */
-	char device[64];             /* /dev/loopN, once exposed */
+	int worker_fd;                  /* what prepare's worker needs open; -1: none */
+	char name[NAME_MAX_LEN + 1];    /* of the volume */
+	char dir[ATTACH_PATH_MAX];      /* STATE/dev/NAME */
+	char link[ATTACH_PATH_MAX];     /* LINK_DIR/NAME; of an export: its socket */
+	char device[ATTACH_DEVICE_MAX]; /* /dev/loopN, or the export's socket; once exposed */
 };
 
 struct landing;
@@ -56,5 +57,11 @@ struct landing;
 int fuse_loop_new(const char *name, const char *dev_dir, const char *link_dir, struct uring_loop *loop,
 	struct volume *volume, struct landing *landing, struct front **ret_front,
 	struct error *error) MUST_CHECK;
+
+/*
+ * An NBD export on a unix socket. Control thread: listens at once, serves from start() on. -errno with words.
+ */
+int nbd_front_new(const char *name, const char *socket_path, struct uring_loop *loop, struct volume *volume,
+	struct front **ret_front, struct error *error) MUST_CHECK;
 
 #endif

@@ -45,4 +45,16 @@ void volume_submit(struct volume *volume, struct request *request);
 struct buf_pool *volume_bufs(struct volume *volume);
 uint64_t volume_size_bytes(const struct volume *volume);
 
+/* A run of blocks that are alike. */
+struct extent {
+	uint64_t length_bytes; /* a multiple of 4096, at least one block */
+	bool is_hole;          /* it reads as zeroes, and takes no space */
+};
+/*
+ * The run that begins at offset_bytes, at most max_bytes long (multiples of 4096, inside the volume,
+ * max_bytes not 0), as of now; it may be told shorter than it is. What can't be known at once (no local
+ * replica that is matched and under a valid lease) is told as no hole.
+ */
+struct extent volume_extent(struct volume *volume, uint64_t offset_bytes, uint64_t max_bytes);
+
 #endif

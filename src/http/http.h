@@ -28,7 +28,6 @@ struct uv_loop_s;
 
 /* ---- listening sockets ---- */
 
-
 struct http_listener {
 	int fd;
 	char path[UNIX_SOCKET_PATH_MAX]; /* of a unix socket, removed with the server; else empty */

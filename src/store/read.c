@@ -98,6 +98,11 @@ uint16_t replica_grain_present(const struct pool_replica *replica, uint64_t inde
 	return present;
 }
 
+uint16_t pool_replica_grain_present(const struct pool_replica *replica, uint64_t index)
+{
+	return replica_grain_present(replica, index, replica->commit_seq);
+}
+
 /* ---- runs ---- */
 
 static void run_add(struct pool_read *read, const struct source *source, uint32_t i)

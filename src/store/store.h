@@ -197,6 +197,8 @@ void pool_replica_grain_get(struct pool_replica *replica, uint64_t index,
 	void (*fn)(void *arg, int rc, struct grain_copy *copy), void *arg);
 /* The lowest index >= from that is mapped or has pending entries; UINT64_MAX where there is none. */
 uint64_t pool_replica_grain_next(const struct pool_replica *replica, uint64_t from);
+/* The grain's blocks that have content (bit 0: the first), as of commit_seq; the others read as zeroes. */
+uint16_t pool_replica_grain_present(const struct pool_replica *replica, uint64_t index);
 
 /*
  * Resync, target side. Only while incomplete.

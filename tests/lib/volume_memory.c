@@ -186,3 +186,22 @@ uint64_t volume_size_bytes(const struct volume *volume)
 {
 	return volume->size_bytes;
 }
+
+static bool is_zero_block(const uint8_t *bytes)
+{
+	for (unsigned i = 0; i < BLOCK_BYTES; i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+struct extent volume_extent(struct volume *volume, uint64_t offset_bytes, uint64_t max_bytes)
+{
+	const uint8_t *bytes = volume_memory_bytes(volume) + offset_bytes;
+	struct extent extent = { .is_hole = is_zero_block(bytes) };
+
+	while (extent.length_bytes < max_bytes &&
+		is_zero_block(bytes + extent.length_bytes) == extent.is_hole)
+		extent.length_bytes += BLOCK_BYTES;
+	return extent;
+}
