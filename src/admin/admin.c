@@ -20,6 +20,7 @@ static const struct http_route routes[] = {
 	{ "GET", "/v1/volumes/*", handle_volume, FROM_MEMORY_MS },
 	{ "DELETE", "/v1/volumes/*", handle_volume_remove, OPERATION_MS },
 	{ "POST", "/v1/volumes/*/attach", handle_volume_attach, ATTACH_MS },
+	{ "POST", "/v1/volumes/*/serve-nbd", handle_volume_serve_nbd, ATTACH_MS },
 	{ "POST", "/v1/volumes/*/detach", handle_volume_detach, OPERATION_MS },
 	{ "GET", "/v1/volumes/*/trace", handle_volume_trace, TRACE_MS },
 	{ "GET", "/v1/events", handle_events, FROM_MEMORY_MS },

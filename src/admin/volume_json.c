@@ -20,6 +20,7 @@ static json_t *attachment_json(const struct volume_view *view)
 		time_json(view->attached_since), "here", (int)view->attached_here);
 	if (view->attached_here) {
 		json_object_set_new(attached, "device", http_json_text(view->device));
+		json_object_set_new(attached, "front", json_string(view->nbd ? "nbd" : "device"));
 		json_object_set_new(attached, "mountpoint",
 			view->mountpoint[0] ? http_json_text(view->mountpoint) : json_null());
 		json_object_set_new(attached, "mount_count", json_integer(view->mount_count));

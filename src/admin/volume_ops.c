@@ -108,6 +108,13 @@ void handle_volume_attach(struct http_request *request, void *arg)
 	volumes_attach(admin->volumes, http_request_param(request, 0), on_changed, request);
 }
 
+void handle_volume_serve_nbd(struct http_request *request, void *arg)
+{
+	struct admin *admin = arg;
+
+	volumes_serve_nbd(admin->volumes, http_request_param(request, 0), on_changed, request);
+}
+
 void handle_volume_detach(struct http_request *request, void *arg)
 {
 	struct admin *admin = arg;

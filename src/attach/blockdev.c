@@ -157,39 +157,34 @@ static void blockdev_hurry_on_loop(struct loop_message *message)
 
 /* ---- steps on a worker ---- */
 
+static struct front *job_front(struct job *job)
+{
+	return container_of(job, struct blockdev, job)->front;
+}
+
 static int blockdev_prepare(struct job *job, struct error *error)
 {
-	struct front *front = container_of(job, struct blockdev, job)->front;
-
-	return front->ops->prepare(front, error);
+	return job_front(job)->ops->prepare(job_front(job), error);
 }
 
 static int blockdev_expose(struct job *job, struct error *error)
 {
-	struct front *front = container_of(job, struct blockdev, job)->front;
-
-	return front->ops->expose(front, error);
+	return job_front(job)->ops->expose(job_front(job), error);
 }
 
 static int blockdev_withdraw(struct job *job, struct error *error)
 {
-	struct front *front = container_of(job, struct blockdev, job)->front;
-
-	return front->ops->withdraw(front, false, error);
+	return job_front(job)->ops->withdraw(job_front(job), false, error);
 }
 
 static int blockdev_withdraw_by_force(struct job *job, struct error *error)
 {
-	struct front *front = container_of(job, struct blockdev, job)->front;
-
-	return front->ops->withdraw(front, true, error);
+	return job_front(job)->ops->withdraw(job_front(job), true, error);
 }
 
 static int blockdev_clean(struct job *job, struct error *error)
 {
-	struct front *front = container_of(job, struct blockdev, job)->front;
-
-	return front->ops->clean(front, error);
+	return job_front(job)->ops->clean(job_front(job), error);
 }
 
 static void blockdev_job_done(struct job *job)

@@ -116,6 +116,7 @@ int cmd_volume_inspect(struct cli *cli);
 int cmd_volume_create(struct cli *cli);
 int cmd_volume_rm(struct cli *cli);
 int cmd_volume_attach(struct cli *cli);
+int cmd_volume_serve_nbd(struct cli *cli);
 int cmd_volume_detach(struct cli *cli);
 int cmd_volume_trace(struct cli *cli);
 int cmd_events(struct cli *cli);

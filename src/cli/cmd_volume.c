@@ -96,7 +96,9 @@ static void device_print(const json_t *attached)
 {
 	const char *mountpoint = json_string_value(json_object_get(attached, "mountpoint"));
 
-	if (mountpoint)
+	if (!strcmp(text_of(attached, "front"), "nbd"))
+		printf("nbd export  %s\n", text_of(attached, "device"));
+	else if (mountpoint)
 		printf("device      %s, mounted at %s (mount IDs: %lld)\n", text_of(attached, "device"),
 			mountpoint, number_of(attached, "mount_count"));
 	else

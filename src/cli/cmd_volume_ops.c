@@ -1,4 +1,4 @@
-/* quoin volume create, rm, attach, detach */
+/* quoin volume create, rm, attach, serve-nbd, detach */
 #include <stdio.h>
 
 #include "cli/client.h"
@@ -60,6 +60,20 @@ int cmd_volume_attach(struct cli *cli)
 	if (exit_code == EXIT_OK && answer)
 		printf("volume %s attached on node %s: %s\n", cli->args[0], text_of(attached, "node"),
 			text_of(attached, "device"));
+	json_decref(answer);
+	return exit_code;
+}
+
+int cmd_volume_serve_nbd(struct cli *cli)
+{
+	json_t *answer;
+	int exit_code = cli_call_volume(cli, "POST", "/serve-nbd", &answer);
+	const json_t *attached = json_object_get(json_object_get(answer, "volume"), "attached");
+	const char *socket = text_of(attached, "device");
+
+	if (exit_code == EXIT_OK && answer)
+		printf("volume %s exported on node %s: %s\nURI         nbd+unix:///%s?socket=%s\n",
+			cli->args[0], text_of(attached, "node"), socket, cli->args[0], socket);
 	json_decref(answer);
 	return exit_code;
 }

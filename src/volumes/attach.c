@@ -1,4 +1,4 @@
-/* Attach and detach, as an operator asks for them: the device without its mount. */
+/* Attach, export and detach, as an operator asks for them: the device without its mount, or an NBD server. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +23,8 @@ static void attach_seen(struct op *op)
 static void attach_up(struct op *op, int rc)
 {
 	if (!rc)
-		rc = mounts_attached_set(op->volumes->mounts, op->name, true, &op->error);
+		rc = mounts_attached_set(
+			op->volumes->mounts, op->name, op->nbd ? ATTACHED_NBD : ATTACHED_DEVICE, &op->error);
 	if (rc)
 		op_end(op, rc);
 	else
@@ -43,11 +44,25 @@ void volumes_attach(struct volumes *volumes, const char *name, volumes_done_fn f
 		op_submit(op);
 }
 
+static void serve_nbd_begin(struct op *op)
+{
+	op->nbd = true;
+	attachment_bring_up(op, attach_up);
+}
+
+void volumes_serve_nbd(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
+{
+	struct op *op = op_make(volumes, "export volume", name, ATTACH_DEADLINE_MS, serve_nbd_begin, fn, arg);
+
+	if (op_accept(op, fn, arg, name))
+		op_submit(op);
+}
+
 static void detach_down(struct op *op, int rc)
 {
 	struct error why;
 
-	if (!rc && mounts_attached_set(op->volumes->mounts, op->name, false, &why))
+	if (!rc && mounts_attached_set(op->volumes->mounts, op->name, ATTACHED_NOT, &why))
 		manager_event(op->volumes, "state-not-written", op->name, "%s", why.text);
 	op_end(op, rc);
 }

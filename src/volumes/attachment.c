@@ -195,6 +195,16 @@ static void spec_voters_set(
 	}
 }
 
+/* Beside the admin socket: who finds one finds the other. */
+static void nbd_socket_path(const struct volumes *volumes, const char *name, char *path, size_t path_bytes)
+{
+	const char *admin = volumes->config.admin_socket;
+	const char *slash = strrchr(admin, '/');
+
+	snprintf(path, path_bytes, "%.*s/nbd/%s.sock", slash ? (int)(slash - admin) : 1, slash ? admin : ".",
+		name);
+}
+
 static void up_opened(struct op *op, int rc);
 
 static void up_raised(void *arg, int rc, const struct error *error, const struct catalog_volume *volume)
@@ -222,6 +232,7 @@ static void up_opened(struct op *op, int rc)
 {
 	struct attachment *attachment = op->attachment;
 	struct blockdev_spec spec = { .name = op->name, .volume = attachment->handle };
+	char socket[ATTACH_PATH_MAX];
 
 	if (rc == -ESTALE && op->tries++ < RAISES_MAX && !op_expired(op)) {
 		attachment_close(op, up_closed);
@@ -234,6 +245,10 @@ static void up_opened(struct op *op, int rc)
 		return;
 	}
 	op->told_then = device_up;
+	if (attachment->nbd) {
+		nbd_socket_path(op->volumes, op->name, socket, sizeof(socket));
+		spec.nbd_socket = socket;
+	}
 	rc = blockdev_attach(op->volumes->attach, &spec, &attachment->blockdev, op_told, op, &op->error);
 	if (rc)
 		device_up(op, rc);
@@ -262,7 +277,7 @@ static void up_begin(struct op *op)
 	int rc;
 
 	rc = catalog_volume_find(volumes->catalog, op->name, &volume, &op->error);
-	if (!rc)
+	if (!rc && !op->nbd)
 		rc = attach_supported(&op->error);
 	attachment = rc ? NULL : calloc(1, sizeof(*attachment));
 	if (!attachment) {
@@ -270,6 +285,7 @@ static void up_begin(struct op *op)
 		return;
 	}
 	attachment->volumes = volumes;
+	attachment->nbd = op->nbd;
 	snprintf(attachment->spec.name, sizeof(attachment->spec.name), "%s", op->name);
 	attachment->spec.volume = volume->volume;
 	attachment->spec.attachment = uuid_random(&volumes->random);
@@ -285,6 +301,16 @@ static void up_after_fence(struct op *op, int rc)
 	up_begin(op);
 }
 
+static int other_front(struct op *op)
+{
+	return error_set(&op->error, -EBUSY,
+		op->attachment->nbd
+			? "volume %s is exported by NBD on this node (%s), at %s: `quoin volume detach %s` "
+			  "first"
+			: "volume %s is attached on this node (%s) as %s: `quoin volume detach %s` first",
+		op->name, op->volumes->config.node, blockdev_link(op->attachment->blockdev), op->name);
+}
+
 void attachment_bring_up(struct op *op, op_step_fn then)
 {
 	op->then = then;
@@ -296,7 +322,7 @@ void attachment_bring_up(struct op *op, op_step_fn then)
 	}
 	if (op->attachment) {
 		ASSERT(op->attachment->phase == ATTACHMENT_UP);
-		then(op, 0);
+		then(op, op->attachment->nbd == op->nbd ? 0 : other_front(op));
 		return;
 	}
 	up_begin(op);

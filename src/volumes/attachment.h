@@ -29,6 +29,7 @@ struct attachment {
 	struct volume *handle;   /* the data plane's; NULL while there is none */
 	struct blockdev *blockdev;
 	bool mounted;
+	bool nbd;       /* an export, not a device of the kernel */
 	bool ended;     /* fenced: its I/O gets EIO for ever */
 	bool cancelled; /* cancel_call is under way, or was */
 
@@ -46,8 +47,9 @@ struct attachment {
 struct attachment *attachment_find(struct volumes *volumes, const char *name);
 struct attachment *attachment_find_uuid(struct volumes *volumes, struct uuid volume);
 /*
- * Makes it UP for op->name, if it isn't yet: attached, with its device. op->brought_up tells whether it was
- * this. Undone where it fails. Then `then`.
+ * Makes it UP for op->name, if it isn't yet: attached, with its device or, with op->nbd, its export; -EBUSY
+ * where it is UP as the other: two ways in, each with a cache of its own, would ruin a filesystem.
+ * op->brought_up tells whether it was this. Undone where it fails. Then `then`.
  */
 void attachment_bring_up(struct op *op, void (*then)(struct op *op, int rc));
 /*

@@ -64,7 +64,7 @@ void in_use_check(struct op *op, void (*then)(struct op *op, int rc))
 				 count.current, op->volumes->config.node));
 		return;
 	}
-	if (!attachment || !attachment->blockdev || !count.older) {
+	if (!attachment || !attachment->blockdev || attachment->nbd || !count.older) {
 		older_gone(op);
 		return;
 	}

@@ -7,13 +7,14 @@
 
 #include "volumes/state_file.h"
 
-/* With the empty ID and count 0: an operator attached the volume. */
+/* With the empty ID and count 0: an operator attached the volume, or exports it by NBD. */
 struct mount_id {
 	struct list node;
 	char volume[NAME_MAX_LEN + 1];
 	char id[MOUNT_ID_MAX + 1];
 	uint64_t generation;
 	uint32_t count;
+	bool nbd;
 };
 
 struct mounts {
@@ -64,8 +65,9 @@ static json_t *mounts_to_json(const struct mounts *mounts)
 		return NULL;
 	list_for_each (node, &mounts->ids) {
 		const struct mount_id *m = list_entry(node, struct mount_id, node);
-		json_t *id = json_pack("{s:s, s:s, s:I, s:I}", "volume", m->volume, "id", m->id, "generation",
-			(json_int_t)m->generation, "count", (json_int_t)m->count);
+		json_t *id =
+			json_pack("{s:s, s:s, s:I, s:I, s:b}", "volume", m->volume, "id", m->id, "generation",
+				(json_int_t)m->generation, "count", (json_int_t)m->count, "nbd", m->nbd);
 
 		if (!id || json_array_append_new(ids, id)) {
 			json_decref(root);
@@ -93,10 +95,11 @@ static int mount_id_load(struct mounts *mounts, json_t *item)
 {
 	const char *volume, *id;
 	json_int_t generation, count;
+	int nbd = 0;
 	struct mount_id *m;
 
-	if (json_unpack(item, "{s:s, s:s, s:I, s:I}", "volume", &volume, "id", &id, "generation", &generation,
-		    "count", &count) ||
+	if (json_unpack(item, "{s:s, s:s, s:I, s:I, s?b}", "volume", &volume, "id", &id, "generation",
+		    &generation, "count", &count, "nbd", &nbd) ||
 		name_check("volume name", volume, NULL) || strlen(id) > MOUNT_ID_MAX || generation < 0 ||
 		count < 0 || count > UINT32_MAX || (id[0] == '\0') != (count == 0) ||
 		mount_id_find(mounts, volume, id))
@@ -106,6 +109,7 @@ static int mount_id_load(struct mounts *mounts, json_t *item)
 		return -ENOMEM;
 	m->generation = (uint64_t)generation;
 	m->count = (uint32_t)count;
+	m->nbd = nbd;
 	return 0;
 }
 
@@ -242,31 +246,38 @@ int mounts_new_generation(struct mounts *mounts, struct error *error)
 	return mounts_save(mounts, error);
 }
 
-int mounts_attached_set(struct mounts *mounts, const char *volume, bool attached, struct error *error)
+int mounts_attached_set(struct mounts *mounts, const char *volume, enum attached_as as, struct error *error)
 {
 	struct mount_id *m = mount_id_find(mounts, volume, "");
+	bool is_new = !m, was_nbd = m && m->nbd;
 	int rc;
 
-	if (attached == (m != NULL))
+	if (as == mounts_attached(mounts, volume))
 		return 0;
-	if (attached) {
-		m = mount_id_new(mounts, volume, "");
-		if (!m)
-			return error_set(error, -ENOMEM, "no memory");
-		rc = mounts_save(mounts, error);
-		if (rc)
-			mount_id_free(m);
-		return rc;
+	if (as == ATTACHED_NOT) {
+		mount_id_free(m);
+		return mounts_save(mounts, error);
 	}
-	mount_id_free(m);
-	return mounts_save(mounts, error);
+	if (is_new)
+		m = mount_id_new(mounts, volume, "");
+	if (!m)
+		return error_set(error, -ENOMEM, "no memory");
+	m->nbd = as == ATTACHED_NBD;
+	rc = mounts_save(mounts, error);
+	if (rc && is_new)
+		mount_id_free(m);
+	else if (rc)
+		m->nbd = was_nbd;
+	return rc;
 }
 
 /* ---- what is known ---- */
 
-bool mounts_attached(const struct mounts *mounts, const char *volume)
+enum attached_as mounts_attached(const struct mounts *mounts, const char *volume)
 {
-	return mount_id_find(mounts, volume, "") != NULL;
+	const struct mount_id *m = mount_id_find(mounts, volume, "");
+
+	return !m ? ATTACHED_NOT : m->nbd ? ATTACHED_NBD : ATTACHED_DEVICE;
 }
 
 struct mounts_count mounts_count(const struct mounts *mounts, const char *volume)

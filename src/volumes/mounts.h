@@ -40,10 +40,11 @@ struct mounts_count {
 	uint32_t older;   /* IDs of older ones: their holders may be dead */
 };
 struct mounts_count mounts_count(const struct mounts *mounts, const char *volume);
-/* An operator attached the volume, and has not detached it. */
+/* As what an operator attached the volume, and has not detached it. */
+enum attached_as { ATTACHED_NOT, ATTACHED_DEVICE, ATTACHED_NBD };
 int mounts_attached_set(
-	struct mounts *mounts, const char *volume, bool attached, struct error *error) MUST_CHECK;
-bool mounts_attached(const struct mounts *mounts, const char *volume);
+	struct mounts *mounts, const char *volume, enum attached_as as, struct error *error) MUST_CHECK;
+enum attached_as mounts_attached(const struct mounts *mounts, const char *volume);
 /* Each volume that has holders or was attached, once; no order. fn must not change the mounts. */
 void mounts_each_volume(const struct mounts *mounts, void (*fn)(void *arg, const char *volume), void *arg);
 

@@ -241,10 +241,12 @@ static void bring_up_told(struct op *op, int rc)
 static void bring_up_begin(struct op *op)
 {
 	struct mounts_count count = mounts_count(op->volumes->mounts, op->name);
+	enum attached_as as = mounts_attached(op->volumes->mounts, op->name);
 
+	op->nbd = as == ATTACHED_NBD && !count.current && !count.older;
 	if (count.current || count.older)
 		mount_run(op, bring_up_told);
-	else if (mounts_attached(op->volumes->mounts, op->name))
+	else if (as != ATTACHED_NOT)
 		attachment_bring_up(op, bring_up_told);
 	else
 		op_end(op, 0);
@@ -287,8 +289,7 @@ static void take_down_begin(struct op *op)
 		op_end(op, 0);
 		return;
 	}
-	op->force = true;
-	op->keep_record = true;
+	op->force = op->keep_record = true;
 	attachment_take_down(op, step_told);
 }
 
@@ -298,11 +299,10 @@ static void take_down_begin(struct op *op)
 static struct op *step_new(struct volumes *volumes, const char *verb, const char *name, uint64_t deadline_ms,
 	void (*begin)(struct op *op), const struct reconcile_action *action)
 {
-	struct op *op;
+	struct op *op = ops_has(volumes, name, NULL)
+				? NULL
+				: op_make(volumes, verb, name, deadline_ms, begin, NULL, NULL);
 
-	if (ops_has(volumes, name, NULL))
-		return NULL;
-	op = op_make(volumes, verb, name, deadline_ms, begin, NULL, NULL);
 	if (!op)
 		return NULL;
 	op->volume = action->volume_uuid;

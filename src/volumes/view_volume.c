@@ -81,6 +81,7 @@ static void here_fill(struct volumes *volumes, const struct attachment *attachme
 	if (!attachment || attachment->phase != ATTACHMENT_UP)
 		return;
 	view->attached_here = true;
+	view->nbd = attachment->nbd;
 	if (attachment->blockdev)
 		snprintf(view->device, sizeof(view->device), "%s", blockdev_link(attachment->blockdev));
 	if (attachment->mounted) {

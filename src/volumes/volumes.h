@@ -47,7 +47,12 @@ void volumes_create(struct volumes *volumes, const char *name, const struct volu
 void volumes_remove(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
 /* The device appears as /dev/quoin/NAME. Success where it is attached here already. */
 void volumes_attach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
-/* -EBUSY while it is mounted. */
+/*
+ * An NBD server of this volume on a unix socket, beside the admin socket: nbd/NAME.sock; the view's `device`.
+ * Success where it is there already; -EBUSY where the volume is attached here as a device. Ends with detach.
+ */
+void volumes_serve_nbd(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
+/* -EBUSY while it is mounted, or NBD clients are connected. */
 void volumes_detach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
 /* Attaches if need be, makes the filesystem if it is new, mounts; the path is in the view. IDs are counted,
  * and persist. */
@@ -90,8 +95,9 @@ struct volume_view {
 	char attached_node[NAME_MAX_LEN + 1]; /* empty: nowhere */
 	char attached_since[TIME_TEXT_LEN + 1];
 	bool attached_here;
-	char device[64];      /* here only */
-	char mountpoint[512]; /* here only; empty when not mounted */
+	char device[UNIX_SOCKET_PATH_MAX]; /* here only; of an NBD export: its socket */
+	bool nbd;                          /* here only: an NBD export */
+	char mountpoint[512];              /* here only; empty when not mounted */
 	uint32_t mount_count;
 	unsigned replica_count;
 	struct replica_view replicas[GROUP_MAX_VOTERS];

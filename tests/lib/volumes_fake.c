@@ -302,6 +302,11 @@ void volumes_attach(struct volumes *volumes, const char *name, volumes_done_fn f
 	op_add(volumes, FAKE_ATTACH, name, fn, arg);
 }
 
+void volumes_serve_nbd(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
+{
+	op_add(volumes, FAKE_ATTACH, name, fn, arg);
+}
+
 void volumes_detach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
 {
 	op_add(volumes, FAKE_DETACH, name, fn, arg);

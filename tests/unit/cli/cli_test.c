@@ -296,9 +296,8 @@ static void wrong_command_lines_are_told_what_is_near(void **state)
 		{ "volme", "quoin: unknown command \"volme\"; did you mean \"volume\"?\nquoin: see `quoin "
 			   "--help`\n" },
 		{ "xyzzyx", "quoin: unknown command \"xyzzyx\"\nquoin: see `quoin --help`\n" },
-		{ "volume", "quoin: `quoin volume` needs a command: create, list, inspect, rm, attach, "
-			    "detach, trace\n"
-			    "quoin: see `quoin volume --help`\n" },
+		{ "pool", "quoin: `quoin pool` needs a command: list, add\n"
+			  "quoin: see `quoin pool --help`\n" },
 		{ "volume lst", "quoin: unknown command \"lst\"; did you mean \"list\"?\nquoin: see `quoin "
 				"volume --help`\n" },
 		{ "volume rm", "quoin: something is missing: quoin volume rm NAME\nquoin: see `quoin volume "

@@ -104,12 +104,16 @@ static void restart_keeps_counts_and_another_boot_drops_them(void **state)
 	assert_int_equal(mounts_add(m, "v", "a", &words), 0);
 	assert_int_equal(mounts_new_generation(m, &words), 0);
 	assert_int_equal(mounts_add(m, "w", "a", &words), 0);
-	assert_int_equal(mounts_attached_set(m, "x", true, &words), 0);
+	assert_int_equal(mounts_attached_set(m, "x", ATTACHED_DEVICE, &words), 0);
 	mounts_close(m);
 	m = mounts_of(boot);
 	assert_int_equal(mounts_count(m, "v").older, 1);
 	assert_int_equal(mounts_count(m, "w").current, 1);
-	assert_true(mounts_attached(m, "x"));
+	assert_int_equal(mounts_attached(m, "x"), ATTACHED_DEVICE);
+	assert_int_equal(mounts_attached_set(m, "x", ATTACHED_NBD, &words), 0);
+	mounts_close(m);
+	m = mounts_of(boot);
+	assert_int_equal(mounts_attached(m, "x"), ATTACHED_NBD);
 	assert_int_equal(mounts_count(m, "x").current, 0);
 	mounts_close(m);
 	m = mounts_of(other_boot);
