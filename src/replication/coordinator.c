@@ -217,7 +217,7 @@ void coordinator_voter_down(struct coordinator *co, int i, uint64_t now_ns)
 	/* Before anything of this session was sent, another log may be chosen, from positions asked anew. */
 	if (co->phase == COORDINATOR_ADOPTING && i == co->chosen && !co->choice_is_final) {
 		coordinator_change(co, COORDINATOR_OPENING, NULL);
-		co->chosen = -1;
+		coordinator_choice_drop(co);
 		for (unsigned j = 0; j < co->config.voter_count; j++)
 			if (co->voters[j].up && co->voters[j].stage != VOTER_REFUSED)
 				voter_open(co, (int)j);

@@ -143,7 +143,7 @@ void coordinator_open_step(struct coordinator *co)
 	int best = greatest_complete(co);
 	struct voter *b;
 
-	ASSERT(co->phase == COORDINATOR_OPENING);
+	ASSERT(co->phase == COORDINATOR_OPENING && co->new_epoch_seq == 0);
 	if (best < 0 || !may_choose(co, best))
 		return;
 	b = &co->voters[best];
@@ -181,6 +181,20 @@ static void append_new_epoch(struct coordinator *co)
 	co->new_epoch_seq = co->last_seq + 1;
 	coordinator_append(co, entry, NULL);
 	ASSERT(co->last_seq == co->new_epoch_seq);
+}
+
+void coordinator_choice_drop(struct coordinator *co)
+{
+	ASSERT(!co->choice_is_final);
+	co->chosen = -1;
+	if (co->new_epoch_seq == 0)
+		return;
+	/* It stood in the window, sent to nobody: the next choice appends its own, behind its own log. */
+	ASSERT(co->last_seq == co->new_epoch_seq && co->window_first == co->new_epoch_seq);
+	entry_put(coordinator_slot(co, co->last_seq)->entry);
+	coordinator_slot(co, co->last_seq)->entry = NULL;
+	co->last_seq--;
+	co->new_epoch_seq = 0;
 }
 
 void coordinator_adopt_step(struct coordinator *co)

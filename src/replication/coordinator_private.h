@@ -178,6 +178,8 @@ void coordinator_recv_match_answer(struct coordinator *co, int i, const struct m
 void coordinator_recv_stale(struct coordinator *co, int i, const struct message *m);
 /* Chooses a log if the answers allow it, and goes on adopting it. */
 void coordinator_open_step(struct coordinator *co);
+/* The owner of the chosen log is gone before anything of this session was sent: another may be chosen. */
+void coordinator_choice_drop(struct coordinator *co);
 /* Appends NEW_EPOCH once the owner of the chosen log is matched. */
 void coordinator_adopt_step(struct coordinator *co);
 
