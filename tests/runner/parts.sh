@@ -2,7 +2,7 @@
 # The parts of tests/run: for each one part_NAME, and has_NAME where it may not be there yet. Sourced, never run.
 
 # In the order in which they run: what is quick and tells most comes first.
-every_part=(quick tidy unit crash sim integration fuzz sanitizers valgrind clang model docs vm bench ratchet fresh)
+every_part=(quick tidy unit crash sim integration quickstart fuzz sanitizers valgrind clang model docs vm bench ratchet fresh)
 # Run by name only: `quick` is in the others, `fresh` fetches a whole Debian, `bench` measures.
 by_name_only=" quick fresh bench "
 
@@ -13,6 +13,7 @@ crash_workloads=${CRASH_WORKLOADS:-80}
 crash_batch=10
 crash_subsets=50
 fuzz_seconds=${FUZZ_SECONDS:-10}
+quickstart_mib=${QUICKSTART_MIB:-64}
 
 has_sim() { grep -q "simulate" tests/sim/meson.build; }
 has_crash() { grep -q "enumerate" tests/crash/meson.build; }
@@ -71,6 +72,8 @@ part_integration() {
 	build_in build || return
 	pytest_in tests/integration 900
 }
+
+part_quickstart() { own_runner tests/quickstart/run --mib "$quickstart_mib"; }
 
 part_crash() {
 	build_in build || return

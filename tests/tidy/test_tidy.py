@@ -12,6 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 import arrows  # noqa: E402
+import documents  # noqa: E402
 import rules  # noqa: E402
 import sources  # noqa: E402
 
@@ -160,6 +161,25 @@ def test_paths_of_the_product_pass(tree):
     assert rules.forbidden_words(tree.root, ["docs/a.md"]) == []
 
 
+def test_a_page_or_file_that_is_not_there_is_told(tree):
+    tree("src/net/a.c", "/* docs/gone.md tells why, docs/a.md more */\n")
+    tree("docs/a.md", "[here](b.md), `src/net/a.c`, [gone](c.md), `src/net/gone.c`\n")
+    tree("docs/b.md", "https://example.org/src/x, build/src/net/x\n")
+    names = ["src/net/a.c", "docs/a.md", "docs/b.md"]
+    assert words(documents.dead_names(tree.root, names)) == [
+        "docs/gone.md is not there", "src/net/gone.c is not there", "docs/c.md is not there"]
+
+
+def test_a_metric_an_event_and_a_command_need_their_words(tree):
+    tree("src/admin/metric_families.c", 'GAUGE(A, "quoin_a", "x")\nGAUGE(B, "quoin_b", "x")\n')
+    tree("src/net/a.c", 'manager_event(volumes,\n\t\t"a-b", name, "x");\n')
+    tree("src/cli/commands.c", '\t{ "volume rm", "NAME" },\n')
+    tree("docs/metrics.md", "`quoin_a`\n")
+    tree("docs/cli.md", "`volume rm NAME`\n")
+    names = ["src/admin/metric_families.c", "src/net/a.c", "src/cli/commands.c"]
+    assert [text.split()[2] for text in words(documents.unexplained(tree.root, names))] == ["quoin_b", "a-b"]
+
+
 @pytest.mark.skipif(not shutil.which("clang-format"), reason="clang-format is not installed")
 def test_a_badly_formatted_file_is_refused(tree):
     shutil.copy(os.path.join(HERE, "../../.clang-format"), tree.root)
@@ -190,9 +210,9 @@ def test_the_whole_run_fails_on_a_wrong_include_and_names_its_line(tree):
     tree("src/base/a.c", '#include "base/base.h"\n')
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0
-    assert run.stdout.splitlines()[-1] == "10 passed, 0 failed"
+    assert run.stdout.splitlines()[-1] == "12 passed, 0 failed"
     tree("src/base/a.c", '#include "base/base.h"\n#include "store/store.h"\n')
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert "src/base/a.c:2: includes store/store.h" in run.stdout
-    assert run.stdout.splitlines()[-1] == "9 passed, 1 failed"
+    assert run.stdout.splitlines()[-1] == "11 passed, 1 failed"
