@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/crc32c.h"
+#include "base/mutant.h"
 
 struct entry_pool {
 	struct entry *all;
@@ -18,7 +19,7 @@ int epoch_compare(struct epoch a, struct epoch b)
 {
 	if (a.number != b.number)
 		return a.number < b.number ? -1 : 1;
-	if (a.restart != b.restart)
+	if (a.restart != b.restart && !MUTANT(restart_ignored))
 		return a.restart < b.restart ? -1 : 1;
 	return 0;
 }

@@ -217,6 +217,8 @@ static void grain_write_step(struct job *job)
 		grain_write_finish(job);
 		return;
 	}
+	if (MUTANT(sync_forgets_trims) && job->next_index < grain->index)
+		job->next_index = grain->index;
 	if (job->next_index < grain->index) {
 		free_before(job, grain->index);
 		if (job->puts > 0)

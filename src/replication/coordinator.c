@@ -198,6 +198,18 @@ void coordinator_voter_up(struct coordinator *co, int i, uint64_t now_ns)
 		voter_open(co, i);
 }
 
+/* For the mutant: what the session has sent never was. */
+static void forget_entries(struct coordinator *co)
+{
+	for (uint64_t seq = co->window_first; seq <= co->last_seq && co->new_epoch_seq != 0; seq++) {
+		entry_put(coordinator_slot(co, seq)->entry);
+		coordinator_slot(co, seq)->entry = NULL;
+	}
+	co->new_epoch_seq = 0;
+	co->window_bytes = 0;
+	co->choice_is_final = false;
+}
+
 void coordinator_voter_down(struct coordinator *co, int i, uint64_t now_ns)
 {
 	struct voter *v = &co->voters[i];
@@ -215,7 +227,10 @@ void coordinator_voter_down(struct coordinator *co, int i, uint64_t now_ns)
 	if (co->phase == COORDINATOR_ENDED)
 		return;
 	/* Before anything of this session was sent, another log may be chosen, from positions asked anew. */
-	if (co->phase == COORDINATOR_ADOPTING && i == co->chosen && !co->choice_is_final) {
+	if (co->phase == COORDINATOR_ADOPTING && i == co->chosen &&
+		(!co->choice_is_final || MUTANT(choose_twice))) {
+		if (MUTANT(choose_twice))
+			forget_entries(co);
 		coordinator_change(co, COORDINATOR_OPENING, NULL);
 		coordinator_choice_drop(co);
 		for (unsigned j = 0; j < co->config.voter_count; j++)
@@ -240,7 +255,7 @@ void coordinator_message(struct coordinator *co, int i, const struct message *m,
 	if (co->phase == COORDINATOR_ENDED || !v->up)
 		return;
 	if (!epoch_equal(m->epoch, co->config.epoch) || m->session != co->config.session ||
-		m->attempt != v->attempt) {
+		(m->attempt != v->attempt && !MUTANT(attempt_ignored))) {
 		co->dropped++;
 		return;
 	}

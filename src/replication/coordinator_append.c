@@ -140,7 +140,7 @@ void coordinator_commit_step(struct coordinator *co)
 	if (seq > co->last_seq)
 		seq = co->last_seq; /* only a mutant gets here */
 	/* An entry of this epoch commits, and everything before it with it; an older one never by itself. */
-	if (seq < co->new_epoch_seq || seq <= co->commit_seq)
+	if ((seq < co->new_epoch_seq && !MUTANT(commit_old_epoch)) || seq <= co->commit_seq)
 		return;
 	for (uint64_t s = co->commit_seq + 1; s <= seq; s++) {
 		struct slot *slot = coordinator_slot(co, s);

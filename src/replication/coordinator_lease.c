@@ -3,16 +3,22 @@
 
 #include <errno.h>
 
+/* When the newest question was sent that this voter has answered. */
+static uint64_t heard_ns(const struct voter *v)
+{
+	return MUTANT(lease_without_answer) ? v->heartbeat_ns : v->echo_ns;
+}
+
 uint64_t coordinator_confirmed_ns(const struct coordinator *co)
 {
 	uint64_t best = 0;
 
 	for (unsigned i = 0; i < co->config.voter_count; i++) {
-		uint64_t at_ns = co->voters[i].promised ? co->voters[i].echo_ns : 0;
+		uint64_t at_ns = co->voters[i].promised ? heard_ns(&co->voters[i]) : 0;
 		unsigned have = 0;
 
 		for (unsigned j = 0; j < co->config.voter_count; j++)
-			if (co->voters[j].promised && co->voters[j].echo_ns >= at_ns)
+			if (co->voters[j].promised && heard_ns(&co->voters[j]) >= at_ns)
 				have++;
 		if (have >= co->quorum && at_ns > best)
 			best = at_ns;
@@ -24,6 +30,11 @@ bool coordinator_lease_is_valid(const struct coordinator *co, uint64_t now_ns)
 {
 	uint64_t confirmed_ns = coordinator_confirmed_ns(co);
 	uint64_t length_ns = (uint64_t)(co->config.lease_ms - co->config.lease_margin_ms) * NS_PER_MS;
+
+	if (MUTANT(lease_without_margin))
+		length_ns = (uint64_t)co->config.lease_ms * NS_PER_MS;
+	if (MUTANT(expired_lease))
+		return confirmed_ns != 0;
 
 	/* Counted from the sending of the question, less the margin for drift. */
 	return confirmed_ns != 0 && now_ns < confirmed_ns + length_ns;
@@ -165,6 +176,9 @@ void coordinator_tick(struct coordinator *co, uint64_t now_ns)
 		list_for_each (node, &co->reads)
 			list_entry(node, struct operation, node)->tried = 0;
 	}
+	coordinator_choice_step(co);
+	if (co->phase == COORDINATOR_ENDED)
+		return;
 	coordinator_adopt_step(co);
 	coordinator_lease_step(co);
 	coordinator_reads_step(co);

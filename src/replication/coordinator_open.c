@@ -26,7 +26,7 @@ static void voter_refuse(struct coordinator *co, int i, const char *why)
 	v->stage = VOTER_REFUSED;
 	voter_reset(co, i);
 	co->changed = true;
-	if (co->config.voter_count - refused_count(co) >= co->quorum)
+	if (co->config.voter_count - refused_count(co) >= co->quorum && !MUTANT(stale_minority_ends))
 		return;
 	coordinator_change(co, COORDINATOR_ENDED, why);
 	coordinator_answer_all(co, -EIO);
@@ -49,16 +49,20 @@ static void voter_match(struct coordinator *co, int i)
 
 	v->log_gone = 0;
 	/* It called entries durable in this session, and now has fewer: it must not vouch for anything. */
-	v->regressed = position_compare(v->position, v->acknowledged) < 0;
+	v->regressed = position_compare(v->position, v->acknowledged) < 0 && !MUTANT(forget_regress);
 	if (v->incomplete) {
 		coordinator_sync_wanted(co, i);
 		return;
 	}
 	v->keep_seq =
 		epochs_parting(co->rows, co->row_count, co->last_seq, v->rows, v->row_count, v->position.seq);
+	if (MUTANT(parting_by_position))
+		v->keep_seq = v->position.seq < co->last_seq ? v->position.seq : co->last_seq;
 	/* The tables may not reach back far enough; what is committed is the same everywhere. */
 	if (v->keep_seq < v->known_commit)
 		v->keep_seq = v->known_commit;
+	if (MUTANT(truncate_committed) && v->keep_seq > 0)
+		v->keep_seq--;
 	v->stage = VOTER_MATCHING;
 	v->due |= DUE_MATCH;
 }
@@ -132,10 +136,12 @@ static bool may_choose(const struct coordinator *co, int best)
 			continue;
 		if (v->known_commit > b->position.seq)
 			return false;
-		if (!v->incomplete || position_compare(v->since, b->position) <= 0)
+		if (v->incomplete && MUTANT(incomplete_never_votes))
+			continue;
+		if (!v->incomplete || position_compare(v->since, b->position) <= 0 || MUTANT(since_ignored))
 			vouching++;
 	}
-	return vouching >= co->quorum;
+	return vouching >= (MUTANT(open_with_minority) ? 1 : co->quorum);
 }
 
 void coordinator_open_step(struct coordinator *co)
@@ -162,6 +168,42 @@ void coordinator_open_step(struct coordinator *co)
 	for (unsigned i = 0; i < co->config.voter_count; i++)
 		if (co->voters[i].stage == VOTER_OPENED)
 			voter_match(co, (int)i);
+}
+
+/*
+ * Whether the chosen log is nowhere in reach, while a quorum of the others is. The choice is final, so this
+ * session can't take theirs; another one, with a new epoch, can.
+ */
+static bool choice_is_lost(const struct coordinator *co)
+{
+	unsigned promised = 0;
+
+	if (co->phase != COORDINATOR_ADOPTING || !co->choice_is_final || co->voters[co->chosen].up)
+		return false;
+	for (unsigned i = 0; i < co->config.voter_count; i++) {
+		const struct voter *v = &co->voters[i];
+
+		if (voter_is_streaming(v) && v->durable_seq >= co->adopted_seq)
+			return false;
+		if (v->up && v->promised)
+			promised++;
+	}
+	return promised >= co->quorum;
+}
+
+void coordinator_choice_step(struct coordinator *co)
+{
+	if (!choice_is_lost(co)) {
+		co->choice_lost_ns = 0;
+		return;
+	}
+	if (co->choice_lost_ns == 0)
+		co->choice_lost_ns = co->now_ns;
+	if (co->now_ns - co->choice_lost_ns < CHOICE_LOST_NS)
+		return;
+	coordinator_change(
+		co, COORDINATOR_ENDED, "the replica whose log was chosen is lost before it was copied");
+	coordinator_answer_all(co, -EIO);
 }
 
 /* The log is chosen and its first owner is matched: the session's first entry makes the choice final. */

@@ -12,6 +12,7 @@ _Static_assert(WINDOW_SLOTS > WINDOW_MAX_ENTRIES + 2 * VOLUME_MAX_REQUESTS,
 #define HEARTBEAT_NS       (1000 * NS_PER_MS) /* a third of the lease */
 #define COMMIT_NOTICE_NS   (5 * NS_PER_MS)    /* an idle volume tells its last commit_seq so soon */
 #define RETRY_NS           (20 * NS_PER_MS)
+#define CHOICE_LOST_NS     (3000 * NS_PER_MS) /* more than a connection takes to come back */
 #define OPEN_AGAIN_NS      (1000 * NS_PER_MS) /* an unanswered OPEN or MATCH is said again */
 #define SYNC_WINDOW_GRAINS 64u                /* 4 MiB: what a target holds back entries for */
 
@@ -121,8 +122,9 @@ struct coordinator {
 	bool had_quorum;
 	uint64_t now_ns;
 
-	int chosen;           /* whose log is the group's */
-	bool choice_is_final; /* an entry of this session has been sent */
+	int chosen;              /* whose log is the group's */
+	bool choice_is_final;    /* an entry of this session has been sent */
+	uint64_t choice_lost_ns; /* since when nobody in reach has the chosen log; 0: somebody has */
 	struct epoch_start rows[EPOCHS_MAX];
 	unsigned row_count;
 	uint64_t adopted_seq;   /* end of the chosen log */
@@ -180,6 +182,8 @@ void coordinator_recv_stale(struct coordinator *co, int i, const struct message 
 void coordinator_open_step(struct coordinator *co);
 /* The owner of the chosen log is gone before anything of this session was sent: another may be chosen. */
 void coordinator_choice_drop(struct coordinator *co);
+/* Ends the session when its chosen log is out of reach for long, and another session could go on. */
+void coordinator_choice_step(struct coordinator *co);
 /* Appends NEW_EPOCH once the owner of the chosen log is matched. */
 void coordinator_adopt_step(struct coordinator *co);
 

@@ -60,7 +60,7 @@ bool coordinator_next_read(struct coordinator *co, struct coordinator_effect *ef
 
 static bool may_answer(const struct coordinator *co, const struct operation *op)
 {
-	if (co->config.reads_quorum)
+	if (co->config.reads_quorum && !MUTANT(quorum_reads_by_lease))
 		return coordinator_confirmed_ns(co) >= op->arrived_ns;
 	if (MUTANT(check_before_read) && op->stage)
 		return true;
@@ -72,7 +72,7 @@ void coordinator_read_done(struct coordinator *co, struct operation *op, int rc,
 	co->now_ns = now_ns;
 	list_remove(&op->node);
 	if (co->phase == COORDINATOR_ENDED) {
-		coordinator_answer(co, op, -EIO);
+		coordinator_answer(co, op, MUTANT(fenced_still_reads) ? rc : -EIO);
 		return;
 	}
 	if (rc != 0) {

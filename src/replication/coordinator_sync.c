@@ -71,6 +71,7 @@ static void start(struct coordinator *co, int i)
 		.base = { epochs_at(co->rows, co->row_count, co->commit_seq), co->commit_seq }, .source = -1
 	};
 	v->sync.start_token = co->token++;
+	v->log_gone = 0; /* that was said of entries which the copies will have */
 	v->incomplete = true;
 	v->stage = VOTER_SYNC_STARTING;
 	v->asked_ns = co->now_ns;
@@ -100,7 +101,8 @@ static void ask_source(struct coordinator *co, int i)
 	struct voter *v = &co->voters[i];
 
 	v->sync.token = 0;
-	v->sync.source = coordinator_source(co, i, v->sync.min_seq, v->sync.bad);
+	v->sync.source =
+		coordinator_source(co, i, MUTANT(copy_from_behind) ? 0 : v->sync.min_seq, v->sync.bad);
 	if (v->sync.source < 0) {
 		v->sync.bad = 0;
 		v->retry_ns = co->now_ns + RETRY_NS;
@@ -257,7 +259,7 @@ void coordinator_sync_message(struct coordinator *co, int i, enum voter_due due,
 	case DUE_GRAIN_READ:
 		m->type = MESSAGE_GRAIN_READ;
 		m->token = v->sync.token;
-		m->seq = v->sync.min_seq;
+		m->seq = MUTANT(copy_from_behind) ? 0 : v->sync.min_seq;
 		m->grain = (struct message_grain){ .from = v->sync.cursor, .index = v->sync.window_end };
 		break;
 	case DUE_GRAIN_WRITE:

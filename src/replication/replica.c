@@ -31,6 +31,10 @@ int replica_new(const struct replica_start *start, uint64_t now_ns, struct repli
 	rep->commit_seq = start->commit_seq;
 	/* What was granted before the restart is not known: the longest ever granted may still run. */
 	rep->grant_until_ns = now_ns + (uint64_t)start->longest_lease_ms * (NS_PER_MS + NS_PER_MS / 10);
+	if (MUTANT(restart_forgets_lease))
+		rep->grant_until_ns = now_ns;
+	if (MUTANT(incomplete_forgotten))
+		rep->state.incomplete = false;
 	*ret_replica = rep;
 	return 0;
 }
@@ -298,7 +302,8 @@ int replica_may_read(struct replica *rep, struct epoch epoch, uint64_t session, 
 {
 	if (!rep->accepting || !epoch_equal(epoch, rep->epoch) || session != rep->session)
 		return -ESTALE;
-	if (!rep->matched || rep->state.incomplete || read_seq > rep->last_seq)
+	if (!rep->matched || rep->state.incomplete ||
+		(read_seq > rep->last_seq && !MUTANT(read_from_laggard)))
 		return -EAGAIN;
 	replica_raise_commit(rep, read_seq);
 	return 0;

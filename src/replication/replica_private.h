@@ -18,6 +18,7 @@ struct replica_open {
 	uint64_t config_number;
 	uint64_t clock_ns;
 	uint64_t dead_session;
+	uint64_t durable_seq; /* when the promise went to the disk: for a mutant */
 };
 
 /* What the state on its way to the disk is for. One at a time: the others wait. */

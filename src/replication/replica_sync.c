@@ -30,7 +30,7 @@ void replica_recv_sync_start(
 	 * before. Where damage left it unknown, the session's: it serves by a quorum without this replica, so
 	 * it has all that was committed.
 	 */
-	if (!rep->state.incomplete)
+	if (!rep->state.incomplete || MUTANT(since_forgotten))
 		rep->state.since = figures->last;
 	else if (rep->state.since.seq == UINT64_MAX)
 		rep->state.since = m->since;
@@ -95,7 +95,7 @@ void replica_recv_sync_window(struct replica *rep, const struct message *m)
 	}
 	/* Entries up to here concern windows that are in, or are left out; those behind wait for this
 	 * window's copies. */
-	replica_push(rep, REPLICA_SYNC_HOLD)->seq = rep->last_seq;
+	replica_push(rep, REPLICA_SYNC_HOLD)->seq = MUTANT(sync_ignores_hold) ? UINT64_MAX : rep->last_seq;
 	replica_push(rep, REPLICA_SYNC_EDGE)->seq = m->edge_index;
 }
 

@@ -161,7 +161,7 @@ static void flush_ended(struct device_io *io, int rc)
 
 	pool->io_busy--;
 	j->flushing = false;
-	if (rc < 0)
+	if (rc < 0 && !MUTANT(failed_write_ignored))
 		pool_fail(pool, rc, "flush");
 	while (!pool->failed && (batch = batch_by_state(pool, BATCH_FLUSHING)) != NULL)
 		batch_durable(pool, batch);
@@ -182,7 +182,7 @@ static void write_ended(struct device_io *io, int rc)
 
 	pool->io_busy--;
 	batch->state = BATCH_WRITTEN;
-	if (rc < 0)
+	if (rc < 0 && !MUTANT(failed_write_ignored))
 		pool_fail(pool, rc, "journal write");
 	if (MUTANT(ack_before_durable) && !pool->failed && batch->header.number == pool->journal.durable + 1)
 		batch_durable(pool, batch);

@@ -67,6 +67,10 @@ static void replay_skip(struct opening *o)
 			(best == UINT32_MAX || found->number < o->found[best].number))
 			best = block;
 	}
+	if (MUTANT(damage_is_tail)) {
+		replay_end(o);
+		return;
+	}
 	if (best == UINT32_MAX) {
 		o->all_damaged = true;
 		replay_end(o);

@@ -82,7 +82,8 @@ static bool entry_clear(struct pool *pool, struct log_entry *le)
 			pool->journal.tail_applies = true;
 		return false;
 	}
-	entry_carry(pool, le);
+	if (!MUTANT(no_carry_forward))
+		entry_carry(pool, le);
 	return false;
 }
 

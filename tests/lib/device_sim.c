@@ -45,7 +45,8 @@ struct sim_disk {
 	struct list ops;                   /* in flight */
 	struct device *device;
 	struct loop *loop;
-	uint64_t written_end; /* blocks at and beyond it were never written */
+	uint64_t newest_bytes; /* offset of the write that completed last */
+	uint64_t written_end;  /* blocks at and beyond it were never written */
 	uint64_t latency_ns;
 	uint64_t operation; /* number of the last one */
 	uint64_t fail_at;
@@ -269,6 +270,7 @@ static void op_done(void *arg)
 	if (op->write) {
 		/* A write that failed may be there all the same. */
 		op->write->is_completed = true;
+		disk->newest_bytes = op->write->offset_bytes;
 		write_land(disk->view, op->write);
 		list_remove(&op->write->node);
 		list_push_back(&disk->writes, &op->write->node);
@@ -527,6 +529,11 @@ void sim_disk_flip(struct sim_disk *disk, uint64_t offset_bytes, unsigned bit)
 	for (unsigned i = 0; i < 2; i++)
 		if (*both[i])
 			block_own(both[i])->data[offset_bytes % BLOCK_BYTES] ^= (uint8_t)(1u << bit);
+}
+
+uint64_t sim_disk_newest(const struct sim_disk *disk)
+{
+	return disk->newest_bytes;
 }
 
 bool sim_disk_rot(struct sim_disk *disk, uint64_t from_bytes, struct random *random)

@@ -48,6 +48,8 @@ void sim_disk_fail(struct sim_disk *disk, uint64_t operation, int rc, bool for_g
 void sim_disk_misdirect(struct sim_disk *disk, uint64_t by_bytes);
 /* Flips a bit of what is there, in the cache and on the medium. */
 void sim_disk_flip(struct sim_disk *disk, uint64_t offset_bytes, unsigned bit);
+/* Where the newest write that has completed stands. */
+uint64_t sim_disk_newest(const struct sim_disk *disk);
 /* Flips a random bit in a random block at or beyond from_bytes that has been written. False: there is none.
  */
 bool sim_disk_rot(struct sim_disk *disk, uint64_t from_bytes, struct random *random);

@@ -211,6 +211,12 @@ static void deliver(struct sim_event *event)
 		sim_event_set(net->sim, event, net->sim->now_ns + NS_PER_MS);
 		return;
 	}
+	if (rc == 0 && net->options.hold &&
+		net->options.hold(net->options.arg, to->other->node, to->node, &frame)) {
+		buf_put(frame.payload);
+		net->cut[to->other->node][to->node] = true;
+		return;
+	}
 	list_remove(&packet->node);
 	to->inbox_bytes -= packet->bytes;
 	if (rc == 0) {
@@ -498,6 +504,22 @@ bool net_sim_reset_one(struct net_sim *net)
 			-ECONNRESET, "reset");
 	}
 	return true;
+}
+
+void net_sim_reset(struct net_sim *net, unsigned a, unsigned b)
+{
+	list_for_each (at, &net->connections) {
+		struct connection *c = list_entry(at, struct connection, node);
+		bool forth = c->ends[0].node == a && c->ends[1].node == b;
+		bool back = c->ends[0].node == b && c->ends[1].node == a;
+
+		if (!c->is_established || !(forth || back))
+			continue;
+		for (unsigned i = 0; i < 2; i++) {
+			packets_drop(&c->ends[i]);
+			end_down_at(&c->ends[i], net->sim->now_ns, -ECONNRESET, "reset");
+		}
+	}
 }
 
 bool net_sim_corrupt_one(struct net_sim *net)

@@ -20,6 +20,8 @@ struct net_sim_options {
 	uint64_t slow_ns; /* now and then (1 in 64) a frame, and all behind it, take up to this much longer */
 	/* Each frame delivered, for the trace; may be NULL. */
 	void (*delivered)(void *arg, unsigned from, unsigned to, const struct frame *frame);
+	/* True: this frame, and what is behind it, waits: the link is cut in this direction. May be NULL. */
+	bool (*hold)(void *arg, unsigned from, unsigned to, const struct frame *frame);
 	void *arg;
 };
 
@@ -39,6 +41,8 @@ void net_sim_cut(struct net_sim *net, unsigned from, unsigned to, bool cut);
 void net_sim_heal(struct net_sim *net);
 /* Resets a connection (chosen by the seed) that is up. False where there is none. */
 bool net_sim_reset_one(struct net_sim *net);
+/* Resets all connections between two nodes; what was on the way is lost. */
+void net_sim_reset(struct net_sim *net, unsigned a, unsigned b);
 /* Flips a bit in a frame on its way (chosen by the seed). False where there is none. */
 bool net_sim_corrupt_one(struct net_sim *net);
 

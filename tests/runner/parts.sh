@@ -163,11 +163,19 @@ mutant_is_caught() {
 	return $rc
 }
 
+all_scenarios() {
+	local out
+	out=$(timeout 300 build/tests/sim/scenarios 2>&1) || { say "$out"; return 1; }
+	say "$out"
+	[[ $(tail -1 <<<"$out") =~ ^scenarios\ [1-9][0-9]*,\ failed\ 0$ ]]
+}
+
 part_sim() {
 	local mutant
 	build_in build || return
 	simulate_in build 600 1 "$sim_seeds"
 	simulate_in build 600 1 $((sim_seeds / 10)) --mode liveness
+	check "named scenarios" all_scenarios || true
 	check "the same seeds give the same hash" same_seeds_same_hash || true
 	for mutant in "${sim_mutants[@]}"; do
 		check "the simulator catches the mutant $mutant" mutant_is_caught "$mutant" || true

@@ -46,9 +46,10 @@ static void fill_spec(const struct sim_volume *v, struct volume_spec *spec)
 		.group = v->group,
 		.attachment = v->record.attachment,
 		.size_bytes = SIM_VOLUME_BYTES,
-		.epoch = { .number = v->record.number },
+		.epoch = { .number = v->record.number, .restart = v->record.restart },
 		.config_number = 1,
 		.reads_quorum = v->cluster->plan.reads_quorum,
+		.error_after_ms = v->cluster->plan.error_after_ms,
 	};
 	snprintf(spec->name, sizeof(spec->name), "%s", v->name);
 	for (unsigned i = 0; i < v->replica_count; i++) {
@@ -81,7 +82,7 @@ static void record_take(struct sim_volume *v, unsigned holder, uint64_t above)
 	trace_event(&v->cluster->trace, "record", holder, record->number, v->index);
 }
 
-static void attach(struct sim_volume *v, struct node *node, uint64_t above)
+void attach(struct sim_volume *v, struct node *node, uint64_t above)
 {
 	struct attached **slot = handle_slot(node->process, v, NULL);
 	struct volume_events events = { .ready = ready, .changed = changed, .ended = ended };
@@ -119,7 +120,7 @@ static void detached(void *arg, int rc)
 	free(a);
 }
 
-static void detach(struct attached *a)
+void detach(struct attached *a)
 {
 	if (a->detaching)
 		return;

@@ -45,7 +45,8 @@ static void node_init(struct node *node, unsigned index, struct cluster *c)
 	for (unsigned k = 0; k < c->plan.pools; k++) {
 		struct sim_pool *pool = &node->pools[k];
 
-		pool->disk = disk_new(SIM_DISK_BYTES, c->plan.journal_bytes, random_u64(&c->random));
+		pool->disk = disk_new(c->plan.disk_bytes ? c->plan.disk_bytes : SIM_DISK_BYTES,
+			c->plan.journal_bytes, random_u64(&c->random));
 		disk_latency(pool->disk, c->plan.disk_ns);
 		pool->uuid = uuid_random(&c->random);
 	}
@@ -70,14 +71,11 @@ static void volume_init(struct sim_volume *v, unsigned index, struct cluster *c)
 	v->record.holder = index % c->plan.nodes;
 }
 
-static void cluster_init(struct cluster *c, uint64_t seed, bool liveness, bool print)
+void cluster_init(struct cluster *c, uint64_t seed, bool print)
 {
-	memset(c, 0, sizeof(*c));
-	plan_make(&c->plan, seed, liveness);
 	random_init(&c->random, seed);
 	loop_sim_init(&c->sim);
 	trace_init(&c->trace, &c->sim, print);
-	c->liveness = liveness;
 	c->plan.net.delivered = delivered;
 	c->plan.net.arg = c;
 	ASSERT(net_sim_new(&c->sim, random_u64(&c->random), &c->plan.net, &c->net) == 0);
@@ -147,11 +145,13 @@ static void converge(struct cluster *c)
 
 void cluster_run(uint64_t seed, bool liveness, bool print, struct seed_result *ret_result)
 {
-	struct cluster *c = malloc(sizeof(*c));
+	struct cluster *c = calloc(1, sizeof(*c));
 	uint64_t reads = 0;
 
 	ASSERT(c);
-	cluster_init(c, seed, liveness, print);
+	plan_make(&c->plan, seed, liveness);
+	c->liveness = liveness;
+	cluster_init(c, seed, print);
 	control_start(c);
 	if (!run_until(c, START_LIMIT_NS, is_ready) && !c->violation[0])
 		cluster_violation(c, "the volume was not served within a minute, without any fault");

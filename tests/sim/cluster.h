@@ -25,6 +25,7 @@
 
 struct cluster;
 struct node;
+struct scene;
 
 /* What the seed has chosen: which faults there are, how often, how fast everything is. Times in ns between
  * two, 0: never. */
@@ -38,7 +39,8 @@ struct plan {
 	uint64_t longest_ns;
 	unsigned write_percent, trim_percent;
 	bool reads_quorum;
-	uint64_t disk_ns;
+	uint64_t disk_ns, disk_bytes;
+	uint32_t error_after_ms;
 	uint64_t journal_bytes;
 	uint64_t crash_ns, down_ns;
 	bool power_loss;
@@ -107,6 +109,7 @@ struct node {
 	struct sim_pool pools[SIM_MAX_POOLS];
 	struct process *process; /* NULL: it is down */
 	uint64_t restart_ns;
+	bool may_fail; /* its pools: a fault was told to its disks */
 };
 
 /* A replica of a volume's group. */
@@ -119,6 +122,7 @@ struct sim_replica {
 /* What the kvdb says. */
 struct record {
 	uint64_t number;
+	uint32_t restart;
 	unsigned holder;
 	struct uuid attachment;
 };
@@ -140,6 +144,7 @@ enum cluster_phase { CLUSTER_STARTING, CLUSTER_RUNNING, CLUSTER_CONVERGING, CLUS
 
 struct cluster {
 	struct loop_sim sim;
+	struct scene *scene; /* NULL: it runs by chance */
 	struct trace trace;
 	struct random random;
 	struct plan plan;
@@ -157,6 +162,8 @@ struct cluster {
 	struct sim_event faults[16];
 };
 
+/* cluster.c: everything made, nothing started; the plan stands in c->plan. */
+void cluster_init(struct cluster *c, uint64_t seed, bool print);
 /* plan.c */
 void plan_make(struct plan *plan, uint64_t seed, bool liveness);
 /* node.c */
@@ -168,6 +175,8 @@ bool node_is_up(const struct node *node);
 struct pool_replica *sim_replica_store(struct cluster *c, const struct sim_replica *replica);
 /* attach.c: what agents do with the record */
 void control_start(struct cluster *c);
+void attach(struct sim_volume *v, struct node *node, uint64_t above);
+void detach(struct attached *a);
 void attach_move(struct sim_volume *v, unsigned holder);
 /* Where the record says that it is; NULL: not (yet). */
 struct attached *attached_current(struct sim_volume *v);

@@ -34,9 +34,19 @@ void disk_crash(struct disk *disk, bool power)
 	sim_disk_crash(disk->sim, power);
 }
 
+void disk_spoil_newest(struct disk *disk)
+{
+	sim_disk_flip(disk->sim, sim_disk_newest(disk->sim) + 100, 3);
+}
+
 void disk_latency(struct disk *disk, uint64_t ns)
 {
 	sim_disk_latency(disk->sim, ns);
+}
+
+void disk_fail(struct disk *disk, uint64_t operation, int rc)
+{
+	sim_disk_fail(disk->sim, operation, rc, true);
 }
 
 bool disk_rot(struct disk *disk, struct random *random)

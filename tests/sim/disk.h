@@ -19,8 +19,12 @@ struct device *disk_open(struct disk *disk, struct loop *loop);
  * cache.
  */
 void disk_crash(struct disk *disk, bool power);
+/* Flips a bit in what was written last. */
+void disk_spoil_newest(struct disk *disk);
 /* How long operations take from now on, at random up to twice as long. */
 void disk_latency(struct disk *disk, uint64_t ns);
+/* From its operation after so many (1: the next) on, all end with rc. 0: never, again. */
+void disk_fail(struct disk *disk, uint64_t operation, int rc);
 /* Flips a bit in a block of a grain that was written. False where there is none. */
 bool disk_rot(struct disk *disk, struct random *random);
 

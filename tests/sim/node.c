@@ -43,7 +43,7 @@ static void event(void *user, const char *kind, const char *subject, const char 
 
 	trace_event(&c->trace, kind, node->index, 0, 0);
 	trace_words(&c->trace, "n%u %s %s: %s", node->index, kind, subject, text);
-	if (strcmp(kind, "pool-failed") == 0)
+	if (strcmp(kind, "pool-failed") == 0 && !node->may_fail)
 		cluster_violation(c, "node %u: its pool has failed without a fault: %s", node->index, text);
 }
 

@@ -1,0 +1,16 @@
+/* All scenes. */
+#include <string.h>
+
+#include "sim/scene.h"
+
+const struct scenario *const scenario_lists[] = { scenarios_log, scenarios_lease, scenarios_sync,
+	scenarios_life, NULL };
+
+const struct scenario *scenario_find(const char *name)
+{
+	for (unsigned k = 0; scenario_lists[k]; k++)
+		for (const struct scenario *at = scenario_lists[k]; at->name; at++)
+			if (strcmp(at->name, name) == 0)
+				return at;
+	return NULL;
+}

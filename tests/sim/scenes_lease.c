@@ -1,0 +1,219 @@
+/* Scenes of reads and leases: nothing old is ever returned, whatever clocks, queues and pauses do. */
+#include <errno.h>
+
+#include "sim/scene.h"
+#include "store/store.h"
+
+/* Y serves on two voters while X still sees the third, and writes block 0 anew. Its number. */
+static uint32_t succeed_unseen(struct scene *s, unsigned one, unsigned other)
+{
+	struct attached *y;
+
+	scene_cut_both(s, Y, A + B + C - one - other);
+	y = scene_attach(s, Y);
+	if (!scene_is_ready(s, y, 60000)) {
+		cluster_violation(s->c, "Y did not serve");
+		return 0;
+	}
+	return scene_written(s, y, 0, 1);
+}
+
+static void lease_from_question(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 1);
+	struct scene_io *r;
+
+	GOES_ON();
+	/* B's answer lies in a queue; B grants until 3.3 s after it gave it. */
+	scene_cut_both(s, X, A);
+	scene_hold(s, B, X, MESSAGE_APPEND_ANSWER, 0);
+	EXPECT(scene_is_held(s, B, X), "no answer came");
+	scene_cut(s, X, B);
+	succeed_unseen(s, A, B);
+	GOES_ON();
+	r = scene_read(s, x, 0, 1);
+	scene_run(s, 100);
+	net_sim_cut(s->c->net, B, X, false); /* now it arrives */
+	scene_run(s, 100);
+	EXPECT(!r->answered || r->rc != 0, "a lease that had ended let a stale read through");
+}
+
+static void lease_checked_with_data(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 1);
+	struct scene_io *r;
+
+	GOES_ON();
+	scene_run(s, 5000); /* applied */
+	scene_slow_disk(s, C, 16000);
+	scene_cut_both(s, X, A);
+	scene_cut_both(s, X, B);
+	scene_run(s, 10);
+	r = scene_read(s, x, 0, 1); /* valid now; from C's slow disk */
+	succeed_unseen(s, A, B);
+	GOES_ON();
+	EXPECT(!r->answered, "the scene is not what it says: the disk was not slow enough");
+	scene_is_answered(s, r, 30000);
+	EXPECT(!r->answered || r->rc != 0, "a lease that was valid when the read began let it through");
+}
+
+static void lease_survives_restart(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 1);
+	struct scene_io *r;
+
+	GOES_ON();
+	/* X holds leases of A and B, who restart at once and are asked by Y. */
+	scene_cut_both(s, X, A);
+	scene_cut_both(s, X, B);
+	scene_kill(s, A);
+	scene_kill(s, B);
+	scene_back(s, A);
+	scene_back(s, B);
+	succeed_unseen(s, A, B);
+	GOES_ON();
+	r = scene_read(s, x, 0, 1);
+	scene_run(s, 200);
+	EXPECT(!r->answered || r->rc != 0, "a restarted replica has forgotten the leases that it granted");
+}
+
+static void lease_is_waited_for(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 1);
+	struct scene_io *r;
+
+	GOES_ON();
+	scene_cut_both(s, X, A);
+	scene_cut_both(s, X, B);
+	succeed_unseen(s, A, B);
+	GOES_ON();
+	r = scene_read(s, x, 0, 1);
+	scene_run(s, 200);
+	EXPECT(!r->answered || r->rc != 0, "Y was served while X's lease still ran");
+}
+
+/* The same with X's clock slow, as far as the margin allows: it believes in its lease longer. */
+static void lease_with_drift(struct scene *s)
+{
+	lease_is_waited_for(s);
+}
+
+static void pause_of_the_holder(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 1), *y;
+	struct scene_io *r, *w;
+
+	GOES_ON();
+	r = scene_read(s, x, 0, 1);
+	w = scene_write(s, x, 1, 1);
+	scene_pause(s, X, 15000); /* SIGSTOP with both in flight */
+	y = scene_serve(s, Y);
+	GOES_ON();
+	scene_written(s, y, 0, 1);
+	scene_written(s, y, 1, 1);
+	scene_run(s, 16000);
+	EXPECT(r->answered && w->answered, "the fenced session left requests unanswered");
+	EXPECT(w->rc == -EIO || w->rc == 0, "it was answered with something else");
+	EXPECT(x->ended, "the fenced session goes on");
+	scene_seen(s, y, 0);
+	scene_seen(s, y, 1);
+}
+
+static void local_replica_behind(struct scene *s)
+{
+	struct attached *x = scene_serve(s, A);
+	uint32_t last[12];
+
+	GOES_ON();
+	scene_written(s, x, 0, 12 * GRAIN_BLOCKS > 16 ? 16 : 1);
+	EXPECT(scene_is_level(s, x, SCENE_EVENTUALLY), "the voters did not get level");
+	for (uint32_t i = 0; i < 12; i++)
+		scene_written(s, x, i * GRAIN_BLOCKS, GRAIN_BLOCKS);
+	EXPECT(scene_is_level(s, x, SCENE_EVENTUALLY), "the voters did not get level");
+	scene_slow_disk(s, A, 8000);
+	for (uint32_t i = 0; i < 12; i++)
+		last[i] = scene_written(s, x, i * GRAIN_BLOCKS, GRAIN_BLOCKS);
+	GOES_ON();
+	EXPECT(scene_position(s, A).seq < scene_last_seq(x),
+		"the scene is not what it says: A is not behind");
+	for (uint32_t i = 0; i < 12; i++)
+		EXPECT(scene_seen(s, x, i * GRAIN_BLOCKS) == last[i], "a read from a replica that is behind");
+}
+
+static void one_way_partition(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 1);
+
+	GOES_ON();
+	/* X's frames arrive, the answers don't: the voters renew nothing that X can count. */
+	scene_cut(s, A, X);
+	scene_cut(s, B, X);
+	succeed_unseen(s, A, B);
+	GOES_ON();
+	(void)scene_read(s, x, 0, 1);
+	scene_run(s, 5000);
+	scene_heal(s);
+	EXPECT(scene_is_ended(s, x, SCENE_EVENTUALLY), "the fenced session goes on");
+}
+
+static void uncommitted_is_not_read(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 1), *y;
+	struct scene_io *w, *r;
+	uint32_t seen;
+
+	GOES_ON();
+	scene_cut(s, X, A);
+	scene_cut(s, X, B);
+	w = scene_write(s, x, 0, 1); /* on C only */
+	EXPECT(scene_reaches(s, C, scene_last_seq(x)), "C did not get it");
+	r = scene_read(s, x, 0, 1);
+	scene_is_answered(s, r, 1000);
+	seen = r->answered && r->rc == 0 ? r->write : 0;
+	EXPECT(seen != w->write, "a read saw what may yet be rolled back");
+	scene_kill(s, X);
+	scene_kill(s, C);
+	y = scene_serve(s, Y);
+	scene_seen(s, y, 0);
+}
+
+static void quorum_reads(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 2);
+	struct scene_io *r;
+
+	GOES_ON();
+	EXPECT(scene_seen(s, x, 1) != 0, "it reads");
+	scene_cut_both(s, X, A);
+	scene_cut_both(s, X, B);
+	r = scene_read(s, x, 1, 1); /* X's clock may stand still: no lease helps it */
+	EXPECT(!scene_is_answered(s, r, 1500), "a read without a quorum's answer");
+	scene_heal(s);
+	EXPECT(scene_is_answered(s, r, SCENE_EVENTUALLY) && r->rc == 0,
+		"it waits for the quorum, and goes on");
+}
+
+const struct scenario scenarios_lease[] = {
+	{ "lease-from-question",
+		"a lease counts from the sending of the question, not from the answer's arrival", "15",
+		{ "lease_from_receipt" }, .run = lease_from_question },
+	{ "lease-checked-with-data", "a lease is checked when the data is in hand", "16",
+		{ "check_before_read" }, .run = lease_checked_with_data },
+	{ "pause-of-the-holder", "a stopped process (SIGSTOP) that wakes up reads nothing old", "16", { 0 },
+		.run = pause_of_the_holder },
+	{ "quorum-reads", "reads = quorum asks a quorum before each answer", "16",
+		{ "quorum_reads_by_lease" }, .run = quorum_reads, .reads_quorum = true },
+	{ "local-replica-behind", "the local replica serves only what it has", "17", { "read_from_laggard" },
+		.run = local_replica_behind },
+	{ "lease-survives-restart", "a restarted replica waits for the longest lease that it ever granted",
+		"18", { "no_lease_wait", "restart_forgets_lease" }, .run = lease_survives_restart },
+	{ "lease-is-waited-for", "a replica promises only when its leases have run out", "15 (Open, step 2)",
+		{ "no_lease_wait", "expired_lease" }, .run = lease_is_waited_for },
+	{ "lease-with-drift", "the same with clocks that drift as far as the margin", "15",
+		{ "no_lease_wait" }, .run = lease_with_drift, .drift_ppm = 40000 },
+	{ "one-way-partition", "answers that don't arrive grant nothing", "15", { "lease_without_answer" },
+		.run = one_way_partition },
+	{ "uncommitted-is-not-read", "reads see committed entries only", "21", { "read_uncommitted" },
+		.run = uncommitted_is_not_read },
+	{ 0 },
+};
