@@ -211,12 +211,12 @@ without_randomness() {
 part_sanitizers() {
 	local wrapper
 	if build_in build-asan -Db_sanitize=address,undefined; then
-		meson_tests build-asan --suite unit --timeout-multiplier 4
+		meson_tests build-asan --suite unit --timeout-multiplier 12
 		if has_sim; then simulate_in build-asan 300 1 40; fi
 	fi
 	if build_in build-tsan -Db_sanitize=thread; then
 		wrapper=$(without_randomness)
-		meson_tests build-tsan --suite unit --timeout-multiplier 4 ${wrapper:+--wrapper "$wrapper"}
+		meson_tests build-tsan --suite unit --timeout-multiplier 12 ${wrapper:+--wrapper "$wrapper"}
 		if has_sim; then simulate_in build-tsan 300 1 10; fi
 	fi
 }
