@@ -303,7 +303,9 @@ int config_load(const char *path, struct volumes_config *ret_config, struct erro
 		return error_set(error, -ENOMEM, "%s: no memory", path);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
-		rc = error_set(error, -errno, "can't read the configuration %s: %s", path, strerror(errno));
+		rc = error_set(error, -errno, "can't read the configuration %s: %s%s", path, strerror(errno),
+			errno == ENOENT ? "; --config FILE names another, deploy/quoind.conf is an example"
+					: "");
 		goto out;
 	}
 	do {

@@ -59,9 +59,9 @@ void in_use_check(struct op *op, void (*then)(struct op *op, int rc))
 
 	op->told_then = then;
 	if (count.current) {
-		then(op, error_set(&op->error, -EBUSY,
-				 "volume %s is in use: mounted %u times on this node (%s)", op->name,
-				 count.current, op->volumes->config.node));
+		then(op, error_set(&op->error, -EBUSY, "volume %s is in use on node %s: %u mount%s it",
+				 op->name, op->volumes->config.node, count.current,
+				 count.current == 1 ? " holds" : "s hold"));
 		return;
 	}
 	if (!attachment || !attachment->blockdev || attachment->nbd || !count.older) {

@@ -39,6 +39,21 @@ def dead_names(root, names):
     return wrong
 
 
+def stale_functions(root, names):
+    """A row of ARCHITECTURE.md that names files and functions: each function must stand in one of these files."""
+    page = "ARCHITECTURE.md"
+    wrong = []
+    for number, line in enumerate(read(root, page).splitlines() if page in names else [], 1):
+        files = [f for f in re.findall(r"`(src/[\w/]+\.[ch])`", line) if os.path.exists(os.path.join(root, f))]
+        functions = re.findall(r"`([a-z]\w*_\w+)`", line)
+        if not line.startswith("|") or not files or not functions:
+            continue
+        text = "".join(read(root, f) for f in files)
+        wrong += [(page, number, f"{function} is not in {', '.join(files)}") for function in functions
+                  if not re.search(rf"\b{function}\b", text)]
+    return wrong
+
+
 def unexplained(root, names):
     wrong = []
     for what, where, pattern, page in VISIBLE:

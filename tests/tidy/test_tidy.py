@@ -170,6 +170,13 @@ def test_a_page_or_file_that_is_not_there_is_told(tree):
         "docs/gone.md is not there", "src/net/gone.c is not there", "docs/c.md is not there"]
 
 
+def test_a_function_that_has_moved_is_told(tree):
+    tree("src/net/a.c", "void frame_send(void);\n")
+    tree("ARCHITECTURE.md", "| a | `src/net/a.c` | `frame_send`, `frame_sent` |\n")
+    found = documents.stale_functions(tree.root, ["ARCHITECTURE.md", "src/net/a.c"])
+    assert words(found) == ["frame_sent is not in src/net/a.c"]
+
+
 def test_a_metric_an_event_and_a_command_need_their_words(tree):
     tree("src/admin/metric_families.c", 'GAUGE(A, "quoin_a", "x")\nGAUGE(B, "quoin_b", "x")\n')
     tree("src/net/a.c", 'manager_event(volumes,\n\t\t"a-b", name, "x");\n')
@@ -210,9 +217,9 @@ def test_the_whole_run_fails_on_a_wrong_include_and_names_its_line(tree):
     tree("src/base/a.c", '#include "base/base.h"\n')
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0
-    assert run.stdout.splitlines()[-1] == "12 passed, 0 failed"
+    assert run.stdout.splitlines()[-1] == "13 passed, 0 failed"
     tree("src/base/a.c", '#include "base/base.h"\n#include "store/store.h"\n')
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert "src/base/a.c:2: includes store/store.h" in run.stdout
-    assert run.stdout.splitlines()[-1] == "11 passed, 1 failed"
+    assert run.stdout.splitlines()[-1] == "12 passed, 1 failed"
