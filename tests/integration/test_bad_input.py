@@ -1,11 +1,15 @@
 """Bad input from disks, files, people and the network: one clear error each, and the agent lives on."""
 
+import hashlib
+import hmac
 import os
 import shutil
 import socket
 import struct
 import subprocess
 import threading
+
+import pytest
 
 from cluster import QUOIND, Cluster, UnixConnection, wait_for
 
@@ -211,6 +215,74 @@ def test_strangers_and_bad_frames_on_the_data_port_get_nothing(shared):
         t.join(30)
         assert not t.is_alive(), "the agent keeps a stranger's connection"
     alive(agent)
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def received(s, count):
+    data = b""
+    while len(data) < count:
+        more = s.recv(count - len(data))
+        assert more, "the agent has hung up"
+        data += more
+    return data
+
+
+def known_peer(agent):
+    """A connection that has passed the challenge by the cluster's key: who may send frames."""
+    key = bytes.fromhex((agent.cluster.dir / "cluster.key").read_text().strip())
+    s = socket.create_connection(("127.0.0.1", agent.port), 10)
+    s.settimeout(15)
+    mine = os.urandom(32)
+    s.sendall(struct.pack("<IHH", 0x486E6F51, 1, 1) + mine + bytes(8))
+    theirs = received(s, 48)[8:40]
+    s.sendall(hmac.new(key, b"quoin 1 client  " + mine + theirs, hashlib.sha256).digest())
+    proof = hmac.new(key, b"quoin 1 server  " + theirs + mine, hashlib.sha256).digest()
+    assert hmac.compare_digest(received(s, 32), proof)
+    return s
+
+
+def refused(agent, reason):
+    with socket.create_connection(("127.0.0.1", agent.metrics_port), 10) as s:
+        s.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        text = b"".join(iter(lambda: s.recv(65536), b"")).decode()
+    return sum(float(line.split()[-1]) for line in text.splitlines()
+               if line.startswith("quoin_net_refused_total") and f'reason="{reason}"' in line)
+
+
+@pytest.mark.parametrize("reason, header", [
+    ("crc", lambda: frame_with_sum()[:32] + b"\x12\x34\x56\x78" + bytes(12)),
+    ("crc", lambda: frame_with_sum(length=8, body_crc=1) + b"8 bytes."),
+    ("size", lambda: frame_with_sum(length=0xFFFFFFFF)),
+    ("size", lambda: frame_with_sum(payload=0xFFFFF000)),
+    ("magic", lambda: b"\0" * 48),
+    ("version", lambda: frame_with_sum(version=2)),
+], ids=["header's CRC", "body's CRC", "body of 4 GiB", "payload of 4 GiB", "magic", "version"])
+def test_bad_frame_of_a_known_peer_closes_its_connection_with_a_counted_reason(shared, reason, header):
+    agent = shared["a"]
+    before = refused(agent, reason)
+    with known_peer(agent) as s:
+        s.sendall(header())
+        try:
+            while s.recv(65536):
+                pass
+        except ConnectionResetError:
+            pass
+    wait_for(f"refused for its {reason}", lambda: refused(agent, reason) == before + 1)
+    alive(agent)
+
+
+def frame_with_sum(version=1, length=0, payload=0, body_crc=0):
+    """A frame's header, its own checksum right."""
+    head = struct.pack("<IHH16sII", 0x576E6F51, version, 1, b"\0" * 16, length, payload)
+    return head + struct.pack("<IIQ", crc32c(head), body_crc, 0)
 
 
 def test_wrong_cluster_key_is_refused(cluster):

@@ -127,8 +127,10 @@ void rig_turn(struct rig *rig)
 {
 	uv_timer_t timer;
 
-	/* So that the turn ends where nothing happens. */
+	/* So that the turn ends where nothing happens. The loop's time is that of its last turn: a timer that
+	 * is late from the start would end before the turn waits, which then has no end. */
 	ASSERT(uv_timer_init(&rig->uv, &timer) == 0);
+	uv_update_time(&rig->uv);
 	ASSERT(uv_timer_start(&timer, rig_tick, 20, 0) == 0);
 	(void)uv_run(&rig->uv, UV_RUN_ONCE);
 	uv_close((uv_handle_t *)&timer, NULL);

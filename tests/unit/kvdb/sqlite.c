@@ -53,6 +53,7 @@ static void fixture_turn(void *user)
 {
 	struct fixture *fixture = user;
 
+	uv_update_time(&fixture->loop); /* else the timer may be over before the turn waits */
 	(void)uv_timer_start(&fixture->tick, ticked, 20, 0);
 	(void)uv_run(&fixture->loop, UV_RUN_ONCE);
 }
