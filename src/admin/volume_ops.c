@@ -103,9 +103,27 @@ void handle_volume_remove(struct http_request *request, void *arg)
 
 void handle_volume_attach(struct http_request *request, void *arg)
 {
+	static const char *const known[] = { "force" };
 	struct admin *admin = arg;
+	struct error error;
+	json_t *body = NULL;
+	const json_t *force = NULL;
+	int rc = 0;
 
-	volumes_attach(admin->volumes, http_request_param(request, 0), on_changed, request);
+	/* The body may be left out. */
+	if (http_request_has_body(request)) {
+		rc = http_request_json(request, &body, &error);
+		if (rc == 0)
+			rc = http_json_only(body, known, 1, &error);
+		force = rc == 0 ? json_object_get(body, "force") : NULL;
+		if (force && !json_is_boolean(force))
+			rc = error_set(&error, -EINVAL, "\"force\" must be true or false");
+	}
+	if (rc < 0)
+		http_respond_error(request, rc, &error);
+	else
+		volumes_attach(admin->volumes, http_request_param(request, 0), json_is_true(force),
+			on_changed, request);
 }
 
 void handle_volume_serve_nbd(struct http_request *request, void *arg)

@@ -179,6 +179,12 @@ int cli_call(struct cli *cli, const char *method, const char *path, const json_t
 
 int cli_call_volume(struct cli *cli, const char *method, const char *suffix, json_t **ret_json)
 {
+	return cli_send_volume(cli, method, suffix, NULL, ret_json);
+}
+
+int cli_send_volume(
+	struct cli *cli, const char *method, const char *suffix, const json_t *body, json_t **ret_json)
+{
 	struct error error;
 	char path[NAME_MAX_LEN + 64];
 
@@ -189,5 +195,5 @@ int cli_call_volume(struct cli *cli, const char *method, const char *suffix, jso
 		return EXIT_USAGE;
 	}
 	snprintf(path, sizeof(path), "/v1/volumes/%s%s", cli->args[0], suffix);
-	return cli_call(cli, method, path, NULL, ret_json);
+	return cli_call(cli, method, path, body, ret_json);
 }

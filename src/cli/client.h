@@ -26,5 +26,8 @@ int cli_call(struct cli *cli, const char *method, const char *path, const json_t
 	json_t **ret_json) MUST_CHECK;
 /* As cli_call(), of "/v1/volumes/NAME" + suffix. */
 int cli_call_volume(struct cli *cli, const char *method, const char *suffix, json_t **ret_json) MUST_CHECK;
+/* With a body (borrowed). */
+int cli_send_volume(struct cli *cli, const char *method, const char *suffix, const json_t *body,
+	json_t **ret_json) MUST_CHECK;
 
 #endif

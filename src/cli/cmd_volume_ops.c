@@ -53,10 +53,19 @@ int cmd_volume_rm(struct cli *cli)
 
 int cmd_volume_attach(struct cli *cli)
 {
+	json_t *body = cli->options[OPTION_FORCE] ? json_pack("{s:b}", "force", 1) : NULL;
+	const json_t *attached;
 	json_t *answer;
-	int exit_code = cli_call_volume(cli, "POST", "/attach", &answer);
-	const json_t *attached = json_object_get(json_object_get(answer, "volume"), "attached");
+	int exit_code;
 
+	if (body)
+		fprintf(stderr,
+			"quoin: --force: whatever uses volume %s on another node gets I/O errors from now "
+			"on\n",
+			cli->args[0]);
+	exit_code = cli_send_volume(cli, "POST", "/attach", body, &answer);
+	json_decref(body);
+	attached = json_object_get(json_object_get(answer, "volume"), "attached");
 	if (exit_code == EXIT_OK && answer)
 		printf("volume %s attached on node %s: %s\n", cli->args[0], text_of(attached, "node"),
 			text_of(attached, "device"));

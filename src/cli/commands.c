@@ -13,6 +13,7 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 	[OPTION_FS] = { "fs", "FS", "ext4 or xfs (the class's, ext4)" },
 	[OPTION_TIER] = { "tier", "TIER", "auto (measured), high, medium or low (auto)" },
 	[OPTION_FOLLOW] = { "follow", NULL, "go on with new events until interrupted" },
+	[OPTION_FORCE] = { "force", NULL, "take it from the node that holds it, even if that one lives" },
 };
 
 #define BIT(option)    (1u << (option))
@@ -31,8 +32,11 @@ const struct command commands[] = {
 		cmd_volume_inspect },
 	{ "volume rm", "NAME", 1, 0, "Remove a volume and its data", "A volume in use is refused.",
 		cmd_volume_rm },
-	{ "volume attach", "NAME", 1, 0, "Make the volume a block device of the agent's node",
-		"The device appears as /dev/quoin/NAME.", cmd_volume_attach },
+	{ "volume attach", "NAME", 1, BIT(OPTION_FORCE), "Make the volume a block device of the agent's node",
+		"The device appears as /dev/quoin/NAME.\n"
+		"With --force a volume that is attached on another node is taken from it: nothing that was\n"
+		"acknowledged is lost, but what uses it there gets I/O errors for ever, from this moment on.",
+		cmd_volume_attach },
 	{ "volume serve-nbd", "NAME", 1, 0, "Export the volume by NBD on a unix socket of the agent's node",
 		"For qemu, nbdcopy, fio and others: nbd+unix:///NAME?socket=PATH. Until `volume detach`.",
 		cmd_volume_serve_nbd },

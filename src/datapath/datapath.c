@@ -262,15 +262,3 @@ void datapath_replica_delete(struct datapath *dp, struct uuid replica, pool_done
 	host_free(host);
 	pool_replica_delete(store, fn, arg);
 }
-
-int datapath_replica_heard(
-	const struct datapath *dp, struct uuid replica, struct epoch *ret_promise, uint64_t *ret_heard_ns)
-{
-	struct host *host = host_find((struct datapath *)(uintptr_t)dp, replica);
-
-	if (!host)
-		return -ENOENT;
-	*ret_promise = replica_promised(host->machine);
-	*ret_heard_ns = replica_heard_ns(host->machine);
-	return 0;
-}

@@ -126,9 +126,19 @@ void volume_stats_get(const struct volume *volume, struct volume_stats *ret_stat
 /* All attached volumes; NULL begins, NULL ends. */
 struct volume *volume_next(struct datapath *datapath, struct volume *after);
 
-/* When did the session that coordinates this replica speak last: for PROBE and takeovers. -ENOENT. */
-int datapath_replica_heard(const struct datapath *datapath, struct uuid replica, struct epoch *ret_promise,
-	uint64_t *ret_heard_ns) MUST_CHECK;
+/* What a PROBE of a group's voters has found. */
+struct probe_result {
+	unsigned answers;      /* replicas that have answered */
+	struct epoch promised; /* the greatest that one of them has promised */
+	uint64_t heard_ms;     /* since the last word of its session to any of them; UINT64_MAX: never */
+};
+typedef void (*probe_fn)(void *arg, const struct probe_result *result);
+/*
+ * Asks these voters, those of this node directly. fn runs once, later, after timeout_ms at the latest. The
+ * loop must run on until then, and to the end of the connections. -ENOMEM: fn doesn't run.
+ */
+int datapath_probe(struct datapath *datapath, const struct volume_voter *voters, unsigned count,
+	uint32_t timeout_ms, probe_fn fn, void *arg) MUST_CHECK;
 
 /* The steps of one 4 KiB write with their times, for `quoin volume trace`: the last writes, newest first. */
 struct write_trace {

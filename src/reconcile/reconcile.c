@@ -287,6 +287,12 @@ static void plan_attached(struct plan *plan, const struct reconcile_volume *here
 	/* A record that can't be read is no reason to take a working device away. */
 	if (rc == -EBADMSG || (rc == 0 && uuid_equal(volume->holder.attachment, here->attachment)))
 		return;
+	/*
+	 * Another holds the record, but a quorum still serves this one: the replicas decide. As soon as they
+	 * promise the other one, they end this; should it never reach a quorum, nothing is lost by going on.
+	 */
+	if (rc == 0 && !uuid_is_none(volume->holder.attachment) && here->has_quorum)
+		return;
 	if (rc != 0)
 		action = action_add(plan, RECONCILE_VOLUME_TAKE_DOWN, "volume %s is in the catalog no more",
 			uuid_format(here->volume, uuid));

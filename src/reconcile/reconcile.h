@@ -30,6 +30,7 @@ struct reconcile_replica {
 struct reconcile_volume {
 	struct uuid volume;
 	struct uuid attachment; /* of the device that is here; also while it comes up or goes down */
+	bool has_quorum; /* its replicas serve it: whom else the record names, they have not promised */
 };
 
 struct reconcile_observed {

@@ -35,6 +35,9 @@ int replica_new(const struct replica_start *start, uint64_t now_ns, struct repli
 		rep->grant_until_ns = now_ns;
 	if (MUTANT(incomplete_forgotten))
 		rep->state.incomplete = false;
+	/* Nor who spoke last, and when: just now, for all that a PROBE is told. */
+	rep->heard = epoch_compare(rep->state.promise, (struct epoch){ 0, 0 }) != 0;
+	rep->heard_ns = now_ns;
 	*ret_replica = rep;
 	return 0;
 }
@@ -143,7 +146,7 @@ static void recv_probe(struct replica *rep, uint64_t from, const struct message 
 	effect->message.token = m->token;
 	effect->message.promised = rep->state.promise;
 	effect->message.heard_ms =
-		rep->heard && !rep->released ? (now_ns - rep->heard_ns) / NS_PER_MS : UINT64_MAX;
+		replica_heard_ns(rep) ? (now_ns - replica_heard_ns(rep)) / NS_PER_MS : UINT64_MAX;
 }
 
 static void hand_on(struct replica *rep, enum replica_effect_type type, const struct message *m)
@@ -316,7 +319,7 @@ struct epoch replica_promised(const struct replica *rep)
 
 uint64_t replica_heard_ns(const struct replica *rep)
 {
-	return rep->heard ? rep->heard_ns : 0;
+	return rep->heard && !rep->released ? rep->heard_ns : 0;
 }
 
 const struct replica_counters *replica_counters(const struct replica *rep)

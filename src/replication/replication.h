@@ -246,6 +246,7 @@ void replica_applied(struct replica *replica, uint64_t seq, int rc, const struct
 int replica_may_read(
 	struct replica *replica, struct epoch epoch, uint64_t session, uint64_t read_seq) MUST_CHECK;
 struct epoch replica_promised(const struct replica *replica);
+/* When its session spoke last, or the replica was opened; 0: never, or it has released. */
 uint64_t replica_heard_ns(const struct replica *replica);
 
 struct replica_counters {

@@ -31,17 +31,36 @@ static void attach_up(struct op *op, int rc)
 		attach_seen(op);
 }
 
+/* Said before it happens, and whom it hits: the other node's own event tells it there. */
+static void force_told(const struct op *op)
+{
+	const struct catalog_volume *volume;
+
+	if (catalog_volume_find(op->volumes->catalog, op->name, &volume, NULL) ||
+		uuid_is_none(volume->holder.attachment) ||
+		!strcmp(volume->holder.node, op->volumes->config.node))
+		return;
+	manager_event(op->volumes, "volume-forced", op->name,
+		"taken by force from node %s, whether that lives or not: its I/O there gets EIO for ever, "
+		"and its mount is taken down; no acknowledged write is lost",
+		volume->holder.node);
+}
+
 static void attach_begin(struct op *op)
 {
+	if (op->force_attach)
+		force_told(op);
 	attachment_bring_up(op, attach_up);
 }
 
-void volumes_attach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
+void volumes_attach(struct volumes *volumes, const char *name, bool force, volumes_done_fn fn, void *arg)
 {
 	struct op *op = op_make(volumes, "attach volume", name, ATTACH_DEADLINE_MS, attach_begin, fn, arg);
 
-	if (op_accept(op, fn, arg, name))
-		op_submit(op);
+	if (!op_accept(op, fn, arg, name))
+		return;
+	op->force_attach = force;
+	op_submit(op);
 }
 
 static void serve_nbd_begin(struct op *op)

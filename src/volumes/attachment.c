@@ -168,7 +168,7 @@ static void device_up(struct op *op, int rc)
 	op->then(op, 0);
 }
 
-static void spec_voters_set(
+void attachment_spec_fill(
 	const struct volumes *volumes, const struct catalog_volume *volume, struct volume_spec *spec)
 {
 	const struct catalog_shard *shard = &volume->shards[0];
@@ -216,7 +216,7 @@ static void up_raised(void *arg, int rc, const struct error *error, const struct
 		undo(op, rc);
 		return;
 	}
-	spec_voters_set(op->volumes, volume, &op->attachment->spec);
+	attachment_spec_fill(op->volumes, volume, &op->attachment->spec);
 	attachment_open(op, up_opened);
 }
 
@@ -265,7 +265,7 @@ static void up_held(struct op *op, int rc)
 		op->then(op, rc);
 		return;
 	}
-	spec_voters_set(op->volumes, volume, &op->attachment->spec);
+	attachment_spec_fill(op->volumes, volume, &op->attachment->spec);
 	attachment_open(op, up_opened);
 }
 

@@ -66,6 +66,10 @@ void attachment_close(struct op *op, void (*then)(struct op *op, int rc));
 /* Gives up an open that waits. */
 void attachment_open_cancel(struct attachment *attachment);
 
+/* Group, configuration, epoch, policies and voters, as the record has them. */
+void attachment_spec_fill(
+	const struct volumes *volumes, const struct catalog_volume *volume, struct volume_spec *spec);
+
 /* takeover.c: the catalog's attach, with its patience; the record goes to `then` by the catalog's view. */
 void attachment_hold(struct op *op, void (*then)(struct op *op, int rc));
 

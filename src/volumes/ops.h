@@ -70,7 +70,7 @@ struct op {
 	unsigned tries;
 	bool force, keep_record; /* attachment_take_down() */
 	bool nbd;                /* attachment_bring_up(): as an NBD export */
-	uint64_t dead_since_ns;  /* since when the holder's lease is known to be over */
+	bool force_attach;       /* succeeds a holder that lives */
 	bool brought_up;         /* by this operation */
 	int rc_undone;           /* what failed, while it is undone; or why it is refused */
 	struct error why_undone;

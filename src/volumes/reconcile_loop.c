@@ -53,10 +53,13 @@ static void attached_observe(struct observed *o)
 		return;
 	list_for_each (node, &o->volumes->attachments) {
 		const struct attachment *attachment = list_entry(node, struct attachment, node);
+		const struct volume_stats *stats =
+			snapshot_stats_find(&o->volumes->snapshot, attachment->spec.volume);
 
 		o->attached[o->observed.attached_count++] = (struct reconcile_volume){
 			.volume = attachment->spec.volume,
 			.attachment = attachment->spec.attachment,
+			.has_quorum = stats && stats->state == VOLUME_SERVING && !attachment->ended,
 		};
 	}
 }
@@ -289,6 +292,10 @@ static void take_down_begin(struct op *op)
 		op_end(op, 0);
 		return;
 	}
+	if (!attachment->ended)
+		manager_event(op->volumes, "volume-fenced", op->name,
+			"its I/O gets EIO from now on, and its mount is taken down: %s", op->why_undone.text);
+	attachment->ended = true;
 	op->force = op->keep_record = true;
 	attachment_take_down(op, step_told);
 }
@@ -406,6 +413,8 @@ static void action_begin(struct volumes *volumes, const struct reconcile_action 
 		break;
 	case RECONCILE_VOLUME_TAKE_DOWN:
 		op = step_new(volumes, "take down", name, OP_FOREVER_MS, take_down_begin, action);
+		if (op)
+			error_set(&op->why_undone, -ESTALE, "%s", action->why);
 		break;
 	}
 	if (op)

@@ -10,72 +10,87 @@
 
 #include "volumes/manager.h"
 
-#define HOLD_PAUSE_MS 250u
+#define HOLD_PAUSE_MS    250u
+#define PROBE_TIMEOUT_MS 1000u
 
 static void hold_try(struct op *op);
 
-struct probe {
-	struct uuid replica;
-	uint64_t heard_ns; /* 0: never */
-	bool found;
+struct holder_probe {
+	struct op *op;
+	struct dataplane_call *call;
+	unsigned voter_count;
+	struct volume_voter voters[GROUP_MAX_VOTERS];
+	struct uuid attachment; /* the holder's, when it was asked */
+	struct probe_result result;
 };
+
+static void probe_answered(void *arg, const struct probe_result *result)
+{
+	struct holder_probe *probe = arg;
+
+	probe->result = *result;
+	dataplane_call_finish(probe->call, 0);
+}
 
 static void probe_run(struct dataplane_call *call)
 {
-	struct probe *probe = op_of_call(call)->state;
-	struct epoch promise;
+	struct holder_probe *probe = op_of_call(call)->state;
+	int rc;
 
-	probe->found = datapath_replica_heard(dataplane_datapath(call->dataplane), probe->replica, &promise,
-			       &probe->heard_ns) == 0;
-	dataplane_call_finish(call, 0);
+	probe->call = call;
+	rc = datapath_probe(dataplane_datapath(call->dataplane), probe->voters, probe->voter_count,
+		PROBE_TIMEOUT_MS, probe_answered, probe);
+	if (rc)
+		dataplane_call_finish(call, rc);
 }
 
-static uint64_t lease_ns(const struct volumes *volumes)
-{
-	return volumes->config.group_lease_ms * NS_PER_MS;
-}
-
-/* The replica on this node knows when the holder spoke last; a node without one waits for a whole lease. */
+/*
+ * A quorum that has not heard from the holder for a whole group lease: it serves nothing, and an open will
+ * find a quorum. With fewer answers the record stays where it is, for taking it would help nobody.
+ */
 static void probe_told(struct op *op, int rc)
 {
-	const struct probe *probe = op->state;
-	uint64_t now_ns = clock_now_ns(op->volumes->clock);
-	uint64_t since_ns = op->dead_since_ns;
-	const struct catalog_volume *volume;
+	struct holder_probe *probe = op->state;
+	unsigned quorum = probe->voter_count / 2 + 1;
 
-	(void)rc;
-	if (probe && probe->found && probe->heard_ns)
-		since_ns = probe->heard_ns;
-	if (now_ns - since_ns < lease_ns(op->volumes)) {
-		op_retry(op, HOLD_PAUSE_MS, hold_try);
-		return;
+	op->state = NULL;
+	if (rc == 0 && probe->result.answers < quorum) {
+		op->waits_for =
+			"a quorum of the volume's replicas to say when they last heard from its holder";
+		rc = -EAGAIN;
+	} else if (rc == 0 && probe->result.heard_ms < op->volumes->config.group_lease_ms) {
+		op->waits_for = "the former holder, whose node lease is over, but which the replicas still "
+				"hear";
+		rc = -EAGAIN;
 	}
-	if (!catalog_volume_find(op->volumes->catalog, op->name, &volume, NULL))
-		op->probed = volume->holder.attachment;
-	hold_try(op);
+	if (rc == 0)
+		op->probed = probe->attachment;
+	free(probe);
+	if (rc)
+		op_retry(op, HOLD_PAUSE_MS, hold_try);
+	else
+		hold_try(op);
 }
 
 static void holder_probe(struct op *op)
 {
 	const struct catalog_volume *volume;
-	struct probe *probe = op->state;
+	struct holder_probe *probe = calloc(1, sizeof(*probe));
+	struct volume_spec spec = { .voter_count = 0 };
 
-	if (!op->dead_since_ns)
-		op->dead_since_ns = clock_now_ns(op->volumes->clock);
-	op->waits_for = "the dead holder's lease at the replicas to end";
-	if (!probe) {
-		probe = calloc(1, sizeof(*probe));
-		op->state = probe;
+	if (!probe || catalog_volume_find(op->volumes->catalog, op->name, &volume, NULL) ||
+		!volume->shard_count) {
+		free(probe);
+		op_retry(op, HOLD_PAUSE_MS, hold_try);
+		return;
 	}
-	if (probe && !catalog_volume_find(op->volumes->catalog, op->name, &volume, NULL) &&
-		volume->shard_count)
-		for (unsigned i = 0; i < volume->shards[0].replica_count; i++)
-			if (!strcmp(volume->shards[0].replicas[i].node, op->volumes->config.node)) {
-				probe->replica = volume->shards[0].replicas[i].replica;
-				op_call(op, probe_run, probe_told);
-				return;
-			}
-	probe_told(op, 0);
+	attachment_spec_fill(op->volumes, volume, &spec);
+	probe->attachment = volume->holder.attachment;
+	probe->voter_count = spec.voter_count;
+	memcpy(probe->voters, spec.voters, sizeof(probe->voters));
+	ASSERT(!op->state);
+	op->state = probe;
+	op_call(op, probe_run, probe_told);
 }
 
 static void hold_told(void *arg, int rc, const struct error *error, const struct catalog_volume *volume)
@@ -102,8 +117,11 @@ static void hold_told(void *arg, int rc, const struct error *error, const struct
 
 static void hold_try(struct op *op)
 {
-	struct catalog_attach attach = { .attachment = op->attachment->spec.attachment,
-		.probed = op->probed };
+	struct catalog_attach attach = {
+		.attachment = op->attachment->spec.attachment,
+		.probed = op->probed,
+		.force = op->force_attach,
+	};
 	const struct catalog_volume *volume;
 	int rc = catalog_volume_find(op->volumes->catalog, op->name, &volume, &op->error);
 

@@ -45,8 +45,11 @@ void volumes_create(struct volumes *volumes, const char *name, const struct volu
 	volumes_done_fn fn, void *arg);
 /* -EBUSY names node, holder and since when. */
 void volumes_remove(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
-/* The device appears as /dev/quoin/NAME. Success where it is attached here already. */
-void volumes_attach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
+/*
+ * The device appears as /dev/quoin/NAME. Success where it is attached here already. `force` takes it from a
+ * living node, with an event; that one's I/O gets EIO for ever.
+ */
+void volumes_attach(struct volumes *volumes, const char *name, bool force, volumes_done_fn fn, void *arg);
 /*
  * An NBD server of this volume on a unix socket, beside the admin socket: nbd/NAME.sock; the view's `device`.
  * Success where it is there already; -EBUSY where the volume is attached here as a device. Ends with detach.

@@ -60,12 +60,14 @@ def free_port():
 class Agent:
     """One quoind: its files, and the process while it lives."""
 
-    def __init__(self, cluster, name, zone=None, docker_socket=None, pool_gib=2, prefix=()):
+    def __init__(self, cluster, name, zone=None, docker_socket=None, pool_gib=2, prefix=(), address="127.0.0.1",
+                 port=None, env=None):
         self.cluster = cluster
         self.name = name
         self.dir = cluster.dir / name
         self.dir.mkdir()
-        self.port = free_port()
+        self.port = port or free_port()
+        self.env = env or {}
         self.metrics_port = free_port()
         self.pool = self.dir / "pool"
         self.state = self.dir / "state"
@@ -77,7 +79,7 @@ class Agent:
         docker = f"enabled = yes\nsocket = {docker_socket}\n" if docker_socket else "enabled = no\n"
         self.config.write_text(
             f"[node]\nname = {name}\nzone = {zone or name}\nstate_dir = {self.state}\n"
-            f"listen = 127.0.0.1:{self.port}\nbuffer_memory = 128M\n"
+            f"listen = {address}:{self.port}\nbuffer_memory = 128M\n"
             f"[cluster]\nkvdb = sqlite:{cluster.dir}/kvdb.sqlite\nkey = {cluster.dir}/cluster.key\n"
             f"[pool p]\npath = {self.pool}\nsize = {pool_gib}G\ntier = high\n"
             f"[docker]\n{docker}[admin]\nsocket = {self.socket}\n"
@@ -86,7 +88,7 @@ class Agent:
 
     def start(self, ready=True):
         assert self.process is None
-        env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0:abort_on_error=1")
+        env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0:abort_on_error=1", **self.env)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 self.prefix + [str(QUOIND), "--config", str(self.config)], stdin=subprocess.DEVNULL, stdout=log,

@@ -297,8 +297,9 @@ void volumes_remove(struct volumes *volumes, const char *name, volumes_done_fn f
 	op_add(volumes, FAKE_REMOVE, name, fn, arg);
 }
 
-void volumes_attach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
+void volumes_attach(struct volumes *volumes, const char *name, bool force, volumes_done_fn fn, void *arg)
 {
+	volumes->forced = force;
 	op_add(volumes, FAKE_ATTACH, name, fn, arg);
 }
 

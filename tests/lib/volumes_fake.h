@@ -42,6 +42,7 @@ struct volumes {
 	char fail_text[256];
 	unsigned generations;
 	unsigned mounts, unmounts; /* calls */
+	bool forced;               /* the last attach */
 	struct cluster_view cluster;
 	struct fake_volume volumes[FAKE_VOLUMES];
 	struct pool_view pools[8];

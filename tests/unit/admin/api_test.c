@@ -208,6 +208,13 @@ static void a_volume_is_attached_and_detached(void **state)
 	json = client_json(&f->loop, f->path, "POST", "/v1/volumes/v/detach", NULL, 200);
 	assert_true(json_is_null(json_object_get(json_object_get(json, "volume"), "attached")));
 	json_decref(json);
+	assert_false(f->volumes->forced);
+	json_decref(client_json(&f->loop, f->path, "POST", "/v1/volumes/v/attach", "{\"force\": true}", 200));
+	assert_true(f->volumes->forced);
+	json_decref(client_json(&f->loop, f->path, "POST", "/v1/volumes/v/detach", NULL, 200));
+	refused(f, "POST", "/v1/volumes/v/attach", "{\"force\": 1}", 400, "invalid",
+		"\"force\" must be true or false");
+
 	refused(f, "POST", "/v1/volumes/w/attach", NULL, 404, "not-found", "no volume w");
 	refused(f, "GET", "/v1/volumes/v/attach", NULL, 405, "not-supported", NULL);
 }

@@ -2,6 +2,7 @@
 #include "planes.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct volume_stats stats;
@@ -120,6 +121,63 @@ static void what_was_written_is_there_after_all_have_restarted(void **state)
 		assert_int_equal(volume_read_expect(i * 3 * BLOCK_BYTES, 2 * BLOCK_BYTES, i + 1), 0);
 }
 
+static struct probe_result probed;
+
+static void probe_told(void *arg, const struct probe_result *result)
+{
+	probed = *result;
+	dataplane_call_finish(arg, 0);
+}
+
+/* From plane 1, whose replica is its own; the others are asked over TCP. */
+static void probe_all(struct dataplane_call *call)
+{
+	struct volume_voter voters[PLANES] = { 0 };
+
+	for (unsigned i = 0; i < PLANES; i++) {
+		voters[i].replica = planes[i].replica;
+		(void)snprintf(voters[i].node, sizeof(voters[i].node), "%s", planes[i].node);
+		if (planes[i].dataplane)
+			voters[i].address = dataplane_address(planes[i].dataplane);
+	}
+	assert_int_equal(
+		datapath_probe(dataplane_datapath(call->dataplane), voters, PLANES, 1000, probe_told, call),
+		0);
+}
+
+static bool is_silent(void)
+{
+	assert_int_equal(plane_call(1, probe_all), 0);
+	return probed.answers == 2 && probed.heard_ms > 300 && probed.heard_ms != UINT64_MAX;
+}
+
+static bool is_released(void)
+{
+	assert_int_equal(plane_call(1, probe_all), 0);
+	return probed.answers == 3 && probed.heard_ms == UINT64_MAX;
+}
+
+static void a_probe_tells_when_the_coordinator_was_heard_last(void **state)
+{
+	(void)state;
+	volume_make();
+	assert_int_equal(plane_call(1, probe_all), 0);
+	assert_int_equal(probed.answers, 3);
+	assert_true(probed.heard_ms < 10000);
+	assert_true(probed.promised.number == 1);
+	volume_end(); /* released: nobody waits for it any more */
+	assert_true(planes_wait(is_released));
+	/* A replica that was opened just now can't know: it counts as heard then. */
+	plane_stop(2);
+	plane_start(2);
+	assert_int_equal(plane_call(1, probe_all), 0);
+	assert_int_equal(probed.answers, 3);
+	assert_true(probed.heard_ms < 10000);
+	plane_stop(0);
+	assert_true(planes_wait(is_silent));
+	plane_start(0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, planes_setup, planes_teardown)
 
 int main(void)
@@ -129,6 +187,7 @@ int main(void)
 		TEST(two_of_three_go_on_and_the_third_catches_up),
 		TEST(a_pool_that_fails_takes_only_its_replica_away),
 		TEST(what_was_written_is_there_after_all_have_restarted),
+		TEST(a_probe_tells_when_the_coordinator_was_heard_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

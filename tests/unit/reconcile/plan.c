@@ -221,6 +221,9 @@ static void a_device_that_the_record_does_not_know_is_taken_down(void **state)
 	assert_string_equal(plan(scene), "volume-take-down:v");
 	assert_int_equal(world_attach(scene->world, 0, "v", "elsewhere", NULL, NULL), 0);
 	assert_string_equal(plan(scene), "volume-take-down:v");
+	/* While its replicas serve it nobody else has opened it: it is theirs to end it. */
+	scene->attached[0].has_quorum = true;
+	assert_string_equal(plan(scene), "");
 	scene->observed.attached_count = 0;
 	observe_attached(scene, "gone", "a");
 	assert_string_equal(plan(scene), "volume-take-down:");
