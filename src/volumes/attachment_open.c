@@ -107,6 +107,22 @@ static void fence_begin(struct op *op)
 	attachment_take_down(op, fence_down);
 }
 
+void attachment_fence(struct attachment *attachment, const char *why)
+{
+	if (!attachment->ended)
+		manager_event(attachment->volumes, "volume-fenced", attachment->spec.name,
+			"its I/O gets EIO from now on, and its mount is taken down: %s", why);
+	attachment->ended = true;
+}
+
+bool attachment_serves(const struct attachment *attachment)
+{
+	const struct volume_stats *stats =
+		snapshot_stats_find(&attachment->volumes->snapshot, attachment->spec.volume);
+
+	return stats && stats->state == VOLUME_SERVING && !attachment->ended;
+}
+
 static void ended_done(struct dataplane_call *call)
 {
 	struct attachment *attachment = container_of(call, struct attachment, ended_call);
@@ -115,9 +131,7 @@ static void ended_done(struct dataplane_call *call)
 
 	if (call->rc != -ESTALE)
 		return;
-	attachment->ended = true;
-	manager_event(volumes, "volume-fenced", attachment->spec.name,
-		"its I/O gets EIO from now on, and its mount is taken down: %s", attachment->why);
+	attachment_fence(attachment, attachment->why);
 	op = op_make(volumes, "take down", attachment->spec.name, OP_FOREVER_MS, fence_begin, NULL, NULL);
 	if (op)
 		op_submit(op); /* without memory the next plan sees it */

@@ -53,13 +53,10 @@ static void attached_observe(struct observed *o)
 		return;
 	list_for_each (node, &o->volumes->attachments) {
 		const struct attachment *attachment = list_entry(node, struct attachment, node);
-		const struct volume_stats *stats =
-			snapshot_stats_find(&o->volumes->snapshot, attachment->spec.volume);
-
 		o->attached[o->observed.attached_count++] = (struct reconcile_volume){
 			.volume = attachment->spec.volume,
 			.attachment = attachment->spec.attachment,
-			.has_quorum = stats && stats->state == VOLUME_SERVING && !attachment->ended,
+			.has_quorum = attachment_serves(attachment),
 		};
 	}
 }
@@ -292,10 +289,7 @@ static void take_down_begin(struct op *op)
 		op_end(op, 0);
 		return;
 	}
-	if (!attachment->ended)
-		manager_event(op->volumes, "volume-fenced", op->name,
-			"its I/O gets EIO from now on, and its mount is taken down: %s", op->why_undone.text);
-	attachment->ended = true;
+	attachment_fence(attachment, op->why_undone.text);
 	op->force = op->keep_record = true;
 	attachment_take_down(op, step_told);
 }
@@ -315,6 +309,7 @@ static struct op *step_new(struct volumes *volumes, const char *verb, const char
 	op->volume = action->volume_uuid;
 	op->replica = action->replica;
 	op->pool_uuid = action->pool;
+	error_set(&op->why_undone, -ESTALE, "%s", action->why);
 	return op;
 }
 
@@ -413,8 +408,6 @@ static void action_begin(struct volumes *volumes, const struct reconcile_action 
 		break;
 	case RECONCILE_VOLUME_TAKE_DOWN:
 		op = step_new(volumes, "take down", name, OP_FOREVER_MS, take_down_begin, action);
-		if (op)
-			error_set(&op->why_undone, -ESTALE, "%s", action->why);
 		break;
 	}
 	if (op)
