@@ -63,8 +63,8 @@ void attachment_take_down(struct op *op, void (*then)(struct op *op, int rc));
 void attachment_open(struct op *op, void (*then)(struct op *op, int rc));
 /* Success where there is no handle. */
 void attachment_close(struct op *op, void (*then)(struct op *op, int rc));
-/* Its I/O gets EIO for ever; an event says why, once. It is still to be taken down. */
-void attachment_fence(struct attachment *attachment, const char *why);
+/* Another's by now: an event says so, with op->why_undone; taken down by force, the record left alone. */
+void attachment_fence(struct op *op, struct attachment *attachment, void (*then)(struct op *op, int rc));
 /* Whether a quorum of its replicas served it, a second ago at most. */
 bool attachment_serves(const struct attachment *attachment);
 /* Gives up an open that waits. */

@@ -94,25 +94,27 @@ static void close_run(struct dataplane_call *call)
 
 /* ---- on the control thread ---- */
 
-static void fence_down(struct op *op, int rc)
-{
-	op_end(op, rc);
-}
-
-static void fence_begin(struct op *op)
-{
-	op->force = true;
-	op->keep_record =
-		true; /* another's by now; or, if it is ours still, the next plan brings it up again */
-	attachment_take_down(op, fence_down);
-}
-
-void attachment_fence(struct attachment *attachment, const char *why)
+static void fence_told(struct attachment *attachment, const char *why)
 {
 	if (!attachment->ended)
 		manager_event(attachment->volumes, "volume-fenced", attachment->spec.name,
 			"its I/O gets EIO from now on, and its mount is taken down: %s", why);
 	attachment->ended = true;
+}
+
+void attachment_fence(struct op *op, struct attachment *attachment, op_step_fn then)
+{
+	fence_told(attachment, op->why_undone.text);
+	op->force = true;
+	/* Another's by now; or, if it is ours still, the next plan brings it up again. */
+	op->keep_record = true;
+	attachment_take_down(op, then);
+}
+
+static void fence_begin(struct op *op)
+{
+	op->force = op->keep_record = true;
+	attachment_take_down(op, op_end);
 }
 
 bool attachment_serves(const struct attachment *attachment)
@@ -131,7 +133,7 @@ static void ended_done(struct dataplane_call *call)
 
 	if (call->rc != -ESTALE)
 		return;
-	attachment_fence(attachment, attachment->why);
+	fence_told(attachment, attachment->why);
 	op = op_make(volumes, "take down", attachment->spec.name, OP_FOREVER_MS, fence_begin, NULL, NULL);
 	if (op)
 		op_submit(op); /* without memory the next plan sees it */

@@ -285,13 +285,10 @@ static void take_down_begin(struct op *op)
 {
 	struct attachment *attachment = attachment_find(op->volumes, op->name);
 
-	if (!attachment || !uuid_equal(attachment->spec.attachment, op->replica)) {
+	if (!attachment || !uuid_equal(attachment->spec.attachment, op->replica))
 		op_end(op, 0);
-		return;
-	}
-	attachment_fence(attachment, op->why_undone.text);
-	op->force = op->keep_record = true;
-	attachment_take_down(op, step_told);
+	else
+		attachment_fence(op, attachment, step_told);
 }
 
 /* ---- the plan ---- */
