@@ -22,6 +22,7 @@ struct found {
 struct suspect {
 	bool damaged;        /* named by a batch that is lost, or its slots don't agree with its sum */
 	bool unsure;         /* its record may be old: its promise is not known */
+	bool orphans;        /* entries stand in the ring, and no record says whose they are */
 	uint64_t rotten_seq; /* an entry with a rotten payload */
 	uint64_t grain_count, grain_sum;
 };

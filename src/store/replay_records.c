@@ -79,7 +79,11 @@ static void replay_entry(
 	struct pool_replica *replica = pool->dir[record->dir];
 	struct log_entry *le;
 
-	if (!replica || record->offset_bytes + record->length_bytes > replica->head.identity.size_bytes)
+	if (!replica) {
+		o->suspects[record->dir].orphans = true;
+		return;
+	}
+	if (record->offset_bytes + record->length_bytes > replica->head.identity.size_bytes)
 		return;
 	le = index_find(replica, record->seq);
 	if (le && !epoch_equal(le->epoch, record->epoch)) {
@@ -129,8 +133,10 @@ static void replay_truncate(struct opening *o, const struct record *record)
 {
 	struct pool_replica *replica = o->pool->dir[record->dir];
 
-	if (!replica)
+	if (!replica) {
+		o->suspects[record->dir].orphans = true;
 		return;
+	}
 	log_cut_above(replica, record->seq);
 	if (replica->commit_seq > record->seq)
 		replica->commit_seq = record->seq;
@@ -163,6 +169,21 @@ static void applied_raise(struct pool_replica *replica)
 	}
 }
 
+/*
+ * An end comes as a record of its own before another replica takes the place. So where entries came without a
+ * record, or another replica's record stands there, and no end, a page was lost: entries before this record
+ * are not in the log.
+ */
+static void directory_begin(struct opening *o, const struct directory_record *record)
+{
+	struct suspect *s = &o->suspects[record->dir];
+
+	if (record->layer != 0 && (s->orphans || o->pool->dir[record->dir]))
+		s->damaged = true;
+	s->orphans = false;
+	directory_drop(o->pool, record->dir);
+}
+
 static void replay_directory(struct opening *o, const struct directory_record *record, uint64_t number)
 {
 	struct pool *pool = o->pool;
@@ -172,8 +193,8 @@ static void replay_directory(struct opening *o, const struct directory_record *r
 		return;
 	replica = pool->dir[record->dir];
 	map_page_dirty(pool, pool->g.grain_pages + record->dir, number);
-	if (replica && replica->head.layer != record->layer) {
-		directory_drop(pool, record->dir);
+	if (!replica || replica->head.layer != record->layer) {
+		directory_begin(o, record);
 		replica = NULL;
 	}
 	if (record->layer == 0)
@@ -183,6 +204,11 @@ static void replay_directory(struct opening *o, const struct directory_record *r
 	if (!replica) {
 		o->rc = -ENOMEM;
 		return;
+	}
+	if (replica->head.state.incomplete && !record->state.incomplete) {
+		/* Its group has made it whole since: what was found further back is no damage any more. */
+		o->suspects[record->dir].damaged = false;
+		o->suspects[record->dir].rotten_seq = 0;
 	}
 	replica->head = *record;
 	replica->state = record->state;

@@ -151,6 +151,7 @@ void image_done(struct image *image)
 	free(image->dir);
 	free(image->by_layer);
 	free(image->batches);
+	free(image->orphans);
 	free(image->slots);
 	free(image->window);
 	free(image->findings);

@@ -1,6 +1,6 @@
 /*
- * Every mapped grain against the checksums of its slot. A block that an entry in the ring will write again is
- * not damage: the crash came between the data of an apply round and its images.
+ * Every mapped grain against the checksums of its slot. A block that a committed entry in the ring will write
+ * again is not damage: the crash came between the data of an apply round and its images.
  */
 #include "tools/tools.h"
 
@@ -19,7 +19,8 @@ static bool entry_will_write(const struct image_replica *replica, uint64_t offse
 	for (uint32_t i = 0; i < replica->entry_count; i++) {
 		const struct image_entry *entry = &replica->entries[i];
 
-		if (entry->seq > replica->record.applied.seq && offset_bytes >= entry->offset_bytes &&
+		if (entry->seq > replica->record.applied.seq && entry->seq <= replica->commit_seq &&
+			offset_bytes >= entry->offset_bytes &&
 			offset_bytes - entry->offset_bytes < entry->length_bytes)
 			return true;
 	}

@@ -92,25 +92,6 @@ static uint32_t batch_after(const struct image *image, uint64_t number)
 	return best;
 }
 
-static void names_damaged(struct image *image, const struct batch_name *names, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		if (names[i].dir < image->g.dir_pages && image->dir[names[i].dir])
-			image->dir[names[i].dir]->damaged = true;
-}
-
-static bool payload_is_intact(const struct record *record, const uint8_t *payload)
-{
-	uint32_t blocks = record_payload_blocks(record);
-
-	if (record->kind == RECORD_IMAGES)
-		return crc32c(payload, (size_t)blocks * BLOCK_BYTES) == record->sum;
-	for (uint32_t i = 0; record->kind == RECORD_WRITE && i < blocks; i++)
-		if (crc32c(payload + (size_t)i * BLOCK_BYTES, BLOCK_BYTES) != record->crc[i])
-			return false;
-	return true;
-}
-
 /* Whether records and lengths agree, and, with `payloads`, every checksum. */
 static bool batch_is_whole(
 	const struct batch_header *h, struct reader records, const uint8_t *payload, bool payloads)
@@ -126,141 +107,12 @@ static bool batch_is_whole(
 		count = record_payload_blocks(&record);
 		if (blocks + count > h->blocks)
 			return false;
-		if (payloads && !payload_is_intact(&record, payload + (size_t)(blocks - 1) * BLOCK_BYTES))
+		if (payloads &&
+			!image_payload_is_intact(&record, payload + (size_t)(blocks - 1) * BLOCK_BYTES))
 			return false;
 		blocks += count;
 	}
 	return blocks == h->blocks;
-}
-
-/* ---- what a batch says ---- */
-
-static int take_directory(struct image *image, const struct directory_record *record)
-{
-	struct image_replica *replica;
-
-	if (record->dir >= image->g.dir_pages)
-		return 0;
-	replica = image->dir[record->dir];
-	if (replica && replica->record.layer != record->layer) {
-		image_replica_free(replica);
-		image->dir[record->dir] = replica = NULL;
-	}
-	if (record->layer == 0)
-		return 0;
-	if (!replica)
-		replica = image_replica_new(image, record);
-	if (!replica)
-		return -ENOMEM;
-	replica->record = *record;
-	replica->in_table = false;
-	return 0;
-}
-
-static int take_images(struct image *image, const struct record *record, const uint8_t *payload)
-{
-	int rc = 0;
-
-	for (uint32_t unit = 0; unit < record->units && rc == 0;) {
-		const uint8_t *at = payload + (size_t)unit * UNIT_BYTES;
-		struct directory_record directory;
-		struct slot slot;
-		uint32_t phys;
-		unsigned units = 1;
-
-		if (at[0] == UNIT_SLOT && slot_decode(at, &phys, &slot) == 0 && phys < image->g.grain_count)
-			rc = image_slot_set(image, phys, &slot);
-		else if (at[0] == UNIT_DIRECTORY &&
-			 directory_decode(at, record->units - unit, &directory, &units) == 0)
-			rc = take_directory(image, &directory);
-		unit += units;
-	}
-	return rc;
-}
-
-static int take_entry(
-	struct image *image, const struct record *record, uint64_t batch, uint32_t payload_block, bool rotten)
-{
-	struct image_replica *replica = image->dir[record->dir];
-	struct image_entry entry = { .epoch = record->epoch,
-		.seq = record->seq,
-		.op = record->op,
-		.offset_bytes = record->offset_bytes,
-		.length_bytes = record->length_bytes,
-		.batch = batch,
-		.payload_block = payload_block,
-		.rotten = rotten };
-
-	if (!replica || record->offset_bytes + record->length_bytes > replica->record.identity.size_bytes)
-		return 0;
-	return image_entry_add(image, replica, &entry);
-}
-
-static void take_truncate(struct image *image, const struct record *record)
-{
-	struct image_replica *replica = image->dir[record->dir];
-
-	if (!replica)
-		return;
-	image_entries_cut(replica, record->seq);
-	if (replica->commit_seq > record->seq)
-		replica->commit_seq = record->seq;
-	if (replica->rotten_seq > record->seq)
-		replica->rotten_seq = 0;
-}
-
-static void take_rotten(
-	struct image *image, const struct batch_header *h, const struct record *record, uint32_t block)
-{
-	struct image_replica *replica = image->dir[record->dir];
-
-	if (record->kind == RECORD_IMAGES) {
-		finding_add(image, SEVERITY_DAMAGE, "journal", ring_offset(image, block), NULL,
-			"images of batch %llu are rotten", (unsigned long long)h->number);
-		names_damaged(image, h->names, h->name_count);
-	} else if (replica && replica->rotten_seq < record->seq) {
-		replica->rotten_seq = record->seq;
-	}
-}
-
-static int batch_take(struct image *image, const struct batch_header *h, struct reader records,
-	uint32_t block, const uint8_t *payload, void *arg)
-{
-	uint32_t at = 0;
-	struct record record;
-	int rc = 0;
-
-	(void)arg;
-	for (unsigned i = 0; i < h->record_count && rc == 0; i++) {
-		const uint8_t *bytes = payload + (size_t)at * BLOCK_BYTES;
-		uint32_t place = block + 1 + at;
-		bool intact;
-
-		if (record_decode(&records, &record) < 0)
-			break;
-		at += record_payload_blocks(&record);
-		if (record.dir >= image->g.dir_pages)
-			continue;
-		intact = payload_is_intact(&record, bytes);
-		if (!intact)
-			take_rotten(image, h, &record, place);
-		if (record.kind == RECORD_IMAGES && intact)
-			rc = take_images(image, &record, bytes);
-		else if (record.kind == RECORD_TRUNCATE)
-			take_truncate(image, &record);
-		else if (record.kind == RECORD_WRITE || record.kind == RECORD_OP)
-			rc = take_entry(image, &record, h->number, place, !intact);
-	}
-	for (unsigned i = 0; i < h->name_count; i++) {
-		struct image_replica *replica =
-			h->names[i].dir < image->g.dir_pages ? image->dir[h->names[i].dir] : NULL;
-
-		if (replica && replica->commit_seq < h->names[i].commit_seq)
-			replica->commit_seq = h->names[i].commit_seq;
-	}
-	image->directory_sum = h->directory_sum;
-	image->sum_known = true;
-	return rc;
 }
 
 static void all_damaged(struct image *image)
@@ -317,10 +169,10 @@ static int walk_batch(
 	} else if (!quiet) {
 		finding_add(image, SEVERITY_DAMAGE, "journal", ring_offset(image, block), NULL,
 			"batch %llu was durable and its records make no sense", (unsigned long long)h.number);
-		names_damaged(image, h.names, h.name_count);
+		image_names_damaged(image, h.names, h.name_count);
 	}
 	if (walk->lost_former && !quiet)
-		names_damaged(image, h.former, h.former_count);
+		image_names_damaged(image, h.former, h.former_count);
 	walk->lost_former = false;
 	walk->open_count = h.open_count;
 	walk->number = h.number + 1;
@@ -367,7 +219,8 @@ int image_ring_load(struct image *image)
 	int rc;
 
 	image->batches = calloc(image->g.ring_blocks, sizeof(*image->batches));
-	if (!image->batches)
+	image->orphans = calloc(image->g.dir_pages, sizeof(*image->orphans));
+	if (!image->batches || !image->orphans)
 		return -ENOMEM;
 	ring_scan(image);
 	if (image->tail == 0) {
@@ -380,7 +233,7 @@ int image_ring_load(struct image *image)
 		}
 		return 0;
 	}
-	rc = ring_walk(image, batch_take, NULL, false);
+	rc = ring_walk(image, image_batch_take, NULL, false);
 	if (rc == 0)
 		torn_count(image);
 	return rc;

@@ -3,8 +3,8 @@
  * store/ondisk.h and shares no other code with the store: what the store believes of its own disk is checked
  * by somebody else.
  *
- *   image_load: superblocks -> ring (image_ring.c) -> directory and slots (image_table.c) -> logs
- * (image_log.c) image_verify_data: grains against the checksums of their slots (image_data.c)
+ *   image_load: superblocks -> ring (image_ring.c, image_records.c) -> directory and slots (image_table.c) ->
+ * logs (image_log.c) image_verify_data: grains against the checksums of their slots (image_data.c)
  *
  * Nothing is ever written. Thread rule: one thread, all calls block. Error rule: 0 or -errno; what is wrong
  * with the pool is no error but a finding.
@@ -86,6 +86,7 @@ struct image {
 	uint32_t tail_block, leftovers, torn_batches;
 	uint64_t directory_sum;
 	bool sum_known;
+	bool *orphans; /* by place in the directory: entries came without a record */
 	uint8_t *window;
 	uint32_t window_block, window_count;
 	struct image_slot *slots;
@@ -133,6 +134,11 @@ void finding_add(struct image *image, enum severity severity, const char *area, 
 void image_read(
 	struct image *image, const char *area, uint64_t offset_bytes, uint8_t *to, uint64_t length_bytes);
 int image_ring_load(struct image *image) MUST_CHECK;
+void image_names_damaged(struct image *image, const struct batch_name *names, unsigned count);
+bool image_payload_is_intact(const struct record *record, const uint8_t *payload);
+/* An image_batch_fn: takes what the batch says into the image. */
+int image_batch_take(struct image *image, const struct batch_header *h, struct reader records, uint32_t block,
+	const uint8_t *payload, void *arg) MUST_CHECK;
 int image_directory_load(struct image *image) MUST_CHECK;
 int image_slots_load(struct image *image) MUST_CHECK;
 void image_logs_settle(struct image *image);

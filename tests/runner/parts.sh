@@ -10,6 +10,7 @@ sim_seeds=${SIM_SEEDS:-2000}
 sim_batch=250
 sim_mutants=(ack_before_durable quorum_of_one ignore_epoch read_uncommitted skip_crc)
 crash_workloads=${CRASH_WORKLOADS:-80}
+rot_flips=${ROT_FLIPS:-20000}
 crash_batch=10
 crash_subsets=50
 fuzz_seconds=${FUZZ_SECONDS:-10}
@@ -76,8 +77,28 @@ part_integration() {
 part_quickstart() { own_runner tests/quickstart/run --mib "$quickstart_mib"; }
 
 part_crash() {
+	local mutant
 	build_in build || return
 	check "crash after every device operation" crash_enumerate build 900 "$crash_workloads"
+	check "damage: never wrong data, never a crash" rot build 600 "$rot_flips"
+	for mutant in skip_crc lost_slot_unnoticed; do
+		check "damage finds the mutant $mutant" rot_finds build "$mutant" || true
+	done
+}
+
+# rot BUILD SECONDS FLIPS
+rot() {
+	local out
+	out=$(timeout "$2" "$1/tests/crash/rot" --flips "$3" 2>&1) || { say "$out"; return 1; }
+	say "$out"
+	[[ $(tail -1 <<<"$out") =~ ^flips\ [0-9]+,\ states\ [1-9][0-9]*,\ violations\ 0$ ]]
+}
+
+# A violation, not a crash of the program nor a time-out.
+rot_finds() {
+	local rc=0
+	timeout 300 "$1/tests/crash/rot" --mutant "$2" || rc=$?
+	[ $rc -eq 1 ]
 }
 
 # crash_enumerate BUILD SECONDS WORKLOADS: batches, as many side by side as there are processors. At least
