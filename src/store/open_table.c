@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_PAGES 256u
+#define CHUNK_PAGES 1024u /* of each copy at a time: 4 MiB, so that a disk seeks seldom */
 
 static void page_take_slots(struct pool *pool, uint32_t page, const uint8_t *block)
 {

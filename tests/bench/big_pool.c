@@ -143,7 +143,8 @@ static struct run {
 	struct entry_pool *entries;
 	struct pool *pool;
 	struct pool_replica *replica;
-	uint64_t began_ns, opened_ns, appended, durable, first, goal;
+	uint64_t began_ns, opened_ns, appended, durable, first, goal,
+		former; /* former: of the replicas before */
 	struct random random;
 } run;
 
@@ -168,7 +169,7 @@ static void closed(void *arg, int rc)
 
 static void append_more(void)
 {
-	while (run.appended < run.goal && run.appended - run.durable < DEPTH) {
+	while (run.former + run.appended < run.goal && run.appended - run.durable < DEPTH) {
 		struct entry *entry = entry_get(run.entries);
 		const struct pool_replica_identity *identity = pool_replica_identity(run.replica);
 
@@ -196,6 +197,15 @@ static void append_more(void)
 	}
 }
 
+static void replica_begin(struct pool_replica *replica)
+{
+	run.former += run.durable;
+	run.appended = run.durable = 0;
+	run.replica = replica;
+	if (replica)
+		run.first = pool_replica_last(replica).seq + 1;
+}
+
 /* Nothing is committed, so nothing may be applied: the worst that a kill can leave. */
 static void durable(void *arg, struct pool_replica *replica, uint64_t seq)
 {
@@ -204,9 +214,15 @@ static void durable(void *arg, struct pool_replica *replica, uint64_t seq)
 		return;
 	run.durable = seq - run.first + 1;
 	append_more();
+	/* Its share is full: the next one's turn. */
+	while (run.replica && run.durable == run.appended && run.former + run.durable < run.goal) {
+		replica_begin(pool_replica_next(run.pool, run.replica));
+		if (run.replica)
+			append_more();
+	}
 	if (run.durable < run.appended)
 		return;
-	printf("{\"entries\": %" PRIu64 "}\n", run.durable);
+	printf("{\"entries\": %" PRIu64 "}\n", run.former + run.durable);
 	(void)fflush(stdout);
 	raise(SIGKILL);
 }
@@ -219,7 +235,7 @@ static void failed(void *arg, int rc, const char *why)
 
 static void opened(void *arg, int rc, struct pool *pool, const struct error *error)
 {
-	uint64_t grains = 0, before = *(uint64_t *)arg;
+	uint64_t grains = 0, entries = 0, before = *(uint64_t *)arg;
 	struct pool_info info;
 
 	if (rc < 0)
@@ -230,17 +246,18 @@ static void opened(void *arg, int rc, struct pool *pool, const struct error *err
 	grains = info.used_bytes / GRAIN_BYTES;
 	run.replica = pool_replica_next(pool, NULL);
 	if (run.options->mib > 0) {
-		run.first = pool_replica_last(run.replica).seq + 1;
 		run.goal = (run.options->mib << 20) / WRITE_BYTES;
+		replica_begin(run.replica);
 		append_more();
 		return;
 	}
+	for (struct pool_replica *r = run.replica; r; r = pool_replica_next(pool, r))
+		entries += pool_replica_last(r).seq + 1 - pool_replica_first_seq(r);
 	printf("{\"seconds\": %.3f, \"grains\": %" PRIu64 ", \"journal_used_bytes\": %" PRIu64
 	       ", \"resident_bytes\": %" PRIu64 ", \"resident_before_bytes\": %" PRIu64
 	       ", \"bytes_per_grain\": %.1f, \"log_entries\": %" PRIu64 ", \"incomplete\": %s}\n",
 		(double)(run.opened_ns - run.began_ns) / 1e9, grains, info.journal_used_bytes, memory_bytes(),
-		before, grains ? (double)(memory_bytes() - before) / (double)grains : 0.0,
-		pool_replica_last(run.replica).seq + 1 - pool_replica_first_seq(run.replica),
+		before, grains ? (double)(memory_bytes() - before) / (double)grains : 0.0, entries,
 		pool_replica_state(run.replica)->incomplete ? "true" : "false");
 	pool_close(pool, closed, NULL);
 }
