@@ -27,6 +27,10 @@
 #define VOLUME_MIN_BYTES (UINT64_C(32) << 20)
 #define VOLUME_MAX_BYTES (UINT64_C(1) << 46) /* 64 TiB: grain indices stay below 2^31 */
 
+/* What a device may take for one operation. A disk of a RAID gives a bad sector up after 7 s; a failover is
+ * to be over after 15 s. Beyond it the pool has failed, and the other replicas go on without it. */
+#define DEVICE_WAIT_MS 10000u
+
 #define FRAME_MAX_BODY_BYTES    65536u /* protobuf messages; checked before they are unpacked */
 #define FRAME_MAX_PAYLOAD_BYTES ENTRY_MAX_BYTES
 

@@ -83,7 +83,7 @@ static void round_io_ended(struct device_io *io, int rc)
 	struct round_io *rio = container_of(io, struct round_io, io);
 	struct pool *pool = rio->pool;
 
-	pool->io_busy--;
+	pool_io_ended(pool);
 	rio->busy = false;
 	pool->round.ios_busy--;
 	if (rc < 0)

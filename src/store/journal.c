@@ -146,6 +146,7 @@ static void flush_pump(struct pool *pool)
 	while ((node = list_pop_front(&j->flush_waiters)) != NULL)
 		list_push_back(&j->flush_covered, node);
 	j->flushing = true;
+	j->flush_began_look = pool->watch.looks;
 	j->flush_io.fn = flush_ended;
 	pool->io_busy++;
 	pool->counters.flushes++;
@@ -159,7 +160,7 @@ static void flush_ended(struct device_io *io, int rc)
 	struct batch *batch;
 	struct list *node;
 
-	pool->io_busy--;
+	pool_io_ended(pool);
 	j->flushing = false;
 	if (rc < 0 && !MUTANT(failed_write_ignored))
 		pool_fail(pool, rc, "flush");
@@ -180,7 +181,7 @@ static void write_ended(struct device_io *io, int rc)
 	struct batch *batch = container_of(io, struct batch, io);
 	struct pool *pool = batch->pool;
 
-	pool->io_busy--;
+	pool_io_ended(pool);
 	batch->state = BATCH_WRITTEN;
 	if (rc < 0 && !MUTANT(failed_write_ignored))
 		pool_fail(pool, rc, "journal write");
@@ -206,6 +207,7 @@ static void batch_write(struct pool *pool, struct batch *batch)
 	j->former_count = h->name_count;
 	memcpy(j->former, h->names, sizeof(h->names[0]) * h->name_count);
 	batch->state = BATCH_WRITING;
+	batch->began_look = pool->watch.looks;
 	batch->io.fn = write_ended;
 	pool->io_busy++;
 	pool->counters.batches++;

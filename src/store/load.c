@@ -29,7 +29,7 @@ static void load_ended(struct device_io *io, int rc)
 	struct pool *pool = load->pool;
 	struct log_entry *le = load->le;
 
-	pool->io_busy--;
+	pool_io_ended(pool);
 	if (le)
 		le->load = NULL;
 	if (rc == 0 && le && payload_is_intact(load)) {

@@ -54,7 +54,7 @@ static void log_payload_ended(struct device_io *io, int rc)
 	uint32_t crcs[ENTRY_MAX_BLOCKS];
 	size_t blocks = entry->length_bytes / BLOCK_BYTES;
 
-	job->pool->io_busy--;
+	pool_io_ended(job->pool);
 	if (rc == 0) {
 		crc32c_blocks(entry->payload->data, blocks, crcs);
 		if (memcmp(crcs, entry->crc, blocks * sizeof(crcs[0])) != 0 && !MUTANT(skip_crc))
@@ -94,7 +94,7 @@ static void log_header_ended(struct device_io *io, int rc)
 	struct reader records;
 	struct record record;
 
-	pool->io_busy--;
+	pool_io_ended(pool);
 	if (rc == 0 && batch_decode(&pool->g, block, job->header, &h, &records) < 0)
 		rc = -EILSEQ;
 	if (rc == 0)

@@ -114,6 +114,7 @@ int pool_new(struct loop *loop, struct device *device, const struct pool_open_op
 	loop_task_init(&pool->pump, pump_run, pool);
 	loop_task_init(&pool->answers, answers_run, pool);
 	loop_task_init(&pool->fail_task, fail_told, pool);
+	watch_init(pool);
 	*ret_pool = pool;
 	return 0;
 }
@@ -150,6 +151,7 @@ void pool_free(struct pool *pool)
 	loop_task_cancel(&pool->pump);
 	loop_task_cancel(&pool->answers);
 	loop_task_cancel(&pool->fail_task);
+	watch_done(pool);
 	if (pool->dir) {
 		journal_done(pool);
 		round_done(pool);
@@ -242,6 +244,8 @@ void pool_pump(struct pool *pool)
 		prepare_pump(pool);
 		journal_pump(pool);
 	}
+	if (pool->io_busy > 0)
+		watch_arm(pool);
 	if (pool->opening) {
 		opening_pump(pool);
 		return;

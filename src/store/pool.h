@@ -13,6 +13,8 @@
 #define QUOIN_STORE_POOL_H
 
 #include "store/ondisk.h"
+#include "store/prepare.h"
+#include "store/watch.h"
 
 #define PHYS_NONE          UINT32_MAX
 #define BATCHES_IN_FLIGHT  2u
@@ -98,6 +100,7 @@ enum batch_state { BATCH_FREE, BATCH_WRITING, BATCH_WRITTEN, BATCH_FLUSHING };
 
 struct batch {
 	enum batch_state state;
+	uint64_t began_look; /* of the watch: its write */
 	struct batch_header header;
 	struct batch_writer writer;
 	uint64_t tail_position; /* of header.tail */
@@ -143,6 +146,7 @@ struct journal {
 	unsigned former_count;
 	struct list flush_waiters, flush_covered;
 	struct device_io flush_io;
+	uint64_t flush_began_look;
 	bool flushing;
 	bool mark_wanted, stalled;
 	bool tail_waits;   /* for a header that says that its entries are committed */
@@ -262,15 +266,6 @@ struct read_run {
 	struct pool *pool;
 };
 
-/* Grains are turned into written blocks before they are given out (file pools). */
-struct prepare {
-	bool running;
-	uint8_t *zeroes;
-	struct device_io io;
-	struct iovec iov[GRAIN_BLOCKS];
-	uint32_t count; /* being written, behind map.prepared */
-};
-
 struct pool {
 	struct loop *loop;
 	struct device *device;
@@ -316,6 +311,7 @@ struct pool {
 	uint64_t unapplied_bytes; /* committed, not applied */
 	uint64_t grains_reserved;
 	unsigned io_busy; /* device operations in flight */
+	struct watch watch;
 	bool open, failed, closing;
 	int fail_rc;
 	struct loop_task fail_task;
@@ -449,12 +445,6 @@ void sweep_done(struct pool *pool);
 void sweep_pump(struct pool *pool);
 void tail_pump(struct pool *pool);
 void carry_durable(struct pool *pool, struct batch *batch);
-
-/* ---- prepare.c ---- */
-void prepare_pump(struct pool *pool);
-int prepare_init(struct pool *pool) MUST_CHECK;
-/* After the map is known: where the frontier stands. */
-void prepare_begin(struct pool *pool);
 
 /* ---- read.c ---- */
 int read_init(struct pool *pool) MUST_CHECK;

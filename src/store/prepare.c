@@ -16,7 +16,7 @@ static void prepare_ended(struct device_io *io, int rc)
 {
 	struct pool *pool = container_of(io, struct pool, prepare.io);
 
-	pool->io_busy--;
+	pool_io_ended(pool);
 	pool->prepare.running = false;
 	if (rc < 0)
 		pool_fail(pool, rc, "preparing grains");

@@ -174,6 +174,7 @@ static void read_plan(struct pool *pool, struct pool_read *read)
 		read->pending++;
 		pool->io_busy++;
 	}
+	watch_arm(pool);
 	list_for_each (node, &read->runs) {
 		struct read_run *run = list_entry(node, struct read_run, node);
 
@@ -227,7 +228,7 @@ static void run_ended(struct device_io *io, int rc)
 	struct pool_read *read = run->read;
 	struct pool *pool = run->pool;
 
-	pool->io_busy--;
+	pool_io_ended(pool);
 	if (rc < 0 && read->rc == 0) {
 		read->rc = rc;
 		read->bad_offset_bytes = read->offset_bytes + (uint64_t)run_first(run) * BLOCK_BYTES;

@@ -87,7 +87,7 @@ static void sweep_io_ended(struct device_io *io, int rc)
 	struct round_io *sio = container_of(io, struct round_io, io);
 	struct pool *pool = sio->pool;
 
-	pool->io_busy--;
+	pool_io_ended(pool);
 	sio->busy = false;
 	pool->sweep.busy--;
 	if (rc < 0)
