@@ -197,6 +197,7 @@ part_sim() {
 	simulate_in build 600 1 "$sim_seeds"
 	simulate_in build 600 1 $((sim_seeds / 10)) --mode liveness
 	check "named scenarios" all_scenarios || true
+	check "each scenario fails with its mutants" timeout 600 build/tests/sim/scenarios --prove || true
 	check "the same seeds give the same hash" same_seeds_same_hash || true
 	for mutant in "${sim_mutants[@]}"; do
 		check "the simulator catches the mutant $mutant" mutant_is_caught "$mutant" || true

@@ -77,9 +77,23 @@ static void record_take(struct sim_volume *v, unsigned holder, uint64_t above)
 	if (record->number < above)
 		record->number = above;
 	record->number++;
+	record->restart = 0;
 	record->holder = holder;
 	record->attachment = uuid_random(&v->cluster->random);
 	trace_event(&v->cluster->trace, "record", holder, record->number, v->index);
+}
+
+bool kvdb_is_away(const struct cluster *c)
+{
+	return c->sim.now_ns < c->kvdb_back_ns;
+}
+
+/* Without the kvdb: who restarts where the volume was goes on with the number that it knows. */
+static void record_restart(struct sim_volume *v)
+{
+	v->record.restart++;
+	v->record.attachment = uuid_random(&v->cluster->random);
+	trace_event(&v->cluster->trace, "record-restart", v->record.number, v->record.restart, v->index);
 }
 
 void attach(struct sim_volume *v, struct node *node, uint64_t above)
@@ -93,11 +107,15 @@ void attach(struct sim_volume *v, struct node *node, uint64_t above)
 		return; /* older handles must go first */
 	a = calloc(1, sizeof(*a));
 	ASSERT(a);
-	record_take(v, node->index, above);
+	if (v->cluster->scene || !kvdb_is_away(v->cluster))
+		record_take(v, node->index, above);
+	else
+		record_restart(v);
 	fill_spec(v, &spec);
 	a->node = node;
 	a->of = v;
 	a->number = v->record.number;
+	a->restart = v->record.restart;
 	list_init(&a->idle);
 	events.user = a;
 	*slot = a;
@@ -136,7 +154,7 @@ struct attached *attached_current(struct sim_volume *v)
 	for (unsigned i = 0; node->process && i < SIM_MAX_ATTACHED; i++) {
 		struct attached *a = node->process->handles[v->index][i];
 
-		if (a && a->number == v->record.number)
+		if (a && a->number == v->record.number && a->restart == v->record.restart)
 			return a;
 	}
 	return NULL;
@@ -146,8 +164,12 @@ void attach_move(struct sim_volume *v, unsigned holder)
 {
 	struct cluster *c = v->cluster;
 
-	if (!node_is_up(&c->nodes[holder]))
+	if (!node_is_up(&c->nodes[holder]) || kvdb_is_away(c))
 		return;
+	if (c->plan.kvdb_ns && random_chance(&c->random, 1, 8)) {
+		record_take(v, holder, 0); /* its answer is lost: the taker finds out when it looks */
+		return;
+	}
 	attach(v, &c->nodes[holder], 0);
 	loop_sim_kick(&c->sim, holder);
 }
@@ -161,8 +183,7 @@ static void look_at_handles(struct sim_volume *v, struct node *node)
 		struct attached *a = node->process->handles[v->index][i];
 		uint64_t chance = c->phase == CLUSTER_RUNNING ? 250 : 4;
 
-		if (!a || a->detaching ||
-			(a->number == v->record.number && node->index == v->record.holder && !a->ended))
+		if (!a || a->detaching || (a == attached_current(v) && !a->ended))
 			continue;
 		if (a->ended || random_below(&c->random, chance) == 0)
 			detach(a);
@@ -176,10 +197,11 @@ static void control_volume(struct sim_volume *v, struct node *node)
 
 		if (!a)
 			attach(v, node, 0);
-		else if (a->ended && !a->detaching)
+		else if (a->ended && !a->detaching && !kvdb_is_away(v->cluster))
 			attach(v, node, a->promised.number);
 	}
-	look_at_handles(v, node);
+	if (!kvdb_is_away(v->cluster))
+		look_at_handles(v, node);
 }
 
 static void control(struct sim_event *event)
@@ -189,6 +211,13 @@ static void control(struct sim_event *event)
 	for (unsigned i = 0; i < c->plan.nodes; i++) {
 		struct node *node = &c->nodes[i];
 
+		if (node->may_fail && c->sim.now_ns >= node->repair_ns) {
+			for (unsigned k = 0; k < c->plan.pools; k++)
+				disk_fail(node->pools[k].disk, 0, 0);
+			if (node->process)
+				node_crash(node, false);
+			node->may_fail = false;
+		}
 		if (!node->process && c->sim.now_ns >= node->restart_ns)
 			node_start(node);
 		if (!node->process || loop_sim_is_paused(&c->sim, i))

@@ -51,6 +51,9 @@ struct plan {
 	uint64_t rot_ns;
 	int rot_node;
 	uint64_t move_ns;
+	uint64_t succeed_ns;           /* the holder is cut off from a quorum, and succeeded unseen */
+	uint64_t kvdb_ns, kvdb_for_ns; /* nobody reaches the kvdb */
+	uint64_t fail_ns;              /* a disk answers EIO */
 	uint64_t reopen_ns;
 	unsigned restarts, moves; /* so many at most: each costs seconds of leases, and a pool to be read */
 	int64_t drift_ppm;
@@ -74,6 +77,7 @@ struct attached {
 	struct sim_volume *of;
 	struct volume *volume;
 	uint64_t number;
+	uint32_t restart;
 	bool ready, ended, detaching;
 	uint32_t in_flight;
 	struct list idle;
@@ -109,7 +113,8 @@ struct node {
 	struct sim_pool pools[SIM_MAX_POOLS];
 	struct process *process; /* NULL: it is down */
 	uint64_t restart_ns;
-	bool may_fail; /* its pools: a fault was told to its disks */
+	bool may_fail; /* a disk of it answers EIO: its pool may fail, until it starts again at repair_ns */
+	uint64_t repair_ns;
 };
 
 /* A replica of a volume's group. */
@@ -159,6 +164,7 @@ struct cluster {
 	struct uuid cluster;
 	char violation[512]; /* empty: none */
 	struct sim_event control;
+	uint64_t kvdb_back_ns; /* the kvdb is away until then */
 	struct sim_event faults[16];
 };
 
@@ -177,6 +183,7 @@ struct pool_replica *sim_replica_store(struct cluster *c, const struct sim_repli
 void control_start(struct cluster *c);
 void attach(struct sim_volume *v, struct node *node, uint64_t above);
 void detach(struct attached *a);
+bool kvdb_is_away(const struct cluster *c);
 void attach_move(struct sim_volume *v, unsigned holder);
 /* Where the record says that it is; NULL: not (yet). */
 struct attached *attached_current(struct sim_volume *v);

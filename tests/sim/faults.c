@@ -1,4 +1,6 @@
 /* What goes wrong, each fault on its own clock. */
+#include <errno.h>
+
 #include "sim/cluster.h"
 
 static unsigned any_node(struct cluster *c)
@@ -15,7 +17,7 @@ static void fault_crash(struct cluster *c)
 {
 	struct node *node = &c->nodes[any_node(c)];
 
-	if (!node->process || c->plan.restarts == 0)
+	if (!node->process || node->may_fail || c->plan.restarts == 0)
 		return;
 	c->plan.restarts--;
 	node_crash(node, c->plan.power_loss && random_chance(&c->random, 2, 3));
@@ -108,12 +110,64 @@ static void fault_move(struct cluster *c)
 	attach_move(&c->volumes[random_below(&c->random, c->plan.volumes)], any_node(c));
 }
 
+/*
+ * The holder keeps one voter, another node gets all others, and takes the volume: both believe in themselves
+ * for as long as the rules allow.
+ */
+static void fault_succeed(struct cluster *c)
+{
+	struct sim_volume *v = &c->volumes[random_below(&c->random, c->plan.volumes)];
+	unsigned old = v->record.holder, next = any_node(c);
+	unsigned kept = (unsigned)random_below(&c->random, v->replica_count);
+
+	if (c->plan.moves == 0 || next == old || kvdb_is_away(c) || !node_is_up(&c->nodes[next]))
+		return;
+	c->plan.moves--;
+	trace_event(&c->trace, "succeed", old, next, v->index);
+	for (unsigned i = 0; i < v->replica_count; i++) {
+		unsigned from = i == kept ? next : old, voter = v->replicas[i].node;
+
+		if (from == voter)
+			continue;
+		net_sim_cut(c->net, from, voter, true);
+		if (random_chance(&c->random, 3, 4))
+			net_sim_cut(c->net, voter, from, true);
+	}
+	attach_move(v, next);
+}
+
+/* Nobody reaches the kvdb; attached volumes must not notice. */
+static void fault_kvdb(struct cluster *c)
+{
+	c->kvdb_back_ns = c->sim.now_ns + around(c, c->plan.kvdb_for_ns);
+	trace_event(&c->trace, "kvdb-away", c->kvdb_back_ns, 0, 0);
+}
+
+/* A disk answers nothing but EIO until its node starts again. */
+static void fault_fail(struct cluster *c)
+{
+	struct node *node = &c->nodes[any_node(c)];
+
+	if (!node_is_up(node) || c->plan.restarts == 0)
+		return;
+	trace_event(&c->trace, "disk-fails", node->index, 0, 0);
+	node->may_fail = true;
+	node->repair_ns = c->sim.now_ns + around(c, 10 * NS_PER_S);
+	disk_fail(node->pools[random_below(&c->random, c->plan.pools)].disk, 1 + random_below(&c->random, 40),
+		-EIO);
+}
+
 static void fault_reopen(struct cluster *c)
 {
+	struct node *node;
+
 	if (c->plan.restarts == 0)
 		return;
+	node = &c->nodes[any_node(c)];
+	if (node->may_fail)
+		return;
 	c->plan.restarts--;
-	node_reopen_pool(&c->nodes[any_node(c)], (unsigned)random_below(&c->random, c->plan.pools));
+	node_reopen_pool(node, (unsigned)random_below(&c->random, c->plan.pools));
 }
 
 struct fault {
@@ -138,6 +192,9 @@ static const struct fault faults[] = {
 	FAULT(fault_rot, rot_ns),
 	FAULT(fault_move, move_ns),
 	FAULT(fault_reopen, reopen_ns),
+	FAULT(fault_succeed, succeed_ns),
+	FAULT(fault_kvdb, kvdb_ns),
+	FAULT(fault_fail, fail_ns),
 };
 
 #define FAULT_COUNT (sizeof(faults) / sizeof(faults[0]))
@@ -173,7 +230,10 @@ void faults_stop(struct cluster *c)
 		sim_event_cancel(&c->sim, &c->faults[i]);
 	net_sim_heal(c->net);
 	fault_fast(c);
+	c->kvdb_back_ns = c->sim.now_ns;
 	for (unsigned i = 0; i < c->plan.nodes; i++) {
+		if (c->nodes[i].may_fail)
+			c->nodes[i].repair_ns = c->sim.now_ns;
 		if (c->nodes[i].restart_ns > c->sim.now_ns)
 			c->nodes[i].restart_ns = c->sim.now_ns;
 		if (loop_sim_is_paused(&c->sim, i))

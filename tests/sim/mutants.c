@@ -1,6 +1,7 @@
 /*
  * mutants [--only NAME] [--seeds N] [--jobs N]: switches on one deliberate bug at a time and says whether the
- * simulator sees it, and after how many seeds. Exit status 1 when one is missed.
+ * simulator sees it: which scenario fails, and after how many seeds by chance (--seeds 0: scenarios only).
+ * Exit status 1 when one is missed by both.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -9,7 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sim/child.h"
 #include "sim/runner.h"
+#include "sim/scene.h"
 
 #define DEFAULT_SEEDS 500u
 
@@ -20,17 +23,50 @@ static void failed(uint64_t seed, const char *violation)
 	snprintf(example, sizeof(example), "seed %" PRIu64 ": %s", seed, violation);
 }
 
+struct verdict {
+	const char *scenario; /* that fails with it; NULL: none */
+	uint64_t seeds;       /* run until one failed; 0: none did */
+	bool liveness;
+};
+
+static void run_scenario(const void *arg, char text[static 512])
+{
+	scenario_run(arg, false, text);
+}
+
+static bool names(const struct scenario *scenario, enum mutant which)
+{
+	for (unsigned i = 0; i < 4 && scenario->mutants[i]; i++)
+		if (mutant_find(scenario->mutants[i]) == (int)which)
+			return true;
+	return false;
+}
+
+static const char *failing_scenario(enum mutant which)
+{
+	char text[512];
+
+	for (unsigned k = 0; scenario_lists[k]; k++)
+		for (const struct scenario *at = scenario_lists[k]; at->name; at++) {
+			if (!names(at, which))
+				continue;
+			child_run(run_scenario, at, text);
+			if (text[0])
+				return at->name;
+		}
+	return NULL;
+}
+
 /* Half of the seeds in each mode: what is never lost may still never end. */
-static bool mutant_is_caught(enum mutant which, uint64_t seeds, unsigned jobs)
+static void run_seeds(struct verdict *verdict, uint64_t seeds, unsigned jobs)
 {
 	uint64_t tried = 0;
 
-	mutant_chosen = which;
-	for (uint64_t from = 1; from <= seeds; from += 100) {
-		for (int liveness = 0; liveness < 2; liveness++) {
+	for (uint64_t from = 1; tried < seeds; from += 50) {
+		for (int liveness = 0; liveness < 2 && tried < seeds; liveness++) {
 			struct runner_options run = {
 				.from = from,
-				.to = from + 49 < seeds ? from + 49 : seeds,
+				.to = from + 49,
 				.liveness = liveness == 1,
 				.jobs = jobs,
 				.stop_at_first = true,
@@ -42,15 +78,34 @@ static bool mutant_is_caught(enum mutant which, uint64_t seeds, unsigned jobs)
 			tried += totals.seeds;
 			if (totals.violations == 0)
 				continue;
-			printf("%-24s caught after %" PRIu64 " seeds (%s, %s)\n", mutant_name(which), tried,
-				liveness ? "liveness" : "safety", example);
-			fflush(stdout);
-			return true;
+			verdict->seeds = tried;
+			verdict->liveness = liveness == 1;
+			return;
 		}
 	}
-	printf("%-24s MISSED in %" PRIu64 " seeds: %s\n", mutant_name(which), tried, mutant_what(which));
+}
+
+static bool mutant_is_caught(enum mutant which, uint64_t seeds, unsigned jobs)
+{
+	struct verdict verdict = { 0 };
+
+	mutant_chosen = which;
+	verdict.scenario = failing_scenario(which);
+	run_seeds(&verdict, seeds, jobs);
+	printf("%-26s %-7s", mutant_name(which), verdict.scenario || verdict.seeds ? "caught" : "MISSED");
+	if (verdict.seeds)
+		printf(" after %4" PRIu64 " seeds", verdict.seeds);
+	else
+		printf(" in no seed of %" PRIu64, seeds);
+	if (verdict.scenario)
+		printf("; scenario %s", verdict.scenario);
+	if (verdict.seeds)
+		printf("; %s, %s", verdict.liveness ? "liveness" : "safety", example);
+	else if (!verdict.scenario)
+		printf(": %s", mutant_what(which));
+	putchar('\n');
 	fflush(stdout);
-	return false;
+	return verdict.scenario || verdict.seeds;
 }
 
 int main(int argc, char **argv)
@@ -74,7 +129,7 @@ int main(int argc, char **argv)
 			seeds = strtoull(optarg, NULL, 10);
 		if (c == 'j')
 			jobs = (unsigned)strtoul(optarg, NULL, 10);
-		if (c == '?' || (c == 'o' && only <= MUTANT_NONE) || seeds == 0 || jobs == 0) {
+		if (c == '?' || (c == 'o' && only <= MUTANT_NONE) || jobs == 0) {
 			fprintf(stderr, "usage: %s [--only NAME] [--seeds N] [--jobs N]\n", argv[0]);
 			return 2;
 		}

@@ -133,6 +133,10 @@ static void pool_opened(void *arg, int rc, struct pool *pool, const struct error
 		free(asked);
 		return;
 	}
+	if (rc != 0 && node->may_fail) {
+		free(asked); /* it starts again when the disk is mended */
+		return;
+	}
 	if (rc != 0) {
 		cluster_violation(c, "node %u: its pool does not open: %s", node->index,
 			error ? error->text : strerror(-rc));

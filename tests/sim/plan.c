@@ -33,6 +33,10 @@ static void plan_faults(struct plan *plan, struct random *r)
 	plan->pause_ns = interval(r, 40, 500, 20000);
 	plan->pause_for_ns = within(r, 10, 6000) * NS_PER_MS;
 	plan->rot_ns = interval(r, 30, 100, 5000);
+	plan->succeed_ns = interval(r, 60, 1000, 20000);
+	plan->kvdb_ns = interval(r, 30, 2000, 30000);
+	plan->kvdb_for_ns = within(r, 100, 20000) * NS_PER_MS;
+	plan->fail_ns = interval(r, 20, 5000, 60000);
 	plan->move_ns = interval(r, 60, 300, 20000);
 	plan->moves = (unsigned)within(r, 1, 24);
 	plan->reopen_ns = interval(r, 25, 1000, 20000);
