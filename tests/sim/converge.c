@@ -27,6 +27,13 @@ static bool is_quiet(struct sim_volume *v)
 		if (stats.voters[i].status != REPLICA_COMPLETE || !stats.voters[i].matched ||
 			stats.voters[i].lag_entries != 0)
 			return false;
+	/* A replica that has not been told yet shows the former content, rightly. */
+	for (unsigned i = 0; i < v->replica_count; i++) {
+		const struct pool_replica *store = sim_replica_store(c, &v->replicas[i]);
+
+		if (!store || pool_replica_commit_seq(store) < stats.commit_seq)
+			return false;
+	}
 	return true;
 }
 
