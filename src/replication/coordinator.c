@@ -255,7 +255,7 @@ void coordinator_message(struct coordinator *co, int i, const struct message *m,
 	if (co->phase == COORDINATOR_ENDED || !v->up)
 		return;
 	if (!epoch_equal(m->epoch, co->config.epoch) || m->session != co->config.session ||
-		(m->attempt != v->attempt && !MUTANT(attempt_ignored))) {
+		m->attempt != v->attempt) {
 		co->dropped++;
 		return;
 	}

@@ -30,7 +30,7 @@ void replica_recv_sync_start(
 	 * before. Where damage left it unknown, the session's: it serves by a quorum without this replica, so
 	 * it has all that was committed.
 	 */
-	if (!rep->state.incomplete || MUTANT(since_forgotten))
+	if (!rep->state.incomplete)
 		rep->state.since = figures->last;
 	else if (rep->state.since.seq == UINT64_MAX)
 		rep->state.since = m->since;

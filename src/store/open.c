@@ -168,8 +168,6 @@ void open_superblocks_write(struct opening *o)
 		pool->sb.open_count++;
 		pool->sb.first = pool->journal.next;
 	}
-	if (step == 0 && MUTANT(no_flush_at_open))
-		step = o->superblock_step++;
 	if (step == 0 || step == 2 || step == 4) {
 		opening_flush(o, open_superblocks_write);
 	} else if (step == 1 || step == 3) {

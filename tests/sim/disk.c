@@ -34,9 +34,19 @@ void disk_crash(struct disk *disk, bool power)
 	sim_disk_crash(disk->sim, power);
 }
 
+uint64_t disk_newest(const struct disk *disk)
+{
+	return sim_disk_newest(disk->sim);
+}
+
+void disk_spoil_at(struct disk *disk, uint64_t offset_bytes)
+{
+	sim_disk_flip(disk->sim, offset_bytes + 100, 3);
+}
+
 void disk_spoil_newest(struct disk *disk)
 {
-	sim_disk_flip(disk->sim, sim_disk_newest(disk->sim) + 100, 3);
+	disk_spoil_at(disk, disk_newest(disk));
 }
 
 void disk_latency(struct disk *disk, uint64_t ns)

@@ -21,6 +21,9 @@ struct device *disk_open(struct disk *disk, struct loop *loop);
 void disk_crash(struct disk *disk, bool power);
 /* Flips a bit in what was written last. */
 void disk_spoil_newest(struct disk *disk);
+/* Where that stands; and flips a bit there. */
+uint64_t disk_newest(const struct disk *disk);
+void disk_spoil_at(struct disk *disk, uint64_t offset_bytes);
 /* How long operations take from now on, at random up to twice as long. */
 void disk_latency(struct disk *disk, uint64_t ns);
 /* From its operation after so many (1: the next) on, all end with rc. 0: never, again. */

@@ -57,6 +57,29 @@ static void lease_checked_with_data(struct scene *s)
 	EXPECT(!r->answered || r->rc != 0, "a lease that was valid when the read began let it through");
 }
 
+static void fenced_read(struct scene *s)
+{
+	struct attached *x = scene_serve(s, A), *y;
+	struct scene_io *r;
+
+	GOES_ON();
+	scene_written(s, x, 0, 1);
+	scene_run(s, 5000); /* applied */
+	scene_slow_disk(s, A, 30000);
+	r = scene_read(s, x, 0, 1);
+	scene_run(s, 10);
+	scene_fast_disk(s, A);
+	scene_isolate(s, A);
+	y = scene_attach(s, Y);
+	EXPECT(scene_is_ready(s, y, 10000), "Y did not serve");
+	scene_written(s, y, 0, 1);
+	scene_heal(s);
+	EXPECT(scene_is_ended(s, x, 10000), "the fenced session goes on");
+	EXPECT(!r->answered || r->rc != 0, "the scene is not what it says: the disk was not slow enough");
+	scene_is_answered(s, r, 90000);
+	EXPECT(!r->answered || r->rc == -EIO, "a session that has ended answers a read");
+}
+
 static void lease_survives_restart(struct scene *s)
 {
 	struct attached *x = scene_begin(s, 1);
@@ -199,6 +222,8 @@ const struct scenario scenarios_lease[] = {
 		{ "lease_from_receipt" }, .run = lease_from_question },
 	{ "lease-checked-with-data", "a lease is checked when the data is in hand", "16",
 		{ "check_before_read" }, .run = lease_checked_with_data },
+	{ "fenced-read", "a read that is under way when its session ends is not answered with data", "16",
+		{ "fenced_still_reads" }, .run = fenced_read },
 	{ "pause-of-the-holder", "a stopped process (SIGSTOP) that wakes up reads nothing old", "16", { 0 },
 		.run = pause_of_the_holder },
 	{ "quorum-reads", "reads = quorum asks a quorum before each answer", "16",

@@ -93,7 +93,7 @@ static void answer_after_promise(struct scene *s)
 	scene_cut_both(s, X, C);
 	scene_cut_both(s, Y, A);
 	/* The entry is under way to B's disk while Y's OPEN comes, and ends the lease. */
-	scene_slow_disk(s, B, 5000);
+	scene_slow_disk(s, B, 1900); /* longer than the lease, shorter than a silence */
 	w = scene_write(s, x, 9, 1);
 	scene_run(s, 10);
 	scene_fast_disk(s, B);
@@ -304,14 +304,14 @@ static void own_epoch_commits(struct scene *s)
 	/* A's (e1) tail reaches C; NEW_EPOCH of e3 does not. */
 	scene_hold(s, X, C, MESSAGE_APPEND, seq + 2);
 	scene_hold(s, X, A, MESSAGE_MATCH, 0);
-	(void)scene_attach(s, X);
+	x = scene_attach(s, X);
 	EXPECT(scene_is_held(s, X, A), "A was not matched");
 	scene_slow_disk(s, A, 9000);
 	scene_heal_keep(s);
 	scene_isolate(s, B);
 	EXPECT(scene_reaches(s, C, seq + 1), "C did not get the tail");
 	scene_run(s, 500);
-	EXPECT(pool_replica_commit_seq(scene_store(s, C)) <= seq,
+	EXPECT(!x->ready && pool_replica_commit_seq(scene_store(s, C)) <= seq,
 		"an entry of an older epoch was committed by itself");
 	scene_kill(s, X);
 	scene_kill(s, A);
@@ -319,6 +319,27 @@ static void own_epoch_commits(struct scene *s)
 	scene_back(s, Y);
 	z = scene_serve(s, Y);
 	scene_written(s, z, 7, 1);
+}
+
+static void damage_is_told(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 8);
+	uint64_t first = disk_newest(s->c->nodes[C].pools[0].disk);
+
+	GOES_ON();
+	scene_written(s, x, 9, 1);
+	scene_run_us(s, 300);
+	EXPECT(disk_newest(s->c->nodes[C].pools[0].disk) != first, "the scene is not what it says");
+	first = disk_newest(s->c->nodes[C].pools[0].disk);
+	scene_run(s, 20); /* a mark calls it durable */
+	scene_power_off(s, C);
+	disk_spoil_at(s->c->nodes[C].pools[0].disk, first);
+	scene_isolate(s, C);
+	scene_back(s, C);
+	GOES_ON();
+	EXPECT(scene_is_incomplete(s, C), "a damaged batch that was durable is taken for a torn tail");
+	scene_heal(s);
+	EXPECT(scene_is_level(s, x, 60000), "C was not made complete");
 }
 
 const struct scenario scenarios_log[] = {
@@ -329,11 +350,13 @@ const struct scenario scenarios_log[] = {
 	{ "divergent-answer", "the tail of a dead session does not count for the quorum", "3",
 		{ "count_unmatched" }, .run = divergent_answer },
 	{ "answer-after-promise", "what is acknowledged in the old epoch is in the position that is promised",
-		"5", { 0 }, .run = answer_after_promise },
+		"5", { "ack_after_promise" }, .run = answer_after_promise },
 	{ "fenced-queue", "what waited on a fenced device never lands on its successor's data", "9",
 		{ "ignore_epoch" }, .run = fenced_queue },
 	{ "answer-goes-backwards", "a voter that has lost what it acknowledged becomes incomplete first",
 		"11", { "forget_regress" }, .run = answer_goes_backwards },
+	{ "damage-is-told", "damage below what is durable makes the replica incomplete", "11, 25",
+		{ "damage_is_tail" }, .run = damage_is_told },
 	{ "promise-survives", "a promise survives the loss of power", "14", { "forget_promise" },
 		.run = promise_survives },
 	{ "stale-minority", "STALE from a minority does not end a healthy session", "28",
@@ -345,6 +368,6 @@ const struct scenario scenarios_log[] = {
 	{ "choice-is-final", "a session that has sent an entry never chooses another log", "model 2",
 		{ "choose_twice" }, .run = choice_is_final },
 	{ "own-epoch-commits", "an older epoch's entry commits only with one of the own epoch",
-		"3 (Raft, figure 8)", { 0 }, .run = own_epoch_commits },
+		"3 (Raft, figure 8)", { "commit_old_epoch" }, .run = own_epoch_commits },
 	{ 0 },
 };
