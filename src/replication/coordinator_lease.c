@@ -33,8 +33,6 @@ bool coordinator_lease_is_valid(const struct coordinator *co, uint64_t now_ns)
 
 	if (MUTANT(lease_without_margin))
 		length_ns = (uint64_t)co->config.lease_ms * NS_PER_MS;
-	if (MUTANT(expired_lease))
-		return confirmed_ns != 0;
 
 	/* Counted from the sending of the question, less the margin for drift. */
 	return confirmed_ns != 0 && now_ns < confirmed_ns + length_ns;

@@ -107,7 +107,7 @@ void attach(struct sim_volume *v, struct node *node, uint64_t above)
 		return; /* older handles must go first */
 	a = calloc(1, sizeof(*a));
 	ASSERT(a);
-	if (v->cluster->scene || !kvdb_is_away(v->cluster))
+	if (!kvdb_is_away(v->cluster))
 		record_take(v, node->index, above);
 	else
 		record_restart(v);

@@ -139,9 +139,9 @@ static void restart_without_kvdb(struct scene *s)
 	/* The agent dies and starts again with the kvdb away: it raises `restart`, from its own disk. */
 	scene_kill(s, X);
 	scene_back(s, X);
-	s->v->record.restart++;
-	s->v->record.number--; /* no compare-and-set: the number stays */
+	s->c->kvdb_back_ns = UINT64_MAX;
 	x = scene_serve(s, X);
+	s->c->kvdb_back_ns = 0;
 	scene_written(s, x, 1, 1);
 	GOES_ON();
 	/* Whoever still carries the former epoch is fenced by it. */
