@@ -45,7 +45,7 @@ static void lease_checked_with_data(struct scene *s)
 
 	GOES_ON();
 	scene_run(s, 5000); /* applied */
-	scene_slow_disk(s, A, 16000);
+	scene_slow_disk(s, A, 4900);
 	scene_cut_both(s, X, B);
 	scene_cut_both(s, X, C);
 	scene_run(s, 10);
@@ -65,7 +65,7 @@ static void fenced_read(struct scene *s)
 	GOES_ON();
 	scene_written(s, x, 0, 1);
 	scene_run(s, 5000); /* applied */
-	scene_slow_disk(s, A, 30000);
+	scene_slow_disk(s, A, 4900);
 	r = scene_read(s, x, 0, 1);
 	scene_run(s, 10);
 	scene_fast_disk(s, A);

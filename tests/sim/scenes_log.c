@@ -306,7 +306,7 @@ static void own_epoch_commits(struct scene *s)
 	scene_hold(s, X, A, MESSAGE_MATCH, 0);
 	x = scene_attach(s, X);
 	EXPECT(scene_is_held(s, X, A), "A was not matched");
-	scene_slow_disk(s, A, 9000);
+	scene_slow_disk(s, A, 4900);
 	scene_heal_keep(s);
 	scene_isolate(s, B);
 	EXPECT(scene_reaches(s, C, seq + 1), "C did not get the tail");
