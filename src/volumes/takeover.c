@@ -101,6 +101,7 @@ static void hold_told(void *arg, int rc, const struct error *error, const struct
 	if (rc)
 		op->error = *error;
 	if (rc == -EOWNERDEAD && !op_expired(op)) {
+		op->error.text[0] = '\0'; /* what the probe waits for says more */
 		holder_probe(op);
 		return;
 	}

@@ -10,7 +10,7 @@ CAMPAIGN = pathlib.Path(__file__).resolve().parents[1] / "campaign"
 
 
 @pytest.mark.parametrize("words", [
-    ["campaign.py", "--seconds", "45", "--seed", "1"],
+    ["campaign.py", "--seconds", "30", "--seed", "1"],
     ["failover_times.py", "--count", "1"],
 ], ids=["faults", "failover"])
 def test_short_campaign(words):
