@@ -54,6 +54,9 @@ class Promises:
                 self.problems.append(f"record {number} was acknowledged to writer {other} and to {writer}")
             if self.last is not None:
                 self.longest_pause = max(self.longest_pause, now - self.last)
+                if now - self.last > 5:
+                    print(f"{time.strftime('%T')} writer {writer} goes on after a pause of {now - self.last:.1f} s",
+                          flush=True)
             self.last = now
             self.count += 1
 
