@@ -25,6 +25,7 @@ struct local_pool {
 	char tier_reason[CATALOG_REASON_MAX_LEN + 1];
 	uint64_t size_bytes, used_bytes, info_ns;
 	struct pool_info info;
+	unsigned space_level; /* of pool_space.h: what was told last */
 };
 
 struct volumes;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "volumes/manager.h"
+#include "volumes/pool_space.h"
 
 static enum replica_status replica_status_of(const struct replica_state *state)
 {
@@ -51,6 +52,33 @@ static void snapshot_run(struct dataplane_call *call)
 	dataplane_call_finish(call, 0);
 }
 
+/* An event where another level is reached. */
+static void space_observe(struct volumes *volumes, struct local_pool *pool)
+{
+	const struct pool_info *info = &pool->info;
+	unsigned level = pool_space_level(pool->space_level, info->used_bytes, info->size_bytes);
+	unsigned percent = pool_space_percent(info->used_bytes, info->size_bytes);
+	char size[SIZE_TEXT_LEN + 1];
+
+	if (level == pool->space_level)
+		return;
+	size_format(info->size_bytes, size);
+	if (level < pool->space_level)
+		manager_event(
+			volumes, "pool-space-back", pool->config.name, "%u %% of %s in use", percent, size);
+	else if (level == POOL_SPACE_LEVELS)
+		manager_event(volumes, "pool-full", pool->config.name,
+			"%u %% of %s in use: new writes wait; reads and trims go on. Remove or trim volumes, "
+			"or move "
+			"replicas to another pool",
+			percent, size);
+	else
+		manager_event(volumes, "pool-fills-up", pool->config.name,
+			"%u %% of %s in use; at %u %% its replicas take no new writes", percent, size,
+			pool_space_percents[POOL_SPACE_LEVELS - 1]);
+	pool->space_level = level;
+}
+
 static void pools_observe(struct volumes *volumes)
 {
 	struct snapshot_rows *rows = &volumes->snapshot.rows;
@@ -61,6 +89,7 @@ static void pools_observe(struct volumes *volumes)
 		if (!pool || pool->pool != rows->pools[i].pool)
 			continue;
 		pool->info = rows->pools[i].info;
+		space_observe(volumes, pool);
 		if (pool->info.failed && pool->phase == LOCAL_POOL_OPEN) {
 			pool->phase = LOCAL_POOL_FAILED;
 			snprintf(pool->reason, sizeof(pool->reason), "its device has failed; see the events");
