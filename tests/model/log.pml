@@ -406,12 +406,23 @@ hidden byte i, j, n, keep;
 
 active proctype group()
 {
+#ifdef BEGUN /* session 1 has committed its NEW_EPOCH on two of three, and died */
+	d_step {
+		for (i : 0 .. 1) {
+			rep[i].log[0] = 1; rep[i].last = 1; rep[i].durable = 1;
+			rep[i].promise = 1; rep[i].serves = 1; rep[i].matched = 1;
+		}
+		history[0] = 1; committed = 1; i = 0;
+	}
+#endif
 end:
 	do
 	OF_REPLICA(0)
 	OF_REPLICA(1)
 	OF_REPLICA(2)
+#ifndef BEGUN
 	OF_SESSION(1)
+#endif
 	OF_SESSION(2)
 #if S > 2
 	OF_SESSION(3)
