@@ -137,6 +137,9 @@ bool entry_is_valid(const struct entry *entry, uint64_t size_bytes)
 		return range_is_valid(entry, size_bytes) && !entry->payload;
 	case ENTRY_NEW_EPOCH:
 		return entry->offset_bytes == 0 && entry->length_bytes == 0 && !entry->payload;
+	case ENTRY_MEMBERSHIP:
+		return entry->offset_bytes == 0 && entry->length_bytes == 0 && !entry->payload &&
+		       entry->request_id != 0;
 	}
 	return false;
 }

@@ -35,7 +35,8 @@ enum entry_op {
 	ENTRY_TRIM = 2,      /* reads as zeroes, space given back */
 	ENTRY_ZERO = 3,      /* write zeroes; stored like a trim */
 	ENTRY_NEW_EPOCH = 4, /* first entry of a session: bears the attachment */
-	/* Reserved: ENTRY_SNAPSHOT 5, ENTRY_DELETE_LAYER 6, ENTRY_RESIZE 7, ENTRY_MEMBERSHIP 8 */
+	/* Reserved: ENTRY_SNAPSHOT 5, ENTRY_DELETE_LAYER 6, ENTRY_RESIZE 7 */
+	ENTRY_MEMBERSHIP = 8, /* the group has these voters: request_id is the record's number */
 };
 
 struct entry_pool;
@@ -47,7 +48,8 @@ struct entry {
 	enum entry_op op;
 	uint64_t offset_bytes;  /* multiple of 4096 */
 	uint64_t length_bytes;  /* multiple of 4096; a write's is at most ENTRY_MAX_BYTES, a trim's any */
-	uint64_t request_id;    /* unique in the attachment's life: the front's number for the request */
+	uint64_t request_id;    /* unique in the attachment's life: the front's number for the request;
+				ENTRY_MEMBERSHIP:    the number of the record */
 	uint32_t request_part;  /* where one request became several entries */
 	struct uuid attachment; /* ENTRY_NEW_EPOCH only */
 	bool steward;           /* ENTRY_NEW_EPOCH only */

@@ -60,10 +60,11 @@ struct volume_spec {
 	struct epoch epoch; /* from the attach transaction */
 	uint64_t session;   /* 0: made here */
 	uint64_t config_number;
-	unsigned voter_count;
+	unsigned voter_count; /* of members: voters, next voters and learners */
 	struct volume_voter voters[GROUP_MAX_VOTERS];
-	bool reads_quorum;       /* class reads=quorum */
-	uint32_t error_after_ms; /* policy `error`: EIO after this long without quorum; 0: `queue` */
+	uint8_t voter_mask, next_mask; /* who of them is what: a bit for each; voter_mask 0: all are voters */
+	bool reads_quorum;             /* class reads=quorum */
+	uint32_t error_after_ms;       /* policy `error`: EIO after this long without quorum; 0: `queue` */
 };
 
 enum volume_state {
@@ -73,12 +74,26 @@ enum volume_state {
 	VOLUME_ENDED,     /* fenced or released: EIO for ever */
 };
 
+/* Who is a voter, and who is next while the record is joint. */
+struct volume_record {
+	uint64_t number_before, number;
+	unsigned voter_count, next_voter_count;
+	struct uuid voters[GROUP_MAX_VOTERS], next_voters[GROUP_MAX_VOTERS];
+};
+
+enum record_outcome { RECORD_WRITTEN, RECORD_UNWRITTEN, RECORD_UNKNOWN, RECORD_LOST };
+
 struct volume_events {
 	/* Serving for the first time: NEW_EPOCH is committed. */
 	void (*ready)(void *user, struct volume *volume);
 	void (*changed)(void *user, struct volume *volume, enum volume_state state);
 	/* Another session holds it, or the epoch is too old (promised tells which is needed). */
 	void (*ended)(void *user, struct volume *volume, struct epoch promised, const char *why);
+	/*
+	 * The group's record in the catalog is to be set from number_before to number; volume_record_told()
+	 * must follow. NULL: no membership change is ever begun.
+	 */
+	void (*record)(void *user, struct volume *volume, const struct volume_record *record);
 	void *user;
 };
 
@@ -88,6 +103,15 @@ int volume_attach(struct datapath *datapath, const struct volume_spec *spec,
 /* Waits for what is in flight (or fails it after EIO), sends RELEASE, forgets it. The handle is gone when fn
  * runs. */
 void volume_detach(struct volume *volume, pool_done_fn fn, void *arg);
+/*
+ * Membership, of a volume that serves (src/replication/replication.h says what each -errno means). A learner
+ * may be added at any time, once (-EEXIST); who is no voter can be taken out (-EBUSY: it is one).
+ * volume_change_begin(): `comes` takes the place of `goes`; either may be none.
+ */
+int volume_learner_add(struct volume *volume, const struct volume_voter *member) MUST_CHECK;
+int volume_member_remove(struct volume *volume, struct uuid replica) MUST_CHECK;
+int volume_change_begin(struct volume *volume, struct uuid comes, struct uuid goes) MUST_CHECK;
+void volume_record_told(struct volume *volume, enum record_outcome outcome);
 enum volume_state volume_state(const struct volume *volume);
 
 /* ---- what is to be seen from outside ---- */
@@ -106,6 +130,8 @@ struct voter_stats {
 	char node[NAME_MAX_LEN + 1];
 	enum replica_status status;
 	bool connected, matched;
+	bool is_voter; /* else a learner */
+	bool may_join; /* a learner that is complete, matched and caught up */
 	uint64_t durable_seq, lag_entries, lag_bytes;
 	uint64_t sync_done_bytes, sync_total_bytes; /* while syncing */
 };
@@ -116,6 +142,8 @@ struct volume_stats {
 	enum volume_state state;
 	struct epoch epoch;
 	uint64_t last_seq, commit_seq, in_flight;
+	uint64_t config_number;
+	bool changing;         /* its membership: joint, or about to be */
 	uint64_t quorum_waits; /* times that I/O had to wait for a quorum */
 	uint64_t healed_blocks, remote_reads;
 	struct io_stats read, write, trim;

@@ -269,6 +269,12 @@ void voter_down(struct voter *voter);
 void volumes_host_added(struct datapath *dp, struct host *host);
 void volumes_host_removed(struct datapath *dp, struct host *host);
 
+int voter_bind(struct volume *volume, unsigned index);
+void voter_unbind(struct voter *voter);
+
+/* volume_members.c */
+void volume_record_wanted(struct volume *volume, const struct coordinator_record *record);
+
 /* volume_requests.c */
 void volume_admit(struct volume *volume);
 void volume_answered(struct volume *volume, struct operation *operation, int rc);

@@ -35,6 +35,8 @@ static enum replica_status status_of(const struct coordinator_voter_status *vote
 static void voter_fill(struct voter_stats *to, const struct volume *volume, unsigned i,
 	const struct coordinator_voter_status *from)
 {
+	to->is_voter = from->is_voter;
+	to->may_join = from->may_join;
 	to->replica = volume->voters[i].replica;
 	snprintf(to->node, sizeof(to->node), "%s", volume->spec.voters[i].node);
 	to->status = status_of(from);
@@ -65,6 +67,8 @@ void volume_stats_get(const struct volume *volume, struct volume_stats *ret_stat
 		.read = volume->read_stats,
 		.write = volume->write_stats,
 		.trim = volume->trim_stats,
+		.config_number = status.config_number,
+		.changing = status.next_mask != 0,
 		.voter_count = volume->spec.voter_count,
 	};
 	snprintf(ret_stats->name, sizeof(ret_stats->name), "%s", volume->spec.name);

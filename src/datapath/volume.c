@@ -84,7 +84,7 @@ void volumes_host_removed(struct datapath *dp, struct host *host)
 	}
 }
 
-static int voter_bind(struct volume *volume, unsigned index)
+int voter_bind(struct volume *volume, unsigned index)
 {
 	struct datapath *dp = volume->datapath;
 	const struct volume_voter *spec = &volume->spec.voters[index];
@@ -114,7 +114,7 @@ static int voter_bind(struct volume *volume, unsigned index)
 	return 0;
 }
 
-static void voter_unbind(struct voter *voter)
+void voter_unbind(struct voter *voter)
 {
 	if (!voter->volume)
 		return;
@@ -123,6 +123,7 @@ static void voter_unbind(struct voter *voter)
 		peer_voter_remove(voter);
 	if (voter->link)
 		link_free(voter->link);
+	*voter = (struct voter){ .volume = NULL };
 }
 
 /* ---- life ---- */
@@ -147,6 +148,8 @@ static int coordinator_make(struct volume *volume)
 		.session = spec->session,
 		.attachment = spec->attachment,
 		.config_number = spec->config_number,
+		.voters = spec->voter_mask,
+		.next_voters = spec->next_mask,
 		.lease_ms = dp->config.lease_ms,
 		.lease_margin_ms = dp->config.lease_margin_ms,
 		.reads_quorum = spec->reads_quorum,
@@ -254,6 +257,9 @@ static void volume_effect(struct volume *volume, const struct coordinator_effect
 		break;
 	case COORDINATOR_ANSWER:
 		volume_answered(volume, effect->operation, effect->rc);
+		break;
+	case COORDINATOR_RECORD:
+		volume_record_wanted(volume, &effect->record);
 		break;
 	case COORDINATOR_CHANGED:
 		volume->changed = true;

@@ -22,7 +22,7 @@ int coordinator_new(
 		return -ENOMEM;
 	}
 	co->config = *config;
-	co->quorum = config->voter_count / 2 + 1;
+	membership_init(co);
 	co->phase = COORDINATOR_OPENING;
 	co->chosen = -1;
 	co->now_ns = now_ns;

@@ -103,28 +103,29 @@ void coordinator_window_trim(struct coordinator *co)
 	}
 }
 
-/* The seq that `count` voters have durable, of those that count. */
-static uint64_t durable_on(const struct coordinator *co, unsigned count)
+/* What this member has durable, as far as it counts. */
+static uint64_t durable_of(const struct voter *v)
+{
+	uint64_t seq = voter_is_streaming(v) ? v->durable_seq : 0;
+
+	if (MUTANT(count_unmatched) && !seq && v->promised)
+		seq = v->position.seq > v->durable_seq ? v->position.seq : v->durable_seq;
+	return seq;
+}
+
+/* The seq that a quorum has durable. */
+static uint64_t durable_on_quorum(const struct coordinator *co)
 {
 	uint64_t best = 0;
 
 	for (unsigned i = 0; i < co->config.voter_count; i++) {
-		const struct voter *v = &co->voters[i];
-		uint64_t seq = voter_is_streaming(v) ? v->durable_seq : 0;
-		unsigned have = 0;
+		uint64_t seq = durable_of(&co->voters[i]);
+		uint8_t have = 0;
 
-		if (MUTANT(count_unmatched) && !seq && v->promised)
-			seq = v->position.seq > v->durable_seq ? v->position.seq : v->durable_seq;
-		for (unsigned j = 0; j < co->config.voter_count; j++) {
-			const struct voter *w = &co->voters[j];
-			uint64_t other = voter_is_streaming(w) ? w->durable_seq : 0;
-
-			if (MUTANT(count_unmatched) && !other && w->promised)
-				other = w->position.seq > w->durable_seq ? w->position.seq : w->durable_seq;
-			if (other >= seq)
-				have++;
-		}
-		if (have >= count && seq > best)
+		for (unsigned j = 0; j < co->config.voter_count; j++)
+			if (durable_of(&co->voters[j]) >= seq)
+				have = (uint8_t)(have | 1u << j);
+		if (seq > best && (MUTANT(quorum_of_one) || coordinator_is_quorum(co, have)))
 			best = seq;
 	}
 	return best;
@@ -136,7 +137,7 @@ void coordinator_commit_step(struct coordinator *co)
 
 	if (co->phase == COORDINATOR_OPENING || co->new_epoch_seq == 0)
 		return;
-	seq = durable_on(co, MUTANT(quorum_of_one) ? 1 : co->quorum);
+	seq = durable_on_quorum(co);
 	if (seq > co->last_seq)
 		seq = co->last_seq; /* only a mutant gets here */
 	/* An entry of this epoch commits, and everything before it with it; an older one never by itself. */
@@ -155,6 +156,7 @@ void coordinator_commit_step(struct coordinator *co)
 	co->commit_seq = seq;
 	if (co->phase == COORDINATOR_ADOPTING)
 		coordinator_change(co, COORDINATOR_SERVING, NULL);
+	membership_step(co);
 	coordinator_window_trim(co);
 	coordinator_admit(co);
 	coordinator_reads_step(co);
@@ -217,8 +219,8 @@ int coordinator_source(const struct coordinator *co, int target, uint64_t seq, u
 	for (unsigned i = 0; i < co->config.voter_count; i++) {
 		const struct voter *v = &co->voters[i];
 
-		if ((int)i == target || !voter_is_streaming(v) || v->durable_seq < seq ||
-			(without & 1u << i) != 0)
+		if ((int)i == target || !coordinator_is_voter(co, i) || !voter_is_streaming(v) ||
+			v->durable_seq < seq || (without & 1u << i) != 0)
 			continue;
 		if (best < 0 || (int)i == co->config.local)
 			best = (int)i;

@@ -15,12 +15,12 @@ uint64_t coordinator_confirmed_ns(const struct coordinator *co)
 
 	for (unsigned i = 0; i < co->config.voter_count; i++) {
 		uint64_t at_ns = co->voters[i].promised ? heard_ns(&co->voters[i]) : 0;
-		unsigned have = 0;
+		uint8_t have = 0;
 
 		for (unsigned j = 0; j < co->config.voter_count; j++)
 			if (co->voters[j].promised && heard_ns(&co->voters[j]) >= at_ns)
-				have++;
-		if (have >= co->quorum && at_ns > best)
+				have = (uint8_t)(have | 1u << j);
+		if (at_ns > best && coordinator_is_quorum(co, have))
 			best = at_ns;
 	}
 	return best;
@@ -131,6 +131,8 @@ uint64_t coordinator_deadline_ns(const struct coordinator *co)
 		if (at_ns < next_ns)
 			next_ns = at_ns;
 	}
+	if (membership_deadline_ns(co) < next_ns)
+		next_ns = membership_deadline_ns(co);
 	if (!list_is_empty(&co->reads) && co->read_retry_ns != 0 && co->read_retry_ns < next_ns)
 		next_ns = co->read_retry_ns;
 	if (co->had_quorum) {
@@ -178,6 +180,7 @@ void coordinator_tick(struct coordinator *co, uint64_t now_ns)
 	if (co->phase == COORDINATOR_ENDED)
 		return;
 	coordinator_adopt_step(co);
+	membership_step(co);
 	coordinator_lease_step(co);
 	coordinator_reads_step(co);
 }

@@ -7,14 +7,14 @@
 #include <errno.h>
 #include <string.h>
 
-static unsigned refused_count(const struct coordinator *co)
+static uint8_t not_refused(const struct coordinator *co)
 {
-	unsigned count = 0;
+	uint8_t mask = 0;
 
 	for (unsigned i = 0; i < co->config.voter_count; i++)
-		if (co->voters[i].stage == VOTER_REFUSED)
-			count++;
-	return count;
+		if (co->voters[i].stage != VOTER_REFUSED)
+			mask = (uint8_t)(mask | 1u << i);
+	return mask;
 }
 
 /* A minority that refuses doesn't stop anything; without a quorum of the others it is over. */
@@ -26,7 +26,7 @@ static void voter_refuse(struct coordinator *co, int i, const char *why)
 	v->stage = VOTER_REFUSED;
 	voter_reset(co, i);
 	co->changed = true;
-	if (co->config.voter_count - refused_count(co) >= co->quorum && !MUTANT(stale_minority_ends))
+	if (coordinator_is_quorum(co, not_refused(co)) && !MUTANT(stale_minority_ends))
 		return;
 	coordinator_change(co, COORDINATOR_ENDED, why);
 	coordinator_answer_all(co, -EIO);
@@ -110,7 +110,7 @@ static int greatest_complete(const struct coordinator *co)
 	for (unsigned i = 0; i < co->config.voter_count; i++) {
 		const struct voter *v = &co->voters[i];
 
-		if (v->stage != VOTER_OPENED || v->incomplete)
+		if (v->stage != VOTER_OPENED || v->incomplete || !coordinator_is_voter(co, i))
 			continue;
 		if (best < 0 || position_compare(v->position, co->voters[best].position) > 0 ||
 			(position_compare(v->position, co->voters[best].position) == 0 &&
@@ -127,21 +127,21 @@ static int greatest_complete(const struct coordinator *co)
 static bool may_choose(const struct coordinator *co, int best)
 {
 	const struct voter *b = &co->voters[best];
-	unsigned vouching = 0;
+	uint8_t vouching = 0;
 
 	for (unsigned i = 0; i < co->config.voter_count; i++) {
 		const struct voter *v = &co->voters[i];
 
-		if (v->stage != VOTER_OPENED)
+		if (v->stage != VOTER_OPENED || !coordinator_is_voter(co, i))
 			continue;
 		if (v->known_commit > b->position.seq)
 			return false;
 		if (v->incomplete && MUTANT(incomplete_never_votes))
 			continue;
 		if (!v->incomplete || position_compare(v->since, b->position) <= 0 || MUTANT(since_ignored))
-			vouching++;
+			vouching = (uint8_t)(vouching | 1u << i);
 	}
-	return vouching >= (MUTANT(open_with_minority) ? 1 : co->quorum);
+	return MUTANT(open_with_minority) ? vouching != 0 : coordinator_is_quorum(co, vouching);
 }
 
 void coordinator_open_step(struct coordinator *co)
@@ -161,7 +161,8 @@ void coordinator_open_step(struct coordinator *co)
 	co->window_first = co->last_seq + 1;
 	co->commit_seq = 0;
 	for (unsigned i = 0; i < co->config.voter_count; i++)
-		if (co->voters[i].stage == VOTER_OPENED && co->voters[i].known_commit > co->commit_seq)
+		if (co->voters[i].stage == VOTER_OPENED && coordinator_is_voter(co, i) &&
+			co->voters[i].known_commit > co->commit_seq)
 			co->commit_seq = co->voters[i].known_commit;
 	ASSERT(co->commit_seq <= co->last_seq);
 	coordinator_change(co, COORDINATOR_ADOPTING, NULL);
@@ -176,7 +177,7 @@ void coordinator_open_step(struct coordinator *co)
  */
 static bool choice_is_lost(const struct coordinator *co)
 {
-	unsigned promised = 0;
+	uint8_t promised = 0;
 
 	if (co->phase != COORDINATOR_ADOPTING || !co->choice_is_final || co->voters[co->chosen].up)
 		return false;
@@ -186,9 +187,9 @@ static bool choice_is_lost(const struct coordinator *co)
 		if (voter_is_streaming(v) && v->durable_seq >= co->adopted_seq)
 			return false;
 		if (v->up && v->promised)
-			promised++;
+			promised = (uint8_t)(promised | 1u << i);
 	}
-	return promised >= co->quorum;
+	return coordinator_is_quorum(co, promised);
 }
 
 void coordinator_choice_step(struct coordinator *co)

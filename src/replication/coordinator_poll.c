@@ -187,6 +187,10 @@ bool coordinator_poll(struct coordinator *co, uint64_t now_ns, struct coordinato
 	}
 	if (co->again || !list_is_empty(&co->answered))
 		return coordinator_poll(co, now_ns, ret_effect);
+	if (membership_poll(co, &effect)) {
+		*ret_effect = effect;
+		return true;
+	}
 	if (co->changed) {
 		co->changed = false;
 		effect.type = COORDINATOR_CHANGED;

@@ -113,9 +113,34 @@ struct slot {
 	uint32_t bytes;              /* stands after the entry was dropped */
 };
 
+/*
+ *   STABLE --change_begin--> JOINING --first CAS read--> JOINT --entry committed--> LEAVING --last CAS
+ * read--> STABLE ^                        |                           |
+ *      +------- unwritten ------+                           | no commit for long
+ *      +------------- CAS back read -------- BACKING <------+
+ *
+ * A session that opens a joint record begins in JOINT. Joint rules hold in all but STABLE.
+ */
+enum membership_stage {
+	MEMBERSHIP_STABLE,
+	MEMBERSHIP_JOINING,
+	MEMBERSHIP_JOINT,
+	MEMBERSHIP_LEAVING,
+	MEMBERSHIP_BACKING,
+};
+
+struct membership {
+	enum membership_stage stage;
+	uint8_t members, voters, next; /* next: 0 while it isn't joint */
+	uint64_t entry_seq;            /* of the membership entry; 0: not yet */
+	bool asked;                    /* the record's outcome will be told */
+	bool uncertain;                /* an earlier attempt may yet land */
+	uint64_t since_ns, retry_ns;
+};
+
 struct coordinator {
 	struct coordinator_config config;
-	unsigned quorum;
+	struct membership membership;
 	enum coordinator_phase phase;
 	const char *why_ended;
 	bool changed;
@@ -167,6 +192,21 @@ static inline bool voter_is_streaming(const struct voter *v)
 {
 	return v->stage == VOTER_STREAMING;
 }
+
+/* coordinator_membership.c: whether these voters are a quorum: of the old and, while joint, of the next ones.
+ */
+bool coordinator_is_quorum(const struct coordinator *co, uint8_t mask);
+/* Those that count somewhere: voters, and next voters. */
+static inline bool coordinator_is_voter(const struct coordinator *co, unsigned i)
+{
+	return ((co->membership.voters | co->membership.next) & 1u << i) != 0;
+}
+/* Complete, matched in this epoch, and caught up with what is committed. */
+bool coordinator_may_join(const struct coordinator *co, unsigned i);
+void membership_init(struct coordinator *co);
+void membership_step(struct coordinator *co);
+bool membership_poll(struct coordinator *co, struct coordinator_effect *effect);
+uint64_t membership_deadline_ns(const struct coordinator *co);
 
 void coordinator_change(struct coordinator *co, enum coordinator_phase phase, const char *why);
 void coordinator_answer(struct coordinator *co, struct operation *op, int rc);

@@ -14,7 +14,7 @@ static int read_voter(const struct coordinator *co, const struct operation *op)
 	for (unsigned i = 0; i < co->config.voter_count; i++) {
 		const struct voter *v = &co->voters[i];
 
-		if (!voter_is_streaming(v) || (op->tried & 1u << i) != 0)
+		if (!voter_is_streaming(v) || !coordinator_is_voter(co, i) || (op->tried & 1u << i) != 0)
 			continue;
 		if ((int)i == co->config.local)
 			return (int)i;
@@ -26,6 +26,8 @@ static int read_voter(const struct coordinator *co, const struct operation *op)
 
 bool coordinator_next_read(struct coordinator *co, struct coordinator_effect *effect)
 {
+	const uint8_t voters = co->membership.voters | co->membership.next;
+
 	if (co->phase != COORDINATOR_SERVING)
 		return false;
 	list_for_each_safe (node, &co->reads) {
@@ -33,7 +35,7 @@ bool coordinator_next_read(struct coordinator *co, struct coordinator_effect *ef
 		int i = read_voter(co, op);
 
 		if (i < 0) {
-			if (op->rc != 0 && op->tried == (1u << co->config.voter_count) - 1u) {
+			if (op->rc != 0 && (op->tried & voters) == voters) {
 				/* Every copy of it is bad: that is said, not hidden. */
 				list_remove(&op->node);
 				coordinator_answer(co, op, op->rc);

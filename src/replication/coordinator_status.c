@@ -41,7 +41,16 @@ void coordinator_status_get(
 		.quorum_waits = co->quorum_waits,
 		.dropped = co->dropped,
 		.voter_count = co->config.voter_count,
+		.config_number = co->config.config_number,
+		.voter_mask = co->membership.voters,
+		.next_mask = co->membership.next,
 	};
-	for (unsigned i = 0; i < co->config.voter_count; i++)
-		voter_status(co, &co->voters[i], &ret_status->voters[i]);
+	for (unsigned i = 0; i < co->config.voter_count; i++) {
+		struct coordinator_voter_status *s = &ret_status->voters[i];
+
+		voter_status(co, &co->voters[i], s);
+		s->is_member = co->membership.members & 1u << i;
+		s->is_voter = coordinator_is_voter(co, i);
+		s->may_join = s->is_member && !s->is_voter && coordinator_may_join(co, i);
+	}
 }

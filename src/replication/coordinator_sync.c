@@ -13,11 +13,11 @@ static uint64_t grain_count(const struct coordinator *co)
 	return co->config.size_bytes / GRAIN_BYTES;
 }
 
-/* How many complete voters, this one aside, have NEW_EPOCH and all that this one has. */
-static unsigned voters_ahead_of(const struct coordinator *co, int i)
+/* The complete voters, this one aside, that have NEW_EPOCH and all that this one has. */
+static uint8_t voters_ahead_of(const struct coordinator *co, int i)
 {
 	const struct voter *v = &co->voters[i];
-	unsigned count = 0;
+	uint8_t ahead = 0;
 
 	for (unsigned j = 0; j < co->config.voter_count; j++) {
 		const struct voter *w = &co->voters[j];
@@ -28,16 +28,16 @@ static unsigned voters_ahead_of(const struct coordinator *co, int i)
 		/* By epoch first: a dead session's tail may be longer than everything written since. */
 		has = (struct position){ epochs_at(co->rows, co->row_count, w->durable_seq), w->durable_seq };
 		if (position_compare(has, v->position) >= 0)
-			count++;
+			ahead = (uint8_t)(ahead | 1u << j);
 	}
-	return count;
+	return ahead;
 }
 
 static bool is_permitted(const struct coordinator *co, int i)
 {
 	const struct voter *v = &co->voters[i];
 
-	if (co->phase == COORDINATOR_SERVING && voters_ahead_of(co, i) >= co->quorum)
+	if (co->phase == COORDINATOR_SERVING && coordinator_is_quorum(co, voters_ahead_of(co, i)))
 		return true;
 	/*
 	 * No quorum without it. An incomplete voter, or one that lacks what is in no log any more, can't help

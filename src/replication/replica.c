@@ -295,9 +295,13 @@ void replica_state_written(
 	case WRITING_COMPLETE:
 		replica_complete_written(rep);
 		break;
+	case WRITING_NUMBER:
+		replica_number_written(rep, figures, now_ns);
+		break;
 	case WRITING_NOTHING:
 		break;
 	}
+	replica_number_step(rep);
 	replica_open_step(rep, now_ns);
 }
 

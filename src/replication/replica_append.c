@@ -106,6 +106,25 @@ static void take_entry(struct replica *rep, const struct message *m, const struc
 	}
 	replica_push(rep, REPLICA_APPEND)->entry = entry_ref(entry);
 	rep->last_seq = entry->seq;
+	if (entry->op == ENTRY_MEMBERSHIP && entry->request_id > rep->state.config_number) {
+		rep->state.config_number = entry->request_id;
+		if (rep->number_seq == 0)
+			rep->number_seq = entry->seq;
+		replica_number_step(rep);
+	}
+}
+
+void replica_number_step(struct replica *rep)
+{
+	if (rep->number_seq != 0 && rep->writing == WRITING_NOTHING)
+		write_state(rep, WRITING_NUMBER);
+}
+
+void replica_number_written(struct replica *rep, const struct replica_figures *figures, uint64_t now_ns)
+{
+	rep->number_seq = 0;
+	if (rep->accepting && rep->matched && rep->to != 0)
+		replica_acknowledge(rep, figures, now_ns);
 }
 
 void replica_acknowledge(struct replica *rep, const struct replica_figures *figures, uint64_t now_ns)
@@ -114,6 +133,8 @@ void replica_acknowledge(struct replica *rep, const struct replica_figures *figu
 
 	ASSERT(rep->durable_seq <= rep->last_seq);
 	answer->seq = rep->durable_seq;
+	if (rep->number_seq != 0 && answer->seq >= rep->number_seq)
+		answer->seq = rep->number_seq - 1;
 	if (MUTANT(ack_before_durable))
 		answer->seq = rep->last_seq;
 	answer->commit_seq = rep->commit_seq;

@@ -136,6 +136,7 @@ void replica_promise_written(struct replica *rep, const struct replica_figures *
 	ASSERT(epoch_equal(open->epoch, rep->state.promise));
 	open->is_set = false;
 	rep->durable_seq = figures->last.seq;
+	rep->number_seq = 0; /* the promise was written with it */
 	rep->epoch = open->epoch;
 	rep->session = open->session;
 	rep->attempt = open->attempt;

@@ -28,6 +28,7 @@ enum replica_writing {
 	WRITING_REGRESSED, /* MATCH told that acknowledged entries are lost */
 	WRITING_SYNC_START,
 	WRITING_COMPLETE,
+	WRITING_NUMBER, /* of a membership entry */
 };
 
 struct replica {
@@ -56,6 +57,8 @@ struct replica {
 	uint64_t heard_ns;
 
 	uint64_t last_seq, durable_seq, commit_seq, all_seq;
+	uint64_t number_seq; /* a membership entry that isn't acknowledged before its number is durable; 0:
+				none */
 
 	/* Resync, as its target. */
 	struct message sync_start; /* without its pointers */
@@ -87,6 +90,9 @@ void replica_recv_match(struct replica *rep, const struct message *m, const stru
 void replica_regressed_written(struct replica *rep);
 void replica_recv_append(
 	struct replica *rep, const struct message *m, const struct replica_figures *figures, uint64_t now_ns);
+void replica_number_written(struct replica *rep, const struct replica_figures *figures, uint64_t now_ns);
+/* Writes the number of a membership entry when nothing else is being written. */
+void replica_number_step(struct replica *rep);
 void replica_raise_commit(struct replica *rep, uint64_t seq);
 
 void replica_recv_sync_start(

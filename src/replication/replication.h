@@ -29,7 +29,10 @@ struct coordinator;
 struct coordinator_config {
 	unsigned voter_count; /* 1 .. GROUP_MAX_VOTERS */
 	int local;            /* index of the voter on this node, or -1 */
-	uint64_t size_bytes;  /* of the shard */
+	/* One bit for each index. Members in neither are learners: they count nowhere. */
+	uint8_t voters;      /* 0: all */
+	uint8_t next_voters; /* the record is joint; 0: it isn't */
+	uint64_t size_bytes; /* of the shard */
 	struct epoch epoch;
 	uint64_t session;
 	uint64_t dead_session; /* see MESSAGE_OPEN; 0: none */
@@ -69,12 +72,31 @@ enum coordinator_effect_type {
 	COORDINATOR_READ,
 	/* The operation is over, with `rc`; it is the driver's again. */
 	COORDINATOR_ANSWER,
-	/* The phase, or whether there is a quorum, has changed: for events and metrics. */
+	/*
+	 * Compare-and-set of the catalog's record: holder, epoch and `record.number_before` as they are; then
+	 * coordinator_record_told(), once.
+	 */
+	COORDINATOR_RECORD,
+	/* The phase, or whether there is a quorum, or the membership, has changed: for events and metrics. */
 	COORDINATOR_CHANGED,
+};
+
+/* The group's part of the catalog's record: a bit for each member's index. */
+struct coordinator_record {
+	uint64_t number_before, number;
+	uint8_t voters, next_voters;
+};
+
+enum coordinator_record_outcome {
+	COORDINATOR_RECORD_WRITTEN,   /* success was read */
+	COORDINATOR_RECORD_UNWRITTEN, /* it was refused or never sent, and can't land later */
+	COORDINATOR_RECORD_UNKNOWN,   /* it may land later, or have landed: it is tried again */
+	COORDINATOR_RECORD_LOST,      /* another holder, or a number that this session has not written */
 };
 
 struct coordinator_effect {
 	enum coordinator_effect_type type;
+	struct coordinator_record record; /* RECORD */
 	int voter;
 	struct message message;      /* SEND; READ of a remote voter, but for the driver's token */
 	struct operation *operation; /* READ, ANSWER */
@@ -116,6 +138,21 @@ void coordinator_submit(struct coordinator *co, struct operation *operation, uin
  */
 void coordinator_read_done(struct coordinator *co, struct operation *operation, int rc, uint64_t now_ns);
 
+/*
+ * Membership (docs/protocol.md). A member is added as a learner: its index, or -ENOSPC. A learner, or a
+ * former voter, can be taken out of the group; its index may be given to another then.
+ */
+int coordinator_member_add(struct coordinator *co, bool is_local, uint64_t now_ns) MUST_CHECK;
+void coordinator_member_remove(struct coordinator *co, int index, uint64_t now_ns);
+/*
+ * Begins to make `next_voters` the voters: one comes, one goes, or one takes another's place. -EBUSY: a
+ * change is under way; -EAGAIN: not serving, or who comes isn't complete, matched and caught up; -EINVAL. It
+ * goes on by itself to its end; coordinator_status_get() tells.
+ */
+int coordinator_change_begin(struct coordinator *co, uint8_t next_voters, uint64_t now_ns) MUST_CHECK;
+void coordinator_record_told(
+	struct coordinator *co, enum coordinator_record_outcome outcome, uint64_t now_ns);
+
 /* Stops serving: sends RELEASE to all. To be called when no operation is left. ENDED follows at once. */
 void coordinator_release(struct coordinator *co, uint64_t now_ns);
 /* Gives every operation back with `rc` (by COORDINATOR_ANSWER); ENDED. */
@@ -123,6 +160,8 @@ void coordinator_end(struct coordinator *co, int rc, uint64_t now_ns);
 
 struct coordinator_voter_status {
 	bool up, promised, complete, damaged, matched, syncing, stale, retired;
+	bool is_member, is_voter;
+	bool may_join; /* a learner that may become a voter now */
 	uint64_t durable_seq, lag_entries, lag_bytes;
 	uint64_t sync_done_grains, sync_total_grains;
 };
@@ -136,7 +175,9 @@ struct coordinator_status {
 	uint64_t waiting; /* operations without a seq */
 	uint64_t quorum_waits;
 	uint64_t dropped; /* messages that made no sense */
-	unsigned voter_count;
+	uint64_t config_number;
+	uint8_t voter_mask, next_mask;
+	unsigned voter_count; /* of members, learners and empty places too */
 	struct coordinator_voter_status voters[GROUP_MAX_VOTERS];
 };
 void coordinator_status_get(

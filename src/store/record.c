@@ -267,7 +267,7 @@ int record_decode(struct reader *records, struct record *ret_record)
 	switch (kind) {
 	case RECORD_WRITE:
 	case RECORD_OP:
-		if (op < ENTRY_WRITE || op > ENTRY_NEW_EPOCH)
+		if (op < ENTRY_WRITE || (op > ENTRY_NEW_EPOCH && op != ENTRY_MEMBERSHIP))
 			return -EILSEQ;
 		rc = entry_decode(&r, record);
 		break;

@@ -184,6 +184,7 @@ static bool round_entry(struct pool *pool, struct round_replica *rr, struct log_
 		all = round_trim(pool, rr, le);
 		break;
 	case ENTRY_NEW_EPOCH:
+	case ENTRY_MEMBERSHIP:
 		break;
 	}
 	if (!all)

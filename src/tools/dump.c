@@ -112,6 +112,8 @@ static const char *op_word(const struct record *record)
 		return "zero";
 	case ENTRY_NEW_EPOCH:
 		return "new-epoch";
+	case ENTRY_MEMBERSHIP:
+		return "membership";
 	}
 	return "entry";
 }

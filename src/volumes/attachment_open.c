@@ -51,7 +51,7 @@ static void volume_ended(void *user, struct volume *volume, struct epoch promise
 static void open_run(struct dataplane_call *call)
 {
 	struct attachment *attachment = op_of_call(call)->attachment;
-	struct volume_events events = { volume_ready, volume_changed, volume_ended, attachment };
+	struct volume_events events = { volume_ready, volume_changed, volume_ended, NULL, attachment };
 	int rc;
 
 	attachment->has_ended = false;

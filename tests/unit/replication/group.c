@@ -27,6 +27,7 @@ static void machine_start(struct group *g, struct group_replica *r)
 	struct replica_start start = {
 		.promise = r->state.promise,
 		.promise_session = r->state.promise_session,
+		.config_number = r->state.config_number,
 		.incomplete = r->state.incomplete,
 		.damaged = r->state.damaged,
 		.since = r->state.since,
@@ -308,6 +309,10 @@ static void poll_session(struct group *g, int s)
 				session->reads_answered++;
 			free(e.operation);
 			break;
+		case COORDINATOR_RECORD:
+			session->record = e.record;
+			session->records++;
+			break;
 		case COORDINATOR_CHANGED:
 			break;
 		}
@@ -402,17 +407,21 @@ void group_unlink(struct group *g, int s, int replica)
 
 void group_session_start(struct group *g, int s, uint64_t epoch_number, unsigned mask)
 {
-	struct coordinator_config config = {
-		.voter_count = GROUP_REPLICAS,
-		.local = -1,
-		.size_bytes = GROUP_GRAINS * GRAIN_BYTES,
-		.epoch = { epoch_number, 0 },
-		.session = 100 + (uint64_t)s,
-		.lease_ms = LEASE_MS,
-		.lease_margin_ms = 400,
-		.entries = g->entries,
-	};
+	struct coordinator_config config = { .voter_count = GROUP_VOTERS, .epoch = { epoch_number, 0 } };
 
+	group_session_start_as(g, s, &config, mask);
+}
+
+void group_session_start_as(struct group *g, int s, const struct coordinator_config *members, unsigned mask)
+{
+	struct coordinator_config config = *members;
+
+	config.local = -1;
+	config.size_bytes = GROUP_GRAINS * GRAIN_BYTES;
+	config.session = 100 + (uint64_t)s;
+	config.lease_ms = LEASE_MS;
+	config.lease_margin_ms = 400;
+	config.entries = g->entries;
 	assert_int_equal(coordinator_new(&config, g->now_ns, &g->sessions[s].machine), 0);
 	for (int i = 0; i < GROUP_REPLICAS; i++)
 		if (mask & 1u << i)

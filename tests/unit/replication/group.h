@@ -7,7 +7,8 @@
 
 #include "replication/replication.h"
 
-#define GROUP_REPLICAS 3
+#define GROUP_VOTERS   3 /* replicas behind them are learners, where a scenario has them */
+#define GROUP_REPLICAS 4
 #define GROUP_SESSIONS 3
 #define GROUP_LOG      256
 #define GROUP_GRAINS   8u
@@ -43,6 +44,8 @@ struct group_session {
 	unsigned answered;
 	int last_rc;
 	unsigned reads_answered;
+	struct coordinator_record record; /* asked for last; told by the scenario */
+	unsigned records;
 };
 
 struct group {
@@ -61,6 +64,8 @@ void group_init(struct group *g);
 void group_done(struct group *g);
 /* Starts session s with this epoch, linked to the replicas in the mask. */
 void group_session_start(struct group *g, int s, uint64_t epoch_number, unsigned mask);
+/* The same, with members and voters as in the config. */
+void group_session_start_as(struct group *g, int s, const struct coordinator_config *members, unsigned mask);
 void group_link(struct group *g, int s, int replica);
 void group_unlink(struct group *g, int s, int replica);
 /* Delivers everything that isn't held, until nothing moves. */

@@ -95,7 +95,7 @@ static void adopted_entries_keep_their_epoch(void **state)
 		group_write(&g, 0, 1);
 	group_run(&g);
 	group_replica_restart(&g, B); /* forgets what it had not written */
-	for (int i = 0; i < GROUP_REPLICAS; i++)
+	for (int i = 0; i < GROUP_VOTERS; i++)
 		group_unlink(&g, 0, i);
 	group_session_start(&g, 1, 7, 1u << A | 1u << B);
 	group_pass(&g, 4000);
@@ -199,7 +199,7 @@ static void a_late_answer_grants_nothing(void **state)
 	group_run(&g);
 	g.hold = hold_answers;
 	group_pass(&g, 5000);
-	for (int i = 0; i < GROUP_REPLICAS; i++)
+	for (int i = 0; i < GROUP_VOTERS; i++)
 		assert_true(g.replicas[i].machine != NULL);
 	group_read(&g, 0);
 	/* The answers to questions of long ago arrive; those of the last second are lost. */
@@ -207,7 +207,7 @@ static void a_late_answer_grants_nothing(void **state)
 		if (g.queue[i].message.clock_ns + 3000 * NS_PER_MS > g.now_ns)
 			g.queue[i].message.clock_ns = 0;
 	g.hold = NULL;
-	for (unsigned i = 0; i < GROUP_REPLICAS; i++)
+	for (unsigned i = 0; i < GROUP_VOTERS; i++)
 		g.sessions[0].linked[i] = true;
 	coordinator_tick(g.sessions[0].machine, g.now_ns);
 	{
@@ -268,7 +268,7 @@ static void a_laggard_is_brought_up_from_the_log(void **state)
 static void an_incomplete_majority_is_not_enough(void **state)
 {
 	(void)state;
-	for (int i = 1; i < GROUP_REPLICAS; i++) {
+	for (int i = 1; i < GROUP_VOTERS; i++) {
 		g.replicas[i].state.incomplete = true;
 		g.replicas[i].state.damaged = true;
 		g.replicas[i].state.since.seq = UINT64_MAX;
