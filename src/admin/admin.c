@@ -22,6 +22,8 @@ static const struct http_route routes[] = {
 	{ "POST", "/v1/volumes/*/attach", handle_volume_attach, ATTACH_MS },
 	{ "POST", "/v1/volumes/*/serve-nbd", handle_volume_serve_nbd, ATTACH_MS },
 	{ "POST", "/v1/volumes/*/detach", handle_volume_detach, OPERATION_MS },
+	{ "POST", "/v1/volumes/*/move-replica", handle_volume_move_replica, OPERATION_MS },
+	{ "POST", "/v1/volumes/*/set-replicas", handle_volume_set_replicas, OPERATION_MS },
 	{ "GET", "/v1/volumes/*/trace", handle_volume_trace, TRACE_MS },
 	{ "GET", "/v1/events", handle_events, FROM_MEMORY_MS },
 };

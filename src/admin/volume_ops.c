@@ -139,3 +139,49 @@ void handle_volume_detach(struct http_request *request, void *arg)
 
 	volumes_detach(admin->volumes, http_request_param(request, 0), on_changed, request);
 }
+
+/* "from": "b", "to": "d"; each a node's or pool's name, "to" may be left out */
+void handle_volume_move_replica(struct http_request *request, void *arg)
+{
+	static const char *const known[] = { "from", "to" };
+	struct admin *admin = arg;
+	const char *from, *to = NULL;
+	struct error error;
+	json_t *body;
+	int rc = http_request_json(request, &body, &error);
+
+	if (rc == 0)
+		rc = http_json_only(body, known, 2, &error);
+	if (rc == 0)
+		rc = http_json_string(body, "from", true, NAME_MAX_LEN, &from, &error);
+	if (rc == 0)
+		rc = http_json_string(body, "to", false, NAME_MAX_LEN, &to, &error);
+	if (rc < 0)
+		http_respond_error(request, rc, &error);
+	else
+		volumes_move_replica(
+			admin->volumes, http_request_param(request, 0), from, to, on_changed, request);
+}
+
+/* "replicas": 3 or "3" */
+void handle_volume_set_replicas(struct http_request *request, void *arg)
+{
+	static const char *const known[] = { "replicas" };
+	struct volume_options options;
+	struct admin *admin = arg;
+	struct error error;
+	json_t *body;
+	int rc = http_request_json(request, &body, &error);
+
+	if (rc == 0)
+		rc = http_json_only(body, known, 1, &error);
+	if (rc == 0)
+		rc = options_read(body, &options, &error);
+	if (rc == 0 && options.replicas == 0)
+		rc = error_set(&error, -EINVAL, "\"replicas\" is missing");
+	if (rc < 0)
+		http_respond_error(request, rc, &error);
+	else
+		volumes_set_replicas(admin->volumes, http_request_param(request, 0), options.replicas,
+			on_changed, request);
+}

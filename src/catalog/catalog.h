@@ -90,7 +90,10 @@ struct catalog_replica {
 	struct uuid replica, pool;
 	char node[NAME_MAX_LEN + 1];
 	bool made;    /* the node has made it: from then on it may vouch for data, and is never made again */
-	bool removed; /* the node has deleted it, or it never was (volumes that are being deleted) */
+	bool retired; /* out of the group for ever: its node deletes it */
+	bool leaves;  /* a voter that is to go */
+	struct uuid replaces; /* of a learner: whose place it takes; none: it comes beside them */
+	bool removed;         /* the node has deleted it, or it never was (volumes that are being deleted) */
 };
 
 /*
@@ -229,6 +232,8 @@ int catalog_volume_find_uuid(const struct catalog *catalog, struct uuid volume,
 /* The shard and member of a replica; NULL where the volume has no such. */
 const struct catalog_replica *catalog_volume_replica(
 	const struct catalog_volume *volume, struct uuid replica, const struct catalog_shard **ret_shard);
+/* In voters or next voters. */
+bool catalog_is_voter(const struct catalog_shard *shard, struct uuid replica);
 
 /*
  * Iteration: index 0, 1, ... until NULL. Nodes and classes by name, pools and volumes by UUID; damaged ones
@@ -292,8 +297,8 @@ void catalog_volume_create(struct catalog *catalog, const struct catalog_volume 
 void catalog_volume_delete(
 	struct catalog *catalog, struct uuid volume, uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 /*
- * A replica of a volume that is being deleted is no more: its reservation ends. Success where the volume
- * has gone.
+ * A replica that is retired, or of a volume that is being deleted, is no more: its reservation ends. Success
+ * where the volume has gone.
  */
 void catalog_replica_removed(struct catalog *catalog, struct uuid volume, struct uuid replica,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
@@ -301,6 +306,31 @@ void catalog_replica_removed(struct catalog *catalog, struct uuid volume, struct
 /* The replica is on its pool, durably. Success where the volume has gone; -ENOENT where the record names no
  * such. */
 void catalog_replica_made(struct catalog *catalog, struct uuid volume, struct uuid replica,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+
+/*
+ * By the holder (docs/protocol.md, "Membership"): the record's number, voters and next voters, where holder,
+ * epoch and number are what they were. Success where it reads so already. With the last step of a change,
+ * whoever is in neither list and was to leave is retired. -ESTALE: another holder, epoch or number; -ENOENT.
+ */
+struct catalog_membership {
+	struct uuid volume, attachment;
+	uint64_t epoch_number;
+	uint64_t number_before, number;
+	unsigned voter_count, next_voter_count;
+	struct uuid voters[GROUP_MAX_VOTERS], next_voters[GROUP_MAX_VOTERS];
+	bool was_joint; /* the operation's */
+};
+void catalog_membership_set(struct catalog *catalog, const struct catalog_membership *change,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+/*
+ * By any node: a learner, and with `replaces` the voter whose place it is to take; a voter that is to leave.
+ * -EBUSY: a change is asked for or under way, or it is the only voter; -EEXIST: the pool has one of the
+ * volume's; otherwise as catalog_volume_create().
+ */
+void catalog_learner_add(struct catalog *catalog, struct uuid volume, const struct catalog_replica *learner,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+void catalog_replica_leave(struct catalog *catalog, struct uuid volume, struct uuid replica,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 
 struct catalog_attach {

@@ -121,6 +121,8 @@ struct op {
 	/* inputs */
 	struct uuid volume, replica, attachment;
 	struct catalog_attach attach;
+	struct catalog_membership membership;
+	struct catalog_replica learner;
 	struct catalog_volume *volume_record; /* owned */
 	struct catalog_node node_record;
 	struct catalog_pool pool;
@@ -149,6 +151,15 @@ int volume_held(const struct catalog *catalog, const struct catalog_volume *volu
 int volume_edit(struct op *op, const struct catalog_volume *volume, struct error *error) MUST_CHECK;
 /* Writes op->volume_record where the record still is what `was` was. */
 void txn_put_volume(struct op *op, struct op_txn *txn, const struct catalog_volume *was);
+
+/* Adds the volume's size to what is promised on a replica's pool, if there is room; or takes it away again.
+ */
+int pool_reserve(struct op *op, struct op_txn *txn, const struct catalog_replica *replica,
+	struct error *error) MUST_CHECK;
+void pool_release(struct op *op, struct op_txn *txn, struct uuid pool, uint64_t bytes);
+/* ops_membership.c: op->replica, which is retired, is taken out of the record. */
+int retired_removed_step(struct op *op, struct op_txn *txn, const struct catalog_volume *volume,
+	struct error *error) MUST_CHECK;
 
 /* ---- catalog.c ---- */
 

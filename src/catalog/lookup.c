@@ -73,6 +73,17 @@ int catalog_volume_find_uuid(const struct catalog *catalog, struct uuid volume,
 	return rc;
 }
 
+bool catalog_is_voter(const struct catalog_shard *shard, struct uuid replica)
+{
+	for (unsigned i = 0; i < shard->voter_count; i++)
+		if (uuid_equal(shard->voters[i], replica))
+			return true;
+	for (unsigned i = 0; i < shard->next_voter_count; i++)
+		if (uuid_equal(shard->next_voters[i], replica))
+			return true;
+	return false;
+}
+
 const struct catalog_replica *catalog_volume_replica(
 	const struct catalog_volume *volume, struct uuid replica, const struct catalog_shard **ret_shard)
 {

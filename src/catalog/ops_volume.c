@@ -61,7 +61,7 @@ static int volume_check(const struct catalog_volume *volume, struct error *error
 }
 
 /* Adds `bytes` to what is promised on a replica's pool, if there is room. */
-static int pool_reserve(
+int pool_reserve(
 	struct op *op, struct op_txn *txn, const struct catalog_replica *replica, struct error *error)
 {
 	const struct catalog *catalog = op->catalog;
@@ -232,7 +232,7 @@ void catalog_volume_delete(
 
 /* ---- a replica is gone ---- */
 
-static void pool_release(struct op *op, struct op_txn *txn, struct uuid pool, uint64_t bytes)
+void pool_release(struct op *op, struct op_txn *txn, struct uuid pool, uint64_t bytes)
 {
 	const struct catalog *catalog = op->catalog;
 	const struct row *row = view_find_uuid(&catalog->view, RECORD_RESERVATION, pool);
@@ -280,7 +280,7 @@ static int removed_step(struct op *op, struct op_txn *txn, struct error *error)
 	if (rc != 0)
 		return rc;
 	if (volume->state != CATALOG_VOLUME_DELETING)
-		return error_set(error, -EINVAL, "volume %s is not being deleted", volume->name);
+		return retired_removed_step(op, txn, volume, error);
 	replica = catalog_volume_replica(volume, op->replica, NULL);
 	if (!replica || replica->removed)
 		return OP_FINISHED;

@@ -75,6 +75,10 @@ static int replica_in(const Quoin__Catalog__Replica *message, struct catalog_rep
 		rc = name_in("node name", message->node, to->node, error);
 	to->removed = message->removed;
 	to->made = message->made;
+	to->retired = message->retired;
+	to->leaves = message->leaves;
+	if (rc == 0 && message->replaces.len != 0)
+		rc = uuid_in("replaced replica", message->replaces, &to->replaces, error);
 	return rc;
 }
 
@@ -224,6 +228,10 @@ static void shard_out(const struct catalog_shard *record, struct shard_messages 
 		to->replicas[i].node = (char *)(uintptr_t)replica->node;
 		to->replicas[i].removed = replica->removed;
 		to->replicas[i].made = replica->made;
+		to->replicas[i].retired = replica->retired;
+		to->replicas[i].leaves = replica->leaves;
+		if (!uuid_is_none(replica->replaces))
+			to->replicas[i].replaces = uuid_out(&replica->replaces);
 		to->replica_pointers[i] = &to->replicas[i];
 	}
 	to->shard.n_replicas = record->replica_count;

@@ -38,6 +38,8 @@ enum option {
 	OPTION_TIER,
 	OPTION_FOLLOW,
 	OPTION_FORCE,
+	OPTION_FROM,
+	OPTION_TO,
 	OPTION_COUNT
 };
 
@@ -119,6 +121,8 @@ int cmd_volume_rm(struct cli *cli);
 int cmd_volume_attach(struct cli *cli);
 int cmd_volume_serve_nbd(struct cli *cli);
 int cmd_volume_detach(struct cli *cli);
+int cmd_volume_move_replica(struct cli *cli);
+int cmd_volume_set_replicas(struct cli *cli);
 int cmd_volume_trace(struct cli *cli);
 int cmd_events(struct cli *cli);
 

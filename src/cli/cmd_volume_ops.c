@@ -1,4 +1,4 @@
-/* quoin volume create, rm, attach, serve-nbd, detach */
+/* quoin volume create, rm, attach, serve-nbd, detach, move-replica, set-replicas */
 #include <stdio.h>
 
 #include "cli/client.h"
@@ -96,4 +96,37 @@ int cmd_volume_detach(struct cli *cli)
 		printf("volume %s detached\n", cli->args[0]);
 	json_decref(answer);
 	return exit_code;
+}
+
+static int change_ask(struct cli *cli, const char *suffix, json_t *body)
+{
+	json_t *answer;
+	int exit_code;
+
+	if (!body) {
+		fprintf(stderr, "quoin: an argument is not valid UTF-8\n");
+		return EXIT_USAGE;
+	}
+	exit_code = cli_send_volume(cli, "POST", suffix, body, &answer);
+	json_decref(body);
+	if (exit_code == EXIT_OK && answer)
+		printf("volume %s: asked for; `quoin volume inspect %s` shows how far it is\n", cli->args[0],
+			cli->args[0]);
+	json_decref(answer);
+	return exit_code;
+}
+
+int cmd_volume_move_replica(struct cli *cli)
+{
+	if (!cli->options[OPTION_FROM]) {
+		fprintf(stderr, "quoin: --from is missing: the pool or node that the replica leaves\n");
+		return EXIT_USAGE;
+	}
+	return change_ask(cli, "/move-replica",
+		json_pack("{s:s, s:s*}", "from", cli->options[OPTION_FROM], "to", cli->options[OPTION_TO]));
+}
+
+int cmd_volume_set_replicas(struct cli *cli)
+{
+	return change_ask(cli, "/set-replicas", json_pack("{s:s}", "replicas", cli->args[1]));
 }

@@ -14,6 +14,8 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 	[OPTION_TIER] = { "tier", "TIER", "auto (measured), high, medium or low (auto)" },
 	[OPTION_FOLLOW] = { "follow", NULL, "go on with new events until interrupted" },
 	[OPTION_FORCE] = { "force", NULL, "take it from the node that holds it, even if that one lives" },
+	[OPTION_FROM] = { "from", "POOL|NODE", "where the replica is now" },
+	[OPTION_TO] = { "to", "POOL|NODE", "where it shall be (the best place by the class's rules)" },
 };
 
 #define BIT(option)    (1u << (option))
@@ -42,6 +44,13 @@ const struct command commands[] = {
 		cmd_volume_serve_nbd },
 	{ "volume detach", "NAME", 1, 0, "Take the block device or the NBD export away",
 		"A volume that is mounted, or has NBD clients, is refused.", cmd_volume_detach },
+	{ "volume move-replica", "NAME", 1, BIT(OPTION_FROM) | BIT(OPTION_TO),
+		"Move a replica to another pool, while the volume is used",
+		"It is copied first; `quoin volume inspect` shows how far. It begins when the volume is "
+		"attached.",
+		cmd_volume_move_replica },
+	{ "volume set-replicas", "NAME N", 2, 0, "Change the number of replicas, while the volume is used",
+		"One more or one less at a time.", cmd_volume_set_replicas },
 	{ "volume trace", "NAME", 1, 0, "Show the steps of the last 4 KiB write, in microseconds",
 		"The volume must be attached on the agent's node.", cmd_volume_trace },
 	{ "events", "", 0, BIT(OPTION_FOLLOW), "Show what has happened on the node", NULL, cmd_events },

@@ -178,6 +178,12 @@ static void plan_replica(struct plan *plan, const struct catalog_volume *volume,
 {
 	bool here = replica_here(plan, replica->replica) != NULL;
 
+	if (replica->retired) {
+		replica_fill(action_add(plan, here ? RECONCILE_REPLICA_DELETE : RECONCILE_REPLICA_REMOVED,
+				     "the replica of volume %.64s has left its group", volume->name),
+			volume, shard, replica);
+		return;
+	}
 	if (volume->state == CATALOG_VOLUME_READY) {
 		struct reconcile_action *action = NULL;
 

@@ -168,6 +168,29 @@ static void device_up(struct op *op, int rc)
 	op->then(op, 0);
 }
 
+void volume_voter_fill(
+	const struct volumes *volumes, const struct catalog_replica *replica, struct volume_voter *ret_voter)
+{
+	const struct catalog_node *node;
+
+	*ret_voter = (struct volume_voter){ .replica = replica->replica };
+	snprintf(ret_voter->node, sizeof(ret_voter->node), "%s", replica->node);
+	if (!catalog_node_find(volumes->catalog, replica->node, &node, NULL))
+		snprintf(ret_voter->address.text, sizeof(ret_voter->address.text), "%s", node->address);
+}
+
+static uint8_t voter_mask(const struct volume_spec *spec, const struct uuid *voters, unsigned count)
+{
+	unsigned mask = 0;
+
+	for (unsigned i = 0; i < spec->voter_count; i++)
+		for (unsigned j = 0; j < count; j++)
+			if (uuid_equal(spec->voters[i].replica, voters[j]))
+				mask |= 1u << i;
+	return (uint8_t)mask;
+}
+
+/* All who count, in the record's order; learners are made known later (membership.c). */
 void attachment_spec_fill(
 	const struct volumes *volumes, const struct catalog_volume *volume, struct volume_spec *spec)
 {
@@ -179,20 +202,12 @@ void attachment_spec_fill(
 	spec->epoch = (struct epoch){ .number = volume->epoch_number };
 	spec->reads_quorum = volume->reads_quorum;
 	spec->error_after_ms = volume->error_after_ms;
-	spec->voter_count = shard->voter_count;
-	for (unsigned i = 0; i < shard->voter_count; i++) {
-		const struct catalog_replica *replica =
-			catalog_volume_replica(volume, shard->voters[i], NULL);
-		struct volume_voter *voter = &spec->voters[i];
-		const struct catalog_node *node;
-
-		*voter = (struct volume_voter){ .replica = shard->voters[i] };
-		if (!replica)
-			continue;
-		snprintf(voter->node, sizeof(voter->node), "%s", replica->node);
-		if (!catalog_node_find(volumes->catalog, replica->node, &node, NULL))
-			snprintf(voter->address.text, sizeof(voter->address.text), "%s", node->address);
-	}
+	spec->voter_count = 0;
+	for (unsigned i = 0; i < shard->replica_count && spec->voter_count < GROUP_MAX_VOTERS; i++)
+		if (catalog_is_voter(shard, shard->replicas[i].replica))
+			volume_voter_fill(volumes, &shard->replicas[i], &spec->voters[spec->voter_count++]);
+	spec->voter_mask = voter_mask(spec, shard->voters, shard->voter_count);
+	spec->next_mask = voter_mask(spec, shard->next_voters, shard->next_voter_count);
 }
 
 /* Beside the admin socket: who finds one finds the other. */

@@ -15,6 +15,7 @@
 #include "attach/attach.h"
 #include "catalog/catalog.h"
 #include "datapath/dataplane.h"
+#include "volumes/membership.h"
 
 struct op;
 struct volumes;
@@ -31,16 +32,27 @@ struct attachment {
 	bool mounted;
 	bool nbd;       /* an export, not a device of the kernel */
 	bool ended;     /* fenced: its I/O gets EIO for ever */
+	bool closing;   /* the data plane has been told to let it go: nothing more is asked of it */
+	bool stepping;  /* member_call is under way */
 	bool cancelled; /* cancel_call is under way, or was */
 
 	struct dataplane_call ended_call; /* pends at the data plane until the volume ends */
 	struct dataplane_call cancel_call;
+	struct dataplane_call record_call; /* pends until the coordinator wants its record written */
+	struct dataplane_call member_call;
+	struct member_step step;
+	/* Handed over with record_call. */
+	bool told;
+	enum record_outcome outcome;
 	/* The data plane's thread only: */
 	struct dataplane_call *open_pending, *ended_pending;
 	bool has_ended;
+	struct dataplane_call *record_pending;
+	bool has_record;
 	/* Written by it before it finishes a call, read after: */
 	struct volume *opened;
 	struct epoch promised;
+	struct volume_record record;
 	char why[160];
 };
 

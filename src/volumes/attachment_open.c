@@ -51,10 +51,11 @@ static void volume_ended(void *user, struct volume *volume, struct epoch promise
 static void open_run(struct dataplane_call *call)
 {
 	struct attachment *attachment = op_of_call(call)->attachment;
-	struct volume_events events = { volume_ready, volume_changed, volume_ended, NULL, attachment };
+	struct volume_events events = { volume_ready, volume_changed, volume_ended, volume_record_asked,
+		attachment };
 	int rc;
 
-	attachment->has_ended = false;
+	attachment->has_ended = attachment->has_record = false;
 	attachment->open_pending = call;
 	rc = volume_attach(
 		dataplane_datapath(call->dataplane), &attachment->spec, &events, &attachment->opened);
@@ -89,6 +90,7 @@ static void close_run(struct dataplane_call *call)
 	struct attachment *attachment = op_of_call(call)->attachment;
 
 	call_end(&attachment->ended_pending, -ECANCELED);
+	membership_end(attachment);
 	volume_detach(attachment->opened, close_told, call);
 }
 
@@ -168,6 +170,7 @@ static void open_done(struct op *op, int rc)
 	if (rc == 0) {
 		attachment->ended_call = (struct dataplane_call){ .run = ended_run, .done = ended_done };
 		dataplane_call(op->volumes->dataplane, &attachment->ended_call);
+		membership_begin(attachment);
 	} else if (rc == -ESTALE) {
 		error_set(&op->error, rc, "can't attach volume %s: %s", op->name, attachment->why);
 	} else if (rc == -ETIMEDOUT && !op->answered) {
@@ -192,12 +195,14 @@ static void close_done(struct op *op, int rc)
 {
 	op->attachment->handle = NULL;
 	op->attachment->opened = NULL;
+	op->attachment->closing = false;
 	op->told_then(op, rc);
 }
 
 void attachment_close(struct op *op, void (*then)(struct op *op, int rc))
 {
 	op->told_then = then;
+	op->attachment->closing = op->attachment->handle != NULL;
 	if (op->attachment->handle)
 		op_call(op, close_run, close_done);
 	else

@@ -425,4 +425,5 @@ void manager_plan(struct volumes *volumes)
 		reconcile_actions_done(&actions);
 	}
 	observed_done(&o);
+	membership_plan(volumes);
 }

@@ -42,19 +42,23 @@ static void replica_fill(struct volumes *volumes, const struct catalog_replica *
 		view->sync_done_bytes = voter->sync_done_bytes;
 		view->sync_total_bytes = voter->sync_total_bytes;
 	}
+	if (replica->retired)
+		state = "retired";
 	snprintf(view->state, sizeof(view->state), "%s", state);
 }
 
 static const char *state_here(const struct volume_stats *stats)
 {
-	unsigned good = 0;
+	unsigned good = 0, voters = 0;
 
 	if (stats->state != VOLUME_SERVING)
 		return "no-quorum";
-	for (unsigned i = 0; i < stats->voter_count; i++)
-		good += stats->voters[i].status == REPLICA_COMPLETE && stats->voters[i].connected &&
-			stats->voters[i].matched;
-	return good == stats->voter_count ? "healthy" : "degraded";
+	for (unsigned i = 0; i < stats->voter_count; i++) {
+		voters += stats->voters[i].is_voter;
+		good += stats->voters[i].is_voter && stats->voters[i].status == REPLICA_COMPLETE &&
+			stats->voters[i].connected && stats->voters[i].matched;
+	}
+	return good == voters ? "healthy" : "degraded";
 }
 
 /* Attached elsewhere: as far as the leases of the replicas' nodes tell. */

@@ -57,6 +57,16 @@ void volumes_attach(struct volumes *volumes, const char *name, bool force, volum
 void volumes_serve_nbd(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
 /* -EBUSY while it is mounted, or NBD clients are connected. */
 void volumes_detach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
+/*
+ * Asks for a change of members; where the volume is attached, that node carries it out: the new replica is
+ * copied to first. from, to: a pool's or node's name; to NULL: placement chooses. -EBUSY: another is under
+ * way.
+ */
+void volumes_move_replica(struct volumes *volumes, const char *name, const char *from, const char *to,
+	volumes_done_fn fn, void *arg);
+/* One more, or one less, at a time. */
+void volumes_set_replicas(
+	struct volumes *volumes, const char *name, unsigned replicas, volumes_done_fn fn, void *arg);
 /* Attaches if need be, makes the filesystem if it is new, mounts; the path is in the view. IDs are counted,
  * and persist. */
 void volumes_mount(struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg);

@@ -251,6 +251,9 @@ static int op_do(struct volumes *volumes, const struct fake_op *op, struct error
 		if (volume->view.mount_count > 0)
 			return error_set(error, -EBUSY, "volume %s is mounted", op->name);
 		return mount_do(volumes, volume, 0);
+	case FAKE_MOVE:
+	case FAKE_SET_REPLICAS:
+		return 0;
 	case FAKE_MOUNT:
 		return mount_do(volumes, volume, 1);
 	default:
@@ -311,6 +314,18 @@ void volumes_serve_nbd(struct volumes *volumes, const char *name, volumes_done_f
 void volumes_detach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
 {
 	op_add(volumes, FAKE_DETACH, name, fn, arg);
+}
+
+void volumes_move_replica(struct volumes *volumes, const char *name, const char *from, const char *to,
+	volumes_done_fn fn, void *arg)
+{
+	snprintf(op_add(volumes, FAKE_MOVE, name, fn, arg)->id, 300, "%s>%s", from, to ? to : "");
+}
+
+void volumes_set_replicas(
+	struct volumes *volumes, const char *name, unsigned replicas, volumes_done_fn fn, void *arg)
+{
+	snprintf(op_add(volumes, FAKE_SET_REPLICAS, name, fn, arg)->id, 300, "%u", replicas);
 }
 
 void volumes_mount(struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg)

@@ -1,0 +1,241 @@
+/*
+ * Operations on who a volume's members are (docs/protocol.md, "Membership"). A learner may be asked for, and
+ * a voter to leave, by any node: that counts nowhere. Voters and next voters are changed by the holder alone.
+ */
+#include "catalog/catalog_private.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int volume_ready(const struct op *op, const struct catalog_volume **ret_volume, struct error *error)
+{
+	const struct catalog_volume *volume = NULL;
+	int rc = catalog_volume_find_uuid(op->catalog, op->volume, &volume, error);
+
+	if (rc != 0)
+		return rc;
+	if (volume->state != CATALOG_VOLUME_READY)
+		return error_set(error, -ENOENT, "volume %s is being deleted", volume->name);
+	*ret_volume = volume;
+	return 0;
+}
+
+static bool names_equal(const struct uuid *a, unsigned a_count, const struct uuid *b, unsigned b_count)
+{
+	return a_count == b_count && memcmp(a, b, a_count * sizeof(*a)) == 0;
+}
+
+/* ---- by the holder: voters and next voters ---- */
+
+/* Who has been taken out of both lists is retired; who is in gives up what it was asked to do. */
+static void members_mark(struct catalog_shard *shard, const struct catalog_membership *change)
+{
+	for (unsigned i = 0; i < shard->replica_count; i++) {
+		struct catalog_replica *replica = &shard->replicas[i];
+		bool is_now = catalog_is_voter(shard, replica->replica);
+
+		if (!is_now && change->was_joint && replica->leaves)
+			replica->retired = true;
+	}
+	for (unsigned i = 0; change->was_joint && i < shard->replica_count; i++)
+		if (catalog_is_voter(shard, shard->replicas[i].replica))
+			shard->replicas[i].replaces = (struct uuid){ 0 };
+}
+
+static int membership_step(struct op *op, struct op_txn *txn, struct error *error)
+{
+	const struct catalog_membership *change = &op->membership;
+	const struct catalog_volume *volume = NULL;
+	const struct catalog_shard *shard;
+	struct catalog_shard *to;
+	int rc = volume_ready(op, &volume, error);
+
+	if (rc != 0)
+		return rc;
+	shard = &volume->shards[0];
+	if (!uuid_equal(volume->holder.attachment, change->attachment) ||
+		volume->epoch_number != change->epoch_number)
+		return error_set(
+			error, -ESTALE, "volume %s is no longer held by this attachment", volume->name);
+	if (shard->config_number == change->number &&
+		names_equal(shard->voters, shard->voter_count, change->voters, change->voter_count) &&
+		names_equal(shard->next_voters, shard->next_voter_count, change->next_voters,
+			change->next_voter_count))
+		return OP_FINISHED;
+	if (shard->config_number != change->number_before)
+		return error_set(error, -ESTALE, "volume %s has members of number %llu, not %llu",
+			volume->name, (unsigned long long)shard->config_number,
+			(unsigned long long)change->number_before);
+	rc = volume_edit(op, volume, error);
+	if (rc != 0)
+		return rc;
+	to = &op->volume_record->shards[0];
+	op->membership.was_joint = shard->next_voter_count != 0;
+	to->config_number = change->number;
+	to->voter_count = change->voter_count;
+	memcpy(to->voters, change->voters, sizeof(to->voters));
+	to->next_voter_count = change->next_voter_count;
+	memcpy(to->next_voters, change->next_voters, sizeof(to->next_voters));
+	members_mark(to, change);
+	txn_put_volume(op, txn, volume);
+	return 0;
+}
+
+static const struct op_kind membership_kind = { "change the volume's members", membership_step };
+
+void catalog_membership_set(struct catalog *catalog, const struct catalog_membership *change,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg)
+{
+	struct op *op = op_new(catalog, &membership_kind, timeout_ms, arg);
+
+	ASSERT(change->number == change->number_before + 1);
+	op->fn = fn;
+	op->volume = change->volume;
+	op->membership = *change;
+	op_start(op);
+}
+
+/* ---- by any node: what is asked for ---- */
+
+/* 0 where no other change is asked for or under way. */
+static int no_change_check(const struct catalog_volume *volume, struct error *error)
+{
+	const struct catalog_shard *shard = &volume->shards[0];
+
+	if (shard->next_voter_count != 0)
+		return error_set(error, -EBUSY, "the members of volume %s are being changed", volume->name);
+	for (unsigned i = 0; i < shard->replica_count; i++) {
+		const struct catalog_replica *replica = &shard->replicas[i];
+
+		if (replica->retired)
+			continue;
+		if (!catalog_is_voter(shard, replica->replica))
+			return error_set(error, -EBUSY,
+				"volume %s has a new replica on node %s that isn't ready yet", volume->name,
+				replica->node);
+		if (replica->leaves)
+			return error_set(error, -EBUSY, "a replica of volume %s, on node %s, is leaving",
+				volume->name, replica->node);
+	}
+	return 0;
+}
+
+static int learner_step(struct op *op, struct op_txn *txn, struct error *error)
+{
+	const struct catalog_replica *learner = &op->learner;
+	const struct catalog_volume *volume = NULL;
+	struct catalog_shard *shard;
+	int rc = volume_ready(op, &volume, error);
+
+	if (rc != 0)
+		return rc;
+	if (catalog_volume_replica(volume, learner->replica, NULL))
+		return OP_FINISHED;
+	rc = no_change_check(volume, error);
+	if (rc == 0 && volume->shards[0].replica_count >= CATALOG_MAX_REPLICAS)
+		rc = error_set(error, -EBUSY,
+			"volume %s has as many replicas as its record takes: some that left aren't deleted "
+			"yet",
+			volume->name);
+	if (rc == 0 && !uuid_is_none(learner->replaces) &&
+		!catalog_is_voter(&volume->shards[0], learner->replaces))
+		rc = error_set(error, -ENOENT, "volume %s has no such replica to be replaced", volume->name);
+	for (unsigned i = 0; rc == 0 && i < volume->shards[0].replica_count; i++)
+		if (uuid_equal(volume->shards[0].replicas[i].pool, learner->pool))
+			rc = error_set(
+				error, -EEXIST, "volume %s has a replica on that pool already", volume->name);
+	if (rc == 0)
+		rc = volume_edit(op, volume, error);
+	if (rc == 0)
+		rc = pool_reserve(op, txn, learner, error);
+	if (rc != 0)
+		return rc;
+	shard = &op->volume_record->shards[0];
+	shard->replicas[shard->replica_count++] = *learner;
+	for (unsigned i = 0; i < shard->replica_count; i++)
+		if (!uuid_is_none(learner->replaces) &&
+			uuid_equal(shard->replicas[i].replica, learner->replaces))
+			shard->replicas[i].leaves = true;
+	txn_put_volume(op, txn, volume);
+	return 0;
+}
+
+static const struct op_kind learner_kind = { "add a replica to the volume", learner_step };
+
+void catalog_learner_add(struct catalog *catalog, struct uuid volume, const struct catalog_replica *learner,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg)
+{
+	struct op *op = op_new(catalog, &learner_kind, timeout_ms, arg);
+
+	op->fn = fn;
+	op->volume = volume;
+	op->learner = *learner;
+	op_start(op);
+}
+
+static int leave_step(struct op *op, struct op_txn *txn, struct error *error)
+{
+	const struct catalog_volume *volume = NULL;
+	const struct catalog_replica *replica;
+	int rc = volume_ready(op, &volume, error);
+
+	if (rc != 0)
+		return rc;
+	replica = catalog_volume_replica(volume, op->replica, NULL);
+	if (!replica || replica->leaves || replica->retired)
+		return OP_FINISHED;
+	rc = no_change_check(volume, error);
+	if (rc == 0 && volume->shards[0].voter_count < 2)
+		rc = error_set(error, -EBUSY, "that is the only replica of volume %s", volume->name);
+	if (rc == 0)
+		rc = volume_edit(op, volume, error);
+	if (rc != 0)
+		return rc;
+	((struct catalog_replica *)(uintptr_t)catalog_volume_replica(op->volume_record, op->replica, NULL))
+		->leaves = true;
+	txn_put_volume(op, txn, volume);
+	return 0;
+}
+
+static const struct op_kind leave_kind = { "take a replica out of the volume", leave_step };
+
+void catalog_replica_leave(struct catalog *catalog, struct uuid volume, struct uuid replica,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg)
+{
+	struct op *op = op_new(catalog, &leave_kind, timeout_ms, arg);
+
+	op->fn = fn;
+	op->volume = volume;
+	op->replica = replica;
+	op_start(op);
+}
+
+/* ---- by its node: a retired replica is no more ---- */
+
+int retired_removed_step(
+	struct op *op, struct op_txn *txn, const struct catalog_volume *volume, struct error *error)
+{
+	const struct catalog_replica *replica = catalog_volume_replica(volume, op->replica, NULL);
+	struct catalog_shard *shard;
+	int rc;
+
+	if (!replica)
+		return OP_FINISHED;
+	if (!replica->retired)
+		return error_set(error, -EINVAL, "a replica of volume %s is in use", volume->name);
+	rc = volume_edit(op, volume, error);
+	if (rc != 0)
+		return rc;
+	pool_release(op, txn, replica->pool, volume->size_bytes);
+	shard = &op->volume_record->shards[0];
+	for (unsigned i = 0; i < shard->replica_count; i++) {
+		if (!uuid_equal(shard->replicas[i].replica, op->replica))
+			continue;
+		memmove(&shard->replicas[i], &shard->replicas[i + 1],
+			(shard->replica_count - i - 1) * sizeof(shard->replicas[0]));
+		shard->replica_count--;
+		break;
+	}
+	txn_put_volume(op, txn, volume);
+	return 0;
+}

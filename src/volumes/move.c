@@ -1,0 +1,229 @@
+/*
+ * quoin volume move-replica and set-replicas: a place for the new replica that keeps the class's rules beside
+ * those that stay, and the wish in the volume's record. The node where the volume is attached carries it out.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "placement/placement.h"
+#include "volumes/manager.h"
+
+#define MOVE_DEADLINE_MS 30000u
+
+struct move {
+	char from[NAME_MAX_LEN + 1], to[NAME_MAX_LEN + 1];
+	unsigned replicas; /* set-replicas; 0: a move */
+};
+
+static void wish_told(void *arg, int rc, const struct error *error)
+{
+	struct op *op = arg;
+
+	if (rc)
+		op->error = *error;
+	else
+		manager_event(op->volumes, "membership-wanted", op->name, "%s", op->verb);
+	manager_plan(op->volumes);
+	op_end(op, rc);
+}
+
+/* A pool's or node's name, of a voter that stays or goes. */
+static const struct catalog_replica *voter_named(
+	struct volumes *volumes, const struct catalog_shard *shard, const char *name)
+{
+	const struct catalog_replica *by_pool = NULL;
+	unsigned pools = 0;
+
+	for (unsigned i = 0; i < shard->replica_count; i++) {
+		const struct catalog_replica *replica = &shard->replicas[i];
+		const struct catalog_pool *pool;
+
+		if (!catalog_is_voter(shard, replica->replica))
+			continue;
+		if (!strcmp(replica->node, name))
+			return replica;
+		if (catalog_pool_find(volumes->catalog, replica->pool, &pool, NULL) ||
+			strcmp(pool->name, name) != 0)
+			continue;
+		by_pool = replica;
+		pools++;
+	}
+	/* Pools of several nodes may have one name. */
+	return pools == 1 ? by_pool : NULL;
+}
+
+/* Whether this pool may stand beside those that stay. */
+static bool pool_fits(struct volumes *volumes, const struct catalog_shard *shard,
+	const struct catalog_replica *from, const struct placement_pool *pool, bool zones_strict,
+	const char *to)
+{
+	if (to[0] && strcmp(pool->node, to) != 0 && strcmp(pool->name, to) != 0)
+		return false;
+	for (unsigned i = 0; i < shard->replica_count; i++) {
+		const struct catalog_replica *replica = &shard->replicas[i];
+		const struct catalog_node *node;
+
+		if (uuid_equal(replica->pool, pool->pool))
+			return false;
+		if (replica->retired || replica == from)
+			continue;
+		if (!strcmp(replica->node, pool->node))
+			return false;
+		if (catalog_node_find(volumes->catalog, replica->node, &node, NULL))
+			continue;
+		if (zones_strict && !strcmp(node->zone, pool->zone) && !strcmp(node->region, pool->region))
+			return false;
+	}
+	return true;
+}
+
+static int place(struct op *op, const struct catalog_volume *volume, const struct catalog_replica *from,
+	struct catalog_replica *learner)
+{
+	const struct move *move = op->state;
+	struct placement_request request = { .volume = volume->volume,
+		.class_name = volume->class_name,
+		.size_bytes = volume->size_bytes,
+		.replicas = 1 };
+	const struct catalog_class *class;
+	struct placement_pool *pools;
+	struct placement_result result;
+	size_t count, fit = 0;
+	int rc = catalog_class_find(op->volumes->catalog, volume->class_name, &class, &op->error);
+
+	if (!rc)
+		rc = placement_pools_read(op->volumes->catalog, &pools, &count);
+	if (rc)
+		return rc;
+	request.tiers = class->tiers;
+	for (size_t i = 0; i < count; i++)
+		if (pool_fits(
+			    op->volumes, &volume->shards[0], from, &pools[i], class->zones_strict, move->to))
+			pools[fit++] = pools[i];
+	if (fit == 0)
+		rc = error_set(&op->error, -ENOSPC,
+			"no pool%s%s can take a replica of volume %s: class %s wants each in a %s of its own",
+			move->to[0] ? " of " : "", move->to, op->name, class->name,
+			class->zones_strict ? "zone" : "node");
+	else
+		rc = placement_choose(&request, pools, fit, &result, &op->error);
+	if (!rc) {
+		learner->replica = uuid_random(&op->volumes->random);
+		learner->pool = pools[result.index[0]].pool;
+		snprintf(learner->node, sizeof(learner->node), "%s", pools[result.index[0]].node);
+	}
+	free(pools);
+	return rc;
+}
+
+static void learner_wish(
+	struct op *op, const struct catalog_volume *volume, const struct catalog_replica *from)
+{
+	struct catalog_replica learner = { 0 };
+	int rc = place(op, volume, from, &learner);
+
+	if (rc) {
+		op_end(op, rc);
+		return;
+	}
+	if (from)
+		learner.replaces = from->replica;
+	catalog_learner_add(op->volumes->catalog, volume->volume, &learner, op_left_ms(op), wish_told, op);
+}
+
+static void move_begin(struct op *op)
+{
+	const struct move *move = op->state;
+	const struct catalog_volume *volume;
+	const struct catalog_replica *from = NULL;
+	int rc = catalog_volume_find(op->volumes->catalog, op->name, &volume, &op->error);
+
+	if (!rc) {
+		from = voter_named(op->volumes, &volume->shards[0], move->from);
+		if (!from)
+			rc = error_set(&op->error, -ENOENT,
+				"volume %s has no replica on a node, or on just one pool, of the name \"%s\"",
+				op->name, move->from);
+	}
+	if (rc)
+		op_end(op, rc);
+	else
+		learner_wish(op, volume, from);
+}
+
+/* Who goes first: one whose node is down, else the last one that isn't where the volume is attached. */
+static const struct catalog_replica *dispensable(struct volumes *volumes, const struct catalog_volume *volume)
+{
+	const struct catalog_shard *shard = &volume->shards[0];
+	const struct catalog_replica *last = NULL;
+
+	for (unsigned i = 0; i < shard->replica_count; i++) {
+		const struct catalog_replica *replica = &shard->replicas[i];
+		const struct catalog_node *node;
+
+		if (!catalog_is_voter(shard, replica->replica))
+			continue;
+		if (catalog_node_find(volumes->catalog, replica->node, &node, NULL) || !node->live)
+			return replica;
+		if (!last || strcmp(replica->node, volume->holder.node) != 0)
+			last = replica;
+	}
+	return last;
+}
+
+static void count_begin(struct op *op)
+{
+	const struct move *move = op->state;
+	const struct catalog_volume *volume;
+	unsigned now;
+	int rc = catalog_volume_find(op->volumes->catalog, op->name, &volume, &op->error);
+
+	if (rc) {
+		op_end(op, rc);
+		return;
+	}
+	now = volume->shards[0].voter_count;
+	if (move->replicas == now)
+		op_end(op, 0);
+	else if (move->replicas == now + 1)
+		learner_wish(op, volume, NULL);
+	else if (move->replicas + 1 == now)
+		catalog_replica_leave(op->volumes->catalog, volume->volume,
+			dispensable(op->volumes, volume)->replica, op_left_ms(op), wish_told, op);
+	else
+		op_end(op,
+			error_set(&op->error, -EINVAL,
+				"volume %s has %u replicas: one more or one less at a time", op->name, now));
+}
+
+static void submit(struct op *op, const char *name, const struct move *move, volumes_done_fn fn, void *arg)
+{
+	if (!op_accept(op, fn, arg, name))
+		return;
+	op->state = malloc(sizeof(*move));
+	if (op->state)
+		*(struct move *)op->state = *move;
+	op_submit(op);
+}
+
+void volumes_move_replica(struct volumes *volumes, const char *name, const char *from, const char *to,
+	volumes_done_fn fn, void *arg)
+{
+	struct move move = { .replicas = 0 };
+
+	snprintf(move.from, sizeof(move.from), "%s", from);
+	snprintf(move.to, sizeof(move.to), "%s", to ? to : "");
+	submit(op_make(volumes, "move replica", name, MOVE_DEADLINE_MS, move_begin, fn, arg), name, &move, fn,
+		arg);
+}
+
+void volumes_set_replicas(
+	struct volumes *volumes, const char *name, unsigned replicas, volumes_done_fn fn, void *arg)
+{
+	struct move move = { .replicas = replicas };
+
+	submit(op_make(volumes, "set replicas", name, MOVE_DEADLINE_MS, count_begin, fn, arg), name, &move,
+		fn, arg);
+}

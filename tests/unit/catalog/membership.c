@@ -1,0 +1,159 @@
+/* Members in the catalog: learners come by anybody's wish, voters change by the holder alone. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "catalog_world.h"
+
+#define GIB (UINT64_C(1) << 30)
+
+static int setup(void **state)
+{
+	struct world *world = world_new(29);
+
+	for (unsigned i = 0; i < 3; i++)
+		(void)world_start(world, i, 10 * GIB);
+	*state = world;
+	assert_int_equal(world_create(world, 0, "v", GIB, 2, NULL), 0);
+	assert_int_equal(world_attach(world, 0, "v", "att", NULL, NULL), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	world_free(*state);
+	return 0;
+}
+
+static const struct catalog_volume *volume_at(struct world *world)
+{
+	const struct catalog_volume *volume = NULL;
+
+	world_sleep(world, 50);
+	assert_int_equal(catalog_volume_find(world->nodes[0].catalog, "v", &volume, NULL), 0);
+	return volume;
+}
+
+static int learner_add(struct world *world, const char *name, unsigned pool, const char *replaces)
+{
+	struct catalog_replica learner = { .replica = world_uuid(name), .pool = world_pool(pool) };
+	struct world_answer answer = { 0 };
+
+	learner.node[0] = 'n';
+	learner.node[1] = (char)('0' + pool);
+	if (replaces)
+		learner.replaces = world_uuid(replaces);
+	catalog_learner_add(
+		world->nodes[1].catalog, world_uuid("v"), &learner, WORLD_TIMEOUT_MS, world_done, &answer);
+	assert_true(world_wait(world, &answer.done));
+	return answer.rc;
+}
+
+static int set(struct world *world, const char *attachment, uint64_t before, unsigned next_count)
+{
+	struct catalog_membership change = { .volume = world_uuid("v"),
+		.attachment = world_uuid(attachment),
+		.epoch_number = volume_at(world)->epoch_number,
+		.number_before = before,
+		.number = before + 1,
+		.voter_count = 2,
+		.voters = { world_uuid("v-replica0"), world_uuid("v-replica1") },
+		.next_voter_count = next_count,
+		.next_voters = { world_uuid("v-replica0"), world_uuid("new") } };
+	struct world_answer answer = { 0 };
+
+	if (next_count == 0)
+		change.voters[1] = world_uuid("new");
+	for (unsigned i = next_count; i < 2; i++)
+		change.next_voters[i] = (struct uuid){ 0 };
+	catalog_membership_set(world->nodes[0].catalog, &change, WORLD_TIMEOUT_MS, world_done, &answer);
+	assert_true(world_wait(world, &answer.done));
+	return answer.rc;
+}
+
+static void a_learner_is_in_the_record_and_no_voter(void **state)
+{
+	struct world *world = *state;
+	const struct catalog_volume *volume;
+	const struct catalog_pool *pool;
+
+	assert_int_equal(learner_add(world, "new", 2, "v-replica1"), 0);
+	assert_int_equal(learner_add(world, "new", 2, "v-replica1"), 0); /* it is there */
+	volume = volume_at(world);
+	assert_int_equal(volume->shards[0].replica_count, 3);
+	assert_int_equal(volume->shards[0].voter_count, 2);
+	assert_true(volume->shards[0].config_number == 1);
+	assert_false(catalog_is_voter(&volume->shards[0], world_uuid("new")));
+	assert_true(uuid_equal(volume->shards[0].replicas[2].replaces, world_uuid("v-replica1")));
+	assert_true(volume->shards[0].replicas[1].leaves);
+	assert_int_equal(catalog_pool_find(world->nodes[0].catalog, world_pool(2), &pool, NULL), 0);
+	assert_true(pool->provisioned_bytes == GIB);
+}
+
+static void one_wish_at_a_time(void **state)
+{
+	struct world *world = *state;
+	struct world_answer answer = { 0 };
+
+	assert_int_equal(learner_add(world, "other", 1, NULL), -EEXIST);
+	assert_int_equal(learner_add(world, "new", 2, "nobody"), -ENOENT);
+	assert_int_equal(learner_add(world, "new", 2, NULL), 0);
+	assert_int_equal(learner_add(world, "other", 2, NULL), -EBUSY);
+	catalog_replica_leave(world->nodes[0].catalog, world_uuid("v"), world_uuid("v-replica0"),
+		WORLD_TIMEOUT_MS, world_done, &answer);
+	assert_true(world_wait(world, &answer.done));
+	assert_int_equal(answer.rc, -EBUSY);
+}
+
+static void only_the_holder_changes_voters_and_only_from_its_number(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(learner_add(world, "new", 2, "v-replica1"), 0);
+	assert_int_equal(set(world, "another", 1, 2), -ESTALE);
+	assert_int_equal(set(world, "att", 2, 2), -ESTALE);
+	assert_int_equal(set(world, "att", 1, 2), 0);
+	assert_int_equal(set(world, "att", 1, 2), 0); /* said again: it reads so already */
+	assert_int_equal(volume_at(world)->shards[0].next_voter_count, 2);
+	assert_true(volume_at(world)->shards[0].config_number == 2);
+}
+
+static void who_is_in_neither_list_is_retired_then_deleted_and_its_room_given_back(void **state)
+{
+	struct world *world = *state;
+	const struct catalog_volume *volume;
+	const struct catalog_pool *pool;
+
+	assert_int_equal(learner_add(world, "new", 2, "v-replica1"), 0);
+	assert_int_equal(set(world, "att", 1, 2), 0);
+	assert_false(volume_at(world)->shards[0].replicas[1].retired);
+	assert_int_equal(world_removed(world, 1, "v", 1), -EINVAL); /* still a voter */
+	assert_int_equal(set(world, "att", 2, 0), 0);
+	volume = volume_at(world);
+	assert_true(volume->shards[0].replicas[1].retired);
+	assert_true(uuid_is_none(volume->shards[0].replicas[2].replaces));
+	assert_int_equal(world_removed(world, 1, "v", 1), 0);
+	volume = volume_at(world);
+	assert_int_equal(volume->shards[0].replica_count, 2);
+	assert_null(catalog_volume_replica(volume, world_uuid("v-replica1"), NULL));
+	assert_int_equal(catalog_pool_find(world->nodes[0].catalog, world_pool(1), &pool, NULL), 0);
+	assert_true(pool->provisioned_bytes == 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_learner_is_in_the_record_and_no_voter),
+		TEST(one_wish_at_a_time),
+		TEST(only_the_holder_changes_voters_and_only_from_its_number),
+		TEST(who_is_in_neither_list_is_retired_then_deleted_and_its_room_given_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
