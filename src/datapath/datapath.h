@@ -25,6 +25,10 @@ struct datapath_config {
 	char node[NAME_MAX_LEN + 1];
 	uint32_t lease_ms;        /* group lease, 3000 */
 	uint32_t lease_margin_ms; /* 10 % + 100 ms */
+	/* What all resyncs of this datapath together may move; 0: no limit. */
+	uint64_t resync_bytes_per_s;
+	/* The size of a resync's window, for tests; 0: as large as may be. */
+	uint32_t map_grains, map_copies;
 	void *user;
 	/* For events and logs, in words; subject is a volume's, pool's or replica's name or UUID. */
 	void (*event)(void *user, const char *kind, const char *subject, const char *text);
@@ -133,7 +137,15 @@ struct voter_stats {
 	bool is_voter; /* else a learner */
 	bool may_join; /* a learner that is complete, matched and caught up */
 	uint64_t durable_seq, lag_entries, lag_bytes;
-	uint64_t sync_done_bytes, sync_total_bytes; /* while syncing */
+	/* While syncing. The total is known when the survey is through. */
+	const char *sync_why; /* or NULL */
+	bool surveying;
+	unsigned survey_percent;
+	uint64_t sync_done_bytes, sync_total_bytes;
+	uint64_t sync_bytes_per_s; /* of the last seconds; 0: not known */
+	/* Of all resyncs of this session. */
+	uint64_t syncs, sync_copied_bytes, sync_map_bytes;
+	uint64_t bad_reads, healed_blocks;
 };
 
 struct volume_stats {

@@ -129,7 +129,7 @@ struct volume {
 	void *detach_arg;
 
 	struct coordinator_status seen; /* of the last look, for events */
-	uint64_t healed_blocks, remote_reads;
+	uint64_t remote_reads;
 	struct io_stats read_stats, write_stats, trim_stats;
 	struct write_trace traces[TRACE_SLOTS];
 };
@@ -151,6 +151,7 @@ struct host {
 	uint64_t applied_asked, applied_wanted;
 	uint32_t pending;                    /* callbacks of the store that will come */
 	struct epoch_start rows[EPOCHS_MAX]; /* of the figures given last */
+	uint32_t indices[MAP_MAX_COPIES];    /* of the comparison told last */
 };
 
 /* Something that a replica does for a coordinator, in the store. */
@@ -162,8 +163,9 @@ struct job {
 	struct buf *payload;
 	uint32_t crc[ENTRY_MAX_BLOCKS];
 	struct pool_read read;
-	uint64_t next_index; /* GRAIN_WRITE: grains to be freed from here on */
-	uint32_t puts;       /* under way */
+	struct replica_compared compared; /* MAP_COMPARE; the indices stand in `crc` */
+	uint16_t bad_blocks;              /* GRAIN_HEAL */
+	uint32_t puts;                    /* under way */
 	int rc;
 };
 
@@ -196,6 +198,7 @@ struct datapath {
 	uint32_t held_cut;
 	struct wire_in wire_in;
 	struct wire_out wire_out;
+	struct resync_budget budget;
 	uint64_t frames_refused; /* that made no sense, or had no place */
 };
 
@@ -248,6 +251,11 @@ void host_applied_wait(struct host *host, uint64_t seq);
 /* replica_grains.c */
 void host_grain_read(struct host *host, const struct replica_effect *effect);
 void host_grain_write(struct host *host, const struct replica_effect *effect);
+void host_grain_heal(struct host *host, const struct replica_effect *effect);
+
+/* replica_map.c */
+void host_map_read(struct host *host, const struct replica_effect *effect);
+void host_map_compare(struct host *host, const struct replica_effect *effect);
 
 /* replica_jobs.c: NULL when none is free; `must`: from the reserve. */
 struct job *job_get(struct host *host, const struct replica_effect *effect, bool must);

@@ -1,14 +1,11 @@
 /*
- * Grains for a resync. On the wire, and between coordinator and replica, a grain's payload holds its present
- * blocks only, in order; in the store a copy is a whole grain.
+ * Grains for resync and repair. On the wire, and between coordinator and replica, a grain's payload holds its
+ * present blocks only, in order; in the store a copy is a whole grain.
  */
 #include "datapath/private.h"
 
 #include <errno.h>
 #include <string.h>
-
-/* Grains that are freed at a time ahead of a copy. */
-#define FREE_BATCH 32u
 
 /* ---- GRAIN_READ: the source ---- */
 
@@ -52,19 +49,20 @@ static void grain_got(void *arg, int rc, struct grain_copy *copy)
 {
 	struct job *job = arg;
 	struct message answer = job_answer(job, MESSAGE_GRAIN_ANSWER);
+	const struct grain_state *state = &copy->state;
 
 	answer.rc = rc;
-	answer.grain.from = job->message.grain.from;
-	answer.grain.index = job->next_index;
+	answer.grain = job->message.grain;
 	if (rc == 0) {
-		answer.grain.found = true;
-		answer.grain.epoch = copy->epoch;
-		answer.grain.seq = copy->seq;
-		answer.grain.present = copy->present;
-		answer.grain.zero = copy->zero;
-		if (copy->present) {
+		answer.seq = copy->commit_seq;
+		answer.grain.found = state->present != 0;
+		answer.grain.epoch = state->epoch;
+		answer.grain.seq = state->seq;
+		answer.grain.present = state->present;
+		answer.grain.zero = state->zero;
+		if (state->present) {
 			job->payload = blocks_pack(
-				job->host->datapath, copy->data, copy->present, copy->crc, job->crc);
+				job->host->datapath, copy->data, state->present, state->crc, job->crc);
 			answer.payload = job->payload;
 			answer.crc = job->crc;
 			if (!job->payload)
@@ -80,58 +78,92 @@ static void grain_got(void *arg, int rc, struct grain_copy *copy)
 void host_grain_read(struct host *host, const struct replica_effect *effect)
 {
 	struct job *job = job_get(host, effect, false);
-	const struct message_grain *range = &effect->message.grain;
-	uint64_t index;
 	struct message answer;
 
-	if (job) {
-		index = pool_replica_grain_next(host->store, range->from);
-		if (index < range->index) {
-			job->next_index = index;
-			pool_replica_grain_get(host->store, index, grain_got, job);
-			return;
-		}
-		answer = job_answer(job, MESSAGE_GRAIN_ANSWER);
-		answer.grain.from = range->from;
-		answer.grain.index = range->index;
-		answer.grain.seq = pool_replica_commit_seq(host->store);
-		grain_send(job, &answer);
-		job_put(job);
+	if (job && effect->message.grain.layer == 0) {
+		pool_replica_grain_get(host->store, effect->message.grain.index, grain_got, job);
 		return;
 	}
+	if (job)
+		job_put(job);
 	answer = (struct message){
 		.type = MESSAGE_GRAIN_ANSWER,
 		.epoch = effect->message.epoch,
 		.session = effect->message.session,
 		.attempt = effect->message.attempt,
 		.token = effect->message.token,
-		.grain = *range,
+		.grain = effect->message.grain,
 		.rc = -EAGAIN,
 	};
 	link_answer(host->datapath, effect->to, host->by_replica.key, &answer);
 }
 
-/* ---- GRAIN_WRITE: the target ---- */
+/* ---- GRAIN_WRITE: the target of a resync ---- */
 
-static void grain_write_step(struct job *job);
-
-static void grain_put_done(void *arg, int rc)
+/* Spreads the packed blocks over a whole grain; NULL when no buffer is free. */
+static struct buf *blocks_unpack(struct job *job, struct grain_state *state)
 {
-	struct job *job = arg;
+	uint32_t count = 0;
+	struct buf *whole;
 
-	ASSERT(job->puts > 0);
-	if (rc != 0)
-		job->rc = rc;
-	if (--job->puts == 0)
-		grain_write_step(job);
+	if (state->present == UINT16_MAX) {
+		memcpy(state->crc, job->crc, sizeof(state->crc));
+		return buf_ref(job->payload);
+	}
+	whole = buf_get(job->host->datapath->config.bufs, GRAIN_BYTES);
+	if (!whole)
+		return NULL;
+	whole->len_bytes = GRAIN_BYTES;
+	memset(whole->data, 0, GRAIN_BYTES);
+	for (uint32_t i = 0; i < GRAIN_BLOCKS; i++) {
+		if (!(state->present & 1u << i))
+			continue;
+		memcpy(whole->data + (size_t)i * BLOCK_BYTES,
+			job->payload->data + (size_t)count * BLOCK_BYTES, BLOCK_BYTES);
+		state->crc[i] = job->crc[count++];
+	}
+	return whole;
 }
 
-static void grain_write_finish(struct job *job)
+/* The message's grain as the store takes it; a reference to its data. -EAGAIN: no buffer is free. */
+static int copy_make(struct job *job, struct grain_copy *ret_copy)
 {
+	const struct message_grain *grain = &job->message.grain;
+	struct grain_copy copy = { .index = grain->index };
+
+	if (grain->found)
+		copy.state = (struct grain_state){ .epoch = grain->epoch,
+			.seq = grain->seq,
+			.present = grain->present,
+			.zero = grain->zero };
+	if (copy.state.present) {
+		copy.data = blocks_unpack(job, &copy.state);
+		if (!copy.data)
+			return -EAGAIN;
+	}
+	*ret_copy = copy;
+	return 0;
+}
+
+/* A job for a message with a grain; NULL when none is free. */
+static struct job *grain_job(struct host *host, const struct replica_effect *effect)
+{
+	const struct message *m = &effect->message;
+	struct job *job = job_get(host, effect, true);
+
+	if (job && m->payload) {
+		job->payload = buf_ref(m->payload);
+		memcpy(job->crc, m->crc, m->payload->len_bytes / BLOCK_BYTES * sizeof(job->crc[0]));
+	}
+	return job;
+}
+
+static void grain_written(void *arg, int rc)
+{
+	struct job *job = arg;
 	struct host *host = job->host;
 	struct message question = job->message;
 	uint64_t to = job->to;
-	int rc = job->rc;
 	bool gone = host->gone;
 
 	job_put(job);
@@ -141,110 +173,97 @@ static void grain_write_finish(struct job *job)
 	host_poll(host);
 }
 
-/* Frees what the source has not, a batch at a time. */
-static void free_before(struct job *job, uint64_t end)
+void host_grain_write(struct host *host, const struct replica_effect *effect)
 {
-	while (job->puts < FREE_BATCH) {
-		struct grain_copy nothing = { .seq = job->message.grain.seq,
-			.epoch = job->message.grain.epoch };
-		uint64_t index = pool_replica_grain_next(job->host->store, job->next_index);
+	struct job *job = grain_job(host, effect);
+	struct grain_copy copy;
 
-		if (index >= end) {
-			job->next_index = end;
-			return;
-		}
-		nothing.index = index;
-		job->next_index = index + 1;
-		job->puts++;
-		pool_replica_grain_put(job->host->store, &nothing, grain_put_done, job);
+	if (!job) {
+		replica_grain_written(host->machine, effect->to, &effect->message, -EAGAIN,
+			datapath_now_ns(host->datapath));
+		return; /* host_poll() is under way */
 	}
-}
-
-/* Spreads the packed blocks over a whole grain; NULL when no buffer is free. */
-static struct buf *blocks_unpack(struct job *job, struct grain_copy *copy)
-{
-	uint32_t count = 0;
-	struct buf *whole;
-
-	if (copy->present == UINT16_MAX) {
-		memcpy(copy->crc, job->crc, sizeof(copy->crc));
-		return buf_ref(job->payload);
+	if (copy_make(job, &copy) != 0) {
+		grain_written(job, -EAGAIN);
+		return;
 	}
-	whole = buf_get(job->host->datapath->config.bufs, GRAIN_BYTES);
-	if (!whole)
-		return NULL;
-	whole->len_bytes = GRAIN_BYTES;
-	memset(whole->data, 0, GRAIN_BYTES);
-	for (uint32_t i = 0; i < GRAIN_BLOCKS; i++) {
-		if (!(copy->present & 1u << i))
-			continue;
-		memcpy(whole->data + (size_t)i * BLOCK_BYTES,
-			job->payload->data + (size_t)count * BLOCK_BYTES, BLOCK_BYTES);
-		copy->crc[i] = job->crc[count++];
-	}
-	return whole;
-}
-
-static void grain_copy_put(struct job *job)
-{
-	const struct message_grain *grain = &job->message.grain;
-	struct grain_copy copy = {
-		.index = grain->index,
-		.epoch = grain->epoch,
-		.seq = grain->seq,
-		.present = grain->present,
-		.zero = grain->zero,
-	};
-
-	if (grain->present) {
-		copy.data = blocks_unpack(job, &copy);
-		if (!copy.data) {
-			job->rc = -EAGAIN;
-			grain_write_finish(job);
-			return;
-		}
-	}
-	job->puts = 1;
-	pool_replica_grain_put(job->host->store, &copy, grain_put_done, job);
+	pool_replica_grain_put(host->store, &copy, grain_written, job);
 	buf_put(copy.data);
 }
 
-static void grain_write_step(struct job *job)
-{
-	const struct message_grain *grain = &job->message.grain;
+/* ---- GRAIN_HEAL: who has a bad block ---- */
 
-	if (job->rc != 0 || job->host->gone) {
-		grain_write_finish(job);
+static void heal_over(struct job *job, int rc, uint32_t blocks)
+{
+	struct host *host = job->host;
+	struct message question = job->message;
+	uint64_t to = job->to;
+	bool gone = host->gone;
+
+	job_put(job);
+	if (gone)
 		return;
-	}
-	if (MUTANT(sync_forgets_trims) && job->next_index < grain->index)
-		job->next_index = grain->index;
-	if (job->next_index < grain->index) {
-		free_before(job, grain->index);
-		if (job->puts > 0)
-			return;
-	}
-	if (job->next_index == grain->index && grain->found) {
-		job->next_index++;
-		grain_copy_put(job);
-		return;
-	}
-	grain_write_finish(job);
+	replica_grain_healed(host->machine, to, &question, rc, blocks);
+	host_poll(host);
 }
 
-void host_grain_write(struct host *host, const struct replica_effect *effect)
+static void heal_written(void *arg, int rc)
 {
-	struct job *job = job_get(host, effect, true);
-	const struct message *m = &effect->message;
+	struct job *job = arg;
 
-	if (!job) {
-		replica_grain_written(host->machine, effect->to, m, -EAGAIN, datapath_now_ns(host->datapath));
+	heal_over(job, rc, (uint32_t)__builtin_popcount(job->bad_blocks));
+}
+
+/* Which blocks are bad is known: they are written anew, if it is of the same version still. */
+static void heal_looked(struct pool_read *read, int rc)
+{
+	struct job *job = container_of(read, struct job, read);
+	struct grain_copy copy;
+
+	buf_put(read->into);
+	job->bad_blocks = (uint16_t)(read->bad_blocks & job->message.grain.present);
+	if (rc != -EILSEQ && rc != -EIO) {
+		heal_over(job, rc, 0); /* nothing is bad any more */
+		return;
+	}
+	if (job->host->gone || job->bad_blocks == 0 || copy_make(job, &copy) != 0) {
+		heal_over(job, -EAGAIN, 0);
+		return;
+	}
+	pool_replica_grain_heal(job->host->store, &copy, job->bad_blocks, heal_written, job);
+	buf_put(copy.data);
+}
+
+/* Everything that the copy has is applied here too. */
+static void heal_applied(void *arg, int rc)
+{
+	struct job *job = arg;
+	struct host *host = job->host;
+	struct buf *into = rc == 0 && !host->gone ? buf_get(host->datapath->config.bufs, GRAIN_BYTES) : NULL;
+
+	if (!into) {
+		heal_over(job, -EAGAIN, 0);
+		return;
+	}
+	job->read = (struct pool_read){
+		.fn = heal_looked,
+		.replica = host->store,
+		.offset_bytes = job->message.grain.index * GRAIN_BYTES,
+		.length_bytes = GRAIN_BYTES,
+		.into = into,
+	};
+	pool_read(&job->read);
+}
+
+void host_grain_heal(struct host *host, const struct replica_effect *effect)
+{
+	struct job *job = grain_job(host, effect);
+
+	if (!job || !effect->message.grain.found) {
+		if (job)
+			job_put(job);
+		replica_grain_healed(host->machine, effect->to, &effect->message, -EAGAIN, 0);
 		return; /* host_poll() is under way */
 	}
-	job->next_index = m->grain.from;
-	if (m->payload) {
-		job->payload = buf_ref(m->payload);
-		memcpy(job->crc, m->crc, m->payload->len_bytes / BLOCK_BYTES * sizeof(job->crc[0]));
-	}
-	grain_write_step(job);
+	pool_replica_applied_wait(host->store, effect->message.grain.seq, heal_applied, job);
 }

@@ -233,8 +233,17 @@ static void host_effect(struct host *host, const struct replica_effect *effect)
 	case REPLICA_SYNC_EDGE:
 		pool_replica_sync_edge(host->store, effect->seq);
 		break;
+	case REPLICA_MAP_READ:
+		host_map_read(host, effect);
+		break;
+	case REPLICA_MAP_COMPARE:
+		host_map_compare(host, effect);
+		break;
 	case REPLICA_GRAIN_WRITE:
 		host_grain_write(host, effect);
+		break;
+	case REPLICA_GRAIN_HEAL:
+		host_grain_heal(host, effect);
 		break;
 	case REPLICA_APPLIED_WAIT:
 		host_applied_wait(host, effect->seq);

@@ -45,8 +45,17 @@ static void voter_fill(struct voter_stats *to, const struct volume *volume, unsi
 	to->durable_seq = from->durable_seq;
 	to->lag_entries = from->lag_entries;
 	to->lag_bytes = from->lag_bytes;
-	to->sync_done_bytes = from->syncing ? from->sync_done_grains * GRAIN_BYTES : 0;
-	to->sync_total_bytes = from->syncing ? from->sync_total_grains * GRAIN_BYTES : 0;
+	to->sync_why = from->sync_why;
+	to->surveying = from->surveying;
+	to->survey_percent = from->survey_percent;
+	to->sync_done_bytes = from->sync_done_bytes;
+	to->sync_total_bytes = from->sync_total_bytes;
+	to->sync_bytes_per_s = from->sync_bytes_per_s;
+	to->syncs = from->syncs;
+	to->sync_copied_bytes = from->sync_copied_bytes;
+	to->sync_map_bytes = from->sync_map_bytes;
+	to->bad_reads = from->bad_reads;
+	to->healed_blocks = from->healed_blocks;
 }
 
 void volume_stats_get(const struct volume *volume, struct volume_stats *ret_stats)
@@ -62,7 +71,6 @@ void volume_stats_get(const struct volume *volume, struct volume_stats *ret_stat
 		.commit_seq = status.commit_seq,
 		.in_flight = volume->in_flight,
 		.quorum_waits = status.quorum_waits,
-		.healed_blocks = volume->healed_blocks,
 		.remote_reads = volume->remote_reads,
 		.read = volume->read_stats,
 		.write = volume->write_stats,
@@ -72,6 +80,8 @@ void volume_stats_get(const struct volume *volume, struct volume_stats *ret_stat
 		.voter_count = volume->spec.voter_count,
 	};
 	snprintf(ret_stats->name, sizeof(ret_stats->name), "%s", volume->spec.name);
-	for (unsigned i = 0; i < volume->spec.voter_count; i++)
+	for (unsigned i = 0; i < volume->spec.voter_count; i++) {
 		voter_fill(&ret_stats->voters[i], volume, i, &status.voters[i]);
+		ret_stats->healed_blocks += status.voters[i].healed_blocks;
+	}
 }

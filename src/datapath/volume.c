@@ -155,6 +155,9 @@ static int coordinator_make(struct volume *volume)
 		.reads_quorum = spec->reads_quorum,
 		.error_after_ms = spec->error_after_ms,
 		.entries = dp->config.entries,
+		.budget = &dp->budget,
+		.map_grains = dp->config.map_grains,
+		.map_copies = dp->config.map_copies,
 	};
 
 	return coordinator_new(&config, datapath_now_ns(dp), &volume->coordinator);

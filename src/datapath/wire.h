@@ -45,6 +45,7 @@ struct wire_out {
 struct wire_in {
 	struct message message; /* borrows from here and from the frame */
 	struct epoch_start rows[EPOCHS_MAX];
+	uint32_t indices[MAP_MAX_COPIES];
 	struct entry *entry; /* one reference, dropped by wire_in_done() */
 	uint32_t arena_used;
 	_Alignas(16) uint8_t arena[WIRE_ARENA_BYTES];
@@ -61,5 +62,7 @@ void wire_encode(const struct message *message, struct uuid target, struct wire_
 int wire_decode(struct wire_in *in, const struct frame *frame, struct entry_pool *entries,
 	uint64_t size_bytes, const char **ret_why) MUST_CHECK;
 void wire_in_done(struct wire_in *in);
+/* wire_check.c: why this message is nonsense; NULL: it isn't. size_bytes 0: not known. */
+const char *wire_complaint(const struct message *m, const struct frame *frame, uint64_t size_bytes);
 
 #endif

@@ -212,13 +212,39 @@ static int grain_take(struct message *m, const Quoin__Wire__Grain *from)
 		return 0;
 	if (from->present > UINT16_MAX || from->zero > UINT16_MAX || (from->present & from->zero))
 		return -EPROTO;
-	m->grain.from = from->from;
+	m->grain.layer = from->layer;
 	m->grain.index = from->index;
 	m->grain.found = from->found;
 	m->grain.epoch = epoch_take(from->epoch);
 	m->grain.seq = from->seq;
 	m->grain.present = (uint16_t)from->present;
 	m->grain.zero = (uint16_t)from->zero;
+	return 0;
+}
+
+static int map_take(struct wire_in *in, const Quoin__Wire__Message *from)
+{
+	struct message *m = &in->message;
+
+	if (from->map) {
+		m->map.layer = from->map->layer;
+		m->map.from = from->map->from;
+		m->map.end = from->map->end;
+		m->map.count = from->map->count;
+		m->map.copies = from->map->copies;
+		m->map.freed = from->map->freed;
+		m->map.survey = from->map->survey;
+	}
+	if (from->n_indices == 0)
+		return 0;
+	if (from->n_indices > MAP_MAX_COPIES || from->n_indices != m->map.copies)
+		return -EPROTO;
+	for (size_t i = 0; i < from->n_indices; i++) {
+		in->indices[i] = from->indices[i];
+		if (i > 0 && in->indices[i - 1] >= in->indices[i])
+			return -EPROTO;
+	}
+	m->indices = in->indices;
 	return 0;
 }
 
@@ -276,7 +302,7 @@ static void fields_take(struct message *m, const Quoin__Wire__Message *from)
 	m->regressed = from->regressed;
 	m->offset_bytes = from->offset_bytes;
 	m->length_bytes = from->length_bytes;
-	m->edge_index = from->edge_index;
+	m->blocks = from->blocks;
 }
 
 static int cold_decode(struct wire_in *in, const struct frame *frame, struct entry_pool *entries)
@@ -296,6 +322,8 @@ static int cold_decode(struct wire_in *in, const struct frame *frame, struct ent
 	if (rc == 0)
 		rc = grain_take(&in->message, from->grain);
 	if (rc == 0)
+		rc = map_take(in, from);
+	if (rc == 0)
 		rc = entry_take(in, from->entry, frame, entries);
 	if (rc == 0 && !in->message.entry) {
 		in->message.payload = frame->payload;
@@ -304,57 +332,7 @@ static int cold_decode(struct wire_in *in, const struct frame *frame, struct ent
 	return rc;
 }
 
-/* ---- what each type must and must not have ---- */
-
-static bool range_is_valid(uint64_t offset_bytes, uint32_t length_bytes, uint64_t size_bytes)
-{
-	return length_bytes > 0 && length_bytes <= ENTRY_MAX_BYTES && length_bytes % BLOCK_BYTES == 0 &&
-	       offset_bytes % BLOCK_BYTES == 0 && offset_bytes <= size_bytes &&
-	       length_bytes <= size_bytes - offset_bytes;
-}
-
-static bool grain_is_valid(const struct message *m, const struct frame *frame, uint64_t size_bytes)
-{
-	const struct message_grain *grain = &m->grain;
-	uint64_t grains = (size_bytes + GRAIN_BYTES - 1) / GRAIN_BYTES;
-	uint32_t blocks = (uint32_t)__builtin_popcount(grain->present);
-
-	if (m->type == MESSAGE_GRAIN_READ || m->type == MESSAGE_GRAIN_WRITTEN ||
-		(m->type == MESSAGE_GRAIN_ANSWER && m->rc))
-		return !frame->payload;
-	if (grain->from > grain->index || grain->index > grains || (grain->found && grain->index == grains))
-		return false;
-	return payload_blocks(frame) == (grain->found ? blocks : 0);
-}
-
-static const char *message_complaint(const struct message *m, const struct frame *frame, uint64_t size_bytes)
-{
-	switch (m->type) {
-	case MESSAGE_APPEND:
-	case MESSAGE_LOG_ANSWER:
-		if (m->entry)
-			return entry_is_valid(m->entry, size_bytes) ? NULL : "an entry that makes no sense";
-		if (m->type == MESSAGE_LOG_ANSWER && m->rc == 0)
-			return "an answer without its entry";
-		break;
-	case MESSAGE_READ:
-		if (!range_is_valid(m->offset_bytes, m->length_bytes, size_bytes))
-			return "a read outside the volume";
-		break;
-	case MESSAGE_READ_ANSWER:
-		return m->rc == 0 && !frame->payload ? "an answer without data" : NULL;
-	case MESSAGE_GRAIN_READ:
-	case MESSAGE_GRAIN_ANSWER:
-	case MESSAGE_GRAIN_WRITE:
-	case MESSAGE_GRAIN_WRITTEN:
-		return grain_is_valid(m, frame, size_bytes) ? NULL : "a grain that makes no sense";
-	default:
-		break;
-	}
-	if (m->entry || frame->payload)
-		return "a payload where none belongs";
-	return NULL;
-}
+/* ---- the whole ---- */
 
 int wire_decode(struct wire_in *in, const struct frame *frame, struct entry_pool *entries,
 	uint64_t size_bytes, const char **ret_why)
@@ -377,7 +355,7 @@ int wire_decode(struct wire_in *in, const struct frame *frame, struct entry_pool
 		rc = -EILSEQ;
 	}
 	if (rc == 0) {
-		const char *complaint = message_complaint(&in->message, frame, size_bytes);
+		const char *complaint = wire_complaint(&in->message, frame, size_bytes);
 
 		if (complaint) {
 			*ret_why = complaint;

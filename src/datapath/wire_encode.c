@@ -90,6 +90,7 @@ struct packed {
 	Quoin__Wire__Epoch epoch, promised, position_epoch, since_epoch, grain_epoch, entry_epoch;
 	Quoin__Wire__Position position, since;
 	Quoin__Wire__Grain grain;
+	Quoin__Wire__Map map;
 	Quoin__Wire__Entry entry;
 	Quoin__Wire__EpochStart rows[EPOCHS_MAX];
 	Quoin__Wire__Epoch row_epochs[EPOCHS_MAX];
@@ -140,7 +141,7 @@ static Quoin__Wire__Grain *grain_fill(struct packed *p, const struct message_gra
 	Quoin__Wire__Grain *to = &p->grain;
 
 	quoin__wire__grain__init(to);
-	to->from = grain->from;
+	to->layer = grain->layer;
 	to->index = grain->index;
 	to->found = grain->found;
 	to->epoch = epoch_fill(&p->grain_epoch, grain->epoch);
@@ -148,6 +149,26 @@ static Quoin__Wire__Grain *grain_fill(struct packed *p, const struct message_gra
 	to->present = grain->present;
 	to->zero = grain->zero;
 	return to;
+}
+
+static void map_fill(struct packed *p, Quoin__Wire__Message *to, const struct message *m)
+{
+	Quoin__Wire__Map *map = &p->map;
+
+	quoin__wire__map__init(map);
+	map->layer = m->map.layer;
+	map->from = m->map.from;
+	map->end = m->map.end;
+	map->count = m->map.count;
+	map->copies = m->map.copies;
+	map->freed = m->map.freed;
+	map->survey = m->map.survey;
+	to->map = map;
+	if (!m->indices)
+		return;
+	ASSERT(m->map.copies <= MAP_MAX_COPIES);
+	to->n_indices = m->map.copies;
+	to->indices = (uint32_t *)(uintptr_t)m->indices;
 }
 
 static void rows_fill(struct packed *p, Quoin__Wire__Message *to, const struct message *m)
@@ -197,12 +218,13 @@ static size_t cold_encode(uint8_t body[static WIRE_BODY_MAX], const struct messa
 	to.since = position_fill(&p.since, &p.since_epoch, m->since);
 	to.offset_bytes = m->offset_bytes;
 	to.length_bytes = m->length_bytes;
-	to.edge_index = m->edge_index;
+	to.blocks = m->blocks;
 	flags_fill(&to, m);
 	rows_fill(&p, &to, m);
-	if (m->type == MESSAGE_GRAIN_READ || m->type == MESSAGE_GRAIN_ANSWER ||
-		m->type == MESSAGE_GRAIN_WRITE || m->type == MESSAGE_GRAIN_WRITTEN)
+	if (message_has_grain(m->type))
 		to.grain = grain_fill(&p, &m->grain);
+	if (message_has_map(m->type))
+		map_fill(&p, &to, m);
 	if (m->entry)
 		to.entry = entry_fill(&p, m->entry);
 	ASSERT(quoin__wire__message__get_packed_size(&to) <= WIRE_BODY_MAX);

@@ -47,6 +47,7 @@ void coordinator_free(struct coordinator *co)
 	for (unsigned i = 0; i < co->config.voter_count; i++) {
 		entry_put(co->voters[i].fetched);
 		buf_put(co->voters[i].sync.data);
+		coordinator_copies_reset(co, (int)i);
 	}
 	for (uint64_t seq = co->window_first; seq != 0 && seq <= co->last_seq; seq++)
 		entry_put(coordinator_slot(co, seq)->entry);
@@ -156,10 +157,11 @@ void voter_reset(struct coordinator *co, int i)
 		if (target->sync.source == i) {
 			target->sync.source = -1;
 			target->sync.token = 0;
-			target->due &= ~(uint32_t)DUE_GRAIN_READ;
-			target->retry_ns = co->now_ns + RETRY_NS;
+			target->due &= ~(uint32_t)DUE_MAP_READ;
+			target->sync.retry_ns = co->now_ns + RETRY_NS;
 		}
 	}
+	coordinator_copies_reset(co, i);
 }
 
 /* Reads that were sent to a voter that is gone are sent to another. */
@@ -282,7 +284,14 @@ void coordinator_message(struct coordinator *co, int i, const struct message *m,
 	case MESSAGE_GRAIN_ANSWER:
 		coordinator_recv_grain_answer(co, i, m);
 		break;
+	case MESSAGE_MAP_ANSWER:
+		coordinator_recv_map_answer(co, i, m);
+		break;
+	case MESSAGE_MAP_COMPARED:
+		coordinator_recv_map_compared(co, i, m);
+		break;
 	case MESSAGE_GRAIN_WRITTEN:
+	case MESSAGE_GRAIN_HEALED:
 		coordinator_recv_grain_written(co, i, m);
 		break;
 	case MESSAGE_SYNC_FINISHED:
@@ -297,6 +306,7 @@ void coordinator_message(struct coordinator *co, int i, const struct message *m,
 void coordinator_submit(struct coordinator *co, struct operation *op, uint64_t now_ns)
 {
 	co->now_ns = now_ns;
+	co->busy_ns = now_ns;
 	op->arrived_ns = now_ns;
 	op->seq = 0;
 	op->voter = -1;

@@ -113,6 +113,7 @@ uint64_t coordinator_deadline_ns(const struct coordinator *co)
 
 	if (co->phase == COORDINATOR_ENDED)
 		return UINT64_MAX;
+	next_ns = coordinator_copies_due_ns(co);
 	for (unsigned i = 0; i < co->config.voter_count; i++) {
 		const struct voter *v = &co->voters[i];
 		uint64_t at_ns = UINT64_MAX;
@@ -128,6 +129,8 @@ uint64_t coordinator_deadline_ns(const struct coordinator *co)
 			at_ns = v->asked_ns + OPEN_AGAIN_NS;
 		if (v->retry_ns != 0 && v->retry_ns < at_ns)
 			at_ns = v->retry_ns;
+		if (coordinator_sync_due_ns(v) < at_ns)
+			at_ns = coordinator_sync_due_ns(v);
 		if (at_ns < next_ns)
 			next_ns = at_ns;
 	}
@@ -171,6 +174,7 @@ void coordinator_tick(struct coordinator *co, uint64_t now_ns)
 			v->retry_ns = 0;
 		coordinator_sync_step(co, (int)i);
 	}
+	coordinator_copies_step(co);
 	if (co->read_retry_ns != 0 && co->read_retry_ns <= now_ns) {
 		co->read_retry_ns = 0;
 		list_for_each (node, &co->reads)

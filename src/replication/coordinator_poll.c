@@ -60,7 +60,7 @@ static void fill_match(struct coordinator *co, int i, struct message *m)
 static bool poll_due(struct coordinator *co, int i, struct coordinator_effect *effect)
 {
 	static const enum voter_due order[] = { DUE_RELEASE, DUE_OPEN, DUE_MATCH, DUE_SYNC_START,
-		DUE_SYNC_WINDOW, DUE_GRAIN_WRITE, DUE_SYNC_FINISH };
+		DUE_SYNC_WINDOW, DUE_MAP_COMPARE, DUE_SYNC_FINISH };
 	struct voter *v = &co->voters[i];
 
 	for (unsigned k = 0; k < sizeof(order) / sizeof(order[0]); k++) {
@@ -83,7 +83,7 @@ static bool poll_due(struct coordinator *co, int i, struct coordinator_effect *e
 	return false;
 }
 
-/* What other voters want from this one as their source. */
+/* What other voters want from this one as their source; and copies for this one. */
 static bool poll_source(struct coordinator *co, int i, struct coordinator_effect *effect)
 {
 	for (unsigned t = 0; t < co->config.voter_count; t++) {
@@ -97,14 +97,17 @@ static bool poll_source(struct coordinator *co, int i, struct coordinator_effect
 			effect->message.token = target->token;
 			return true;
 		}
-		if (target->sync.source == i && target->due & DUE_GRAIN_READ) {
-			target->due &= ~(uint32_t)DUE_GRAIN_READ;
+		if (target->sync.source == i && target->due & DUE_MAP_READ) {
+			target->due &= ~(uint32_t)DUE_MAP_READ;
 			fill(co, i, effect);
-			coordinator_sync_message(co, (int)t, DUE_GRAIN_READ, &effect->message);
+			coordinator_sync_message(co, (int)t, DUE_MAP_READ, &effect->message);
 			return true;
 		}
 	}
-	return false;
+	if (co->copy_count == 0 || !coordinator_copy_message(co, i, &effect->message))
+		return false;
+	fill(co, i, effect);
+	return true;
 }
 
 static bool poll_voter(struct coordinator *co, int i, struct coordinator_effect *effect)
@@ -222,19 +225,24 @@ static void take_back(struct coordinator *co, int i, const struct message *m)
 			if (co->voters[t].source == i && co->voters[t].token == m->token)
 				co->voters[t].due |= DUE_LOG_READ;
 		break;
-	case MESSAGE_GRAIN_READ:
+	case MESSAGE_MAP_READ:
 		for (unsigned t = 0; t < co->config.voter_count; t++)
 			if (co->voters[t].sync.source == i && co->voters[t].sync.token == m->token)
-				co->voters[t].due |= DUE_GRAIN_READ;
+				co->voters[t].due |= DUE_MAP_READ;
+		break;
+	case MESSAGE_GRAIN_READ:
+	case MESSAGE_GRAIN_WRITE:
+	case MESSAGE_GRAIN_HEAL:
+		coordinator_copy_unsent(co, m);
+		break;
+	case MESSAGE_MAP_COMPARE:
+		v->due |= DUE_MAP_COMPARE;
 		break;
 	case MESSAGE_SYNC_START:
 		v->due |= DUE_SYNC_START;
 		break;
 	case MESSAGE_SYNC_WINDOW:
 		v->due |= DUE_SYNC_WINDOW;
-		break;
-	case MESSAGE_GRAIN_WRITE:
-		v->due |= DUE_GRAIN_WRITE;
 		break;
 	case MESSAGE_SYNC_FINISH:
 		v->due |= DUE_SYNC_FINISH;

@@ -9,12 +9,21 @@
 _Static_assert(WINDOW_SLOTS > WINDOW_MAX_ENTRIES + 2 * VOLUME_MAX_REQUESTS,
 	"the window holds its limit and all requests");
 
-#define HEARTBEAT_NS       (1000 * NS_PER_MS) /* a third of the lease */
-#define COMMIT_NOTICE_NS   (5 * NS_PER_MS)    /* an idle volume tells its last commit_seq so soon */
-#define RETRY_NS           (20 * NS_PER_MS)
-#define CHOICE_LOST_NS     (3000 * NS_PER_MS) /* more than a connection takes to come back */
-#define OPEN_AGAIN_NS      (1000 * NS_PER_MS) /* an unanswered OPEN or MATCH is said again */
-#define SYNC_WINDOW_GRAINS 64u                /* 4 MiB: what a target holds back entries for */
+#define HEARTBEAT_NS     (1000 * NS_PER_MS) /* a third of the lease */
+#define COMMIT_NOTICE_NS (5 * NS_PER_MS)    /* an idle volume tells its last commit_seq so soon */
+#define RETRY_NS         (20 * NS_PER_MS)
+#define CHOICE_LOST_NS   (3000 * NS_PER_MS) /* more than a connection takes to come back */
+#define OPEN_AGAIN_NS    (1000 * NS_PER_MS) /* an unanswered OPEN or MATCH is said again */
+#define BUSY_NS          (100 * NS_PER_MS)  /* so long after its last request a volume is in use */
+/* Copies under way, to all voters of a group. A target gets at most so many at once, few while the volume is
+ * in use. */
+#define COPIES_MAX  32u
+#define COPIES_IDLE 16u
+#define COPIES_BUSY 4u
+/* Bad blocks that are being repaired: more are found again by the next read. */
+#define HEALS_MAX  8u
+#define HEAL_TRIES 10u
+#define RATE_NS    (5 * NS_PER_S) /* a resync's rate is measured over one to two of these */
 
 /*
  *   DOWN --up--> OPENING --OPEN_ANSWER--> OPENED --log chosen--> MATCHING --MATCH_ANSWER--> STREAMING
@@ -45,26 +54,55 @@ enum voter_due {
 	DUE_LOG_READ = 1 << 3, /* to voter->source: the entry that this voter needs next */
 	DUE_SYNC_START = 1 << 4,
 	DUE_SYNC_WINDOW = 1 << 5,
-	DUE_GRAIN_READ = 1 << 6, /* to voter->sync.source */
-	DUE_GRAIN_WRITE = 1 << 7,
+	DUE_MAP_READ = 1 << 6, /* to voter->sync.source */
+	DUE_MAP_COMPARE = 1 << 7,
 	DUE_SYNC_FINISH = 1 << 8,
 	DUE_RELEASE = 1 << 9,
 };
 
-/* The resync of one voter. */
+/*
+ * The resync of one voter. First a survey counts what differs, then window after window:
+ *
+ *   ANNOUNCE --SYNC_WINDOW sent--> MAP --MAP_ANSWER--> COMPARE --MAP_COMPARED--> COPY --all copied-->
+ * ANNOUNCE
+ */
+enum sync_step { SYNC_ANNOUNCE, SYNC_MAP, SYNC_COMPARE, SYNC_COPY };
+
 struct voter_sync {
 	struct position base;
 	uint64_t start_token; /* of SYNC_START: its answer belongs to this one, not to an earlier one */
-	uint64_t cursor;      /* grains below are copied */
-	uint64_t window_end;
+	enum sync_step step;
+	bool survey;
+	uint64_t cursor;     /* grains below are the source's */
+	uint64_t window_end; /* COPY: of what was compared */
 	uint64_t min_seq;    /* sources must have applied the entries that were sent before the window */
-	uint64_t newest_seq; /* greatest q of a copy */
-	uint64_t copied_grains;
-	/* Its own, beside those of the log: entries are fetched for a voter that is copied to, too. */
-	int source;                 /* of the copy that is asked for; -1: none */
-	uint64_t token;             /* of the copy under way; 0: one is to be asked for */
-	uint8_t bad;                /* bit i: voter i's copy of the next grain is bad */
-	struct message_grain grain; /* the copy in hand */
+	uint64_t newest_seq; /* greatest q of a comparison or a copy */
+	int source;          /* of the map; -1: none */
+	uint64_t token;      /* of the map's question under way; 0: none */
+	uint64_t retry_ns;   /* 0: none */
+	struct message_map map;
+	struct buf *data; /* the map in hand */
+	uint32_t crc[MAP_MAX_GRAINS * MAP_RECORD_BYTES / BLOCK_BYTES];
+	uint32_t indices[MAP_MAX_COPIES]; /* COPY: what differs */
+	unsigned index_count, index_next, copying;
+	/* For people. */
+	uint64_t began_ns, found_grains, copied_grains, copied_bytes;
+	uint64_t rate_ns[2], rate_bytes[2]; /* copied_bytes at the end of the last two spans */
+};
+
+enum copy_stage { COPY_FREE, COPY_ASK, COPY_ASKED, COPY_IN_HAND, COPY_SENT };
+
+/* One grain on its way from a source to a target: of a resync, or to heal a bad block. */
+struct copy {
+	enum copy_stage stage;
+	bool heal;
+	int target, source; /* source -1: to be found */
+	uint8_t bad;        /* bit i: voter i can't read it */
+	uint8_t tries;
+	uint64_t index;
+	uint64_t token;
+	uint64_t retry_ns;
+	struct message_grain grain;
 	struct buf *data;
 	uint32_t crc[GRAIN_BLOCKS];
 };
@@ -105,6 +143,9 @@ struct voter {
 	uint8_t log_gone; /* bit i: voter i has no such entry any more */
 
 	struct voter_sync sync;
+	const char *sync_why; /* of the newest resync */
+	uint64_t syncs, sync_copied_bytes, sync_map_bytes, sync_freed_grains, sync_ms;
+	uint64_t bad_reads, healed_blocks;
 };
 
 struct slot {
@@ -174,6 +215,9 @@ struct coordinator {
 	struct epoch promised; /* greatest told by a STALE */
 
 	unsigned next_voter; /* fairness of poll */
+	uint64_t busy_ns;    /* of the last request */
+	unsigned copy_count; /* in use */
+	struct copy copies[COPIES_MAX];
 	struct voter voters[GROUP_MAX_VOTERS];
 };
 
@@ -253,10 +297,40 @@ bool coordinator_next_read(struct coordinator *co, struct coordinator_effect *ef
 void coordinator_sync_wanted(struct coordinator *co, int i);
 void coordinator_sync_step(struct coordinator *co, int i);
 void coordinator_recv_sync_started(struct coordinator *co, int i, const struct message *m);
-void coordinator_recv_grain_answer(struct coordinator *co, int i, const struct message *m);
-void coordinator_recv_grain_written(struct coordinator *co, int i, const struct message *m);
+void coordinator_recv_map_answer(struct coordinator *co, int i, const struct message *m);
+void coordinator_recv_map_compared(struct coordinator *co, int i, const struct message *m);
 void coordinator_recv_sync_finished(struct coordinator *co, int i, const struct message *m);
 /* Fills what `due` says of the resync. */
 void coordinator_sync_message(struct coordinator *co, int i, enum voter_due due, struct message *m);
+/* A copy of this resync is in: so many bytes of data. */
+void coordinator_sync_copied(struct coordinator *co, int i, uint64_t bytes);
+/* Why this voter has to be resynced, for people (coordinator_status.c). */
+const char *coordinator_sync_why(const struct voter *v);
+/* Its deadline; UINT64_MAX: none. */
+uint64_t coordinator_sync_due_ns(const struct voter *v);
+/* True while the application uses the volume. */
+static inline bool coordinator_is_busy(const struct coordinator *co)
+{
+	return co->busy_ns != 0 && co->now_ns < co->busy_ns + BUSY_NS;
+}
+
+/* coordinator_copy.c: NULL when all are in use. */
+struct copy *coordinator_copy_new(struct coordinator *co, int target, uint64_t index, bool heal);
+/* This voter's connection is gone: copies for it end, those from it are asked of another. */
+void coordinator_copies_reset(struct coordinator *co, int i);
+void coordinator_copies_step(struct coordinator *co);
+uint64_t coordinator_copies_due_ns(const struct coordinator *co);
+/* What is to be said to this voter about copies; false: nothing. */
+bool coordinator_copy_message(struct coordinator *co, int i, struct message *m);
+void coordinator_copy_unsent(struct coordinator *co, const struct message *m);
+void coordinator_recv_grain_answer(struct coordinator *co, int i, const struct message *m);
+void coordinator_recv_grain_written(struct coordinator *co, int i, const struct message *m);
+
+/* coordinator_heal.c: a voter could not read the grains of this range. */
+void coordinator_heal_wanted(struct coordinator *co, int i, uint64_t offset_bytes, uint32_t length_bytes);
+/* The answer to a GRAIN_HEAL. */
+void coordinator_healed(struct coordinator *co, struct copy *copy, const struct message *m);
+void coordinator_copy_free(struct coordinator *co, struct copy *copy);
+void coordinator_copy_again(struct coordinator *co, struct copy *copy, uint64_t after_ns);
 
 #endif

@@ -82,6 +82,10 @@ void coordinator_read_done(struct coordinator *co, struct operation *op, int rc,
 	if (rc != 0) {
 		ASSERT(op->voter >= 0);
 		op->tried = (uint8_t)(op->tried | 1u << op->voter);
+		if (rc == -EILSEQ || rc == -EIO) {
+			co->voters[op->voter].bad_reads++;
+			coordinator_heal_wanted(co, op->voter, op->offset_bytes, op->length_bytes);
+		}
 		op->rc = rc == -EILSEQ || rc == -EIO ? -EIO : 0;
 		list_push_back(&co->reads, &op->node);
 		return;

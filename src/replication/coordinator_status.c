@@ -1,6 +1,35 @@
 /* What is to be seen of a coordinator from outside. */
 #include "replication/coordinator_private.h"
 
+const char *coordinator_sync_why(const struct voter *v)
+{
+	if (v->damaged)
+		return "its copy was damaged";
+	if (v->incomplete)
+		return "an earlier resync was not finished";
+	return "it was away for longer than the logs reach back";
+}
+
+/* What differs may become more while it is copied: it never says more than all. */
+static void sync_status(
+	const struct coordinator *co, const struct voter *v, struct coordinator_voter_status *s)
+{
+	const struct voter_sync *sync = &v->sync;
+	uint64_t grains = co->config.size_bytes / GRAIN_BYTES, total = sync->found_grains;
+	uint64_t copied = sync->copied_grains, span_ns = co->now_ns - sync->rate_ns[0];
+
+	if (total < copied + (sync->index_count - sync->index_next) + sync->copying)
+		total = copied + (sync->index_count - sync->index_next) + sync->copying;
+	s->sync_why = v->sync_why;
+	s->surveying = sync->survey || v->stage == VOTER_SYNC_WAIT || v->stage == VOTER_SYNC_STARTING;
+	s->survey_percent = sync->survey ? (unsigned)(sync->cursor * 100 / grains) : 0;
+	s->sync_done_bytes = copied * GRAIN_BYTES;
+	s->sync_total_bytes = total * GRAIN_BYTES;
+	if (sync->rate_ns[0] != 0 && span_ns > 0)
+		s->sync_bytes_per_s = (uint64_t)((double)(sync->copied_bytes - sync->rate_bytes[0]) * 1e9 /
+						 (double)span_ns);
+}
+
 static void voter_status(
 	const struct coordinator *co, const struct voter *v, struct coordinator_voter_status *s)
 {
@@ -17,9 +46,16 @@ static void voter_status(
 		.stale = v->stage == VOTER_REFUSED && !v->retired,
 		.retired = v->retired,
 		.durable_seq = v->durable_seq,
-		.sync_done_grains = v->sync.cursor,
-		.sync_total_grains = co->config.size_bytes / GRAIN_BYTES,
+		.syncs = v->syncs,
+		.sync_copied_bytes = v->sync_copied_bytes,
+		.sync_map_bytes = v->sync_map_bytes,
+		.sync_freed_grains = v->sync_freed_grains,
+		.sync_ms = v->sync_ms,
+		.bad_reads = v->bad_reads,
+		.healed_blocks = v->healed_blocks,
 	};
+	if (s->syncing)
+		sync_status(co, v, s);
 	if (co->last_seq > v->durable_seq)
 		s->lag_entries = co->last_seq - v->durable_seq;
 	for (uint64_t seq = v->durable_seq + 1 > co->window_first ? v->durable_seq + 1 : co->window_first;

@@ -1,7 +1,7 @@
 /*
- * Resync of a voter whose missing entries are in no log any more, or that is incomplete: every grain is
- * copied from a complete voter behind a cursor, while new committed entries follow. docs/protocol.md, "Lag";
- * the target's side is replica_sync.c.
+ * Resync of a voter whose missing entries are in no log any more, or that is incomplete: the maps of a
+ * complete voter and of this one are compared window by window, and what differs is copied, while new
+ * committed entries follow. docs/protocol.md, "Resync"; the target's side is replica_sync.c.
  */
 #include "replication/coordinator_private.h"
 
@@ -67,11 +67,16 @@ static void start(struct coordinator *co, int i)
 	struct voter *v = &co->voters[i];
 
 	buf_put(v->sync.data);
+	coordinator_copies_reset(co, i);
 	v->sync = (struct voter_sync){
-		.base = { epochs_at(co->rows, co->row_count, co->commit_seq), co->commit_seq }, .source = -1
+		.base = { epochs_at(co->rows, co->row_count, co->commit_seq), co->commit_seq },
+		.source = -1,
+		.survey = true,
+		.began_ns = co->now_ns,
 	};
 	v->sync.start_token = co->token++;
 	v->log_gone = 0; /* that was said of entries which the copies will have */
+	v->sync_why = coordinator_sync_why(v);
 	v->incomplete = true;
 	v->stage = VOTER_SYNC_STARTING;
 	v->asked_ns = co->now_ns;
@@ -80,37 +85,110 @@ static void start(struct coordinator *co, int i)
 	co->changed = true;
 }
 
-/* The next window, or the end. */
+/* The next window, or the end. A survey's maps need no place in the stream: nothing is done about them. */
 static void next_window(struct coordinator *co, int i)
 {
 	struct voter *v = &co->voters[i];
 
+	if (v->sync.cursor >= grain_count(co) && v->sync.survey) {
+		v->sync.survey = false;
+		v->sync.cursor = 0;
+		co->changed = true;
+	}
 	if (v->sync.cursor >= grain_count(co)) {
 		v->stage = VOTER_SYNC_FINISHING;
 		v->due |= DUE_SYNC_FINISH;
 		return;
 	}
-	v->sync.window_end = v->sync.cursor + SYNC_WINDOW_GRAINS;
-	if (v->sync.window_end > grain_count(co))
-		v->sync.window_end = grain_count(co);
-	v->due |= DUE_SYNC_WINDOW;
+	v->sync.step = v->sync.survey ? SYNC_MAP : SYNC_ANNOUNCE;
+	v->sync.token = 0;
+	v->sync.source = -1;
+	if (v->sync.survey)
+		coordinator_sync_step(co, i);
+	else
+		v->due |= DUE_SYNC_WINDOW;
 }
 
-static void ask_source(struct coordinator *co, int i)
+static uint32_t map_grains(const struct coordinator *co)
+{
+	return co->config.map_grains ? co->config.map_grains : MAP_MAX_GRAINS;
+}
+
+/* A target holds entries back until a window's copies are in: no more than a quarter of a second's worth. */
+static uint32_t map_copies(const struct coordinator *co)
+{
+	const struct resync_budget *budget = co->config.budget;
+	uint64_t most = co->config.map_copies ? co->config.map_copies : MAP_MAX_COPIES;
+
+	if (budget && budget->bytes_per_s != 0 && budget->bytes_per_s / 4 / GRAIN_BYTES < most)
+		most = budget->bytes_per_s / 4 / GRAIN_BYTES;
+	return most > 0 ? (uint32_t)most : 1;
+}
+
+/* A map is taken after the source has all that was sent to the target before the window. */
+static uint64_t map_min_seq(const struct voter *v)
+{
+	return MUTANT(compare_without_wait) || MUTANT(copy_from_behind) ? 0 : v->sync.min_seq;
+}
+
+/* Asks a source for the window's map, if there is one and the budget allows it. What was asked before is
+ * void. */
+static void ask_map(struct coordinator *co, int i)
 {
 	struct voter *v = &co->voters[i];
+	uint64_t later_ns;
 
+	ASSERT(v->stage == VOTER_SYNCING && v->sync.cursor < grain_count(co));
+	buf_put(v->sync.data);
+	v->sync.data = NULL;
+	v->due &= ~(uint32_t)(DUE_MAP_READ | DUE_MAP_COMPARE);
+	v->sync.step = SYNC_MAP;
 	v->sync.token = 0;
-	v->sync.source =
-		coordinator_source(co, i, MUTANT(copy_from_behind) ? 0 : v->sync.min_seq, v->sync.bad);
+	v->sync.source = coordinator_source(co, i, map_min_seq(v), 0);
 	if (v->sync.source < 0) {
-		v->sync.bad = 0;
-		v->retry_ns = co->now_ns + RETRY_NS;
+		v->sync.retry_ns = co->now_ns + RETRY_NS;
 		return;
 	}
+	later_ns = resync_budget_take(
+		co->config.budget, (uint64_t)map_grains(co) * MAP_SURVEY_BYTES, co->now_ns);
+	if (later_ns) {
+		v->sync.source = -1;
+		v->sync.retry_ns = later_ns;
+		return;
+	}
+	v->sync.retry_ns = 0;
 	v->sync.token = co->token++;
-	v->due |= DUE_GRAIN_READ;
+	v->due |= DUE_MAP_READ;
 	co->again = true;
+}
+
+/* Begins copies of what differs, as many as may be under way. */
+static void copies_begin(struct coordinator *co, int i)
+{
+	struct voter_sync *sync = &co->voters[i].sync;
+	unsigned most = coordinator_is_busy(co) ? COPIES_BUSY : COPIES_IDLE;
+
+	while (sync->index_next < sync->index_count && sync->copying < most) {
+		uint64_t later_ns;
+
+		if (co->copy_count >= COPIES_MAX - HEALS_MAX) { /* other voters' copies have all places */
+			sync->retry_ns = co->now_ns + RETRY_NS;
+			return;
+		}
+		later_ns = resync_budget_take(co->config.budget, GRAIN_BYTES, co->now_ns);
+		if (later_ns) {
+			sync->retry_ns = later_ns;
+			return;
+		}
+		ASSERT(coordinator_copy_new(co, i, sync->indices[sync->index_next++], false));
+		sync->copying++;
+	}
+	sync->retry_ns = 0;
+	if (sync->copying > 0 || sync->index_next < sync->index_count)
+		return;
+	ASSERT(sync->window_end > sync->cursor);
+	sync->cursor = sync->window_end;
+	next_window(co, i);
 }
 
 void coordinator_sync_step(struct coordinator *co, int i)
@@ -123,10 +201,18 @@ void coordinator_sync_step(struct coordinator *co, int i)
 		else if (v->retry_ns <= co->now_ns)
 			v->retry_ns = co->now_ns + RETRY_NS;
 	}
+	if (v->stage != VOTER_SYNCING || v->sync.retry_ns > co->now_ns)
+		return;
 	/* A source that has gone away is replaced. */
-	if (v->stage == VOTER_SYNCING && v->sync.token == 0 && (v->due & DUE_SYNC_WINDOW) == 0 &&
-		v->retry_ns <= co->now_ns)
-		ask_source(co, i);
+	if (v->sync.step == SYNC_MAP && v->sync.token == 0)
+		ask_map(co, i);
+	else if (v->sync.step == SYNC_COPY)
+		copies_begin(co, i);
+}
+
+uint64_t coordinator_sync_due_ns(const struct voter *v)
+{
+	return v->stage == VOTER_SYNCING && v->sync.retry_ns != 0 ? v->sync.retry_ns : UINT64_MAX;
 }
 
 void coordinator_recv_sync_started(struct coordinator *co, int i, const struct message *m)
@@ -143,88 +229,118 @@ void coordinator_recv_sync_started(struct coordinator *co, int i, const struct m
 	v->durable_seq = v->sync.base.seq;
 	v->next_seq = v->sync.base.seq + 1;
 	v->unacked_bytes = 0;
+	v->sync.rate_ns[0] = v->sync.rate_ns[1] = co->now_ns;
 	next_window(co, i);
 }
 
-void coordinator_recv_grain_answer(struct coordinator *co, int i, const struct message *m)
+void coordinator_recv_map_answer(struct coordinator *co, int i, const struct message *m)
 {
 	for (unsigned t = 0; t < co->config.voter_count; t++) {
 		struct voter *v = &co->voters[t];
+		struct voter_sync *sync = &v->sync;
 
-		if (v->stage != VOTER_SYNCING || v->sync.source != i || v->sync.token != m->token ||
-			(v->due & DUE_GRAIN_READ) != 0)
+		if (v->stage != VOTER_SYNCING || sync->step != SYNC_MAP || sync->source != i ||
+			sync->token != m->token || (v->due & DUE_MAP_READ) != 0)
 			continue;
-		v->sync.source = -1;
-		if (m->rc == -EILSEQ || m->rc == -EIO) {
-			v->sync.bad = (uint8_t)(v->sync.bad | 1u << i);
-			ask_source(co, (int)t);
+		sync->source = -1;
+		if (m->rc != 0 || m->map.from != sync->cursor || m->map.end <= sync->cursor ||
+			m->map.end > grain_count(co) || m->map.count > map_grains(co) ||
+			m->map.survey != sync->survey || (m->map.count > 0) != (m->payload != NULL) ||
+			m->seq < map_min_seq(v)) {
+			co->dropped += m->rc == 0;
+			sync->token = 0;
+			sync->retry_ns = co->now_ns + RETRY_NS;
 			return;
 		}
-		if (m->rc != 0) {
-			v->sync.token = 0;
-			v->retry_ns = co->now_ns + RETRY_NS;
-			return;
+		sync->step = SYNC_COMPARE;
+		sync->map = m->map;
+		if (m->payload) {
+			sync->data = buf_ref(m->payload);
+			memcpy(sync->crc, m->crc, m->payload->len_bytes / BLOCK_BYTES * sizeof(sync->crc[0]));
+			v->sync_map_bytes += m->payload->len_bytes;
 		}
-		if ((m->payload && m->payload->len_bytes > GRAIN_BYTES) || m->grain.from != v->sync.cursor ||
-			m->grain.index > v->sync.window_end || m->grain.index < v->sync.cursor ||
-			(m->grain.found && m->grain.index >= v->sync.window_end)) {
-			co->dropped++;
-			v->sync.token = 0;
-			v->retry_ns = co->now_ns + RETRY_NS;
-			return;
-		}
-		v->sync.grain = m->grain;
-		v->sync.data = m->payload ? buf_ref(m->payload) : NULL;
-		memset(v->sync.crc, 0, sizeof(v->sync.crc));
-		if (m->payload)
-			memcpy(v->sync.crc, m->crc,
-				m->payload->len_bytes / BLOCK_BYTES * sizeof(v->sync.crc[0]));
-		if (m->grain.found && m->grain.seq > v->sync.newest_seq)
-			v->sync.newest_seq = m->grain.seq;
-		v->due |= DUE_GRAIN_WRITE;
+		if (!sync->survey && m->seq > sync->newest_seq)
+			sync->newest_seq = m->seq;
+		v->due |= DUE_MAP_COMPARE;
+		co->again = true;
 		return;
 	}
 	co->dropped++;
 }
 
-void coordinator_recv_grain_written(struct coordinator *co, int i, const struct message *m)
+void coordinator_recv_map_compared(struct coordinator *co, int i, const struct message *m)
 {
 	struct voter *v = &co->voters[i];
+	struct voter_sync *sync = &v->sync;
 
-	if (v->stage != VOTER_SYNCING || m->token != v->sync.token || (v->due & DUE_GRAIN_WRITE) != 0) {
+	if (v->stage != VOTER_SYNCING || sync->step != SYNC_COMPARE || m->token != sync->token ||
+		(v->due & DUE_MAP_COMPARE) != 0) {
 		co->dropped++;
 		return;
 	}
-	buf_put(v->sync.data);
-	v->sync.data = NULL;
-	v->sync.bad = 0;
-	if (m->rc != 0) {
-		v->sync.token = 0;
-		v->retry_ns = co->now_ns + RETRY_NS; /* asked again, from the same cursor */
+	buf_put(sync->data);
+	sync->data = NULL;
+	if (m->rc != 0 || m->map.end <= sync->cursor || m->map.end > sync->map.end ||
+		(!sync->survey && m->map.copies > MAP_MAX_COPIES) ||
+		(!sync->survey && m->map.copies > 0 && !m->indices)) {
+		co->dropped += m->rc == 0;
+		sync->step = SYNC_MAP;
+		sync->token = 0;
+		sync->retry_ns = co->now_ns + RETRY_NS; /* asked again, from the same cursor */
 		return;
 	}
-	if (v->sync.grain.found)
-		v->sync.copied_grains++;
-	v->sync.cursor = v->sync.grain.found ? v->sync.grain.index + 1 : v->sync.window_end;
-	if (v->sync.cursor >= v->sync.window_end)
+	if (sync->survey) {
+		sync->found_grains += m->map.copies;
+		sync->cursor = m->map.end;
 		next_window(co, i);
-	else
-		ask_source(co, i);
+		return;
+	}
+	v->sync_freed_grains += m->map.freed;
+	sync->window_end = m->map.end;
+	sync->index_count = m->map.copies;
+	sync->index_next = sync->copying = 0;
+	if (m->map.copies > 0)
+		memcpy(sync->indices, m->indices, m->map.copies * sizeof(sync->indices[0]));
+	sync->step = SYNC_COPY;
+	copies_begin(co, i);
+}
+
+void coordinator_sync_copied(struct coordinator *co, int i, uint64_t bytes)
+{
+	struct voter *v = &co->voters[i];
+	struct voter_sync *sync = &v->sync;
+
+	ASSERT(v->stage == VOTER_SYNCING && sync->step == SYNC_COPY && sync->copying > 0);
+	sync->copying--;
+	sync->copied_grains++;
+	sync->copied_bytes += bytes;
+	v->sync_copied_bytes += bytes;
+	if (co->now_ns - sync->rate_ns[1] >= RATE_NS) {
+		sync->rate_ns[0] = sync->rate_ns[1];
+		sync->rate_bytes[0] = sync->rate_bytes[1];
+		sync->rate_ns[1] = co->now_ns;
+		sync->rate_bytes[1] = sync->copied_bytes;
+	}
+	copies_begin(co, i);
 }
 
 void coordinator_recv_sync_finished(struct coordinator *co, int i, const struct message *m)
 {
 	struct voter *v = &co->voters[i];
 
-	if (v->stage != VOTER_SYNC_FINISHING || m->seq < v->sync.newest_seq || m->seq >= v->next_seq) {
+	if (v->stage != VOTER_SYNC_FINISHING || m->seq >= v->next_seq ||
+		(m->seq < v->sync.newest_seq && !MUTANT(complete_below_copy))) {
 		co->dropped++;
 		return;
 	}
+	ASSERT(!v->sync.survey && v->sync.cursor >= grain_count(co));
 	v->stage = VOTER_STREAMING;
 	v->incomplete = false;
 	v->damaged = false;
 	v->durable_seq = m->seq;
 	v->log_gone = 0;
+	v->syncs++;
+	v->sync_ms = (co->now_ns - v->sync.began_ns) / NS_PER_MS;
 	co->changed = true;
 	coordinator_adopt_step(co);
 	coordinator_commit_step(co);
@@ -249,29 +365,34 @@ void coordinator_sync_message(struct coordinator *co, int i, enum voter_due due,
 		break;
 	case DUE_SYNC_WINDOW:
 		m->type = MESSAGE_SYNC_WINDOW;
-		m->edge_index = v->sync.window_end;
-		/* From here on entries for these grains follow the copy, which is taken after all that was
-		 * sent before. */
+		/* From here on entries follow the comparison and its copies, which are taken after all that
+		 * was sent before. */
 		v->sync.min_seq = v->next_seq - 1;
 		ASSERT(v->sync.min_seq <= co->commit_seq);
-		ask_source(co, i);
+		ask_map(co, i);
 		break;
-	case DUE_GRAIN_READ:
-		m->type = MESSAGE_GRAIN_READ;
+	case DUE_MAP_READ:
+		m->type = MESSAGE_MAP_READ;
 		m->token = v->sync.token;
-		m->seq = MUTANT(copy_from_behind) ? 0 : v->sync.min_seq;
-		m->grain = (struct message_grain){ .from = v->sync.cursor, .index = v->sync.window_end };
+		m->seq = map_min_seq(v);
+		m->map = (struct message_map){ .from = v->sync.cursor,
+			.end = grain_count(co),
+			.count = map_grains(co),
+			.survey = v->sync.survey };
 		break;
-	case DUE_GRAIN_WRITE:
-		m->type = MESSAGE_GRAIN_WRITE;
+	case DUE_MAP_COMPARE:
+		m->type = MESSAGE_MAP_COMPARE;
 		m->token = v->sync.token;
-		m->grain = v->sync.grain;
+		m->map = v->sync.map;
+		m->map.copies = v->sync.survey ? 0 : map_copies(co);
 		m->payload = v->sync.data;
 		m->crc = v->sync.crc;
 		break;
 	case DUE_SYNC_FINISH:
 		m->type = MESSAGE_SYNC_FINISH;
-		m->seq = v->sync.newest_seq > v->next_seq - 1 ? v->sync.newest_seq : v->next_seq - 1;
+		m->seq = v->sync.newest_seq > v->next_seq - 1 && !MUTANT(complete_below_copy)
+				 ? v->sync.newest_seq
+				 : v->next_seq - 1;
 		break;
 	default:
 		ASSERT(!"a message of the resync");

@@ -28,6 +28,12 @@ const char *message_name(enum message_type type)
 		[MESSAGE_RELEASE_ANSWER] = "release-answer",
 		[MESSAGE_PROBE] = "probe",
 		[MESSAGE_PROBE_ANSWER] = "probe-answer",
+		[MESSAGE_MAP_READ] = "map-read",
+		[MESSAGE_MAP_ANSWER] = "map-answer",
+		[MESSAGE_MAP_COMPARE] = "map-compare",
+		[MESSAGE_MAP_COMPARED] = "map-compared",
+		[MESSAGE_GRAIN_HEAL] = "grain-heal",
+		[MESSAGE_GRAIN_HEALED] = "grain-healed",
 	};
 
 	if ((unsigned)type >= MESSAGE_TYPE_END || !names[type])

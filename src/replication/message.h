@@ -9,9 +9,13 @@
  *   READ               ->               READ_ANSWER
  *   LOG_READ           ->               LOG_ANSWER: one entry of its log
  *   SYNC_START         ->               persists "syncing", forgets its log; SYNC_STARTED
- *   SYNC_WINDOW        ->               (in the stream of entries) the grains that are copied next
- *   GRAIN_READ         -> (a source)    GRAIN_ANSWER: the next grain that it has
+ *   SYNC_WINDOW        ->               (in the stream of entries) the next map is compared as of here
+ *   MAP_READ           -> (a source)    MAP_ANSWER: which grains it has, in which version
+ *   MAP_COMPARE        -> (the target)  frees what the source hasn't; MAP_COMPARED: which grains differ
+ *   GRAIN_READ         -> (a source)    GRAIN_ANSWER: one grain
  *   GRAIN_WRITE        -> (the target)  GRAIN_WRITTEN
+ *   GRAIN_HEAL         -> (who has a    GRAIN_HEALED: bad blocks of this very version are written anew
+ *                         bad block)
  *   SYNC_FINISH        ->               (in the stream) all is copied; SYNC_FINISHED once it is complete
  *   RELEASE            ->               the session serves nothing any more; RELEASE_ANSWER
  *   PROBE              ->               PROBE_ANSWER: promise, and when the coordinator was heard last
@@ -47,19 +51,43 @@ enum message_type {
 	MESSAGE_RELEASE_ANSWER = 23,
 	MESSAGE_PROBE = 24,
 	MESSAGE_PROBE_ANSWER = 25,
+	MESSAGE_MAP_READ = 32,
+	MESSAGE_MAP_ANSWER = 33,
+	MESSAGE_MAP_COMPARE = 34,
+	MESSAGE_MAP_COMPARED = 35,
+	MESSAGE_GRAIN_HEAL = 36,
+	MESSAGE_GRAIN_HEALED = 37,
 	MESSAGE_TYPE_END
 };
 
 /* A grain's content on its way from a source to a target. */
 struct message_grain {
-	uint64_t from;  /* READ: look from here; ANSWER, WRITE: nothing is mapped in [from, index) */
-	uint64_t index; /* READ: end of the window (exclusive); ANSWER, WRITE: the grain found, or the
-			   window's end */
-	bool found;
-	struct epoch epoch;
-	uint64_t seq; /* q: the commit_seq at which it was taken */
+	uint64_t layer; /* 0: the only one */
+	uint64_t index;
+	bool found;         /* ANSWER, WRITE: false: nothing is there */
+	struct epoch epoch; /* of the newest entry in it: its version, the same on every replica */
+	uint64_t seq;
 	uint16_t present;
 	uint16_t zero;
+};
+
+/* Grains that one window's map may name, and of which a target may want copies. */
+#define MAP_MAX_GRAINS 1024u
+#define MAP_MAX_COPIES 64u
+/* A grain in a map, and in one that is only counted (survey). */
+#define MAP_RECORD_BYTES 96u
+#define MAP_SURVEY_BYTES 16u
+
+/* A map of the grains in [from, end), on its way from a source to a target. */
+struct message_map {
+	uint64_t layer;
+	uint64_t from;
+	uint64_t end;    /* READ: not beyond; COMPARED: what was compared ends here */
+	uint32_t count;  /* READ: at most so many grains; ANSWER, COMPARE: so many are in the payload */
+	uint32_t copies; /* COMPARE: at most so many may differ; COMPARED: so many do (`indices`, or a
+			    survey's number) */
+	uint32_t freed;  /* COMPARED */
+	bool survey;     /* nothing is done about it, differences are counted */
 };
 
 /*
@@ -76,7 +104,7 @@ struct message {
 	uint32_t attempt;
 	int32_t rc; /* answers: 0 or -errno */
 
-	uint64_t token;         /* READ, LOG_READ, GRAIN_*, SYNC_START: given back in the answer */
+	uint64_t token;         /* READ, LOG_READ, GRAIN_*, MAP_*, SYNC_START: given back in the answer */
 	uint64_t clock_ns;      /* OPEN, APPEND: the coordinator's clock; given back in the answer */
 	uint32_t lease_ms;      /* OPEN */
 	uint64_t config_number; /* OPEN, CONFIG */
@@ -91,7 +119,8 @@ struct message {
 	uint64_t first_seq;       /* OPEN_ANSWER: oldest entry that LOG_READ can give */
 	uint64_t seq; /* MATCH: keep up to it; READ: read_seq; LOG_READ: which; GRAIN_READ: at least this new;
 			 SYNC_FINISH: to be applied before; APPEND_ANSWER, MATCH_ANSWER, SYNC_FINISHED:
-			 durable up to it */
+			 durable up to it; MAP_READ: at least this new; MAP_ANSWER, GRAIN_ANSWER: q, the
+			 commit_seq at which it was taken */
 	uint64_t commit_seq;   /* APPEND, OPEN_ANSWER, APPEND_ANSWER, GRAIN_READ */
 	uint64_t all_seq;      /* APPEND */
 	uint64_t room_bytes;   /* OPEN_ANSWER, MATCH_ANSWER, APPEND_ANSWER: payload that it can take now */
@@ -109,13 +138,26 @@ struct message {
 	uint64_t offset_bytes; /* READ */
 	uint32_t length_bytes; /* READ */
 
-	uint64_t edge_index;        /* SYNC_WINDOW: grains below are copied or being copied */
 	struct message_grain grain; /* GRAIN_* */
+	struct message_map map;     /* MAP_* */
+	const uint32_t *indices;    /* MAP_COMPARED: map.copies of them, ascending */
+	uint32_t blocks;            /* GRAIN_HEALED: so many were bad */
 
 	struct entry *entry; /* APPEND (NULL: a heartbeat), LOG_ANSWER */
-	struct buf *payload; /* READ_ANSWER, GRAIN_ANSWER, GRAIN_WRITE */
+	struct buf *payload; /* READ_ANSWER, GRAIN_ANSWER, GRAIN_WRITE, GRAIN_HEAL, MAP_ANSWER, MAP_COMPARE */
 	const uint32_t *crc; /* one for each block of the payload */
 };
+
+static inline bool message_has_grain(enum message_type type)
+{
+	return (type >= MESSAGE_GRAIN_READ && type <= MESSAGE_GRAIN_WRITTEN) || type == MESSAGE_GRAIN_HEAL ||
+	       type == MESSAGE_GRAIN_HEALED;
+}
+
+static inline bool message_has_map(enum message_type type)
+{
+	return type >= MESSAGE_MAP_READ && type <= MESSAGE_MAP_COMPARED;
+}
 
 /* "open", "append-answer" ... for traces and logs. */
 const char *message_name(enum message_type type);

@@ -164,6 +164,7 @@ static void refuse(struct replica *rep, enum message_type type, const struct mes
 	answer->token = m->token;
 	answer->rc = rc;
 	answer->grain = m->grain;
+	answer->map = m->map;
 	answer->seq = m->seq;
 }
 
@@ -185,6 +186,26 @@ static void recv_grain_read(struct replica *rep, const struct message *m)
 		hand_on(rep, REPLICA_GRAIN_READ, m);
 	else
 		refuse(rep, MESSAGE_GRAIN_ANSWER, m, rc);
+}
+
+static void recv_map_read(struct replica *rep, const struct message *m)
+{
+	int rc = replica_may_read(rep, m->epoch, m->session, m->seq);
+
+	if (rc == 0)
+		hand_on(rep, REPLICA_MAP_READ, m);
+	else
+		refuse(rep, MESSAGE_MAP_ANSWER, m, rc);
+}
+
+/* Of a complete replica; what it has is compared once more when the heal's turn in the grain's queue comes.
+ */
+void replica_recv_grain_heal(struct replica *rep, const struct message *m)
+{
+	if (rep->matched && !rep->state.incomplete)
+		hand_on(rep, REPLICA_GRAIN_HEAL, m);
+	else
+		refuse(rep, MESSAGE_GRAIN_HEALED, m, -EAGAIN);
 }
 
 static void recv_log_read(struct replica *rep, const struct message *m)
@@ -235,8 +256,17 @@ void replica_message(struct replica *rep, uint64_t from, const struct message *m
 	case MESSAGE_SYNC_WINDOW:
 		replica_recv_sync_window(rep, m);
 		break;
+	case MESSAGE_MAP_READ:
+		recv_map_read(rep, m);
+		break;
+	case MESSAGE_MAP_COMPARE:
+		replica_recv_map_compare(rep, m);
+		break;
 	case MESSAGE_GRAIN_WRITE:
 		replica_recv_grain_write(rep, m);
+		break;
+	case MESSAGE_GRAIN_HEAL:
+		replica_recv_grain_heal(rep, m);
 		break;
 	case MESSAGE_SYNC_FINISH:
 		replica_recv_sync_finish(rep, m);

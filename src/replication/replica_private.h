@@ -100,6 +100,8 @@ void replica_recv_sync_start(
 void replica_sync_start_written(struct replica *rep);
 void replica_recv_sync_window(struct replica *rep, const struct message *m);
 void replica_recv_grain_write(struct replica *rep, const struct message *m);
+void replica_recv_map_compare(struct replica *rep, const struct message *m);
+void replica_recv_grain_heal(struct replica *rep, const struct message *m);
 void replica_recv_sync_finish(struct replica *rep, const struct message *m);
 /* Becomes complete when everything is there: copies applied, log durable at or above `since`. */
 void replica_sync_finish_step(struct replica *rep, const struct replica_figures *figures);

@@ -1,11 +1,13 @@
 /*
- * Resync, the target's side: the grains are copied window by window, the log begins anew behind a base, and
- * what is written meanwhile arrives as entries. docs/protocol.md, "Lag":
+ * Resync, the target's side: maps are compared window by window, what differs is copied, the log begins anew
+ * behind a base, and what is written meanwhile arrives as entries. docs/protocol.md, "Resync":
  *
  *   SYNC_START    persist "syncing, since"; forget the log; nothing is applied to grains at or beyond edge 0
- *   SYNC_WINDOW   entries behind this point apply below the new edge, once the window's copies are in (hold)
+ *   SYNC_WINDOW   entries up to here apply below the edge as it is; those behind wait (hold)
+ *   MAP_COMPARE   what the source hasn't is freed; the edge moves to the end of what was compared, for those
+ *                 that wait and those that come
  *   GRAIN_WRITE   a copy replaces a grain whole
- *   SYNC_FINISH   all grains are in; complete when applied up to the newest copy and the log reaches `since`
+ *   SYNC_FINISH   all grains are in; complete when applied up to the newest q and the log reaches `since`
  */
 #include "replication/replica_private.h"
 
@@ -73,6 +75,7 @@ void replica_log_reset_done(struct replica *rep, int rc, uint64_t now_ns)
 	(void)now_ns;
 	if (rc != 0)
 		return;
+	ASSERT(rep->state.incomplete);
 	rep->resetting = false;
 	rep->last_seq = rep->sync_start.position.seq;
 	rep->durable_seq = rep->last_seq;
@@ -89,14 +92,67 @@ void replica_log_reset_done(struct replica *rep, int rc, uint64_t now_ns)
 
 void replica_recv_sync_window(struct replica *rep, const struct message *m)
 {
+	(void)m;
 	if (!rep->matched || !rep->state.incomplete) {
 		rep->counters.unmatched++;
 		return;
 	}
 	/* Entries up to here concern windows that are in, or are left out; those behind wait for this
-	 * window's copies. */
+	 * window's comparison and copies. */
 	replica_push(rep, REPLICA_SYNC_HOLD)->seq = MUTANT(sync_ignores_hold) ? UINT64_MAX : rep->last_seq;
-	replica_push(rep, REPLICA_SYNC_EDGE)->seq = m->edge_index;
+}
+
+void replica_recv_map_compare(struct replica *rep, const struct message *m)
+{
+	struct replica_effect *effect;
+
+	if (!rep->matched || !rep->state.incomplete) {
+		rep->counters.unmatched++;
+		return;
+	}
+	effect = replica_push(rep, REPLICA_MAP_COMPARE);
+	effect->to = rep->to;
+	effect->message = *m;
+}
+
+/* Whether an answer to this question still has somewhere to go. */
+static bool is_asked_still(const struct replica *rep, uint64_t to, const struct message *question)
+{
+	return rep->accepting && rep->to == to && question->session == rep->session &&
+	       question->attempt == rep->attempt;
+}
+
+void replica_map_compared(struct replica *rep, uint64_t to, const struct message *answer_to,
+	const struct replica_compared *compared)
+{
+	struct message *answer;
+
+	if (!is_asked_still(rep, to, answer_to))
+		return;
+	answer = replica_answer(rep, MESSAGE_MAP_COMPARED);
+	answer->token = answer_to->token;
+	answer->rc = compared->rc;
+	answer->map = answer_to->map;
+	answer->map.count = 0;
+	ASSERT(compared->end <= answer_to->map.end);
+	answer->map.end = compared->end;
+	answer->map.copies = compared->copies;
+	answer->map.freed = compared->freed;
+	answer->indices = compared->indices;
+}
+
+void replica_grain_healed(
+	struct replica *rep, uint64_t to, const struct message *answer_to, int rc, uint32_t blocks)
+{
+	struct message *answer;
+
+	if (!is_asked_still(rep, to, answer_to))
+		return;
+	answer = replica_answer(rep, MESSAGE_GRAIN_HEALED);
+	answer->token = answer_to->token;
+	answer->grain = answer_to->grain;
+	answer->rc = rc;
+	answer->blocks = blocks;
 }
 
 void replica_recv_grain_write(struct replica *rep, const struct message *m)
@@ -118,8 +174,7 @@ void replica_grain_written(
 	struct message *answer;
 
 	(void)now_ns;
-	if (!rep->accepting || rep->to != to || answer_to->session != rep->session ||
-		answer_to->attempt != rep->attempt)
+	if (!is_asked_still(rep, to, answer_to))
 		return;
 	answer = replica_answer(rep, MESSAGE_GRAIN_WRITTEN);
 	answer->token = answer_to->token;

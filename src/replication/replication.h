@@ -42,7 +42,23 @@ struct coordinator_config {
 	bool reads_quorum;
 	uint32_t error_after_ms;    /* policy `error`; 0: `queue` */
 	struct entry_pool *entries; /* for NEW_EPOCH */
+	/* Of all resyncs that share it; NULL: no limit. Kept by who made it, longer than the coordinator. */
+	struct resync_budget *budget;
+	/* A window's size, for tests; 0: MAP_MAX_GRAINS and MAP_MAX_COPIES. */
+	uint32_t map_grains, map_copies;
 };
+
+/*
+ * What resyncs may move in a second, shared by the coordinators of a thread: copies and maps. It may be
+ * overdrawn by one copy; a fifth of a second's worth can be saved up.
+ */
+struct resync_budget {
+	uint64_t bytes_per_s; /* 0: no limit */
+	int64_t bytes;        /* left */
+	uint64_t filled_ns;
+};
+/* 0: taken; else the time at which to ask again. */
+uint64_t resync_budget_take(struct resync_budget *budget, uint64_t bytes, uint64_t now_ns) MUST_CHECK;
 
 /* One request of a front; the driver's, embedded in its own. Kept until its COORDINATOR_ANSWER has come. */
 struct operation {
@@ -163,7 +179,17 @@ struct coordinator_voter_status {
 	bool is_member, is_voter;
 	bool may_join; /* a learner that may become a voter now */
 	uint64_t durable_seq, lag_entries, lag_bytes;
-	uint64_t sync_done_grains, sync_total_grains;
+	/* While syncing: why, and how far. The total is known once the maps have been compared for the first
+	 * time (surveying: how far that is stands in survey_percent). */
+	const char *sync_why; /* or NULL */
+	bool surveying;
+	unsigned survey_percent;
+	uint64_t sync_done_bytes, sync_total_bytes;
+	uint64_t sync_bytes_per_s; /* of the last seconds; 0: not known */
+	/* Of all resyncs of this session; sync_ms: the last one's duration. */
+	uint64_t syncs, sync_copied_bytes, sync_map_bytes, sync_freed_grains, sync_ms;
+	uint64_t bad_reads;     /* reads that its copy could not serve: checksum or device */
+	uint64_t healed_blocks; /* of its bad blocks, written anew from another copy */
 };
 
 struct coordinator_status {
@@ -227,17 +253,22 @@ enum replica_effect_type {
 	REPLICA_READ,         /* message (READ): read, then answer READ_ANSWER by oneself */
 	REPLICA_LOG_READ,     /* message (LOG_READ): answer LOG_ANSWER by oneself */
 	REPLICA_GRAIN_READ,   /* message (GRAIN_READ): answer GRAIN_ANSWER by oneself */
+	REPLICA_MAP_READ,     /* message (MAP_READ): answer MAP_ANSWER by oneself */
 	REPLICA_SYNC_HOLD,    /* seq */
 	REPLICA_SYNC_EDGE,    /* edge index in seq */
-	REPLICA_GRAIN_WRITE,  /* message (GRAIN_WRITE): frees [from, index), puts the grain; then
+	REPLICA_MAP_COMPARE,  /* message (MAP_COMPARE): compares, moves the edge to where it ends, frees what
+				 the source hasn't; then replica_map_compared() */
+	REPLICA_GRAIN_WRITE,  /* message (GRAIN_WRITE): puts the grain, or frees it; then
 				 replica_grain_written() */
+	REPLICA_GRAIN_HEAL,   /* message (GRAIN_HEAL): writes bad blocks of this very version anew; then
+				 replica_grain_healed() */
 	REPLICA_APPLIED_WAIT, /* seq; then replica_applied() */
 };
 
 struct replica_effect {
 	enum replica_effect_type type;
-	uint64_t to; /* SEND, and for the answers of READ, LOG_READ, GRAIN_READ: the driver's handle of the
-			connection */
+	uint64_t to; /* SEND, and for the answers of READ, LOG_READ, GRAIN_READ, MAP_READ: the driver's handle
+			of the connection */
 	uint64_t seq;
 	struct message message;
 	struct entry *entry;
@@ -277,6 +308,17 @@ void replica_state_written(
 void replica_log_reset_done(struct replica *replica, int rc, uint64_t now_ns);
 void replica_grain_written(
 	struct replica *replica, uint64_t to, const struct message *answer_to, int rc, uint64_t now_ns);
+/* The indices are borrowed until the answer has been polled. */
+struct replica_compared {
+	int rc;
+	uint64_t end;
+	uint32_t copies, freed;
+	const uint32_t *indices; /* `copies` of them; NULL: a survey */
+};
+void replica_map_compared(struct replica *replica, uint64_t to, const struct message *answer_to,
+	const struct replica_compared *compared);
+void replica_grain_healed(
+	struct replica *replica, uint64_t to, const struct message *answer_to, int rc, uint32_t blocks);
 void replica_applied(struct replica *replica, uint64_t seq, int rc, const struct replica_figures *figures);
 
 /*

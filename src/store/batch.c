@@ -303,6 +303,12 @@ static void work_durable(struct pool *pool, struct work *work, uint64_t batch)
 		break;
 	case WORK_RESET:
 		replica->applied = work->position;
+		if (pool->round.state != ROUND_IDLE) {
+			/* The round may still put entries or copies of before into grains: it is told with
+			 * its end. */
+			list_push_back(&pool->round.taken, &work->item.node);
+			return;
+		}
 		break;
 	case WORK_DELETE:
 		replica->gone_batch = batch;
@@ -310,6 +316,7 @@ static void work_durable(struct pool *pool, struct work *work, uint64_t batch)
 	case WORK_STATE:
 	case WORK_TRUNCATE:
 	case WORK_PUT:
+	case WORK_HEAL:
 	case WORK_APPLIED:
 		break;
 	}

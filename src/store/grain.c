@@ -1,9 +1,15 @@
-/* A grain's content for a resync: the blocks that are there as of one commit_seq, from entries and grain
- * alike. */
+/*
+ * What a grain holds, for resync and repair: as it is applied, and as it will be once everything committed
+ * is.
+ *
+ * The version (epoch, seq) is that of the newest entry that changed the grain, so it is the same on all
+ * replicas that have applied the same entries. A grain without blocks is not there: it has no version.
+ */
 #include "store/pool.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define GRAIN_ATTEMPTS 8u
 
@@ -16,14 +22,81 @@ struct grain_job {
 	struct loop_task refused;
 };
 
+bool grain_state_equal(const struct grain_state *a, const struct grain_state *b)
+{
+	if (!epoch_equal(a->epoch, b->epoch) || a->seq != b->seq || a->present != b->present ||
+		a->zero != b->zero)
+		return false;
+	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
+		if ((a->present & 1u << i) && a->crc[i] != b->crc[i])
+			return false;
+	return true;
+}
+
+bool pool_replica_grain_applied(
+	const struct pool_replica *replica, uint64_t index, struct grain_state *ret_state)
+{
+	uint32_t phys = map_find(replica->pool, replica->head.layer, index);
+	const struct slot *slot;
+
+	*ret_state = (struct grain_state){ 0 };
+	if (phys == PHYS_NONE)
+		return false;
+	slot = &replica->pool->map.slots[phys];
+	ret_state->epoch = (struct epoch){ slot->epoch_number, slot->epoch_restart };
+	ret_state->seq = slot->seq;
+	ret_state->present = slot->present;
+	ret_state->zero = slot->zero;
+	memcpy(ret_state->crc, slot->crc, sizeof(ret_state->crc));
+	return true;
+}
+
+static void block_of_entry(struct grain_state *state, unsigned i, uint64_t block, const struct log_entry *le)
+{
+	uint16_t bit = (uint16_t)(1u << i);
+
+	if (le->entry->op != ENTRY_WRITE) {
+		state->present = (uint16_t)(state->present & ~bit);
+		state->crc[i] = 0;
+		return;
+	}
+	state->present |= bit;
+	state->crc[i] = le->entry->crc[block - le->entry->offset_bytes / BLOCK_BYTES];
+}
+
+bool pool_replica_grain_view(
+	const struct pool_replica *replica, uint64_t index, struct grain_state *ret_state)
+{
+	struct log_entry *blocks[GRAIN_BLOCKS], *newest;
+
+	pool_replica_grain_applied(replica, index, ret_state);
+	if (!MUTANT(resync_stale_map)) {
+		newest = index_grain(replica, index, replica->commit_seq, blocks);
+		for (unsigned i = 0; newest && i < GRAIN_BLOCKS; i++)
+			if (blocks[i])
+				block_of_entry(ret_state, i, index * GRAIN_BLOCKS + i, blocks[i]);
+		if (newest) {
+			ret_state->epoch = newest->epoch;
+			ret_state->seq = newest->seq;
+		}
+	}
+	return ret_state->present != 0;
+}
+
+uint16_t pool_replica_grain_present(const struct pool_replica *replica, uint64_t index)
+{
+	struct grain_state state;
+
+	pool_replica_grain_view(replica, index, &state);
+	return state.present;
+}
+
 static void grain_job_read(struct grain_job *job)
 {
 	struct pool_replica *replica = job->read.replica;
 
-	job->copy.seq = replica->commit_seq;
-	job->copy.epoch = replica_epoch_at(replica, replica->commit_seq);
-	job->copy.present = replica_grain_present(replica, job->copy.index, replica->commit_seq);
-	job->copy.zero = 0;
+	job->copy.commit_seq = replica->commit_seq;
+	pool_replica_grain_view(replica, job->copy.index, &job->copy.state);
 	pool_read(&job->read);
 }
 
@@ -33,17 +106,17 @@ static void grain_job_done(struct pool_read *read, int rc)
 	struct grain_copy *copy = &job->copy;
 
 	/* The read was planned, or planned anew, at a later commit: the copy must be of one moment. */
-	if (rc == 0 && read->commit_seq != copy->seq && job->attempts++ < GRAIN_ATTEMPTS) {
+	if (rc == 0 && read->commit_seq != copy->commit_seq && job->attempts++ < GRAIN_ATTEMPTS) {
 		grain_job_read(job);
 		return;
 	}
-	if (rc == 0 && read->commit_seq != copy->seq)
+	if (rc == 0 && read->commit_seq != copy->commit_seq)
 		rc = -EAGAIN;
 	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
-		copy->crc[i] = read->crc[i];
+		copy->state.crc[i] = read->crc[i];
 	copy->data = read->into;
 	copy->data->len_bytes = GRAIN_BYTES;
-	if (rc < 0 || copy->present == 0) {
+	if (rc < 0 || copy->state.present == 0) {
 		buf_put(copy->data);
 		copy->data = NULL;
 	}

@@ -107,6 +107,7 @@ uint32_t images_of_work(struct pool *pool, const struct work *work, uint8_t *byt
 		break;
 	case WORK_TRUNCATE:
 	case WORK_PUT:
+	case WORK_HEAL:
 	case WORK_APPLIED:
 		ASSERT(!"bears no image");
 	}

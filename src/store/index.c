@@ -194,6 +194,36 @@ struct log_entry *index_block(const struct pool_replica *replica, uint64_t block
 	return best;
 }
 
+/* What this entry says of the grain's blocks; it touches the grain. */
+static void grain_cover(struct log_entry *le, uint64_t index, struct log_entry **blocks)
+{
+	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
+		if (entry_covers(le, index * GRAIN_BLOCKS + i) && (!blocks[i] || le->seq > blocks[i]->seq))
+			blocks[i] = le;
+}
+
+struct log_entry *index_grain(const struct pool_replica *replica, uint64_t index, uint64_t seq,
+	struct log_entry *blocks[static GRAIN_BLOCKS])
+{
+	struct log_entry *newest = NULL;
+
+	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
+		blocks[i] = NULL;
+	for (struct piece *piece = *piece_bucket(replica, index); piece; piece = piece->next)
+		if (piece->index == index && piece->le->replica == replica && piece->le->seq <= seq)
+			grain_cover(piece->le, index, blocks);
+	list_for_each (node, &replica->wide) {
+		struct log_entry *le = list_entry(node, struct log_entry, wide_node);
+
+		if (le->seq <= seq)
+			grain_cover(le, index, blocks);
+	}
+	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
+		if (blocks[i] && (!newest || blocks[i]->seq > newest->seq))
+			newest = blocks[i];
+	return newest;
+}
+
 bool index_has_grain(const struct pool_replica *replica, uint64_t index)
 {
 	for (struct piece *piece = *piece_bucket(replica, index); piece; piece = piece->next)

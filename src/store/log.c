@@ -92,7 +92,7 @@ void pool_replica_append(struct pool_replica *replica, struct entry *entry)
 	le->entry = entry_ref(entry);
 	le->epoch = entry->epoch;
 	le->seq = entry->seq;
-	le->edge = replica->edge;
+	le->edge = MUTANT(copy_dropped_for_partial) ? UINT64_MAX : replica->edge;
 	le->weight_bytes = BLOCK_BYTES + (entry->op == ENTRY_WRITE ? (uint32_t)entry->length_bytes : 0);
 	le->queued = true;
 	list_push_back(&replica->log, &le->log_node);
@@ -209,6 +209,8 @@ void pool_replica_log_reset(struct pool_replica *replica, struct position last,
 		work_answer(pool, work, -EIO);
 		return;
 	}
+	/* Copies of an earlier resync that wait for a round must not land behind the next comparison. */
+	replica_cancel_works(replica);
 	log_cut(replica, 0, work);
 	memcpy(replica->rows, rows, sizeof(rows[0]) * row_count);
 	replica->row_count = row_count;

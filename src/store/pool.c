@@ -30,6 +30,7 @@ struct work *work_get(struct pool *pool, struct pool_replica *replica, enum work
 	work->fn = NULL;
 	work->create_fn = NULL;
 	work->copy.data = NULL;
+	work->rc = 0;
 	return work;
 }
 
@@ -215,6 +216,8 @@ static void pump_failed(struct pool *pool)
 			works_fail(pool, &pool->journal.batches[i].items);
 	}
 	works_fail(pool, &pool->round.puts);
+	if (pool->round.ios_busy == 0) /* the data of those that a round has taken may be on its way */
+		works_fail(pool, &pool->round.taken);
 	works_fail(pool, &pool->applied_waiters);
 	read_fail_waiting(pool);
 }

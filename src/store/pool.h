@@ -71,7 +71,16 @@ struct log_entry {
 	struct piece pieces[ENTRY_MAX_PIECES];
 };
 
-enum work_kind { WORK_STATE, WORK_CREATE, WORK_DELETE, WORK_TRUNCATE, WORK_RESET, WORK_PUT, WORK_APPLIED };
+enum work_kind {
+	WORK_STATE,
+	WORK_CREATE,
+	WORK_DELETE,
+	WORK_TRUNCATE,
+	WORK_RESET,
+	WORK_PUT,
+	WORK_HEAL,
+	WORK_APPLIED
+};
 
 /* A control operation; from a free list. */
 struct work {
@@ -83,6 +92,7 @@ struct work {
 	struct epoch_start rows[EPOCHS_MAX];
 	unsigned row_count;
 	struct grain_copy copy;
+	uint16_t bad_blocks; /* HEAL */
 	struct list entries; /* TRUNCATE, RESET: what is cut off, until it is durable */
 	pool_done_fn fn;
 	void (*create_fn)(void *arg, int rc, struct pool_replica *replica);
@@ -387,21 +397,6 @@ uint32_t images_of_round(struct pool *pool, struct batch *batch);
 uint32_t images_of_work(struct pool *pool, const struct work *work, uint8_t *bytes);
 void directory_change(struct pool *pool, struct pool_replica *replica, const struct directory_record *record);
 
-/* ---- index.c: log entries by seq, and by the grains they touch ---- */
-int index_init(struct pool *pool) MUST_CHECK;
-void index_done(struct pool *pool);
-struct log_entry *le_get(struct pool *pool);
-void le_put(struct pool *pool, struct log_entry *le);
-void index_add(struct log_entry *le);
-void index_remove(struct log_entry *le);
-struct log_entry *index_find(const struct pool_replica *replica, uint64_t seq);
-/* The newest entry up to `seq` that says something of this block; NULL: none. */
-struct log_entry *index_block(const struct pool_replica *replica, uint64_t block, uint64_t seq);
-bool index_has_grain(const struct pool_replica *replica, uint64_t index);
-/* Its hold on the batch ends, and it leaves the log. */
-void le_release(struct log_entry *le);
-void le_drop_payload(struct log_entry *le);
-
 /* ---- map.c ---- */
 int map_init(struct pool *pool) MUST_CHECK;
 void map_done(struct pool *pool);
@@ -450,8 +445,6 @@ void carry_durable(struct pool *pool, struct batch *batch);
 int read_init(struct pool *pool) MUST_CHECK;
 void read_done(struct pool *pool);
 void read_fail_waiting(struct pool *pool);
-/* Blocks with content as of commit_seq. */
-uint16_t replica_grain_present(const struct pool_replica *replica, uint64_t index, uint64_t commit_seq);
 struct epoch replica_epoch_at(const struct pool_replica *replica, uint64_t seq);
 void replica_rows_add(struct pool_replica *replica, struct epoch epoch, uint64_t seq);
 /* ---- room.c ---- */
@@ -459,5 +452,7 @@ bool pool_has_share(const struct pool *pool);
 
 /* ---- log.c ---- */
 void replica_rows_cut(struct pool_replica *replica, uint64_t seq);
+
+#include "store/index.h"
 
 #endif

@@ -85,24 +85,6 @@ static void source_find(
 	ret->offset_bytes = geometry_grain_offset(&pool->g, phys) + (uint64_t)in_grain * BLOCK_BYTES;
 }
 
-uint16_t replica_grain_present(const struct pool_replica *replica, uint64_t index, uint64_t commit_seq)
-{
-	uint16_t present = 0;
-	struct source source;
-
-	for (unsigned i = 0; i < GRAIN_BLOCKS; i++) {
-		source_find(replica, index * GRAIN_BLOCKS + i, commit_seq, &source);
-		if (source.kind != SOURCE_ZERO)
-			present |= (uint16_t)(1u << i);
-	}
-	return present;
-}
-
-uint16_t pool_replica_grain_present(const struct pool_replica *replica, uint64_t index)
-{
-	return replica_grain_present(replica, index, replica->commit_seq);
-}
-
 /* ---- runs ---- */
 
 static void run_add(struct pool_read *read, const struct source *source, uint32_t i)
@@ -153,6 +135,7 @@ static void read_plan(struct pool *pool, struct pool_read *read)
 	}
 	read->commit_seq = read->replica->commit_seq;
 	read->change = pool->change;
+	read->bad_blocks = 0;
 	read->rc = 0;
 	for (uint32_t i = 0; i < blocks; i++) {
 		struct source source;
@@ -189,28 +172,40 @@ static uint32_t run_first(const struct read_run *run)
 	return (uint32_t)((size_t)((uint8_t *)run->iov.iov_base - run->read->into->data) / BLOCK_BYTES);
 }
 
+static void block_is_bad(struct pool_read *read, uint32_t i)
+{
+	if (read->bad_blocks == 0 || read->offset_bytes + (uint64_t)i * BLOCK_BYTES < read->bad_offset_bytes)
+		read->bad_offset_bytes = read->offset_bytes + (uint64_t)i * BLOCK_BYTES;
+	read->bad_blocks |= UINT64_C(1) << i;
+}
+
+/* Compares all of them, also behind a bad one: what is to be repaired is wanted whole. */
 static int run_check(const struct read_run *run)
 {
 	struct pool_read *read = run->read;
 	uint32_t first = run_first(run);
+	int rc = 0;
 
 	for (uint32_t i = 0; i < run->iov.iov_len / BLOCK_BYTES; i++) {
 		uint32_t crc = crc32c((uint8_t *)run->iov.iov_base + (size_t)i * BLOCK_BYTES, BLOCK_BYTES);
 
 		if (crc == read->crc[first + i] || MUTANT(skip_crc))
 			continue;
-		read->bad_offset_bytes = read->offset_bytes + (uint64_t)(first + i) * BLOCK_BYTES;
-		return -EILSEQ;
+		block_is_bad(read, first + i);
+		rc = -EILSEQ;
 	}
-	return 0;
+	return rc;
 }
 
 static void read_check(struct pool *pool, struct pool_read *read)
 {
 	int rc = read->rc;
 
-	for (struct list *node = read->runs.next; rc == 0 && node != &read->runs; node = node->next)
-		rc = run_check(list_entry(node, struct read_run, node));
+	for (struct list *node = read->runs.next; read->rc == 0 && node != &read->runs; node = node->next) {
+		int run_rc = run_check(list_entry(node, struct read_run, node));
+
+		rc = rc ? rc : run_rc;
+	}
 	runs_free(pool, read);
 	if (rc == -EILSEQ && read->change != pool->change && read->attempts < READ_ATTEMPTS) {
 		read->attempts++;
@@ -229,10 +224,10 @@ static void run_ended(struct device_io *io, int rc)
 	struct pool *pool = run->pool;
 
 	pool_io_ended(pool);
-	if (rc < 0 && read->rc == 0) {
+	if (rc < 0 && read->rc == 0)
 		read->rc = rc;
-		read->bad_offset_bytes = read->offset_bytes + (uint64_t)run_first(run) * BLOCK_BYTES;
-	}
+	for (uint32_t i = 0; rc < 0 && i < run->iov.iov_len / BLOCK_BYTES; i++)
+		block_is_bad(read, run_first(run) + i);
 	ASSERT(read->pending > 0);
 	if (--read->pending > 0)
 		return;

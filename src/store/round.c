@@ -83,6 +83,18 @@ static bool grain_needs_place(struct pool *pool, const struct pool_replica *repl
 	return map_find(pool, replica->head.layer, index) == PHYS_NONE;
 }
 
+/*
+ * While a resync runs: whether the grain is of a newer version than this entry, by a copy. The entry is in it
+ * then, and applied once more it would give the grain a version that it is not of.
+ */
+static bool grain_is_beyond(const struct round_grain *grain, const struct log_entry *le)
+{
+	struct position has = { { grain->slot.epoch_number, grain->slot.epoch_restart }, grain->slot.seq };
+	struct position entry = { le->epoch, le->seq };
+
+	return le->replica->state.incomplete && grain->slot.present != 0 && position_compare(has, entry) > 0;
+}
+
 /* ---- entries ---- */
 
 static bool write_fits(struct pool *pool, const struct log_entry *le, uint64_t first, uint64_t last)
@@ -113,6 +125,8 @@ static bool round_write(struct pool *pool, struct log_entry *le)
 		if (index >= le->edge)
 			break;
 		grain = round_grain(pool, le->replica, index);
+		if (grain_is_beyond(grain, le))
+			continue;
 		grain_place(pool, grain);
 		grain_stamp(grain, entry->epoch, entry->seq);
 		grain_block(grain, (unsigned)((block + i) % GRAIN_BLOCKS),
@@ -145,6 +159,8 @@ static bool round_trim(struct pool *pool, struct round_replica *rr, struct log_e
 		if (!round_find(&pool->round, replica, index) && grain_needs_place(pool, replica, index))
 			continue; /* nothing is there */
 		grain = round_grain(pool, replica, index);
+		if (grain_is_beyond(grain, le))
+			continue;
 		grain_stamp(grain, le->entry->epoch, le->entry->seq);
 		for (unsigned i = 0; i < GRAIN_BLOCKS; i++) {
 			uint64_t block = index * GRAIN_BLOCKS + i;
@@ -161,7 +177,7 @@ bool entry_may_apply(const struct log_entry *le)
 	uint64_t commit_seq =
 		MUTANT(apply_before_commit_durable) ? replica->commit_seq : replica->commit_durable;
 
-	if (replica->state.incomplete && !replica->syncing)
+	if (replica->state.incomplete && !replica->syncing && !MUTANT(replay_while_incomplete))
 		return false;
 	return !le->queued && le->seq <= commit_seq && le->seq <= replica->hold &&
 	       le->seq <= replica->durable_seq;
@@ -227,7 +243,15 @@ static void round_entries(struct pool *pool, struct pool_replica *replica)
 		pool->round.replica_count--;
 }
 
-/* ---- copies of a resync ---- */
+/* ---- copies of a resync, and of a repair ---- */
+
+static bool copy_is_older(const struct work *work)
+{
+	struct grain_state state;
+
+	return pool_replica_grain_applied(work->replica, work->copy.index, &state) &&
+	       state.seq > work->copy.state.seq;
+}
 
 static bool round_put(struct pool *pool, struct work *work)
 {
@@ -237,19 +261,50 @@ static bool round_put(struct pool *pool, struct work *work)
 
 	if (pool->round.grain_count == pool->round.grain_max || !round_replica(&pool->round, replica))
 		return false;
-	if (copy->present && grain_needs_place(pool, replica, copy->index) && pool->map.ready_count == 0)
+	if (copy->state.present && grain_needs_place(pool, replica, copy->index) &&
+		pool->map.ready_count == 0)
 		return false;
+	if (MUTANT(copy_dropped_for_partial) && copy_is_older(work))
+		return true;
 	grain = round_grain(pool, replica, copy->index);
-	if (copy->present)
+	if (copy->state.present)
 		grain_place(pool, grain);
-	grain_stamp(grain, copy->epoch, copy->seq);
+	grain_stamp(grain, copy->state.epoch, copy->state.seq);
 	for (unsigned i = 0; i < GRAIN_BLOCKS; i++) {
-		bool present = copy->present & 1u << i;
+		bool present = copy->state.present & 1u << i;
 
-		grain_block(
-			grain, i, present ? copy->data->data + (size_t)i * BLOCK_BYTES : NULL, copy->crc[i]);
+		grain_block(grain, i, present ? copy->data->data + (size_t)i * BLOCK_BYTES : NULL,
+			copy->state.crc[i]);
 	}
 	replica_grain_mark(replica, copy->index);
+	return true;
+}
+
+/* ---- repair ---- */
+
+/*
+ * The grain's turn has come: no round is under way, so what is applied is what stands in the map. Only the
+ * very version of the copy is written anew; entries of this round come after it.
+ */
+static bool round_heal(struct pool *pool, struct work *work)
+{
+	const struct grain_copy *copy = &work->copy;
+	struct pool_replica *replica = work->replica;
+	struct grain_state state;
+	struct round_grain *grain;
+
+	if (pool->round.grain_count == pool->round.grain_max || !round_replica(&pool->round, replica))
+		return false;
+	work->rc = -EAGAIN;
+	if (replica->state.incomplete || !pool_replica_grain_applied(replica, copy->index, &state))
+		return true;
+	if (!grain_state_equal(&state, &copy->state) && !MUTANT(heal_older_over_newer))
+		return true;
+	work->rc = 0;
+	grain = round_grain(pool, replica, copy->index);
+	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
+		if (work->bad_blocks & 1u << i)
+			grain_block(grain, i, copy->data->data + (size_t)i * BLOCK_BYTES, copy->state.crc[i]);
 	return true;
 }
 
@@ -258,7 +313,9 @@ static void round_puts(struct pool *pool)
 	struct list *node;
 
 	while ((node = list_first(&pool->round.puts)) != NULL) {
-		if (!round_put(pool, list_entry(node, struct work, item.node)))
+		struct work *work = list_entry(node, struct work, item.node);
+
+		if (!(work->kind == WORK_HEAL ? round_heal(pool, work) : round_put(pool, work)))
 			return;
 		list_remove(node);
 		list_push_back(&pool->round.taken, node);

@@ -164,6 +164,7 @@ struct pool_read {
 	struct buf *into;               /* cap_bytes >= length_bytes; the caller's */
 	uint32_t crc[ENTRY_MAX_BLOCKS]; /* of the blocks read */
 	uint64_t bad_offset_bytes;      /* with -EILSEQ or -EIO: the first block concerned */
+	uint64_t bad_blocks;            /* with -EILSEQ or -EIO: bit i: block i of the read is bad */
 	/* below: the store's */
 	struct list node;
 	struct list runs;
@@ -181,20 +182,40 @@ struct pool_read {
  */
 void pool_read(struct pool_read *read);
 
-/* One grain's content, for resync. */
-struct grain_copy {
-	uint64_t index;
-	struct epoch epoch;
-	uint64_t seq;     /* the commit_seq at which the content was taken */
+/* What a grain holds. Equal (epoch, seq) is equal content, on every replica of the group. */
+struct grain_state {
+	struct epoch epoch; /* of the newest entry in it */
+	uint64_t seq;
 	uint16_t present; /* blocks with data */
 	uint16_t zero;    /* blocks trimmed */
 	uint32_t crc[GRAIN_BLOCKS];
+};
+bool grain_state_equal(const struct grain_state *a, const struct grain_state *b);
+
+/* The grain as it is at commit_seq, pending entries included; false: nothing is there. */
+bool pool_replica_grain_view(
+	const struct pool_replica *replica, uint64_t index, struct grain_state *ret_state);
+/* The grain as it is applied; false: nothing is there. */
+bool pool_replica_grain_applied(
+	const struct pool_replica *replica, uint64_t index, struct grain_state *ret_state);
+
+/* One grain's content, for resync and repair. */
+struct grain_copy {
+	uint64_t index;
+	uint64_t commit_seq; /* at which it was taken */
+	struct grain_state state;
 	struct buf *data; /* GRAIN_BYTES; undefined where not present; NULL where nothing is present */
 };
 
 /* The grain's newest committed content, pending entries included. The reference to data goes to fn. */
 void pool_replica_grain_get(struct pool_replica *replica, uint64_t index,
 	void (*fn)(void *arg, int rc, struct grain_copy *copy), void *arg);
+/*
+ * Writes bad blocks of a grain anew from the copy, in the grain's own order with entries. -EAGAIN: the grain
+ * is not, or no longer, of the copy's version. fn when durable. Not while incomplete.
+ */
+void pool_replica_grain_heal(struct pool_replica *replica, const struct grain_copy *copy, uint16_t bad_blocks,
+	pool_done_fn fn, void *arg);
 /* The lowest index >= from that is mapped or has pending entries; UINT64_MAX where there is none. */
 uint64_t pool_replica_grain_next(const struct pool_replica *replica, uint64_t from);
 /* The grain's blocks that have content (bit 0: the first), as of commit_seq; the others read as zeroes. */
@@ -202,10 +223,11 @@ uint16_t pool_replica_grain_present(const struct pool_replica *replica, uint64_t
 
 /*
  * Resync, target side. Only while incomplete.
- * sync_edge: entries appended from now on are applied only to grains below edge (their other parts are left
- * out). sync_hold: entries above seq are not applied until it is called again (UINT64_MAX: no hold).
- * grain_put: the copy replaces the grain's content whole (nothing present and nothing zero frees it); fn when
- * durable. The caller sees to it that no entry for the grain is applied meanwhile.
+ * sync_edge: entries above the hold, and those appended from now on, are applied only to grains below edge
+ * (their other parts are left out).
+ * sync_hold: entries above seq are not applied until it is called again (UINT64_MAX: no hold).
+ * grain_put: the copy replaces the grain's content whole (nothing present and nothing zero frees it), and
+ * keeps its version; an entry that the version has already is left out. fn when durable.
  */
 void pool_replica_sync_edge(struct pool_replica *replica, uint64_t edge_index);
 void pool_replica_sync_hold(struct pool_replica *replica, uint64_t seq);

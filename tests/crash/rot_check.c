@@ -158,7 +158,8 @@ static unsigned complete_check(struct rot_check *c, struct pool_replica *replica
 static void grain_repair(struct rot_check *c, struct pool_replica *replica, const struct model_view *view,
 	const uint64_t tags[static MODEL_BLOCKS], uint64_t index)
 {
-	struct grain_copy copy = { .index = index, .epoch = view->last.epoch, .seq = view->last_seq };
+	struct grain_copy copy = { .index = index,
+		.state = { .epoch = view->last.epoch, .seq = view->last_seq } };
 
 	copy.data = buf_get(c->bench->bufs, GRAIN_BYTES);
 	ASSERT(copy.data != NULL);
@@ -170,10 +171,10 @@ static void grain_repair(struct rot_check *c, struct pool_replica *replica, cons
 		if (tags[block] == 0)
 			continue;
 		block_fill(to, tags[block], block);
-		copy.crc[i] = crc32c(to, BLOCK_BYTES);
-		copy.present |= (uint16_t)(1u << i);
+		copy.state.crc[i] = crc32c(to, BLOCK_BYTES);
+		copy.state.present |= (uint16_t)(1u << i);
 	}
-	if (!copy.present) {
+	if (!copy.state.present) {
 		buf_put(copy.data);
 		copy.data = NULL;
 	}

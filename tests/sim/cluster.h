@@ -57,6 +57,8 @@ struct plan {
 	uint64_t reopen_ns;
 	unsigned restarts, moves; /* so many at most: each costs seconds of leases, and a pool to be read */
 	int64_t drift_ppm;
+	uint32_t map_grains, map_copies; /* a resync's windows: small, or there would be one only */
+	uint64_t resync_bytes_per_s;
 	struct net_sim_options net;
 };
 

@@ -222,6 +222,9 @@ void node_start(struct node *node)
 	config.entries = p->entries;
 	random_init(&config.random, random_u64(&c->random));
 	snprintf(config.node, sizeof(config.node), "%s", node->name);
+	config.resync_bytes_per_s = c->plan.resync_bytes_per_s;
+	config.map_grains = c->plan.map_grains;
+	config.map_copies = c->plan.map_copies;
 	config.user = node;
 	config.event = event;
 	ASSERT(datapath_new(&config, &p->datapath) == 0);

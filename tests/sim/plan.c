@@ -1,4 +1,5 @@
 /* What a seed chooses. Each seed has some of the faults, not all: what one fault hides another shows. */
+#include "replication/message.h"
 #include "sim/cluster.h"
 
 static uint64_t within(struct random *r, uint64_t min, uint64_t max)
@@ -73,5 +74,9 @@ void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 	plan_faults(plan, &r);
 	if (plan->rot_ns)
 		plan->rot_node = (int)random_below(&r, plan->nodes);
+	plan->map_grains =
+		(uint32_t)(random_chance(&r, 1, 4) ? within(&r, 1, MAP_MAX_GRAINS) : within(&r, 1, 4));
+	plan->map_copies = (uint32_t)within(&r, 1, 4);
+	plan->resync_bytes_per_s = random_chance(&r, 1, 4) ? within(&r, 1, 16) * GRAIN_BYTES * 4 : 0;
 	(void)liveness;
 }

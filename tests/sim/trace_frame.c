@@ -61,10 +61,15 @@ static void cold_words(struct trace *trace, unsigned from, unsigned to, const st
 		m->incomplete ? " incomplete" : "", m->since->epoch->number, m->since->seq,
 		m->promised->number, m->clock_ns ? " clock" : "");
 	if (m->grain)
+		trace_words(trace, "    grain %" PRIu64 "%s s%" PRIu64 " present %04x zero %04x",
+			m->grain->index, m->grain->found ? " found" : "", m->grain->seq, m->grain->present,
+			m->grain->zero);
+	if (m->map)
 		trace_words(trace,
-			"    grain from %" PRIu64 " index %" PRIu64 "%s s%" PRIu64 " present %04x zero %04x",
-			m->grain->from, m->grain->index, m->grain->found ? " found" : "", m->grain->seq,
-			m->grain->present, m->grain->zero);
+			"    map from %" PRIu64 " to %" PRIu64 "%s, %" PRIu32 " grains, %" PRIu32
+			" copies, %" PRIu32 " freed",
+			m->map->from, m->map->end, m->map->survey ? " (survey)" : "", m->map->count,
+			m->map->copies, m->map->freed);
 	if (m->entry)
 		trace_words(trace,
 			"    entry e%" PRIu64 " s%" PRIu64 " op %" PRIu32 " offset %" PRIu64

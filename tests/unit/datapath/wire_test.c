@@ -252,7 +252,7 @@ static void grain_with_some_blocks_comes_back(void **state)
 
 	(void)state;
 	m.token = 11;
-	m.grain = (struct message_grain){ .from = 2,
+	m.grain = (struct message_grain){ .layer = 2,
 		.index = 5,
 		.found = true,
 		.epoch = { 3, 0 },
@@ -262,7 +262,7 @@ static void grain_with_some_blocks_comes_back(void **state)
 	m.payload = data_new(3, crc);
 	m.crc = crc;
 	round_trip(&m);
-	assert_true(in.message.grain.from == 2 && in.message.grain.index == 5 && in.message.grain.found);
+	assert_true(in.message.grain.layer == 2 && in.message.grain.index == 5 && in.message.grain.found);
 	assert_true(in.message.grain.present == 0x0111 && in.message.grain.zero == 0x8000 &&
 		    in.message.grain.seq == 12);
 	wire_in_done(&in);

@@ -1,5 +1,6 @@
 #include "group.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,7 @@ void group_init(struct group *g)
 	memset(g, 0, sizeof(*g));
 	g->now_ns = 1000 * NS_PER_S;
 	assert_int_equal(entry_pool_new(1024, &g->entries), 0);
+	assert_int_equal(buf_pool_new(16u << 20, &g->bufs), 0);
 	for (int i = 0; i < GROUP_REPLICAS; i++) {
 		g->replicas[i].hold = UINT64_MAX;
 		g->replicas[i].edge = UINT64_MAX;
@@ -55,6 +57,7 @@ void group_init(struct group *g)
 static void drop(struct group *g, unsigned i)
 {
 	entry_put(g->queue[i].message.entry);
+	buf_put(g->queue[i].message.payload);
 	memmove(&g->queue[i], &g->queue[i + 1], (g->queued - i - 1) * sizeof(g->queue[0]));
 	g->queued--;
 }
@@ -82,6 +85,8 @@ void group_done(struct group *g)
 	for (int i = 0; i < GROUP_REPLICAS; i++)
 		replica_free(g->replicas[i].machine);
 	entry_pool_free(g->entries);
+	assert_int_equal(buf_pool_used_bytes(g->bufs), 0);
+	buf_pool_free(g->bufs);
 }
 
 static void enqueue(struct group *g, bool to_replica, int replica, int session, const struct message *m)
@@ -95,14 +100,25 @@ static void enqueue(struct group *g, bool to_replica, int replica, int session, 
 	q->message = *m;
 	if (m->entry)
 		entry_ref(m->entry);
+	if (m->payload)
+		buf_ref(m->payload);
+	if (m->indices) {
+		memcpy(q->indices, m->indices, m->map.copies * sizeof(q->indices[0]));
+		q->message.indices = q->indices;
+	}
 	if (m->row_count > 0) {
 		memcpy(q->rows, m->rows, m->row_count * sizeof(m->rows[0]));
 		q->message.rows = q->rows; /* set again at delivery: the queue moves */
 	}
 }
 
+void group_answer(struct group *g, int replica, int session, const struct message *m)
+{
+	enqueue(g, false, replica, session, m);
+}
+
 /* Applies what is committed and not held back, as the store would. */
-static void apply(struct group_replica *r)
+void group_apply(struct group_replica *r)
 {
 	if (r->state.incomplete && !r->syncing)
 		return; /* an incomplete replica never replays its log */
@@ -112,38 +128,12 @@ static void apply(struct group_replica *r)
 
 		if (r->log[s].op == ENTRY_WRITE && grain < r->edge_of[s] && s > r->grain[grain])
 			r->grain[grain] = s;
+		if (r->log[s].op == ENTRY_TRIM && grain < r->edge_of[s])
+			r->grain[grain] = 0;
 	}
 }
 
 static void poll_replica(struct group *g, int i);
-
-static void effect_grains(struct group *g, int i, struct replica_effect *e)
-{
-	struct group_replica *r = &g->replicas[i];
-	struct message answer = e->message;
-
-	if (e->type == REPLICA_GRAIN_READ) {
-		uint64_t index = e->message.grain.from;
-
-		apply(r);
-		while (index < e->message.grain.index && r->grain[index] == 0)
-			index++;
-		answer.type = MESSAGE_GRAIN_ANSWER;
-		answer.grain.found = index < e->message.grain.index;
-		answer.grain.index = index;
-		answer.grain.seq = r->commit;
-		answer.grain.present = 1;
-		answer.grain.epoch.number =
-			answer.grain.found ? r->grain[index] : 0; /* the content, in this small world */
-		enqueue(g, false, i, (int)(e->to - 1) / 16, &answer);
-		return;
-	}
-	for (uint64_t k = e->message.grain.from; k < e->message.grain.index; k++)
-		r->grain[k] = 0;
-	if (e->message.grain.found)
-		r->grain[e->message.grain.index] = e->message.grain.epoch.number;
-	replica_grain_written(r->machine, e->to, &e->message, 0, g->now_ns);
-}
 
 static void effect_state(struct group *g, struct group_replica *r, struct replica_effect *e)
 {
@@ -262,13 +252,18 @@ static void poll_replica(struct group *g, int i)
 			break;
 		case REPLICA_GRAIN_READ:
 		case REPLICA_GRAIN_WRITE:
-			effect_grains(g, i, &e);
+		case REPLICA_GRAIN_HEAL:
+		case REPLICA_MAP_READ:
+		case REPLICA_MAP_COMPARE:
+			group_effect_grains(g, i, &e);
 			break;
 		case REPLICA_SYNC_HOLD:
 			r->hold = e.seq;
 			break;
 		case REPLICA_SYNC_EDGE:
 			r->edge = e.seq;
+			for (uint64_t seq = r->hold; seq < r->last; seq++)
+				r->edge_of[seq + 1] = e.seq;
 			break;
 		case REPLICA_APPLIED_WAIT:
 			r->applied_wait = e.seq;
@@ -278,7 +273,7 @@ static void poll_replica(struct group *g, int i)
 		}
 	}
 	durable(g, r);
-	apply(r);
+	group_apply(r);
 	if (r->applied_wait != 0 && r->applied >= r->applied_wait) {
 		uint64_t seq = r->applied_wait;
 
@@ -300,7 +295,10 @@ static void poll_session(struct group *g, int s)
 			break;
 		case COORDINATOR_READ:
 			/* Read at once: the lease is what these scenarios are about. */
-			coordinator_read_done(session->machine, e.operation, 0, g->now_ns);
+			coordinator_read_done(session->machine, e.operation,
+				g->replicas[e.voter].rotten[e.operation->offset_bytes / GRAIN_BYTES] ? -EILSEQ
+												     : 0,
+				g->now_ns);
 			break;
 		case COORDINATOR_ANSWER:
 			session->answered++;
@@ -331,11 +329,14 @@ static void deliver(struct group *g, unsigned at)
 
 	if (m.message.row_count > 0)
 		m.message.rows = m.rows;
+	if (m.message.indices)
+		m.message.indices = m.indices;
 	memmove(&g->queue[at], &g->queue[at + 1], (g->queued - at - 1) * sizeof(g->queue[0]));
 	g->queued--;
 	g->delivered++;
 	if (!g->sessions[m.session].linked[m.replica]) {
 		entry_put(m.message.entry);
+		buf_put(m.message.payload);
 		return;
 	}
 	if (m.to_replica) {
@@ -348,6 +349,7 @@ static void deliver(struct group *g, unsigned at)
 		poll_session(g, m.session);
 	}
 	entry_put(m.message.entry);
+	buf_put(m.message.payload);
 }
 
 void group_run(struct group *g)
@@ -422,6 +424,9 @@ void group_session_start_as(struct group *g, int s, const struct coordinator_con
 	config.lease_ms = LEASE_MS;
 	config.lease_margin_ms = 400;
 	config.entries = g->entries;
+	config.budget = &g->budget;
+	config.map_grains = g->map_grains;
+	config.map_copies = g->map_copies;
 	assert_int_equal(coordinator_new(&config, g->now_ns, &g->sessions[s].machine), 0);
 	for (int i = 0; i < GROUP_REPLICAS; i++)
 		if (mask & 1u << i)

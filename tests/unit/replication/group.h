@@ -18,6 +18,7 @@ struct group_message {
 	int replica, session;
 	struct message message;
 	struct epoch_start rows[EPOCHS_MAX];
+	uint32_t indices[MAP_MAX_COPIES];
 };
 
 struct group_replica {
@@ -30,7 +31,9 @@ struct group_replica {
 	bool state_pending;
 	struct replica_promise pending;
 	uint64_t applied_wait;        /* 0: none */
-	uint64_t grain[GROUP_GRAINS]; /* seq of the newest entry applied to it; 0: absent */
+	uint64_t grain[GROUP_GRAINS]; /* seq of the newest entry applied to it, and so its content; 0: absent
+				       */
+	bool rotten[GROUP_GRAINS];
 	uint64_t applied;
 	uint64_t hold;
 	bool syncing;
@@ -51,6 +54,10 @@ struct group_session {
 struct group {
 	uint64_t now_ns;
 	struct entry_pool *entries;
+	struct buf_pool *bufs;
+	struct resync_budget budget;
+	uint64_t maps_read, grains_read; /* answered */
+	uint32_t map_grains, map_copies;
 	struct group_replica replicas[GROUP_REPLICAS];
 	struct group_session sessions[GROUP_SESSIONS];
 	struct group_message queue[512];
@@ -82,6 +89,12 @@ void group_replica_restart(struct group *g, int replica);
 void group_disk_stop(struct group *g, int replica);
 void group_disk_go(struct group *g, int replica);
 struct coordinator_status group_status(struct group *g, int s);
+/* group_grains.c: what the store and its driver do for resync and repair. */
+void group_effect_grains(struct group *g, int replica, struct replica_effect *effect);
+/* Puts an answer on its way to the session. */
+void group_answer(struct group *g, int replica, int session, const struct message *m);
+/* As much as may be applied now. */
+void group_apply(struct group_replica *r);
 /* Entries of a log are the same up to seq on both. */
 bool group_logs_equal(struct group *g, int a, int b, uint64_t seq);
 

@@ -1,0 +1,57 @@
+/*
+ * Repair of a bad block: a read that one voter can't serve is served by another; then the grain is copied to
+ * the first. It takes it only if its own is of the very same version, so that nothing older ever replaces
+ * anything newer; if versions differ (the grain is being written to) it is tried again, a little later.
+ */
+#include "replication/coordinator_private.h"
+
+#include <errno.h>
+
+static bool is_being_healed(const struct coordinator *co, int i, uint64_t index, unsigned *ret_heals)
+{
+	*ret_heals = 0;
+	for (unsigned k = 0; k < COPIES_MAX && co->copy_count > 0; k++) {
+		const struct copy *copy = &co->copies[k];
+
+		if (copy->stage == COPY_FREE || !copy->heal)
+			continue;
+		++*ret_heals;
+		if (copy->target == i && copy->index == index)
+			return true;
+	}
+	return false;
+}
+
+void coordinator_heal_wanted(struct coordinator *co, int i, uint64_t offset_bytes, uint32_t length_bytes)
+{
+	uint64_t last = (offset_bytes + length_bytes - 1) / GRAIN_BYTES;
+	unsigned heals;
+
+	ASSERT(length_bytes > 0 && offset_bytes + length_bytes <= co->config.size_bytes);
+	co->changed = true;
+	if (!voter_is_streaming(&co->voters[i]))
+		return;
+	for (uint64_t index = offset_bytes / GRAIN_BYTES; index <= last; index++) {
+		if (is_being_healed(co, i, index, &heals))
+			continue;
+		/* More are found by the next read that they fail. */
+		if (heals >= HEALS_MAX || !coordinator_copy_new(co, i, index, true))
+			return;
+	}
+}
+
+void coordinator_healed(struct coordinator *co, struct copy *copy, const struct message *m)
+{
+	struct voter *v = &co->voters[copy->target];
+
+	ASSERT(copy->heal && copy->stage == COPY_SENT);
+	if (m->rc == -EAGAIN && ++copy->tries < HEAL_TRIES) {
+		coordinator_copy_again(co, copy, (uint64_t)copy->tries * copy->tries * RETRY_NS);
+		return;
+	}
+	if (m->rc == 0 && m->blocks > 0) {
+		v->healed_blocks += m->blocks;
+		co->changed = true;
+	}
+	coordinator_copy_free(co, copy);
+}
