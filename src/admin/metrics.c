@@ -66,6 +66,11 @@ static void put_replica(struct page *page, const struct volume_view *view, const
 	put(page, METRIC_REPLICA_LAG_BYTES, labels, replica->lag_bytes);
 	put(page, METRIC_REPLICA_SYNC_DONE, labels, replica->sync_done_bytes);
 	put(page, METRIC_REPLICA_SYNC_TOTAL, labels, replica->sync_total_bytes);
+	put(page, METRIC_REPLICA_SYNCS, labels, replica->syncs);
+	put(page, METRIC_REPLICA_SYNC_COPIED, labels, replica->sync_copied_bytes);
+	put(page, METRIC_REPLICA_SYNC_MAPS, labels, replica->sync_map_bytes);
+	put(page, METRIC_REPLICA_BAD_READS, labels, replica->bad_reads);
+	put(page, METRIC_REPLICA_HEALED, labels, replica->healed_blocks);
 }
 
 /* A volume's numbers come from the node where it is attached, so that each series has one source. */

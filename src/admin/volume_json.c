@@ -1,13 +1,35 @@
 /* A volume as JSON. */
 #include "admin/handlers.h"
 
+/* Null where nothing is resynced. */
+static json_t *resync_json(const struct replica_view *view)
+{
+	uint64_t left = view->sync_total_bytes - view->sync_done_bytes;
+	json_t *resync;
+
+	if (!view->sync_why)
+		return json_null();
+	resync = json_pack("{s:s, s:b, s:i, s:I, s:I, s:I}", "why", view->sync_why, "surveying",
+		(int)view->surveying, "survey_percent", (int)view->survey_percent, "done_bytes",
+		(json_int_t)view->sync_done_bytes, "total_bytes", (json_int_t)view->sync_total_bytes,
+		"bytes_per_s", (json_int_t)view->sync_bytes_per_s);
+	json_object_set_new(resync, "left_ms",
+		view->surveying || view->sync_bytes_per_s == 0
+			? json_null()
+			: json_integer((json_int_t)(left * 1000 / view->sync_bytes_per_s)));
+	return resync;
+}
+
 static json_t *replica_json(const struct replica_view *view)
 {
-	return json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "uuid",
-		uuid_json(view->replica), "pool_uuid", uuid_json(view->pool), "pool", view->pool_name, "node",
-		view->node, "zone", view->zone, "state", view->state, "lag_entries",
+	return json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I}",
+		"uuid", uuid_json(view->replica), "pool_uuid", uuid_json(view->pool), "pool", view->pool_name,
+		"node", view->node, "zone", view->zone, "state", view->state, "lag_entries",
 		(json_int_t)view->lag_entries, "lag_bytes", (json_int_t)view->lag_bytes, "sync_done_bytes",
-		(json_int_t)view->sync_done_bytes, "sync_total_bytes", (json_int_t)view->sync_total_bytes);
+		(json_int_t)view->sync_done_bytes, "sync_total_bytes", (json_int_t)view->sync_total_bytes,
+		"resync", resync_json(view), "resyncs", (json_int_t)view->syncs, "resync_copied_bytes",
+		(json_int_t)view->sync_copied_bytes, "resync_map_bytes", (json_int_t)view->sync_map_bytes,
+		"bad_reads", (json_int_t)view->bad_reads, "healed_blocks", (json_int_t)view->healed_blocks);
 }
 
 static json_t *attachment_json(const struct volume_view *view)

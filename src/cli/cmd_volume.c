@@ -47,28 +47,51 @@ int cmd_volume_list(struct cli *cli)
 	return EXIT_OK;
 }
 
+/* "12 of 400 MiB to copy, 80 MiB/s, 5 s left": what it is, and why, on a line of its own. */
+static void resync_print(const json_t *replica, const json_t *resync)
+{
+	char done[SIZE_TEXT_LEN + 1], total[SIZE_TEXT_LEN + 1], rate[SIZE_TEXT_LEN + 1];
+	const json_t *left_ms = json_object_get(resync, "left_ms");
+
+	printf("resync of %s: ", text_of(replica, "node"));
+	if (json_is_true(json_object_get(resync, "surveying"))) {
+		printf("comparing, %lld %%", number_of(resync, "survey_percent"));
+	} else {
+		printf("%s of %s to copy", size_text(resync, "done_bytes", done),
+			size_text(resync, "total_bytes", total));
+		if (number_of(resync, "bytes_per_s") > 0)
+			printf(", %s/s", size_text(resync, "bytes_per_s", rate));
+		if (json_is_integer(left_ms))
+			printf(", %lld s left", (number_of(resync, "left_ms") + 999) / 1000);
+	}
+	printf("; %s\n", text_of(resync, "why"));
+}
+
 static void replicas_print(const json_t *volume)
 {
 	struct table table;
 	json_t *replica;
 	size_t index;
 
-	table_init(&table, "REPLICA ON", "POOL", "ZONE", "STATE", "BEHIND", "SYNCED", NULL);
+	table_init(&table, "REPLICA ON", "POOL", "ZONE", "STATE", "BEHIND", "BAD READS", "REPAIRED", NULL);
 	json_array_foreach(json_object_get(volume, "replicas"), index, replica)
 	{
-		char behind[SIZE_TEXT_LEN + 1], done[SIZE_TEXT_LEN + 1], total[SIZE_TEXT_LEN + 1];
-		char synced[2 * SIZE_TEXT_LEN + 8] = "-";
+		char behind[SIZE_TEXT_LEN + 1], bad[24], healed[24];
 
-		if (number_of(replica, "sync_total_bytes") > 0) {
-			snprintf(synced, sizeof(synced), "%s of %s",
-				size_text(replica, "sync_done_bytes", done),
-				size_text(replica, "sync_total_bytes", total));
-		}
+		snprintf(bad, sizeof(bad), "%lld", number_of(replica, "bad_reads"));
+		snprintf(healed, sizeof(healed), "%lld", number_of(replica, "healed_blocks"));
 		table_row(&table, text_of(replica, "node"), text_of(replica, "pool"),
 			text_of(replica, "zone"), text_of(replica, "state"),
-			size_text(replica, "lag_bytes", behind), synced);
+			size_text(replica, "lag_bytes", behind), bad, healed);
 	}
 	table_print(&table);
+	json_array_foreach(json_object_get(volume, "replicas"), index, replica)
+	{
+		const json_t *resync = json_object_get(replica, "resync");
+
+		if (json_is_object(resync))
+			resync_print(replica, resync);
+	}
 }
 
 static void io_print(const char *what, const json_t *io)

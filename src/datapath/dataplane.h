@@ -19,6 +19,7 @@ struct dataplane_config {
 	uint64_t buffer_bytes; /* budget of data buffers: 512 MiB */
 	uint32_t entry_count;  /* 65536 */
 	uint32_t lease_ms;
+	uint64_t resync_bytes_per_s; /* 0: no limit */
 	/* Called from the data-plane thread: wakes the control thread, which then calls dataplane_drain(). */
 	void (*wake)(void *user);
 	/* On the control thread, from dataplane_drain(). */

@@ -31,18 +31,52 @@ static const char *voter_kind(const struct coordinator_voter_status *voter)
 	return voter->matched ? "replica-complete" : NULL;
 }
 
+/* Why it is copied to; afterwards, what that took. */
+static void resync_words(const struct coordinator_voter_status *now,
+	const struct coordinator_voter_status *before, char *to, size_t to_bytes)
+{
+	to[0] = '\0';
+	if (now->syncing && now->sync_why)
+		snprintf(to, to_bytes, ": %s", now->sync_why);
+	else if (before && now->syncs > before->syncs)
+		snprintf(to, to_bytes, ": resynced in %llu ms, %llu KiB copied, %llu KiB of maps compared",
+			(unsigned long long)now->sync_ms, (unsigned long long)now->last_copied_bytes / 1024,
+			(unsigned long long)now->last_map_bytes / 1024);
+}
+
+/* Bad blocks are never hidden, though the application sees nothing of them. */
+static void watch_blocks(struct volume *volume, unsigned i, const struct coordinator_voter_status *now,
+	const struct coordinator_voter_status *before)
+{
+	const char *node = volume->spec.voters[i].node;
+
+	if (now->bad_reads > (before ? before->bad_reads : 0))
+		datapath_event(volume->datapath, "block-bad", volume->spec.name,
+			"%llu reads of the replica on %s failed, by checksum or device: answered by another "
+			"replica",
+			(unsigned long long)(now->bad_reads - (before ? before->bad_reads : 0)), node);
+	if (now->healed_blocks > (before ? before->healed_blocks : 0))
+		datapath_event(volume->datapath, "block-repaired", volume->spec.name,
+			"%llu bad blocks of the replica on %s were written anew from another",
+			(unsigned long long)(now->healed_blocks - (before ? before->healed_blocks : 0)),
+			node);
+}
+
 static void watch_voters(struct volume *volume, const struct coordinator_status *status)
 {
 	for (unsigned i = 0; i < status->voter_count; i++) {
-		const char *kind = voter_kind(&status->voters[i]);
-		const char *before =
-			i < volume->seen.voter_count ? voter_kind(&volume->seen.voters[i]) : NULL;
-		char replica[UUID_TEXT_LEN + 1];
+		const struct coordinator_voter_status *now = &status->voters[i];
+		const struct coordinator_voter_status *before =
+			i < volume->seen.voter_count ? &volume->seen.voters[i] : NULL;
+		const char *kind = voter_kind(now);
+		char replica[UUID_TEXT_LEN + 1], words[160];
 
-		if (!kind || kind == before)
+		watch_blocks(volume, i, now, before);
+		if (!kind || (before && kind == voter_kind(before)))
 			continue;
-		datapath_event(volume->datapath, kind, volume->spec.name, "replica %s on %s",
-			uuid_format(volume->voters[i].replica, replica), volume->spec.voters[i].node);
+		resync_words(now, before, words, sizeof(words));
+		datapath_event(volume->datapath, kind, volume->spec.name, "replica %s on %s%s",
+			uuid_format(volume->voters[i].replica, replica), volume->spec.voters[i].node, words);
 	}
 }
 

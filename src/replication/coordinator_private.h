@@ -86,7 +86,7 @@ struct voter_sync {
 	uint32_t indices[MAP_MAX_COPIES]; /* COPY: what differs */
 	unsigned index_count, index_next, copying;
 	/* For people. */
-	uint64_t began_ns, found_grains, copied_grains, copied_bytes;
+	uint64_t began_ns, found_grains, copied_grains, copied_bytes, map_bytes;
 	uint64_t rate_ns[2], rate_bytes[2]; /* copied_bytes at the end of the last two spans */
 };
 

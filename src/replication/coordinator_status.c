@@ -50,6 +50,8 @@ static void voter_status(
 		.sync_copied_bytes = v->sync_copied_bytes,
 		.sync_map_bytes = v->sync_map_bytes,
 		.sync_freed_grains = v->sync_freed_grains,
+		.last_copied_bytes = v->sync.copied_bytes,
+		.last_map_bytes = v->sync.map_bytes,
 		.sync_ms = v->sync_ms,
 		.bad_reads = v->bad_reads,
 		.healed_blocks = v->healed_blocks,

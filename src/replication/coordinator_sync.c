@@ -1,7 +1,7 @@
 /*
  * Resync of a voter whose missing entries are in no log any more, or that is incomplete: the maps of a
  * complete voter and of this one are compared window by window, and what differs is copied, while new
- * committed entries follow. docs/protocol.md, "Resync"; the target's side is replica_sync.c.
+ * committed entries follow. docs/protocol.md, "Resync"; the target: replica_sync.c.
  */
 #include "replication/coordinator_private.h"
 
@@ -114,7 +114,7 @@ static uint32_t map_grains(const struct coordinator *co)
 	return co->config.map_grains ? co->config.map_grains : MAP_MAX_GRAINS;
 }
 
-/* A target holds entries back until a window's copies are in: no more than a quarter of a second's worth. */
+/* A target holds entries back until they are in: no more than a quarter of a second's worth. */
 static uint32_t map_copies(const struct coordinator *co)
 {
 	const struct resync_budget *budget = co->config.budget;
@@ -131,8 +131,7 @@ static uint64_t map_min_seq(const struct voter *v)
 	return MUTANT(compare_without_wait) || MUTANT(copy_from_behind) ? 0 : v->sync.min_seq;
 }
 
-/* Asks a source for the window's map, if there is one and the budget allows it. What was asked before is
- * void. */
+/* Asks a source for the window's map, if the budget allows it. What was asked before is void. */
 static void ask_map(struct coordinator *co, int i)
 {
 	struct voter *v = &co->voters[i];
@@ -257,6 +256,7 @@ void coordinator_recv_map_answer(struct coordinator *co, int i, const struct mes
 		if (m->payload) {
 			sync->data = buf_ref(m->payload);
 			memcpy(sync->crc, m->crc, m->payload->len_bytes / BLOCK_BYTES * sizeof(sync->crc[0]));
+			sync->map_bytes += m->payload->len_bytes;
 			v->sync_map_bytes += m->payload->len_bytes;
 		}
 		if (!sync->survey && m->seq > sync->newest_seq)
@@ -286,7 +286,7 @@ void coordinator_recv_map_compared(struct coordinator *co, int i, const struct m
 		co->dropped += m->rc == 0;
 		sync->step = SYNC_MAP;
 		sync->token = 0;
-		sync->retry_ns = co->now_ns + RETRY_NS; /* asked again, from the same cursor */
+		sync->retry_ns = co->now_ns + RETRY_NS; /* the same window again */
 		return;
 	}
 	if (sync->survey) {

@@ -186,8 +186,9 @@ struct coordinator_voter_status {
 	unsigned survey_percent;
 	uint64_t sync_done_bytes, sync_total_bytes;
 	uint64_t sync_bytes_per_s; /* of the last seconds; 0: not known */
-	/* Of all resyncs of this session; sync_ms: the last one's duration. */
-	uint64_t syncs, sync_copied_bytes, sync_map_bytes, sync_freed_grains, sync_ms;
+	/* Of all resyncs of this session; of the newest one, and how long it took. */
+	uint64_t syncs, sync_copied_bytes, sync_map_bytes, sync_freed_grains;
+	uint64_t last_copied_bytes, last_map_bytes, sync_ms;
 	uint64_t bad_reads;     /* reads that its copy could not serve: checksum or device */
 	uint64_t healed_blocks; /* of its bad blocks, written anew from another copy */
 };

@@ -44,6 +44,7 @@ struct volumes_config {
 	char kvdb_path[CONFIG_PATH_MAX]; /* of the SQLite file */
 	char key_path[CONFIG_PATH_MAX];
 	uint64_t node_lease_ms, group_lease_ms;
+	uint64_t resync_bytes_per_s; /* of all volumes attached here together */
 	/* [pool NAME] */
 	unsigned pool_count;
 	struct pool_config pools[CONFIG_MAX_POOLS];

@@ -31,6 +31,8 @@ const struct config_key config_keys[] = {
 		600000 },
 	{ CONFIG_CLUSTER, "group_lease", CONFIG_DURATION, offsetof(struct volumes_config, group_lease_ms),
 		500, 60000 },
+	{ CONFIG_CLUSTER, "resync_rate", CONFIG_SIZE, offsetof(struct volumes_config, resync_bytes_per_s),
+		UINT64_C(1) << 20, UINT64_C(1) << 40 },
 	{ CONFIG_POOL, "path", CONFIG_PATH, offsetof(struct pool_config, path), 0, 0 },
 	{ CONFIG_POOL, "size", CONFIG_SIZE, offsetof(struct pool_config, size_bytes), UINT64_C(1) << 30,
 		UINT64_C(1) << 50 },

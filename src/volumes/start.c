@@ -239,6 +239,7 @@ static int dataplane_begin(struct volumes *volumes, struct error *error)
 		.buffer_bytes = volumes->config.buffer_bytes,
 		.entry_count = ENTRY_COUNT,
 		.lease_ms = (uint32_t)volumes->config.group_lease_ms,
+		.resync_bytes_per_s = volumes->config.resync_bytes_per_s,
 		.wake = dataplane_wake,
 		.event = dataplane_event,
 		.user = volumes,

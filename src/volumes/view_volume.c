@@ -39,6 +39,15 @@ static void replica_fill(struct volumes *volumes, const struct catalog_replica *
 		state = status_names[voter->status];
 		view->lag_entries = voter->lag_entries;
 		view->lag_bytes = voter->lag_bytes;
+		view->sync_why = voter->sync_why;
+		view->surveying = voter->surveying;
+		view->survey_percent = voter->survey_percent;
+		view->sync_bytes_per_s = voter->sync_bytes_per_s;
+		view->syncs = voter->syncs;
+		view->sync_copied_bytes = voter->sync_copied_bytes;
+		view->sync_map_bytes = voter->sync_map_bytes;
+		view->bad_reads = voter->bad_reads;
+		view->healed_blocks = voter->healed_blocks;
 		view->sync_done_bytes = voter->sync_done_bytes;
 		view->sync_total_bytes = voter->sync_total_bytes;
 	}

@@ -94,7 +94,14 @@ struct replica_view {
 	char pool_name[NAME_MAX_LEN + 1];
 	char zone[NAME_MAX_LEN + 1];
 	char state[16]; /* complete, syncing, damaged, away, retired, unknown */
-	uint64_t lag_entries, lag_bytes, sync_done_bytes, sync_total_bytes;
+	uint64_t lag_entries, lag_bytes;
+	/* While it is resynced: see struct voter_stats. */
+	const char *sync_why; /* or NULL */
+	bool surveying;
+	unsigned survey_percent;
+	uint64_t sync_done_bytes, sync_total_bytes, sync_bytes_per_s;
+	/* Since the volume was attached. */
+	uint64_t syncs, sync_copied_bytes, sync_map_bytes, bad_reads, healed_blocks;
 };
 
 struct volume_view {

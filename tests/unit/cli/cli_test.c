@@ -175,6 +175,10 @@ static void inspect_shows_replicas_and_counters(void **state)
 	view->replicas[1].lag_bytes = 1536;
 	view->replicas[1].sync_done_bytes = 1 << 20;
 	view->replicas[1].sync_total_bytes = 1 << 30;
+	view->replicas[1].sync_bytes_per_s = 3 << 20;
+	view->replicas[1].sync_why = "it was away for longer than the logs reach back";
+	view->replicas[1].bad_reads = 2;
+	view->replicas[1].healed_blocks = 3;
 	prints(f, "volume inspect v",
 		"volume      v (11111111-1111-1111-1111-111111111111)\n"
 		"state       healthy\n"
@@ -188,10 +192,12 @@ static void inspect_shows_replicas_and_counters(void **state)
 		"trims       0, 0 B, 0 errors, 0.000 ms each\n"
 		"since then  5 waits for a quorum, 0 blocks healed, 0 remote reads\n"
 		"\n"
-		"REPLICA ON  POOL  ZONE    STATE     BEHIND   SYNCED\n"
-		"a           p1    zone-a  complete  0 B      -\n"
-		"b           p2    zone-b  syncing   1.5 KiB  1 MiB of 1 GiB\n"
-		"c           p3    zone-c  complete  0 B      -\n");
+		"REPLICA ON  POOL  ZONE    STATE     BEHIND   BAD READS  REPAIRED\n"
+		"a           p1    zone-a  complete  0 B      0          0\n"
+		"b           p2    zone-b  syncing   1.5 KiB  2          3\n"
+		"c           p3    zone-c  complete  0 B      0          0\n"
+		"resync of b: 1 MiB of 1 GiB to copy, 3 MiB/s, 341 s left; it was away for longer than the "
+		"logs reach back\n");
 }
 
 static void a_trace_is_in_order_of_time(void **state)
