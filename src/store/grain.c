@@ -43,6 +43,7 @@ bool pool_replica_grain_applied(
 	if (phys == PHYS_NONE)
 		return false;
 	slot = &replica->pool->map.slots[phys];
+	ASSERT(slot->layer == replica->head.layer && slot->index == index);
 	ret_state->epoch = (struct epoch){ slot->epoch_number, slot->epoch_restart };
 	ret_state->seq = slot->seq;
 	ret_state->present = slot->present;
@@ -60,6 +61,8 @@ static void block_of_entry(struct grain_state *state, unsigned i, uint64_t block
 		state->crc[i] = 0;
 		return;
 	}
+	ASSERT(block >= le->entry->offset_bytes / BLOCK_BYTES);
+	ASSERT(block < (le->entry->offset_bytes + le->entry->length_bytes) / BLOCK_BYTES);
 	state->present |= bit;
 	state->crc[i] = le->entry->crc[block - le->entry->offset_bytes / BLOCK_BYTES];
 }

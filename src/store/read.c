@@ -176,6 +176,7 @@ static void block_is_bad(struct pool_read *read, uint32_t i)
 {
 	if (read->bad_blocks == 0 || read->offset_bytes + (uint64_t)i * BLOCK_BYTES < read->bad_offset_bytes)
 		read->bad_offset_bytes = read->offset_bytes + (uint64_t)i * BLOCK_BYTES;
+	ASSERT(i < ENTRY_MAX_BLOCKS && i < read->length_bytes / BLOCK_BYTES);
 	read->bad_blocks |= UINT64_C(1) << i;
 }
 

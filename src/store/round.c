@@ -293,6 +293,8 @@ static bool round_heal(struct pool *pool, struct work *work)
 	struct grain_state state;
 	struct round_grain *grain;
 
+	ASSERT(copy->data && work->bad_blocks != 0);
+	ASSERT((work->bad_blocks & ~copy->state.present) == 0);
 	if (pool->round.grain_count == pool->round.grain_max || !round_replica(&pool->round, replica))
 		return false;
 	work->rc = -EAGAIN;
