@@ -267,7 +267,7 @@ static void open_pool(const struct options *o)
 	struct pool_open_options options = {
 		.cluster = cluster, .pool = pool_uuid, .failed = failed, .durable = durable
 	};
-	struct device *device;
+	struct device *device = NULL;
 	struct error error = { "" };
 	uint64_t before;
 	int rc = uring_loop_new(clock_system(), &run.uring, &error);
