@@ -171,12 +171,22 @@ void datapath_pool_add(struct datapath *dp, struct pool *pool)
 
 void datapath_pool_remove(struct datapath *dp, struct pool *pool)
 {
+	bool had_hosts = false;
+
 	list_for_each_safe (at, &dp->hosts) {
 		struct host *host = list_entry(at, struct host, node);
 
-		if (host->pool == pool)
-			host_free(host);
+		if (host->pool != pool)
+			continue;
+		host_free(host);
+		had_hosts = true;
 	}
+	/*
+	 * Remote coordinators must find out: where another volume keeps the connection alive they would wait for
+	 * these replicas for ever, and send them what nobody promised to take.
+	 */
+	if (had_hosts)
+		links_close(dp);
 	list_for_each_safe (at, &dp->pools) {
 		struct pool_node *node = list_entry(at, struct pool_node, node);
 
