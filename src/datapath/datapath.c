@@ -182,8 +182,8 @@ void datapath_pool_remove(struct datapath *dp, struct pool *pool)
 		had_hosts = true;
 	}
 	/*
-	 * Remote coordinators must find out: where another volume keeps the connection alive they would wait for
-	 * these replicas for ever, and send them what nobody promised to take.
+	 * Remote coordinators must find out: where another volume keeps the connection alive they would wait
+	 * for these replicas for ever, and send them what nobody promised to take.
 	 */
 	if (had_hosts)
 		links_close(dp);
