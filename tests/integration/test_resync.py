@@ -114,7 +114,7 @@ def test_a_bad_block_is_answered_by_another_replica_and_repaired(cluster, name):
         check_blocks(device, 0, 1024, version=1)  # a few at a time: the next read finds the others
         return replica(a, name, "a")["healed_blocks"] >= damaged
 
-    wait_for("repaired", repaired, pause=0.5)
+    wait_for("repaired", repaired, seconds=90, pause=0.5)
     bad = replica(a, name, "a")["bad_reads"]
     assert bad > 0
     assert a.events("block-bad") and a.events("block-repaired")
