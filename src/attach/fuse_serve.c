@@ -298,9 +298,5 @@ void fuse_serve_stop(struct fuse_serve *serve, bool force, fuse_stopped_fn stopp
 
 void fuse_serve_get_stats(const struct fuse_serve *serve, struct blockdev_stats *ret_stats)
 {
-	ret_stats->requests = atomic_load_explicit(&serve->stats.requests, memory_order_relaxed);
-	ret_stats->wakeups = atomic_load_explicit(&serve->stats.wakeups, memory_order_relaxed);
-	ret_stats->copies = atomic_load_explicit(&serve->stats.copies, memory_order_relaxed);
-	ret_stats->stalls = atomic_load_explicit(&serve->stats.stalls, memory_order_relaxed);
-	ret_stats->errors = atomic_load_explicit(&serve->stats.errors, memory_order_relaxed);
+	front_stats_get(&serve->stats, ret_stats);
 }

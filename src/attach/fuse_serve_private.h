@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 
 #include "attach/front_op.h"
+#include "attach/front_stats.h"
 #include "attach/fuse_serve.h"
 #include "datapath/volume.h"
 #include "loop/loop.h"
@@ -70,18 +71,9 @@ struct fuse_serve {
 	struct list free_ops;
 	struct list waiting; /* reads without all of their buffers, oldest first */
 	uint8_t scratch[FUSE_SCRATCH_BYTES];
-	struct {
-		atomic_ullong requests, wakeups, copies, stalls, errors;
-	} stats;
+	struct front_stats stats;
 	struct fuse_op ops[FUSE_MAX_OPS];
 };
-
-static inline void stat_add(atomic_ullong *stat)
-{
-	/* One writer: no locked instruction is needed. */
-	atomic_store_explicit(
-		stat, atomic_load_explicit(stat, memory_order_relaxed) + 1, memory_order_relaxed);
-}
 
 /* ---- fuse_io.c ---- */
 

@@ -74,7 +74,7 @@ static void payload_take(struct nbd_conn *conn)
 		conn->written_bytes += copy_bytes;
 		conn->begin += copy_bytes;
 	}
-	nbd_stat_add(&conn->serve->stats.copies);
+	stat_add(&conn->serve->stats.copies);
 	nbd_io_payload(conn);
 }
 
@@ -165,7 +165,7 @@ static void recv_ended(struct uring_op *op, int32_t result, uint32_t cqe_flags)
 	struct nbd_conn *conn = container_of(op, struct nbd_conn, recv_op);
 
 	(void)cqe_flags;
-	nbd_stat_add(&conn->serve->stats.wakeups);
+	stat_add(&conn->serve->stats.wakeups);
 	conn->receiving = false;
 	if (conn->state == NBD_CONN_CLOSING) {
 		nbd_io_abandon(conn);

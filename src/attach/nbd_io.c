@@ -32,7 +32,7 @@ static struct nbd_op *op_get(struct nbd_conn *conn, const struct nbd_request *re
 	op->io.part_count = op->io.part_submitted = 0;
 	conn->in_flight++;
 	conn->serve->in_flight++;
-	nbd_stat_add(&conn->serve->stats.requests);
+	stat_add(&conn->serve->stats.requests);
 	return op;
 }
 

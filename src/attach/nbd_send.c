@@ -145,7 +145,7 @@ void nbd_send_reply(struct nbd_op *op)
 		return;
 	}
 	if (op->io.rc < 0)
-		nbd_stat_add(&conn->serve->stats.errors);
+		stat_add(&conn->serve->stats.errors);
 	if (op->status)
 		op->head_bytes = nbd_reply_status(op->head, cookie, op->extent_count);
 	else if (op->request.command == NBD_CMD_READ && conn->handshake.structured)

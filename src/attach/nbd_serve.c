@@ -86,7 +86,7 @@ void nbd_serve_stall(struct nbd_serve *serve)
 	struct loop *core = uring_loop_core(serve->loop);
 
 	serve->stalled = true;
-	nbd_stat_add(&serve->stats.stalls);
+	stat_add(&serve->stats.stalls);
 	loop_timer_set(core, &serve->retry_timer, loop_now_ns(core) + NBD_STALL_RETRY_NS);
 }
 
@@ -149,7 +149,7 @@ static void connection_take(struct nbd_serve *serve, int fd)
 			deadline_check(serve);
 		return;
 	}
-	nbd_stat_add(&serve->stats.errors);
+	stat_add(&serve->stats.errors);
 	close(fd);
 }
 
@@ -227,9 +227,5 @@ unsigned nbd_serve_clients(const struct nbd_serve *serve)
 
 void nbd_serve_get_stats(const struct nbd_serve *serve, struct blockdev_stats *ret_stats)
 {
-	ret_stats->requests = atomic_load_explicit(&serve->stats.requests, memory_order_relaxed);
-	ret_stats->wakeups = atomic_load_explicit(&serve->stats.wakeups, memory_order_relaxed);
-	ret_stats->copies = atomic_load_explicit(&serve->stats.copies, memory_order_relaxed);
-	ret_stats->stalls = atomic_load_explicit(&serve->stats.stalls, memory_order_relaxed);
-	ret_stats->errors = atomic_load_explicit(&serve->stats.errors, memory_order_relaxed);
+	front_stats_get(&serve->stats, ret_stats);
 }

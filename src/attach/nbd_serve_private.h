@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "attach/front_stats.h"
 #include "attach/nbd_handshake.h"
 #include "attach/nbd_serve.h"
 #include "loop/loop.h"
@@ -111,9 +112,7 @@ struct nbd_serve {
 	struct list free_ops;
 	struct list waiting; /* reads without all of their buffers, oldest first */
 	atomic_uint clients;
-	struct {
-		atomic_ullong requests, wakeups, copies, stalls, errors;
-	} stats;
+	struct front_stats stats;
 	uint8_t *staging;
 	struct nbd_conn conns[NBD_MAX_CONNS];
 	struct nbd_op ops[NBD_MAX_OPS];
@@ -122,13 +121,6 @@ struct nbd_serve {
 static inline struct nbd_op *nbd_op_of(struct list *node)
 {
 	return list_entry(node, struct nbd_op, io.node);
-}
-
-static inline void nbd_stat_add(atomic_ullong *stat)
-{
-	/* One writer: no locked instruction is needed. */
-	atomic_store_explicit(
-		stat, atomic_load_explicit(stat, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 
 /* ---- nbd_serve.c ---- */
