@@ -15,6 +15,17 @@ struct entry_pool {
 	struct list free;
 };
 
+bool entry_op_is_known(uint32_t op)
+{
+	return (op >= ENTRY_WRITE && op <= ENTRY_DELETE_SNAPSHOT) || op == ENTRY_ROLLBACK;
+}
+
+bool entry_op_has_uuid(enum entry_op op)
+{
+	return op == ENTRY_NEW_EPOCH || op == ENTRY_SNAPSHOT || op == ENTRY_DELETE_SNAPSHOT ||
+	       op == ENTRY_ROLLBACK;
+}
+
 int epoch_compare(struct epoch a, struct epoch b)
 {
 	if (a.number != b.number)
@@ -140,6 +151,11 @@ bool entry_is_valid(const struct entry *entry, uint64_t size_bytes)
 	case ENTRY_MEMBERSHIP:
 		return entry->offset_bytes == 0 && entry->length_bytes == 0 && !entry->payload &&
 		       entry->request_id != 0;
+	case ENTRY_SNAPSHOT:
+	case ENTRY_DELETE_SNAPSHOT:
+	case ENTRY_ROLLBACK:
+		return entry->offset_bytes == 0 && entry->length_bytes == 0 && !entry->payload &&
+		       !uuid_is_none(entry->attachment);
 	}
 	return false;
 }

@@ -32,11 +32,14 @@ struct epoch_start {
 
 enum entry_op {
 	ENTRY_WRITE = 1,
-	ENTRY_TRIM = 2,      /* reads as zeroes, space given back */
-	ENTRY_ZERO = 3,      /* write zeroes; stored like a trim */
-	ENTRY_NEW_EPOCH = 4, /* first entry of a session: bears the attachment */
-	/* Reserved: ENTRY_SNAPSHOT 5, ENTRY_DELETE_LAYER 6, ENTRY_RESIZE 7 */
+	ENTRY_TRIM = 2,            /* reads as zeroes, space given back */
+	ENTRY_ZERO = 3,            /* write zeroes; stored like a trim */
+	ENTRY_NEW_EPOCH = 4,       /* first entry of a session: bears the attachment */
+	ENTRY_SNAPSHOT = 5,        /* what is before it can be read for ever under its UUID */
+	ENTRY_DELETE_SNAPSHOT = 6, /* its UUID is forgotten; what nothing else needs is given back */
+	/* Reserved: ENTRY_RESIZE 7 */
 	ENTRY_MEMBERSHIP = 8, /* the group has these voters: request_id is the record's number */
+	ENTRY_ROLLBACK = 9,   /* the volume is as the snapshot; what was written since is dropped */
 };
 
 struct entry_pool;
@@ -51,7 +54,7 @@ struct entry {
 	uint64_t request_id;    /* unique in the attachment's life: the front's number for the request;
 				ENTRY_MEMBERSHIP:    the number of the record */
 	uint32_t request_part;  /* where one request became several entries */
-	struct uuid attachment; /* ENTRY_NEW_EPOCH only */
+	struct uuid attachment; /* ENTRY_NEW_EPOCH; of SNAPSHOT, DELETE_SNAPSHOT, ROLLBACK: the snapshot's */
 	bool steward;           /* ENTRY_NEW_EPOCH only */
 	struct buf *payload;    /* ENTRY_WRITE only: length_bytes of data */
 	uint32_t crc[ENTRY_MAX_BLOCKS]; /* ENTRY_WRITE only: one for each block of the payload */
@@ -60,6 +63,9 @@ struct entry {
 	struct list free;
 };
 
+/* Whether `op` is one of the above; whether entries of it bear a UUID. */
+bool entry_op_is_known(uint32_t op);
+bool entry_op_has_uuid(enum entry_op op);
 int epoch_compare(struct epoch a, struct epoch b);
 bool epoch_equal(struct epoch a, struct epoch b);
 int position_compare(struct position a, struct position b);

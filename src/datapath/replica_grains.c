@@ -81,7 +81,8 @@ void host_grain_read(struct host *host, const struct replica_effect *effect)
 	struct message answer;
 
 	if (job && effect->message.grain.layer == 0) {
-		pool_replica_grain_get(host->store, effect->message.grain.index, grain_got, job);
+		pool_replica_grain_get(
+			host->store, (struct uuid){ 0 }, effect->message.grain.index, grain_got, job);
 		return;
 	}
 	if (job)

@@ -110,7 +110,7 @@ static uint64_t map_fill(
 			*ret_count = count;
 			return index;
 		}
-		if (pool_replica_grain_view(host->store, index, &state))
+		if (pool_replica_grain_view(host->store, (struct uuid){ 0 }, index, &state))
 			map_put(map, count++, asked->survey, index, &state);
 	}
 }
@@ -180,7 +180,7 @@ static bool is_same(const struct host *host, const struct comparison *c, uint32_
 	uint8_t mine[MAP_RECORD_BYTES];
 	struct grain_state state;
 
-	if (!pool_replica_grain_applied(host->store, index, &state))
+	if (!pool_replica_grain_applied(host->store, (struct uuid){ 0 }, index, &state))
 		return false;
 	if (MUTANT(old_sync_base) && state.seq <= pool_replica_commit_seq(host->store))
 		return true;
@@ -211,7 +211,8 @@ static void compare(const struct host *host, struct comparison *c)
 			if (!c->map->survey)
 				c->copy[c->copies] = (uint32_t)index;
 			c->copies++;
-		} else if (index != theirs && pool_replica_grain_applied(host->store, index, &state) &&
+		} else if (index != theirs &&
+			   pool_replica_grain_applied(host->store, (struct uuid){ 0 }, index, &state) &&
 			   !MUTANT(sync_forgets_trims)) {
 			if (c->frees == most_frees)
 				return;

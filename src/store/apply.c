@@ -37,9 +37,10 @@ int round_init(struct pool *pool)
 	struct round *round = &pool->round;
 	/* Images take at most 1/16 of the ring (room.h of batch.c), directory records included. */
 	uint32_t units = pool->g.ring_blocks / 16 * (BLOCK_BYTES / UNIT_BYTES);
-	uint32_t reserve = ROUND_MAX_REPLICAS * DIRECTORY_MAX_UNITS;
+	uint32_t reserve = ROUND_MAX_REPLICAS * (DIRECTORY_MAX_UNITS + 1);
 
-	round->grain_max = units > 2 * reserve ? units - reserve : units / 2;
+	/* A grain may change three: where it was, where it is, and its layer's record. */
+	round->grain_max = (units > 2 * reserve ? units - reserve : units / 2) / 3;
 	if (round->grain_max > ROUND_MAX_GRAINS)
 		round->grain_max = ROUND_MAX_GRAINS;
 	list_init(&round->puts);
@@ -51,7 +52,7 @@ int round_init(struct pool *pool)
 	for (unsigned i = 0; i < ROUND_IOS; i++)
 		round->ios[i].pool = pool;
 	round->grains = calloc(round->grain_max, sizeof(*round->grains));
-	round->images = aligned_new(((size_t)round->grain_max + reserve) * UNIT_BYTES + BLOCK_BYTES);
+	round->images = aligned_new(((size_t)round->grain_max * 3 + reserve) * UNIT_BYTES + BLOCK_BYTES);
 	return round->grains && round->images ? 0 : -ENOMEM;
 }
 
@@ -107,7 +108,7 @@ static void round_write_run(
 	struct pool *pool, struct round_io *rio, struct round_grain *grain, unsigned block)
 {
 	struct round *round = &pool->round;
-	uint64_t offset_bytes = geometry_grain_offset(&pool->g, grain->phys) + (uint64_t)block * BLOCK_BYTES;
+	uint64_t offset_bytes = geometry_grain_offset(&pool->g, grain->to) + (uint64_t)block * BLOCK_BYTES;
 	unsigned count = 0;
 	uint64_t bytes = 0;
 
@@ -139,8 +140,7 @@ static void round_write_more(struct pool *pool)
 		struct round_grain *grain = &round->grains[round->write_grain];
 		struct round_io *rio;
 
-		while (round->write_block < GRAIN_BLOCKS &&
-			(grain->noop || !grain->source[round->write_block]))
+		while (round->write_block < GRAIN_BLOCKS && !grain->source[round->write_block])
 			round->write_block++;
 		if (round->write_block >= GRAIN_BLOCKS) {
 			round->write_grain++;
@@ -160,27 +160,97 @@ static void round_write_more(struct pool *pool)
 
 static void grain_move(struct pool *pool, const struct round_grain *grain, uint64_t batch)
 {
-	struct slot *slot = &pool->map.slots[grain->phys];
+	bool stays = grain->phys == grain->to;
 
-	if (grain->noop)
-		return;
-	map_page_dirty(pool, map_page_of(grain->phys), batch);
-	if (grain->freed) {
-		map_remove(pool, grain->phys);
-		map_quarantine(pool, grain->phys, batch);
-		return;
+	if (grain->phys != PHYS_NONE) {
+		map_page_dirty(pool, geometry_place_page(&pool->g, grain->phys), batch);
+		if (!stays) {
+			map_remove(pool, grain->phys);
+			map_quarantine(pool, grain->phys, batch);
+		}
 	}
-	*slot = grain->slot;
-	if (grain->fresh) {
-		map_insert(pool, grain->phys);
-		replica_grain_mark(grain->replica, grain->slot.index);
-	}
+	if (grain->to == PHYS_NONE)
+		return;
+	map_page_dirty(pool, geometry_place_page(&pool->g, grain->to), batch);
+	ASSERT(grain->slot.present == 0 || grain->to < pool->g.grain_count);
+	ASSERT((grain->slot.present & grain->slot.zero) == 0);
+	pool->map.slots[grain->to] = grain->slot;
+	if (stays)
+		return;
+	map_insert(pool, grain->to, grain->layer);
+	grain->layer->tree->bits[grain->slot.index / 64] |= UINT64_C(1) << grain->slot.index % 64;
 }
 
-static void replica_move(struct pool *pool, const struct round_replica *rr, uint64_t batch)
+static void top_set(struct pool_replica *replica, struct layer *top)
+{
+	ASSERT(replica->top->top_of == replica);
+	ASSERT(!top->top_of && !top->owner);
+	ASSERT(top->record.number > replica->top->record.number);
+	replica->top->top_of = NULL;
+	replica->top = top;
+	top->top_of = replica;
+}
+
+/* Layers move as the map does. */
+static void structure_move(struct pool *pool, struct round_replica *rr, uint64_t batch)
+{
+	struct pool_replica *replica = rr->replica;
+	bool stands = rr->composed;
+
+	switch (rr->op) {
+	case ENTRY_SNAPSHOT:
+		if (!stands) {
+			map_unalloc(pool, rr->place);
+			layer_free(pool, rr->layer);
+			break;
+		}
+		top_set(replica, rr->layer);
+		rr->target->is_snapshot = true;
+		layer_own(rr->target, replica);
+		map_layer_put(pool, rr->target);
+		map_page_dirty(pool, geometry_place_page(&pool->g, rr->place), batch);
+		break;
+	case ENTRY_ROLLBACK:
+		if (stands)
+			top_set(replica, rr->layer);
+		else
+			layer_free(pool, rr->layer);
+		pool->reap = true;
+		break;
+	case ENTRY_DELETE_SNAPSHOT:
+		if (!stands)
+			break;
+		map_page_dirty(pool, geometry_place_page(&pool->g, rr->layer->record.place), batch);
+		rr->layer->is_snapshot = false;
+		pool->reap = true;
+		break;
+	default:
+		return;
+	}
+	layers_number(pool);
+}
+
+/* A resync has begun a tree anew, or has built it up: what the former top alone held goes. */
+void replica_top_moved(struct pool_replica *replica, struct layer *top)
+{
+	top_set(replica, top);
+	top->pinned = false;
+	list_for_each_safe (node, &replica->layers) {
+		struct layer *layer = list_entry(node, struct layer, owned);
+
+		if (layer->record.root != top->record.root)
+			layer_own(layer, NULL);
+	}
+	replica->serial++;
+	replica->pool->reap = true;
+	layers_number(replica->pool);
+}
+
+static void replica_move(struct pool *pool, struct round_replica *rr, uint64_t batch)
 {
 	struct pool_replica *replica = rr->replica;
 
+	structure_move(pool, rr, batch);
 	if (replica->delete_composed)
 		return;
 	map_page_dirty(pool, pool->g.grain_pages + replica->head.dir, batch);
@@ -210,6 +280,9 @@ void apply_images_durable(struct pool *pool, uint64_t batch)
 	pool->change++;
 	pool->counters.apply_rounds++;
 	round->state = ROUND_IDLE;
+	if (pool->reap)
+		layers_reap(pool);
+	pool->reap = false;
 	while ((node = list_pop_front(&round->leftovers)) != NULL)
 		le_release(list_entry(node, struct log_entry, log_node));
 	while ((node = list_pop_front(&round->taken)) != NULL) {
@@ -218,6 +291,7 @@ void apply_images_durable(struct pool *pool, uint64_t batch)
 		work_finish(pool, work, work->rc);
 	}
 	applied_waiters_check(pool);
+	read_wake(pool);
 }
 
 /* ---- when ---- */
@@ -230,7 +304,8 @@ static bool round_is_wanted(const struct pool *pool)
 	if (enough > ROUND_MAX_BYTES)
 		enough = ROUND_MAX_BYTES;
 	return pool->round.wanted || !list_is_empty(&pool->round.puts) ||
-	       !list_is_empty(&pool->applied_waiters) || pool->unapplied_bytes >= enough;
+	       !list_is_empty(&pool->applied_waiters) || !list_is_empty(&pool->rollback_wait) ||
+	       pool->unapplied_bytes >= enough;
 }
 
 void apply_pump(struct pool *pool)
@@ -246,7 +321,7 @@ void apply_pump(struct pool *pool)
 	}
 	/* Who waits for a commit to be known durably need not wait for the idle mark. */
 	if (!list_is_empty(&pool->commit_news) &&
-		(!list_is_empty(&pool->applied_waiters) ||
+		(!list_is_empty(&pool->applied_waiters) || !list_is_empty(&pool->rollback_wait) ||
 			journal_used_blocks(pool) > pool->g.ring_blocks / 2))
 		pool->journal.mark_wanted = true;
 	/* In a ring that is nearly full only what moves the tail gets images. */
@@ -263,85 +338,4 @@ void apply_pump(struct pool *pool)
 	round->write_block = 0;
 	round->wrote = false;
 	round_write_more(pool);
-}
-
-/* ---- waiting for it, and what a resync asks ---- */
-
-void applied_waiters_check(struct pool *pool)
-{
-	list_for_each_safe (node, &pool->applied_waiters) {
-		struct work *work = list_entry(node, struct work, item.node);
-
-		if (work->replica->applied.seq >= work->position.seq)
-			work_answer(pool, work, 0);
-	}
-}
-
-void pool_replica_applied_wait(struct pool_replica *replica, uint64_t seq, pool_done_fn fn, void *arg)
-{
-	struct pool *pool = replica->pool;
-	struct work *work = work_get(pool, replica, WORK_APPLIED);
-
-	work->fn = fn;
-	work->arg = arg;
-	work->position.seq = seq;
-	list_push_back(&pool->applied_waiters, &work->item.node);
-	if (pool->failed)
-		work_answer(pool, work, -EIO);
-	else
-		applied_waiters_check(pool);
-	pool_pump_soon(pool);
-}
-
-void pool_replica_sync_edge(struct pool_replica *replica, uint64_t edge_index)
-{
-	replica->edge = edge_index;
-	/* Those that are held back have not been applied to anything yet. */
-	for (struct list *node = replica->log.prev; node != &replica->log; node = node->prev) {
-		struct log_entry *le = list_entry(node, struct log_entry, log_node);
-
-		if (le->seq <= replica->hold)
-			return;
-		le->edge = edge_index;
-	}
-}
-
-void pool_replica_sync_hold(struct pool_replica *replica, uint64_t seq)
-{
-	replica->hold = seq;
-	pool_pump_soon(replica->pool);
-}
-
-static void grain_work(struct work *work, const struct grain_copy *copy, pool_done_fn fn, void *arg)
-{
-	struct pool *pool = work->replica->pool;
-
-	ASSERT(copy->index < work->replica->grain_limit);
-	work->fn = fn;
-	work->arg = arg;
-	work->copy = *copy;
-	work->copy.data = copy->state.present ? buf_ref(copy->data) : NULL;
-	if (pool->failed) {
-		work_answer(pool, work, -EIO);
-		return;
-	}
-	list_push_back(&pool->round.puts, &work->item.node);
-	pool_pump_soon(pool);
-}
-
-void pool_replica_grain_put(
-	struct pool_replica *replica, const struct grain_copy *copy, pool_done_fn fn, void *arg)
-{
-	ASSERT(replica->state.incomplete);
-	grain_work(work_get(replica->pool, replica, WORK_PUT), copy, fn, arg);
-}
-
-void pool_replica_grain_heal(struct pool_replica *replica, const struct grain_copy *copy, uint16_t bad_blocks,
-	pool_done_fn fn, void *arg)
-{
-	struct work *work = work_get(replica->pool, replica, WORK_HEAL);
-
-	ASSERT((bad_blocks & ~copy->state.present) == 0);
-	work->bad_blocks = bad_blocks;
-	grain_work(work, copy, fn, arg);
 }

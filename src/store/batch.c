@@ -110,7 +110,7 @@ static bool add_images(struct batch *batch, uint8_t *bytes, uint32_t units)
 static bool add_round(struct pool *pool, struct batch *batch)
 {
 	struct round *round = &pool->round;
-	uint32_t units_max = round->grain_count + round->replica_count * DIRECTORY_MAX_UNITS;
+	uint32_t units_max = round->grain_count * 3 + round->replica_count * (DIRECTORY_MAX_UNITS + 1);
 	uint32_t blocks_max = (units_max * UNIT_BYTES + BLOCK_BYTES - 1) / BLOCK_BYTES;
 
 	if (round->state != ROUND_IMAGES || round->images_batch != 0)
@@ -152,7 +152,10 @@ static bool add_work(struct pool *pool, struct batch *batch, struct work *work)
 		ASSERT(add_truncate(batch, work, 0));
 	ASSERT(add_images(batch, bytes, images_of_work(pool, work, bytes)));
 	batch->images_used++;
-	work->replica->head_batch = batch->header.number;
+	if (work->kind == WORK_LAYER)
+		work->layer->head_batch = batch->header.number;
+	else
+		work->replica->head_batch = batch->header.number;
 	return true;
 }
 
@@ -272,6 +275,10 @@ bool batch_compose(struct pool *pool, struct batch *batch)
 	h->tail_block = (uint32_t)(batch->tail_position % pool->g.ring_blocks);
 	h->durable = j->durable;
 	h->directory_sum = pool->directory_sum;
+	if (pool->layer_sum_stale)
+		pool->layer_sum = layers_sum(pool);
+	pool->layer_sum_stale = false;
+	h->layer_sum = pool->layer_sum;
 	h->former_count = j->former_count;
 	memcpy(h->former, j->former, sizeof(h->former[0]) * j->former_count);
 	batch_seal(&batch->writer, &pool->g, (uint32_t)(batch->position % pool->g.ring_blocks), h);
@@ -293,7 +300,9 @@ static void work_durable(struct pool *pool, struct work *work, uint64_t batch)
 		else
 			le_release(list_entry(node, struct log_entry, log_node));
 	}
-	if (work->kind != WORK_TRUNCATE)
+	if (work->kind == WORK_LAYER)
+		map_page_dirty(pool, geometry_place_page(&pool->g, work->layer->record.place), batch);
+	else if (work->kind != WORK_TRUNCATE)
 		map_page_dirty(pool, pool->g.grain_pages + replica->head.dir, batch);
 	switch (work->kind) {
 	case WORK_CREATE:
@@ -312,6 +321,12 @@ static void work_durable(struct pool *pool, struct work *work, uint64_t batch)
 		break;
 	case WORK_DELETE:
 		replica->gone_batch = batch;
+		break;
+	case WORK_TOP:
+		replica_top_moved(replica, work->layer);
+		break;
+	case WORK_LAYER:
+		map_layer_put(pool, work->layer);
 		break;
 	case WORK_STATE:
 	case WORK_TRUNCATE:

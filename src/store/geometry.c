@@ -8,6 +8,8 @@
 #define RING_DEFAULT_MAX_BYTES (UINT64_C(6) << 30)
 #define RING_MIN_BYTES         (UINT64_C(512) << 10)
 #define DIR_MIN_PAGES          16u
+#define EXTRA_MIN_PAGES        4u
+#define GRAINS_MAX             (UINT64_C(7) << 29) /* and an eighth more places */
 
 static uint64_t round_up(uint64_t value, uint64_t unit)
 {
@@ -35,6 +37,14 @@ static uint32_t dir_pages_for(uint64_t grain_count)
 	return pages < DIR_MIN_PAGES ? DIR_MIN_PAGES : (uint32_t)pages;
 }
 
+/* One for each eight grains: trims of so much above a snapshot take no grain. */
+static uint32_t extra_pages_for(uint64_t grain_count)
+{
+	uint64_t pages = grain_count / 8 / PAGE_SLOTS;
+
+	return pages < EXTRA_MIN_PAGES ? EXTRA_MIN_PAGES : (uint32_t)pages;
+}
+
 int geometry_make(uint64_t size_bytes, uint64_t journal_bytes, uint64_t salt, struct geometry *ret_geometry)
 {
 	struct geometry g = { .size_bytes = size_bytes / BLOCK_BYTES * BLOCK_BYTES, .salt = salt };
@@ -50,14 +60,15 @@ int geometry_make(uint64_t size_bytes, uint64_t journal_bytes, uint64_t salt, st
 	/* A grain takes its 64 KiB and, in two places, 1/31 of a page; then what is left is shared by trial.
 	 */
 	count = (g.size_bytes - g.table_offset_bytes[0]) / GRAIN_BYTES;
-	if (count > UINT32_MAX)
-		count = UINT32_MAX;
+	if (count > GRAINS_MAX)
+		count = GRAINS_MAX;
 	for (;; count--) {
 		if (count < 16)
 			return -EINVAL;
 		g.grain_pages = (uint32_t)((count + PAGE_SLOTS - 1) / PAGE_SLOTS);
 		g.dir_pages = dir_pages_for(count);
-		table_bytes = ((uint64_t)g.grain_pages + g.dir_pages) * BLOCK_BYTES;
+		g.extra_pages = extra_pages_for(count);
+		table_bytes = (uint64_t)geometry_pages(&g) * BLOCK_BYTES;
 		g.table_offset_bytes[1] = g.table_offset_bytes[0] + table_bytes;
 		g.grain_offset_bytes = round_up(g.table_offset_bytes[1] + table_bytes, GRAIN_BYTES);
 		if (g.grain_offset_bytes + count * GRAIN_BYTES + BLOCK_BYTES <= g.size_bytes)
@@ -73,7 +84,7 @@ int geometry_make(uint64_t size_bytes, uint64_t journal_bytes, uint64_t salt, st
 
 bool geometry_is_valid(const struct geometry *g)
 {
-	uint64_t table_bytes = ((uint64_t)g->grain_pages + g->dir_pages) * BLOCK_BYTES;
+	uint64_t table_bytes = (uint64_t)geometry_pages(g) * BLOCK_BYTES;
 
 	if (g->ring_offset_bytes != RING_OFFSET_BYTES || g->ring_blocks < RING_MIN_BYTES / BLOCK_BYTES)
 		return false;
@@ -83,16 +94,41 @@ bool geometry_is_valid(const struct geometry *g)
 		return false;
 	if (g->grain_offset_bytes != round_up(g->table_offset_bytes[1] + table_bytes, GRAIN_BYTES))
 		return false;
+	if ((uint64_t)g->grain_count + (uint64_t)g->extra_pages * PAGE_SLOTS >= UINT32_MAX)
+		return false;
 	if (g->grain_pages != ((uint64_t)g->grain_count + PAGE_SLOTS - 1) / PAGE_SLOTS || g->dir_pages == 0)
 		return false;
 	return g->grain_count > 0 && g->size_bytes % BLOCK_BYTES == 0 &&
 	       g->grain_offset_bytes + (uint64_t)g->grain_count * GRAIN_BYTES + BLOCK_BYTES <= g->size_bytes;
 }
 
+uint32_t geometry_pages(const struct geometry *g)
+{
+	return g->grain_pages + g->dir_pages + g->extra_pages;
+}
+
+uint32_t geometry_places(const struct geometry *g)
+{
+	return g->grain_count + g->extra_pages * PAGE_SLOTS;
+}
+
+uint32_t geometry_place_page(const struct geometry *g, uint32_t place)
+{
+	ASSERT(place < geometry_places(g));
+	if (place < g->grain_count)
+		return place / PAGE_SLOTS;
+	return g->grain_pages + g->dir_pages + (place - g->grain_count) / PAGE_SLOTS;
+}
+
+uint32_t geometry_place_unit(const struct geometry *g, uint32_t place)
+{
+	return (place < g->grain_count ? place : place - g->grain_count) % PAGE_SLOTS;
+}
+
 uint64_t geometry_page_offset(const struct geometry *g, uint32_t page, unsigned copy)
 {
 	ASSERT(copy < 2);
-	ASSERT(page < g->grain_pages + g->dir_pages);
+	ASSERT(page < geometry_pages(g));
 	return g->table_offset_bytes[copy] + (uint64_t)page * BLOCK_BYTES;
 }
 

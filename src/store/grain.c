@@ -3,7 +3,8 @@
  * is.
  *
  * The version (epoch, seq) is that of the newest entry that changed the grain, so it is the same on all
- * replicas that have applied the same entries. A grain without blocks is not there: it has no version.
+ * replicas that have applied the same entries. A grain of which a level says nothing is not there: it has no
+ * version.
  */
 #include "store/pool.h"
 
@@ -19,6 +20,7 @@ struct grain_job {
 	void (*fn)(void *arg, int rc, struct grain_copy *copy);
 	void *arg;
 	unsigned attempts;
+	uint64_t change; /* of the map, when the state was taken */
 	struct loop_task refused;
 };
 
@@ -33,23 +35,29 @@ bool grain_state_equal(const struct grain_state *a, const struct grain_state *b)
 	return true;
 }
 
-bool pool_replica_grain_applied(
-	const struct pool_replica *replica, uint64_t index, struct grain_state *ret_state)
+static void state_of_slot(const struct slot *slot, struct grain_state *ret_state)
 {
-	uint32_t phys = map_find(replica->pool, replica->head.layer, index);
-	const struct slot *slot;
-
-	*ret_state = (struct grain_state){ 0 };
-	if (phys == PHYS_NONE)
-		return false;
-	slot = &replica->pool->map.slots[phys];
-	ASSERT(slot->layer == replica->head.layer && slot->index == index);
 	ret_state->epoch = (struct epoch){ slot->epoch_number, slot->epoch_restart };
 	ret_state->seq = slot->seq;
 	ret_state->present = slot->present;
 	ret_state->zero = slot->zero;
 	memcpy(ret_state->crc, slot->crc, sizeof(ret_state->crc));
-	return true;
+}
+
+/* What a lower layer of the level says of blocks of which those above say nothing. */
+static void state_fold(struct grain_state *state, const struct slot *slot)
+{
+	uint16_t open = (uint16_t) ~(state->present | state->zero);
+
+	if (open == UINT16_MAX) {
+		state_of_slot(slot, state);
+		return;
+	}
+	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
+		if (slot->present & open & 1u << i)
+			state->crc[i] = slot->crc[i];
+	state->present |= slot->present & open;
+	state->zero |= slot->zero & open;
 }
 
 static void block_of_entry(struct grain_state *state, unsigned i, uint64_t block, const struct log_entry *le)
@@ -58,40 +66,78 @@ static void block_of_entry(struct grain_state *state, unsigned i, uint64_t block
 
 	if (le->entry->op != ENTRY_WRITE) {
 		state->present = (uint16_t)(state->present & ~bit);
+		state->zero |= bit;
 		state->crc[i] = 0;
 		return;
 	}
 	ASSERT(block >= le->entry->offset_bytes / BLOCK_BYTES);
 	ASSERT(block < (le->entry->offset_bytes + le->entry->length_bytes) / BLOCK_BYTES);
 	state->present |= bit;
+	state->zero = (uint16_t)(state->zero & ~bit);
 	state->crc[i] = le->entry->crc[block - le->entry->offset_bytes / BLOCK_BYTES];
 }
 
-bool pool_replica_grain_view(
-	const struct pool_replica *replica, uint64_t index, struct grain_state *ret_state)
+/* The top as it will be when all that is committed is applied. */
+static void state_of_top(const struct pool_replica *replica, uint64_t index, struct grain_state *ret_state)
 {
+	const struct pool *pool = replica->pool;
+	uint32_t place = map_find(pool, replica->top, index);
 	struct log_entry *blocks[GRAIN_BLOCKS], *newest;
 
-	pool_replica_grain_applied(replica, index, ret_state);
-	if (!MUTANT(resync_stale_map)) {
-		newest = index_grain(replica, index, replica->commit_seq, blocks);
-		for (unsigned i = 0; newest && i < GRAIN_BLOCKS; i++)
-			if (blocks[i])
-				block_of_entry(ret_state, i, index * GRAIN_BLOCKS + i, blocks[i]);
-		if (newest) {
-			ret_state->epoch = newest->epoch;
-			ret_state->seq = newest->seq;
-		}
-	}
-	return ret_state->present != 0;
+	if (place != PHYS_NONE)
+		state_of_slot(&pool->map.slots[place], ret_state);
+	newest = MUTANT(resync_stale_map) ? NULL : index_grain(replica, index, replica->commit_seq, blocks);
+	if (!newest)
+		return;
+	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
+		if (blocks[i])
+			block_of_entry(ret_state, i, index * GRAIN_BLOCKS + i, blocks[i]);
+	ret_state->zero &= layer_masks_at(pool, replica->top->parent, NULL, index).present;
+	ret_state->epoch = newest->epoch;
+	ret_state->seq = newest->seq;
 }
 
-uint16_t pool_replica_grain_present(const struct pool_replica *replica, uint64_t index)
+static bool state_of_level(const struct pool_replica *replica, struct uuid snapshot, uint64_t index,
+	bool pending, struct grain_state *ret_state)
 {
-	struct grain_state state;
+	const struct pool *pool = replica->pool;
+	const struct layer *level = level_layer(replica, snapshot), *stop;
 
-	pool_replica_grain_view(replica, index, &state);
-	return state.present;
+	*ret_state = (struct grain_state){ 0 };
+	if (!level)
+		return false;
+	pending = pending && level == replica->top;
+	if (pending)
+		state_of_top(replica, index, ret_state);
+	stop = level_below(replica, level);
+	for (uint32_t place = map_first(pool, level->tree, index); place != PHYS_NONE;
+		place = pool->map.versions[place].next) {
+		const struct layer *layer = pool->layer_table[pool->map.versions[place].layer];
+
+		if (!layer_sees(level, layer) || (stop && layer_sees(stop, layer)) ||
+			(pending && layer == level))
+			continue;
+		ASSERT(pool->map.slots[place].index == index);
+		state_fold(ret_state, &pool->map.slots[place]);
+	}
+	/* A mark above nothing says nothing: whether it is there still depends on who was merged when. */
+	ret_state->zero &= layer_masks_at(pool, stop, NULL, index).present;
+	if (ret_state->present != 0 || ret_state->zero != 0)
+		return true;
+	*ret_state = (struct grain_state){ 0 };
+	return false;
+}
+
+bool pool_replica_grain_applied(const struct pool_replica *replica, struct uuid snapshot, uint64_t index,
+	struct grain_state *ret_state)
+{
+	return state_of_level(replica, snapshot, index, false, ret_state);
+}
+
+bool pool_replica_grain_view(const struct pool_replica *replica, struct uuid snapshot, uint64_t index,
+	struct grain_state *ret_state)
+{
+	return state_of_level(replica, snapshot, index, true, ret_state);
 }
 
 static void grain_job_read(struct grain_job *job)
@@ -99,7 +145,8 @@ static void grain_job_read(struct grain_job *job)
 	struct pool_replica *replica = job->read.replica;
 
 	job->copy.commit_seq = replica->commit_seq;
-	pool_replica_grain_view(replica, job->copy.index, &job->copy.state);
+	pool_replica_grain_view(replica, job->copy.snapshot, job->copy.index, &job->copy.state);
+	job->change = replica->pool->change;
 	pool_read(&job->read);
 }
 
@@ -107,13 +154,15 @@ static void grain_job_done(struct pool_read *read, int rc)
 {
 	struct grain_job *job = container_of(read, struct grain_job, read);
 	struct grain_copy *copy = &job->copy;
+	bool moved;
 
 	/* The read was planned, or planned anew, at a later commit: the copy must be of one moment. */
-	if (rc == 0 && read->commit_seq != copy->commit_seq && job->attempts++ < GRAIN_ATTEMPTS) {
+	moved = read->commit_seq != copy->commit_seq || read->change != job->change;
+	if (rc == 0 && moved && job->attempts++ < GRAIN_ATTEMPTS) {
 		grain_job_read(job);
 		return;
 	}
-	if (rc == 0 && read->commit_seq != copy->commit_seq)
+	if (rc == 0 && moved)
 		rc = -EAGAIN;
 	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
 		copy->state.crc[i] = read->crc[i];
@@ -136,7 +185,7 @@ static void grain_job_refused(void *arg)
 	free(job);
 }
 
-void pool_replica_grain_get(struct pool_replica *replica, uint64_t index,
+void pool_replica_grain_get(struct pool_replica *replica, struct uuid snapshot, uint64_t index,
 	void (*fn)(void *arg, int rc, struct grain_copy *copy), void *arg)
 {
 	/* A copy is rare beside a write; its memory is the size of a small message. */
@@ -148,6 +197,7 @@ void pool_replica_grain_get(struct pool_replica *replica, uint64_t index,
 	job->fn = fn;
 	job->arg = arg;
 	job->copy.index = index;
+	job->copy.snapshot = job->read.snapshot = snapshot;
 	job->read.fn = grain_job_done;
 	job->read.replica = replica;
 	job->read.offset_bytes = index * GRAIN_BYTES;

@@ -27,20 +27,93 @@ static void record_rows(struct directory_record *record, const struct epoch_star
 
 static uint8_t *slot_image(struct pool *pool, struct round_grain *grain, uint8_t *unit)
 {
-	struct pool_replica *replica = grain->replica;
-	const struct slot *old = &pool->map.slots[grain->phys];
-	struct directory_record *head = &replica->head;
+	uint64_t *count = layer_grain_count(grain->layer), *sum = layer_grain_sum(grain->layer);
 
-	if (!grain->fresh) {
-		head->grain_count--;
-		head->grain_sum -= slot_hash(old, grain->phys);
+	if (!grain->layer->top_of)
+		pool->layer_sum_stale = true;
+	if (grain->phys != PHYS_NONE) {
+		--*count;
+		*sum -= slot_hash(&pool->map.slots[grain->phys], grain->phys);
+		if (grain->phys != grain->to) {
+			slot_encode(&(struct slot){ 0 }, grain->phys, unit);
+			unit += UNIT_BYTES;
+		}
 	}
-	if (!grain->freed) {
-		head->grain_count++;
-		head->grain_sum += slot_hash(&grain->slot, grain->phys);
-	}
-	slot_encode(grain->freed ? &(struct slot){ 0 } : &grain->slot, grain->phys, unit);
+	if (grain->to == PHYS_NONE)
+		return unit;
+	++*count;
+	*sum += slot_hash(&grain->slot, grain->to);
+	slot_encode(&grain->slot, grain->to, unit);
 	return unit + UNIT_BYTES;
+}
+
+/* Of a grain in a layer that goes with the next finalization nothing need be said. */
+static bool layer_is_gone(const struct layer *layer)
+{
+	const struct pool_replica *replica = layer->top_of ? layer->top_of : layer->owner;
+
+	return replica && replica->delete_composed;
+}
+
+static uint8_t *layer_image(struct layer *layer, uint64_t batch, uint8_t *unit)
+{
+	layer->head_batch = batch;
+	layer_encode(&layer->record, unit);
+	return unit + UNIT_BYTES;
+}
+
+static void top_change(struct pool_replica *replica, const struct layer *top)
+{
+	replica->head.layer = top->record.number;
+	replica->head.parent = top->parent ? top->parent->record.number : 0;
+	replica->head.grain_count = 0;
+	replica->head.grain_sum = 0;
+}
+
+/* The former top gets a record of its own, with the figures that the replica's had. */
+static uint8_t *structure_image(struct pool *pool, struct round_replica *rr, uint64_t batch, uint8_t *unit)
+{
+	struct directory_record *head = &rr->replica->head;
+
+	ASSERT(!rr->composed);
+	rr->composed = true;
+	pool->layer_sum_stale = true;
+	if (rr->op == ENTRY_DELETE_SNAPSHOT) {
+		rr->layer->record.is_snapshot = false;
+		return layer_image(rr->layer, batch, unit);
+	}
+	if (rr->op == ENTRY_SNAPSHOT) {
+		ASSERT(head->layer == rr->target->record.number);
+		rr->target->record = (struct layer_record){
+			.place = rr->place,
+			.number = head->layer,
+			.parent = head->parent,
+			.root = head->root,
+			.snapshot = rr->snapshot,
+			.frozen = rr->end,
+			.is_snapshot = true,
+			.grain_count = head->grain_count,
+			.grain_sum = head->grain_sum,
+		};
+		unit = layer_image(rr->target, batch, unit);
+	}
+	top_change(rr->replica, rr->layer);
+	return unit;
+}
+
+/* The records of the frozen layers that a resync's copies have filled. */
+static uint8_t *frozen_images(struct pool *pool, uint64_t batch, uint8_t *unit)
+{
+	for (uint32_t i = 0; i < pool->round.grain_count; i++) {
+		struct layer *layer = pool->round.grains[i].layer;
+
+		if (layer->top_of || layer->record.place == PHYS_NONE || layer->head_batch == batch ||
+			layer_is_gone(layer))
+			continue;
+		map_page_dirty(pool, geometry_place_page(&pool->g, layer->record.place), batch);
+		unit = layer_image(layer, batch, unit);
+	}
+	return unit;
 }
 
 uint32_t images_of_round(struct pool *pool, struct batch *batch)
@@ -53,9 +126,10 @@ uint32_t images_of_round(struct pool *pool, struct batch *batch)
 		pool->directory_sum -= directory_hash(&round->replicas[i].replica->head) *
 				       !round->replicas[i].replica->delete_composed;
 	for (uint32_t i = 0; i < round->grain_count; i++) {
-		if (!round->grains[i].noop && !round->grains[i].replica->delete_composed)
+		if (!layer_is_gone(round->grains[i].layer))
 			at = slot_image(pool, &round->grains[i], at);
 	}
+	at = frozen_images(pool, batch->header.number, at);
 	for (unsigned i = 0; i < round->replica_count; i++) {
 		struct round_replica *rr = &round->replicas[i];
 		struct pool_replica *replica = rr->replica;
@@ -65,6 +139,8 @@ uint32_t images_of_round(struct pool *pool, struct batch *batch)
 		if (rr->serial == replica->serial) {
 			replica->head.applied = rr->end;
 			record_rows(&replica->head, replica->rows, replica->row_count);
+			if (rr->op != 0)
+				at = structure_image(pool, rr, batch->header.number, at);
 		}
 		replica->head_batch = batch->header.number;
 		pool->directory_sum += directory_hash(&replica->head);
@@ -83,7 +159,20 @@ uint32_t images_of_work(struct pool *pool, const struct work *work, uint8_t *byt
 	switch (work->kind) {
 	case WORK_CREATE:
 		pool->directory_sum += directory_hash(&record);
+		pool->layer_sum_stale = true;
 		return directory_encode(&record, bytes);
+	case WORK_LAYER:
+		pool->layer_sum_stale = true;
+		layer_encode(&work->layer->record, bytes);
+		return 1;
+	case WORK_TOP:
+		pool->layer_sum_stale = true;
+		record.layer = work->layer->record.number;
+		record.parent = work->layer->record.parent;
+		record.root = work->layer->record.root;
+		record.grain_count = 0;
+		record.grain_sum = 0;
+		break;
 	case WORK_STATE:
 		record.state = work->state;
 		if (replica->recount) {
@@ -99,6 +188,7 @@ uint32_t images_of_work(struct pool *pool, const struct work *work, uint8_t *byt
 	case WORK_DELETE:
 		pool->directory_sum -= directory_hash(&replica->head);
 		replica->delete_composed = true;
+		pool->layer_sum_stale = true;
 		record = (struct directory_record){ .dir = replica->head.dir };
 		return directory_encode(&record, bytes);
 	case WORK_RESET:

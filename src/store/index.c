@@ -78,12 +78,22 @@ void le_put(struct pool *pool, struct log_entry *le)
 
 static struct log_entry **seq_bucket(const struct pool_replica *replica, uint64_t seq)
 {
-	return &replica->pool->seq_heads[hash_of(replica->head.layer, seq) & replica->pool->index_mask];
+	return &replica->pool->seq_heads[hash_of(replica->head.dir, seq) & replica->pool->index_mask];
 }
 
 static struct piece **piece_bucket(const struct pool_replica *replica, uint64_t index)
 {
-	return &replica->pool->piece_heads[hash_of(replica->head.layer, index) & replica->pool->index_mask];
+	return &replica->pool->piece_heads[hash_of(replica->head.dir, index) & replica->pool->index_mask];
+}
+
+/* Above a snapshot that is to come nothing is mapped yet. At open, all of them do. */
+static bool needs_grain(const struct pool_replica *replica, uint64_t index)
+{
+	const struct pool *pool = replica->pool;
+
+	if (!replica->top || replica->structural > 0)
+		return true;
+	return !index_has_grain(replica, index) && map_find(pool, replica->top, index) >= pool->g.grain_count;
 }
 
 static void pieces_add(struct log_entry *le)
@@ -91,6 +101,12 @@ static void pieces_add(struct log_entry *le)
 	const struct entry *entry = le->entry;
 	uint64_t first, last;
 
+	if (entry->op == ENTRY_SNAPSHOT || entry->op == ENTRY_ROLLBACK) {
+		le->structural = true;
+		le->replica->structural++;
+	}
+	if (entry->op == ENTRY_ROLLBACK)
+		list_push_back(&le->replica->rollbacks, &le->wide_node);
 	if (entry->length_bytes == 0)
 		return;
 	first = entry->offset_bytes / GRAIN_BYTES;
@@ -103,12 +119,11 @@ static void pieces_add(struct log_entry *le)
 		struct piece *piece = &le->pieces[le->piece_count++];
 		struct piece **head = piece_bucket(le->replica, index);
 
-		if (entry->op == ENTRY_WRITE && !index_has_grain(le->replica, index) &&
-			map_find(le->replica->pool, le->replica->head.layer, index) == PHYS_NONE)
+		if (entry->op == ENTRY_WRITE && needs_grain(le->replica, index))
 			le->reserved++;
 		*piece = (struct piece){ .next = *head, .le = le, .index = (uint32_t)index };
 		*head = piece;
-		if (entry->op == ENTRY_WRITE)
+		if (entry->op == ENTRY_WRITE && le->replica->top)
 			replica_grain_mark(le->replica, index);
 	}
 	le->replica->pool->grains_reserved += le->reserved;
@@ -125,6 +140,9 @@ static void pieces_remove(struct log_entry *le)
 		*at = le->pieces[i].next;
 	}
 	le->piece_count = 0;
+	if (le->structural)
+		le->replica->structural--;
+	le->structural = false;
 	le->replica->pool->grains_reserved -= le->reserved;
 	le->reserved = 0;
 }

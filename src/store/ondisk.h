@@ -5,6 +5,11 @@
  *
  *   | superblock | ring | table A | table B | grains ...                      | superblock |
  *   0            64 KiB                     64 KiB-aligned                     last 4 KiB
+ *
+ * A table's pages: grain_pages (one unit for each grain), dir_pages (a replica each), extra_pages (units that
+ * have no grain). Grain units and extra units together are *places*, numbered through: 0 .. grain_count - 1,
+ * then the extra ones. A place holds a slot, or a layer's record; a slot in an extra place has no blocks,
+ * only zero marks.
  */
 #ifndef QUOIN_STORE_ONDISK_H
 #define QUOIN_STORE_ONDISK_H
@@ -28,7 +33,8 @@ struct geometry {
 	uint64_t ring_offset_bytes;
 	uint32_t ring_blocks;
 	uint32_t grain_pages; /* table pages with grain slots, then ... */
-	uint32_t dir_pages;   /* ... pages with one directory record each */
+	uint32_t dir_pages;   /* ... pages with one directory record each, then ... */
+	uint32_t extra_pages; /* ... pages with places that have no grain; none in pools of before */
 	uint32_t grain_count;
 	uint64_t table_offset_bytes[2]; /* copies A and B */
 	uint64_t grain_offset_bytes;
@@ -39,6 +45,11 @@ int geometry_make(
 	uint64_t size_bytes, uint64_t journal_bytes, uint64_t salt, struct geometry *ret_geometry) MUST_CHECK;
 /* Whether the areas are aligned, in order, and inside of size_bytes. */
 bool geometry_is_valid(const struct geometry *g);
+/* Pages of a table; places; the page of a place, and its unit there. */
+uint32_t geometry_pages(const struct geometry *g);
+uint32_t geometry_places(const struct geometry *g);
+uint32_t geometry_place_page(const struct geometry *g, uint32_t place);
+uint32_t geometry_place_unit(const struct geometry *g, uint32_t place);
 uint64_t geometry_page_offset(const struct geometry *g, uint32_t page, unsigned copy);
 uint64_t geometry_grain_offset(const struct geometry *g, uint32_t phys);
 uint64_t geometry_ring_offset(const struct geometry *g, uint32_t block);
@@ -63,7 +74,7 @@ void superblock_encode(const struct superblock *sb, uint64_t offset_bytes, uint8
 int superblock_decode(
 	const uint8_t block[static BLOCK_BYTES], uint64_t offset_bytes, struct superblock *ret_sb) MUST_CHECK;
 
-/* ---- slots: one for each physical grain ---- */
+/* ---- slots: what a layer has at an index; in the place of its grain, or in an extra place ---- */
 
 struct slot {
 	uint64_t layer; /* 0: free */
@@ -72,22 +83,46 @@ struct slot {
 	uint32_t index; /* grain of the volume */
 	uint32_t epoch_restart;
 	uint16_t present;
-	uint16_t zero; /* reserved: trimmed blocks above a parent */
+	uint16_t zero; /* trimmed: the parent layer does not shine through */
 	uint32_t crc[GRAIN_BLOCKS];
 };
 
-enum unit_kind { UNIT_NONE = 0, UNIT_SLOT = 1, UNIT_DIRECTORY = 2 };
+enum unit_kind { UNIT_NONE = 0, UNIT_SLOT = 1, UNIT_DIRECTORY = 2, UNIT_LAYER = 3 };
 
 void slot_encode(const struct slot *slot, uint32_t phys, uint8_t unit[static UNIT_BYTES]);
 int slot_decode(const uint8_t unit[static UNIT_BYTES], uint32_t *ret_phys, struct slot *ret_slot) MUST_CHECK;
 /* Well-mixed; a layer's sum adds those of its slots. */
 uint64_t slot_hash(const struct slot *slot, uint32_t phys);
 
+/* ---- layers: a record for each frozen one; a writable one's figures stand in its replica's record ---- */
+
+/*
+ * A layer lives as long as something reaches it by `parent`: a replica, or a layer that is a snapshot of a
+ * replica which has the same root. What is not reached is dead, and so are its slots; nobody need say so.
+ */
+struct layer_record {
+	uint32_t place;
+	uint64_t number;        /* never used again */
+	uint64_t parent;        /* 0: none */
+	uint64_t root;          /* of the replica that froze it */
+	struct uuid snapshot;   /* its name in the log */
+	struct position frozen; /* the entry that froze it */
+	bool is_snapshot; /* false: removed; it is merged into its only child, or waits to have only one */
+	uint64_t grain_count; /* slots, and ... */
+	uint64_t grain_sum;   /* ... the sum of their hashes */
+};
+
+void layer_encode(const struct layer_record *record, uint8_t unit[static UNIT_BYTES]);
+int layer_decode(const uint8_t unit[static UNIT_BYTES], struct layer_record *ret_record) MUST_CHECK;
+uint64_t layer_hash(const struct layer_record *record);
+
 /* ---- directory: one record for each replica ---- */
 
 struct directory_record {
-	uint32_t dir;   /* place in the directory */
-	uint64_t layer; /* its (bottom) layer's number, never used again; 0: the place is free */
+	uint32_t dir;    /* place in the directory */
+	uint64_t layer;  /* the writable one's number, never used again; 0: the place is free */
+	uint64_t parent; /* of that layer; 0: none */
+	uint64_t root;   /* number of the first layer of this tree; a resync from nothing makes a new one */
 	struct pool_replica_identity identity;
 	struct replica_state state;
 	struct position applied;
@@ -133,6 +168,7 @@ struct batch_header {
 	uint64_t tail;          /* older batches are not needed any more */
 	uint64_t durable;       /* known to be durable when this one was written */
 	uint64_t directory_sum; /* of all directory records, after this batch */
+	uint64_t layer_sum;     /* of the records of all frozen layers that live */
 	unsigned name_count, former_count;
 	struct batch_name names[HEADER_MAX_NAMED];
 	struct batch_name former[HEADER_MAX_NAMED]; /* names of the batch before */

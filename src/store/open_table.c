@@ -8,17 +8,25 @@
 
 #define CHUNK_PAGES 1024u /* of each copy at a time: 4 MiB, so that a disk seeks seldom */
 
-static void page_take_slots(struct pool *pool, uint32_t page, const uint8_t *block)
+static int page_take_places(struct opening *o, uint32_t first, const uint8_t *block)
 {
+	struct pool *pool = o->pool;
+
 	for (uint32_t i = 0; i < PAGE_SLOTS; i++) {
 		const uint8_t *unit = block + PAGE_HEAD_BYTES + (size_t)i * UNIT_BYTES;
+		struct layer_record record;
 		struct slot slot;
 		uint32_t phys;
 
-		if (unit[0] == UNIT_SLOT && slot_decode(unit, &phys, &slot) == 0 &&
-			phys == page * PAGE_SLOTS + i && phys < pool->g.grain_count)
+		if (unit[0] == UNIT_SLOT && slot_decode(unit, &phys, &slot) == 0 && phys == first + i &&
+			phys < geometry_places(&pool->g))
 			pool->map.slots[phys] = slot;
+		else if (unit[0] == UNIT_LAYER && layer_decode(unit, &record) == 0 &&
+			 record.place == first + i && record.place < geometry_places(&pool->g) &&
+			 opening_layer(o, &record) < 0)
+			return -ENOMEM;
 	}
+	return 0;
 }
 
 static int page_take_record(struct opening *o, uint32_t dir, const uint8_t *block)
@@ -60,15 +68,18 @@ static int page_take(struct opening *o, uint32_t page, const uint8_t *const copi
 	}
 	if (best < 0)
 		return 0;
-	if (page >= pool->g.grain_pages)
-		return page_take_record(o, page - pool->g.grain_pages, copies[best]);
-	page_take_slots(pool, page, copies[best]);
-	return 0;
+	if (page < pool->g.grain_pages)
+		return page_take_places(o, page * PAGE_SLOTS, copies[best]);
+	page -= pool->g.grain_pages;
+	if (page < pool->g.dir_pages)
+		return page_take_record(o, page, copies[best]);
+	return page_take_places(
+		o, pool->g.grain_count + (page - pool->g.dir_pages) * PAGE_SLOTS, copies[best]);
 }
 
 static uint32_t chunk_pages(const struct opening *o)
 {
-	uint32_t left = o->pool->g.grain_pages + o->pool->g.dir_pages - o->page;
+	uint32_t left = geometry_pages(&o->pool->g) - o->page;
 
 	return left < CHUNK_PAGES ? left : CHUNK_PAGES;
 }

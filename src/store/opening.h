@@ -24,7 +24,6 @@ struct suspect {
 	bool unsure;         /* its record may be old: its promise is not known */
 	bool orphans;        /* entries stand in the ring, and no record says whose they are */
 	uint64_t rotten_seq; /* an entry with a rotten payload */
-	uint64_t grain_count, grain_sum;
 };
 
 struct opening {
@@ -47,13 +46,17 @@ struct opening {
 	uint64_t number, position; /* replay: the next one expected */
 	uint64_t former_open_count;
 	uint64_t directory_sum; /* of the last header that was accepted */
-	uint64_t accepted;      /* batches */
-	bool lost_former;       /* the batch before was lost: the next header says whom it named */
+	uint64_t layer_sum;
+	uint64_t accepted; /* batches */
+	bool lost_former;  /* the batch before was lost: the next header says whom it named */
 	bool all_damaged;
 	bool sum_known;
 	struct suspect *suspects; /* by directory place */
 	unsigned superblock_step;
 	bool marked;
+	/* What was found in places that hold a layer's record (slot.index says which). */
+	struct layer_record *layers;
+	uint32_t layer_count, layer_size;
 };
 
 void opening_fail(struct opening *o, int rc);
@@ -73,6 +76,11 @@ void open_replay(struct opening *o);
 int replay_batch(struct opening *o, const struct batch_header *h, struct reader *records, uint32_t block);
 /* ---- replay_records.c ---- */
 void replay_damage_names(struct opening *o, const struct batch_name *names, unsigned count);
+/* ---- settle_layers.c ---- */
+/* Its place holds this record now. -ENOMEM. */
+int opening_layer(struct opening *o, const struct layer_record *record) MUST_CHECK;
+/* Layers from records, slots to layers; who is damaged. -ENOMEM. */
+int layers_settle(struct opening *o) MUST_CHECK;
 /* ---- settle.c ---- */
 void open_settle(struct opening *o);
 /* ---- open.c ---- */

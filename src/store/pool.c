@@ -105,12 +105,14 @@ int pool_new(struct loop *loop, struct device *device, const struct pool_open_op
 	list_init(&pool->replicas);
 	list_init(&pool->commit_news);
 	list_init(&pool->zombies);
+	list_init(&pool->layers);
 	list_init(&pool->le_free);
 	list_init(&pool->work_free);
 	list_init(&pool->answer_works);
 	list_init(&pool->applied_waiters);
 	list_init(&pool->run_free);
 	list_init(&pool->read_wait);
+	list_init(&pool->rollback_wait);
 	list_init(&pool->read_done);
 	loop_task_init(&pool->pump, pump_run, pool);
 	loop_task_init(&pool->answers, answers_run, pool);
@@ -149,6 +151,11 @@ void pool_free(struct pool *pool)
 
 	while ((node = list_first(&pool->replicas)) || (node = list_first(&pool->zombies)))
 		pool_replica_free(list_entry(node, struct pool_replica, node));
+	while ((node = list_first(&pool->layers))) {
+		list_entry(node, struct layer, node)->top_of = NULL;
+		layer_free(pool, list_entry(node, struct layer, node));
+	}
+	free(pool->layer_table);
 	loop_task_cancel(&pool->pump);
 	loop_task_cancel(&pool->answers);
 	loop_task_cancel(&pool->fail_task);
@@ -228,7 +235,8 @@ static bool close_is_done(struct pool *pool)
 		return false;
 	if (!list_is_empty(&pool->answer_works) || !list_is_empty(&pool->read_done))
 		return false;
-	return pool->failed || (journal_is_idle(pool) && list_is_empty(&pool->read_wait));
+	return pool->failed || (journal_is_idle(pool) && list_is_empty(&pool->read_wait) &&
+				       list_is_empty(&pool->rollback_wait));
 }
 
 void pool_pump(struct pool *pool)
@@ -267,6 +275,7 @@ void pool_close(struct pool *pool, pool_done_fn fn, void *arg)
 {
 	ASSERT(pool->open && !pool->closing);
 	pool->closing = true;
+	read_fail_rollbacks(pool);
 	pool->close_fn = fn;
 	pool->close_arg = arg;
 	pool->options.durable = NULL;

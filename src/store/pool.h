@@ -12,11 +12,12 @@
 #ifndef QUOIN_STORE_POOL_H
 #define QUOIN_STORE_POOL_H
 
+#include "store/layer.h"
+#include "store/map.h"
 #include "store/ondisk.h"
 #include "store/prepare.h"
 #include "store/watch.h"
 
-#define PHYS_NONE          UINT32_MAX
 #define BATCHES_IN_FLIGHT  2u
 #define STATES_PER_BATCH   8u
 #define ENTRY_MAX_PIECES   (ENTRY_MAX_BYTES / GRAIN_BYTES + 1)
@@ -67,6 +68,7 @@ struct log_entry {
 	uint8_t piece_count;
 	uint8_t reserved; /* fresh grains that it may take */
 	bool indexed, applied, truncated, queued, carrying;
+	bool structural;   /* changes the layers, and is not applied */
 	struct load *load; /* its payload is being read back */
 	struct piece pieces[ENTRY_MAX_PIECES];
 };
@@ -77,6 +79,8 @@ enum work_kind {
 	WORK_DELETE,
 	WORK_TRUNCATE,
 	WORK_RESET,
+	WORK_TOP,   /* a resync: a new top; without a parent it is the root of a new tree */
+	WORK_LAYER, /* a resync: a frozen layer, still empty */
 	WORK_PUT,
 	WORK_HEAL,
 	WORK_APPLIED
@@ -91,6 +95,7 @@ struct work {
 	struct position position; /* TRUNCATE, RESET, APPLIED: up to here */
 	struct epoch_start rows[EPOCHS_MAX];
 	unsigned row_count;
+	struct layer *layer; /* TOP, LAYER */
 	struct grain_copy copy;
 	uint16_t bad_blocks; /* HEAL */
 	struct list entries; /* TRUNCATE, RESET: what is cut off, until it is durable */
@@ -164,40 +169,15 @@ struct journal {
 	struct loop_timer mark_timer;
 };
 
-/* ---- map ---- */
-
-struct page_state {
-	uint64_t dirty; /* oldest batch with an image that the page lacks; 0: clean */
-	uint64_t generation;
-	uint32_t next, prev; /* dirty list */
-	uint8_t copy;        /* where the newest is */
-	bool sweeping;
-	bool bad; /* at open: one of its places held garbage */
-};
-
-struct map {
-	struct slot *slots; /* by physical grain */
-	uint32_t *hash;     /* (layer, index) -> physical grain */
-	uint32_t hash_mask;
-	uint64_t *free_bits;
-	uint32_t free_count, used_count;
-	uint32_t cursor;
-	uint32_t quarantine_first, quarantine_last; /* chained by slot.index; slot.seq is the batch */
-	uint32_t quarantine_count;
-	struct page_state *pages;
-	uint32_t dirty_first, dirty_last;
-	uint32_t prepared;    /* grains below are written blocks; on a raw device all are as good */
-	uint32_t ready_count; /* free ones among them: what may be given out */
-};
-
 /* ---- rounds and sweeps ---- */
 
 struct round_grain {
-	struct pool_replica *replica;
-	uint32_t phys;           /* PHYS_NONE: none yet */
-	uint32_t next;           /* hash chain */
-	bool fresh, freed, noop; /* noop: no image */
-	struct slot slot;        /* as it will be */
+	struct layer *layer;
+	uint32_t phys;    /* its place in the map; PHYS_NONE: none */
+	uint32_t to;      /* its place afterwards; PHYS_NONE: none */
+	uint32_t next;    /* hash chain */
+	uint16_t below;   /* blocks with data that shine through from the parent */
+	struct slot slot; /* as it will be */
 	const uint8_t *source[GRAIN_BLOCKS];
 };
 
@@ -206,6 +186,13 @@ struct round_replica {
 	struct position end;  /* applied up to here */
 	uint64_t trim_cursor; /* of the entry behind it */
 	uint32_t serial;
+	/* A snapshot and its like is alone in its round, for its replica. */
+	enum entry_op op;     /* 0: none */
+	struct layer *layer;  /* SNAPSHOT, ROLLBACK: the new top; DELETE_SNAPSHOT: the one concerned */
+	uint32_t place;       /* SNAPSHOT: of the former top's record */
+	struct layer *target; /* SNAPSHOT: the former top; ROLLBACK: the snapshot's */
+	struct uuid snapshot;
+	bool composed; /* the structural change stands in the images */
 };
 
 struct round_io {
@@ -297,7 +284,13 @@ struct pool {
 	struct list replicas;
 	uint32_t replica_count;
 	uint64_t directory_sum; /* of the records as of the ring's head */
-	uint64_t next_layer;
+	uint64_t layer_sum;     /* and of the frozen layers' */
+	uint64_t next_layer, next_tree;
+	struct list layers;         /* all, by number */
+	struct layer **layer_table; /* by id */
+	uint32_t layer_table_size;
+	bool layer_sum_stale;
+	bool reap;               /* something may have gone out of reach */
 	struct list commit_news; /* replicas whose commit_seq no header has */
 	struct list zombies;     /* deleted, waiting for a round to end */
 	/* log entries */
@@ -313,6 +306,7 @@ struct pool {
 	/* reads */
 	struct read_run *runs;
 	struct list run_free, read_wait;
+	struct list rollback_wait; /* reads, for a round */
 	unsigned run_free_count;
 	uint32_t zero_crc;
 	struct list job_free;
@@ -344,7 +338,10 @@ struct pool_replica {
 	unsigned row_count;
 	struct list log; /* log entries, first_seq .. last */
 	struct list wide;
-	uint64_t *grain_bits; /* by index: mapped, or was once */
+	struct layer *top;
+	struct list layers;    /* frozen, its own */
+	struct list rollbacks; /* entries that are not applied, by wide_node: reads wait for committed ones */
+	uint32_t structural;   /* entries that change the layers and are not applied */
 	uint64_t grain_limit;
 	uint64_t edge, hold;
 	uint64_t trim_cursor; /* the entry after `applied` is a trim that is done up to this grain */
@@ -353,7 +350,7 @@ struct pool_replica {
 	unsigned reads;      /* in flight */
 	uint64_t gone_batch; /* its deletion is durable in this one: to be finalized */
 	bool syncing;        /* a resync of this open: its log may be applied although incomplete */
-	uint64_t found_count, found_sum; /* with recount: what the open found of the layer */
+	uint64_t found_count, found_sum; /* with recount: what the open found of the top */
 	bool recount;
 	bool deleted, delete_composed, creating;
 	void *user;
@@ -374,6 +371,8 @@ int pool_size(struct pool *pool) MUST_CHECK;
 void pool_free(struct pool *pool);
 struct pool_replica *pool_replica_new(struct pool *pool, const struct directory_record *record) MUST_CHECK;
 void pool_replica_free(struct pool_replica *replica);
+int replica_top_make(struct pool_replica *replica, struct layer *parent) MUST_CHECK;
+void replica_top_moved(struct pool_replica *replica, struct layer *top);
 uint8_t *aligned_new(size_t bytes) MUST_CHECK;
 
 /* ---- open.c ---- */
@@ -398,22 +397,6 @@ uint32_t images_of_work(struct pool *pool, const struct work *work, uint8_t *byt
 void directory_change(struct pool *pool, struct pool_replica *replica, const struct directory_record *record);
 
 /* ---- map.c ---- */
-int map_init(struct pool *pool) MUST_CHECK;
-void map_done(struct pool *pool);
-void map_prepared(struct pool *pool, uint32_t prepared);
-uint32_t map_find(const struct pool *pool, uint64_t layer, uint64_t index);
-void map_insert(struct pool *pool, uint32_t phys);
-void map_remove(struct pool *pool, uint32_t phys);
-uint32_t map_alloc(struct pool *pool);
-void map_unalloc(struct pool *pool, uint32_t phys);
-void map_quarantine(struct pool *pool, uint32_t phys, uint64_t batch);
-void map_release_settled(struct pool *pool);
-void map_page_dirty(struct pool *pool, uint32_t page, uint64_t batch);
-void map_page_clean(struct pool *pool, uint32_t page);
-static inline uint32_t map_page_of(uint32_t phys)
-{
-	return phys / PAGE_SLOTS;
-}
 void replica_grain_mark(struct pool_replica *replica, uint64_t index);
 
 /* ---- apply.c, round.c ---- */
@@ -445,6 +428,10 @@ void carry_durable(struct pool *pool, struct batch *batch);
 int read_init(struct pool *pool) MUST_CHECK;
 void read_done(struct pool *pool);
 void read_fail_waiting(struct pool *pool);
+/* No round comes any more. */
+void read_fail_rollbacks(struct pool *pool);
+/* After a round: those that waited for a rollback. */
+void read_wake(struct pool *pool);
 struct epoch replica_epoch_at(const struct pool_replica *replica, uint64_t seq);
 void replica_rows_add(struct pool_replica *replica, struct epoch epoch, uint64_t seq);
 /* ---- room.c ---- */

@@ -22,6 +22,7 @@ struct source {
 
 static void run_ended(struct device_io *io, int rc);
 static void read_tell(void *arg);
+static void read_plan(struct pool *pool, struct pool_read *read);
 
 int read_init(struct pool *pool)
 {
@@ -53,12 +54,15 @@ void read_done(struct pool *pool)
 
 /* ---- where a block is ---- */
 
-static void source_find(
-	const struct pool_replica *replica, uint64_t block, uint64_t commit_seq, struct source *ret)
+static void source_find(const struct pool_replica *replica, const struct layer *view, uint64_t block,
+	uint64_t commit_seq, struct source *ret)
 {
 	const struct pool *pool = replica->pool;
+	/* A snapshot's view is older than all that waits. */
 	const struct log_entry *le =
-		index_block(replica, block, MUTANT(read_uncommitted) ? UINT64_MAX : commit_seq);
+		view != replica->top
+			? NULL
+			: index_block(replica, block, MUTANT(read_uncommitted) ? UINT64_MAX : commit_seq);
 	unsigned in_grain = (unsigned)(block % GRAIN_BLOCKS);
 	uint32_t phys;
 
@@ -77,12 +81,41 @@ static void source_find(
 	}
 	if (le)
 		return;
-	phys = map_find(pool, replica->head.layer, block / GRAIN_BLOCKS);
-	if (phys == PHYS_NONE || !(pool->map.slots[phys].present & 1u << in_grain))
+	phys = layer_block_find(pool, view, block / GRAIN_BLOCKS, in_grain);
+	if (phys == PHYS_NONE)
 		return;
 	ret->kind = SOURCE_DEVICE;
 	ret->crc = pool->map.slots[phys].crc[in_grain];
 	ret->offset_bytes = geometry_grain_offset(&pool->g, phys) + (uint64_t)in_grain * BLOCK_BYTES;
+}
+
+/* The volume is about to be another: what is in the layers now is not what was committed. */
+static bool rollback_is_due(const struct pool_replica *replica)
+{
+	const struct list *node = replica->rollbacks.next;
+
+	return node != &replica->rollbacks &&
+	       list_entry(node, struct log_entry, wide_node)->seq <= replica->commit_seq;
+}
+
+uint16_t pool_replica_grain_present(const struct pool_replica *replica, uint64_t index)
+{
+	struct log_entry *blocks[GRAIN_BLOCKS];
+	uint16_t present;
+
+	if (rollback_is_due(replica))
+		return UINT16_MAX; /* soon another: nothing is promised to be a hole */
+	present = layer_masks_at(replica->pool, replica->top, NULL, index).present;
+	if (!index_grain(replica, index, replica->commit_seq, blocks))
+		return present;
+	for (unsigned i = 0; i < GRAIN_BLOCKS; i++) {
+		uint16_t bit = (uint16_t)(1u << i);
+
+		if (blocks[i])
+			present = (uint16_t)(blocks[i]->entry->op == ENTRY_WRITE ? present | bit
+										 : present & ~bit);
+	}
+	return present;
 }
 
 /* ---- runs ---- */
@@ -125,12 +158,37 @@ static void read_finish(struct pool *pool, struct pool_read *read, int rc)
 	loop_defer(pool->loop, &pool->read_task);
 }
 
+void read_wake(struct pool *pool)
+{
+	struct list waiting;
+	struct list *node;
+
+	list_init(&waiting);
+	while ((node = list_pop_front(&pool->rollback_wait)) != NULL)
+		list_push_back(&waiting, node);
+	while ((node = list_pop_front(&waiting)) != NULL)
+		read_plan(pool, list_entry(node, struct pool_read, node));
+}
+
 static void read_plan(struct pool *pool, struct pool_read *read)
 {
 	uint32_t blocks = read->length_bytes / BLOCK_BYTES;
+	const struct layer *view;
 
 	if (pool->run_free_count < blocks) {
 		list_push_back(&pool->read_wait, &read->node);
+		return;
+	}
+	if (uuid_is_none(read->snapshot) && rollback_is_due(read->replica)) {
+		list_push_back(&pool->rollback_wait, &read->node);
+		pool->round.wanted = true;
+		pool_pump_soon(pool);
+		return;
+	}
+	view = uuid_is_none(read->snapshot) ? read->replica->top
+					    : layer_of_snapshot(read->replica, read->snapshot);
+	if (!view) {
+		read_finish(pool, read, -ENOENT);
 		return;
 	}
 	read->commit_seq = read->replica->commit_seq;
@@ -140,7 +198,8 @@ static void read_plan(struct pool *pool, struct pool_read *read)
 	for (uint32_t i = 0; i < blocks; i++) {
 		struct source source;
 
-		source_find(read->replica, read->offset_bytes / BLOCK_BYTES + i, read->commit_seq, &source);
+		source_find(
+			read->replica, view, read->offset_bytes / BLOCK_BYTES + i, read->commit_seq, &source);
 		read->crc[i] = source.crc;
 		if (source.kind == SOURCE_DEVICE)
 			run_add(read, &source, i);
@@ -258,10 +317,19 @@ static void read_tell(void *arg)
 		pool_pump_soon(pool);
 }
 
+void read_fail_rollbacks(struct pool *pool)
+{
+	struct list *node;
+
+	while ((node = list_pop_front(&pool->rollback_wait)) != NULL)
+		read_finish(pool, list_entry(node, struct pool_read, node), -EIO);
+}
+
 void read_fail_waiting(struct pool *pool)
 {
 	struct list *node;
 
+	read_fail_rollbacks(pool);
 	while ((node = list_pop_front(&pool->read_wait)) != NULL)
 		read_finish(pool, list_entry(node, struct pool_read, node), -EIO);
 }

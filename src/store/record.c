@@ -89,7 +89,7 @@ static void entry_encode(struct writer *w, const struct record *record)
 	write_u64(w, record->length_bytes);
 	write_u64(w, record->request_id);
 	write_u32(w, record->steward ? ENTRY_STEWARD : 0);
-	if (record->op == ENTRY_NEW_EPOCH)
+	if (entry_op_has_uuid(record->op))
 		write_uuid(w, record->attachment);
 	for (uint32_t i = 0; i < crc_count; i++)
 		write_u32(w, record->crc[i]);
@@ -162,7 +162,7 @@ void batch_seal(
 	write_u16(&w, (uint16_t)h->former_count);
 	write_u16(&w, (uint16_t)bw->record_count);
 	write_u16(&w, 0);
-	write_u64(&w, 0);
+	write_u64(&w, h->layer_sum);
 	ASSERT(w.at == bw->block + HEADER_FIXED_BYTES);
 	names_encode(&w, h->names, h->name_count);
 	names_encode(&w, h->former, h->former_count);
@@ -205,7 +205,10 @@ int batch_decode(const struct geometry *g, uint32_t ring_block, const uint8_t bl
 	h->name_count = read_u16(&r);
 	h->former_count = read_u16(&r);
 	h->record_count = read_u16(&r);
-	if (!read_zeroes(&r, 10) || h->name_count > HEADER_MAX_NAMED || h->former_count > HEADER_MAX_NAMED)
+	if (read_u16(&r) != 0)
+		return -EILSEQ;
+	h->layer_sum = read_u64(&r);
+	if (h->name_count > HEADER_MAX_NAMED || h->former_count > HEADER_MAX_NAMED)
 		return -EILSEQ;
 	if (h->number == 0 || h->durable >= h->number || h->tail > h->number || h->tail == 0 ||
 		h->tail_block >= g->ring_blocks || h->blocks == 0 || h->blocks > BATCH_MAX_BLOCKS ||
@@ -234,7 +237,7 @@ static int entry_decode(struct reader *r, struct record *record)
 	record->steward = flags & ENTRY_STEWARD;
 	if (flags & ~ENTRY_STEWARD)
 		return -EILSEQ;
-	record->attachment = record->op == ENTRY_NEW_EPOCH ? read_uuid(r) : (struct uuid){ 0 };
+	record->attachment = entry_op_has_uuid(record->op) ? read_uuid(r) : (struct uuid){ 0 };
 	if ((record->kind == RECORD_WRITE) != (record->op == ENTRY_WRITE))
 		return -EILSEQ;
 	if (record->kind == RECORD_WRITE &&
@@ -267,7 +270,7 @@ int record_decode(struct reader *records, struct record *ret_record)
 	switch (kind) {
 	case RECORD_WRITE:
 	case RECORD_OP:
-		if (op < ENTRY_WRITE || (op > ENTRY_NEW_EPOCH && op != ENTRY_MEMBERSHIP))
+		if (!entry_op_is_known(op))
 			return -EILSEQ;
 		rc = entry_decode(&r, record);
 		break;

@@ -141,6 +141,7 @@ static bool replay_one(struct opening *o, uint32_t block)
 	o->lost_former = false;
 	o->former_open_count = h.open_count;
 	o->directory_sum = h.directory_sum;
+	o->layer_sum = h.layer_sum;
 	o->sum_known = true;
 	pool->journal.former_count = h.name_count;
 	memcpy(pool->journal.former, h.names, sizeof(h.names[0]) * h.name_count);

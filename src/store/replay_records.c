@@ -193,7 +193,8 @@ static void replay_directory(struct opening *o, const struct directory_record *r
 		return;
 	replica = pool->dir[record->dir];
 	map_page_dirty(pool, pool->g.grain_pages + record->dir, number);
-	if (!replica || replica->head.layer != record->layer) {
+	if (!replica || record->layer == 0 ||
+		!uuid_equal(replica->head.identity.replica, record->identity.replica)) {
 		directory_begin(o, record);
 		replica = NULL;
 	}
@@ -223,13 +224,20 @@ static void replay_images(
 	for (uint32_t unit = 0; unit < record->units;) {
 		const uint8_t *at = payload + (size_t)unit * UNIT_BYTES;
 		struct directory_record directory;
+		struct layer_record layer;
 		struct slot slot;
 		uint32_t phys;
 		unsigned units = 1;
 
-		if (at[0] == UNIT_SLOT && slot_decode(at, &phys, &slot) == 0 && phys < pool->g.grain_count) {
+		if (at[0] == UNIT_SLOT && slot_decode(at, &phys, &slot) == 0 &&
+			phys < geometry_places(&pool->g)) {
 			pool->map.slots[phys] = slot;
-			map_page_dirty(pool, map_page_of(phys), number);
+			map_page_dirty(pool, geometry_place_page(&pool->g, phys), number);
+		} else if (at[0] == UNIT_LAYER && layer_decode(at, &layer) == 0 &&
+			   layer.place < geometry_places(&pool->g)) {
+			if (opening_layer(o, &layer) < 0)
+				o->rc = -ENOMEM;
+			map_page_dirty(pool, geometry_place_page(&pool->g, layer.place), number);
 		} else if (at[0] == UNIT_DIRECTORY &&
 			   directory_decode(at, record->units - unit, &directory, &units) == 0) {
 			replay_directory(o, &directory, number);

@@ -13,11 +13,6 @@ struct pool_replica *pool_replica_new(struct pool *pool, const struct directory_
 	if (!replica)
 		return NULL;
 	replica->grain_limit = record->identity.size_bytes / GRAIN_BYTES;
-	replica->grain_bits = calloc(replica->grain_limit / 64 + 1, sizeof(*replica->grain_bits));
-	if (!replica->grain_bits) {
-		free(replica);
-		return NULL;
-	}
 	replica->pool = pool;
 	replica->head = *record;
 	replica->state = record->state;
@@ -26,6 +21,8 @@ struct pool_replica *pool_replica_new(struct pool *pool, const struct directory_
 	list_init(&replica->commit_node);
 	list_init(&replica->log);
 	list_init(&replica->wide);
+	list_init(&replica->layers);
+	list_init(&replica->rollbacks);
 	pool->dir[record->dir] = replica;
 	pool->replica_count++;
 	return replica;
@@ -36,7 +33,6 @@ void pool_replica_free(struct pool_replica *replica)
 	list_remove(&replica->node);
 	list_remove(&replica->commit_node);
 	replica->pool->replica_count--;
-	free(replica->grain_bits);
 	free(replica);
 }
 
@@ -58,6 +54,21 @@ struct pool_replica *pool_replica_find(struct pool *pool, struct uuid replica)
 	return NULL;
 }
 
+int replica_top_make(struct pool_replica *replica, struct layer *parent)
+{
+	struct pool *pool = replica->pool;
+
+	replica->top = layer_new(pool, replica->head.layer, parent, replica->grain_limit);
+	if (!replica->top)
+		return -ENOMEM;
+	replica->top->top_of = replica;
+	layers_number(pool);
+	return 0;
+}
+
+static void replica_create(struct pool *pool, const struct pool_replica_identity *identity,
+	struct layer *parent, void (*fn)(void *arg, int rc, struct pool_replica *replica), void *arg);
+
 static uint32_t dir_find_free(const struct pool *pool)
 {
 	for (uint32_t dir = 0; dir < pool->g.dir_pages; dir++)
@@ -75,15 +86,31 @@ static bool replica_exists(const struct pool *pool, struct uuid replica)
 	return false;
 }
 
-/* A layer's number is never used again: the open count, durable before anything of this open, is part of it.
- */
-static uint64_t layer_new(struct pool *pool)
-{
-	return pool->sb.open_count << 24 | ++pool->next_layer;
-}
-
 void pool_replica_create(struct pool *pool, const struct pool_replica_identity *identity,
 	void (*fn)(void *arg, int rc, struct pool_replica *replica), void *arg)
+{
+	replica_create(pool, identity, NULL, fn, arg);
+}
+
+void pool_replica_clone(struct pool_replica *origin, struct uuid snapshot,
+	const struct pool_replica_identity *identity,
+	void (*fn)(void *arg, int rc, struct pool_replica *replica), void *arg)
+{
+	struct layer *parent = layer_of_snapshot(origin, snapshot);
+	struct work *work;
+
+	if (parent && !origin->state.incomplete && identity->size_bytes == origin->head.identity.size_bytes) {
+		replica_create(origin->pool, identity, parent, fn, arg);
+		return;
+	}
+	work = work_get(origin->pool, NULL, WORK_CREATE);
+	work->create_fn = fn;
+	work->arg = arg;
+	work_answer(origin->pool, work, !parent ? -ENOENT : origin->state.incomplete ? -EAGAIN : -EINVAL);
+}
+
+static void replica_create(struct pool *pool, const struct pool_replica_identity *identity,
+	struct layer *parent, void (*fn)(void *arg, int rc, struct pool_replica *replica), void *arg)
 {
 	struct work *work = work_get(pool, NULL, WORK_CREATE);
 	struct directory_record record = { .identity = *identity };
@@ -108,9 +135,14 @@ void pool_replica_create(struct pool *pool, const struct pool_replica_identity *
 		work_answer(pool, work, -ENOSPC);
 		return;
 	}
-	record.layer = layer_new(pool);
+	record.layer = record.root = layer_number_new(pool);
+	record.parent = parent ? parent->record.number : 0;
 	work->replica = pool_replica_new(pool, &record);
-	if (!work->replica) {
+	if (!work->replica || replica_top_make(work->replica, parent) < 0) {
+		if (work->replica) {
+			pool->dir[record.dir] = NULL;
+			pool_replica_free(work->replica);
+		}
 		work_answer(pool, work, -ENOMEM);
 		return;
 	}
@@ -158,27 +190,26 @@ void replica_cancel_works(struct pool_replica *replica)
 static void replica_finalize(struct pool_replica *replica)
 {
 	struct pool *pool = replica->pool;
-	uint64_t index = 0;
 	struct list *node;
 
 	while ((node = list_first(&replica->log)) != NULL)
 		le_release(list_entry(node, struct log_entry, log_node));
-	while ((index = pool_replica_grain_next(replica, index)) != UINT64_MAX) {
-		uint32_t phys = map_find(pool, replica->head.layer, index);
-
-		map_remove(pool, phys);
-		map_quarantine(pool, phys, replica->gone_batch);
-	}
+	while ((node = list_first(&replica->layers)) != NULL)
+		layer_own(list_entry(node, struct layer, owned), NULL);
+	replica->top->top_of = NULL;
 	pool->dir[replica->head.dir] = NULL;
-	pool->change++;
 	pool_replica_free(replica);
+	layers_reap(pool);
 }
 
-/* When neither a round nor a read can hold anything of them. */
+/* When neither a round nor a read can hold anything of them; and layers that nothing reaches any more. */
 void replicas_finalize(struct pool *pool)
 {
 	if (pool->round.state != ROUND_IDLE)
 		return;
+	if (pool->reap)
+		layers_reap(pool);
+	pool->reap = false;
 	list_for_each_safe (node, &pool->zombies) {
 		struct pool_replica *replica = list_entry(node, struct pool_replica, node);
 

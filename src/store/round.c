@@ -1,86 +1,97 @@
 /*
- * Building an apply round: which committed entries and grain copies it takes, and what each grain touched
- * will be. Within a round only the newest version of a block is written.
+ * Building an apply round: which committed entries it takes, and what each grain touched will be. Copies of
+ * grains: round_copies.c. Within a round only the newest version of a block is written.
  */
-#include "store/pool.h"
+#include "store/round.h"
 
 #include <string.h>
 
 #define TRIM_STEPS 4096u /* grains that a trim looks at in one round */
 
-static uint32_t round_bucket(const struct pool_replica *replica, uint64_t index)
+static uint32_t round_bucket(const struct layer *layer, uint64_t index)
 {
-	return (uint32_t)(((replica->head.dir * UINT64_C(2654435761)) ^
-				  index * UINT64_C(0x9e3779b97f4a7c15) >> 20) %
+	return (uint32_t)(((layer->id * UINT64_C(2654435761)) ^ index * UINT64_C(0x9e3779b97f4a7c15) >> 20) %
 			  ROUND_MAX_GRAINS);
 }
 
-static struct round_grain *round_find(struct round *round, const struct pool_replica *replica, uint64_t index)
+static struct round_grain *round_find(struct round *round, const struct layer *layer, uint64_t index)
 {
-	for (uint32_t at = round->heads[round_bucket(replica, index)]; at != 0;
+	for (uint32_t at = round->heads[round_bucket(layer, index)]; at != 0;
 		at = round->grains[at - 1].next) {
 		struct round_grain *grain = &round->grains[at - 1];
 
-		if (grain->replica == replica && grain->slot.index == index)
+		if (grain->layer == layer && grain->slot.index == index)
 			return grain;
 	}
 	return NULL;
 }
 
-/* The grain as this round will leave it; room was made sure of. */
-static struct round_grain *round_grain(struct pool *pool, struct pool_replica *replica, uint64_t index)
+struct round_grain *round_grain(struct pool *pool, struct layer *layer, uint64_t index)
 {
 	struct round *round = &pool->round;
-	struct round_grain *grain = round_find(round, replica, index);
-	uint32_t *head = &round->heads[round_bucket(replica, index)];
+	struct round_grain *grain = round_find(round, layer, index);
+	uint32_t *head = &round->heads[round_bucket(layer, index)];
 
 	if (grain)
 		return grain;
 	ASSERT(round->grain_count < round->grain_max);
 	grain = &round->grains[round->grain_count++];
-	*grain = (struct round_grain){ .replica = replica, .next = *head };
+	*grain = (struct round_grain){ .layer = layer, .next = *head };
 	*head = round->grain_count;
-	grain->phys = map_find(pool, replica->head.layer, index);
+	grain->below = layer_masks_at(pool, layer->parent, NULL, index).present;
+	grain->phys = grain->to = map_find(pool, layer, index);
 	if (grain->phys != PHYS_NONE)
 		grain->slot = pool->map.slots[grain->phys];
 	else
-		grain->slot = (struct slot){ .layer = replica->head.layer, .index = (uint32_t)index };
+		grain->slot = (struct slot){ .layer = layer->record.number, .index = (uint32_t)index };
 	return grain;
 }
 
-static void grain_stamp(struct round_grain *grain, struct epoch epoch, uint64_t seq)
+void grain_stamp(struct round_grain *grain, struct epoch epoch, uint64_t seq)
 {
 	grain->slot.epoch_number = epoch.number;
 	grain->slot.epoch_restart = epoch.restart;
 	grain->slot.seq = seq;
 }
 
-static void grain_block(struct round_grain *grain, unsigned block, const uint8_t *source, uint32_t crc)
+void grain_block(struct round_grain *grain, unsigned block, const uint8_t *source, uint32_t crc)
 {
 	uint16_t bit = (uint16_t)(1u << block);
 
 	grain->slot.present = (uint16_t)(source ? grain->slot.present | bit : grain->slot.present & ~bit);
+	grain->slot.zero = (uint16_t)(source ? grain->slot.zero & ~bit : grain->slot.zero | bit);
+	/* What would not shine through needs no mark. */
+	grain->slot.zero &= grain->below;
 	grain->slot.crc[block] = source ? crc : 0;
 	grain->source[block] = source;
 }
 
-/* A physical grain for content where there was none. */
-static void grain_place(struct pool *pool, struct round_grain *grain)
+static bool place_has_grain(const struct pool *pool, uint32_t place)
 {
-	if (grain->phys != PHYS_NONE)
-		return;
-	grain->phys = map_alloc(pool);
-	ASSERT(grain->phys != PHYS_NONE);
-	grain->fresh = true;
+	return place != PHYS_NONE && place < pool->g.grain_count;
 }
 
-static bool grain_needs_place(struct pool *pool, const struct pool_replica *replica, uint64_t index)
+void grain_place(struct pool *pool, struct round_grain *grain)
 {
-	const struct round_grain *grain = round_find(&pool->round, replica, index);
+	if (place_has_grain(pool, grain->to))
+		return;
+	grain->to = map_alloc(pool);
+	ASSERT(grain->to != PHYS_NONE);
+}
 
-	if (grain)
-		return grain->phys == PHYS_NONE;
-	return map_find(pool, replica->head.layer, index) == PHYS_NONE;
+bool grain_needs_place(struct pool *pool, const struct layer *layer, uint64_t index)
+{
+	const struct round_grain *grain = round_find(&pool->round, layer, index);
+
+	return !place_has_grain(pool, grain ? grain->to : map_find(pool, layer, index));
+}
+
+/* The layer that entries write into: never a frozen one. */
+static struct layer *layer_to_write(const struct pool_replica *replica)
+{
+	if (MUTANT(write_into_frozen) && replica->top->parent)
+		return replica->top->parent;
+	return replica->top;
 }
 
 /*
@@ -92,7 +103,8 @@ static bool grain_is_beyond(const struct round_grain *grain, const struct log_en
 	struct position has = { { grain->slot.epoch_number, grain->slot.epoch_restart }, grain->slot.seq };
 	struct position entry = { le->epoch, le->seq };
 
-	return le->replica->state.incomplete && grain->slot.present != 0 && position_compare(has, entry) > 0;
+	return le->replica->state.incomplete && (grain->slot.present | grain->slot.zero) != 0 &&
+	       position_compare(has, entry) > 0;
 }
 
 /* ---- entries ---- */
@@ -107,7 +119,7 @@ static bool write_fits(struct pool *pool, const struct log_entry *le, uint64_t f
 	if (round->bytes + le->entry->length_bytes > ROUND_MAX_BYTES)
 		return false;
 	for (uint64_t index = first; index <= last; index++)
-		needed += grain_needs_place(pool, le->replica, index);
+		needed += grain_needs_place(pool, layer_to_write(le->replica), index);
 	return needed <= pool->map.ready_count;
 }
 
@@ -124,7 +136,7 @@ static bool round_write(struct pool *pool, struct log_entry *le)
 
 		if (index >= le->edge)
 			break;
-		grain = round_grain(pool, le->replica, index);
+		grain = round_grain(pool, layer_to_write(le->replica), index);
 		if (grain_is_beyond(grain, le))
 			continue;
 		grain_place(pool, grain);
@@ -156,9 +168,13 @@ static bool round_trim(struct pool *pool, struct round_replica *rr, struct log_e
 			rr->trim_cursor = index;
 			return false;
 		}
-		if (!round_find(&pool->round, replica, index) && grain_needs_place(pool, replica, index))
-			continue; /* nothing is there */
-		grain = round_grain(pool, replica, index);
+		/* A mark may need a place: where no extra one is left, a grain's. */
+		if (pool->map.extra_free_count <= EXTRA_KEEP(pool) &&
+			pool->map.ready_count <= pool->round.grain_count) {
+			rr->trim_cursor = index;
+			return false;
+		}
+		grain = round_grain(pool, layer_to_write(replica), index);
 		if (grain_is_beyond(grain, le))
 			continue;
 		grain_stamp(grain, le->entry->epoch, le->entry->seq);
@@ -183,9 +199,45 @@ bool entry_may_apply(const struct log_entry *le)
 	       le->seq <= replica->durable_seq;
 }
 
+/* ---- what changes the layers: the last of its replica in this round ---- */
+
+static uint32_t layer_place(struct pool *pool)
+{
+	uint32_t place = map_extra_alloc(pool, 0);
+
+	return place != PHYS_NONE ? place : map_alloc(pool);
+}
+
+/* True when it is in, or has nothing to do. */
+static bool round_structural(struct pool *pool, struct round_replica *rr, const struct log_entry *le)
+{
+	struct pool_replica *replica = le->replica;
+	struct layer *named = layer_of_snapshot(replica, le->entry->attachment);
+	bool makes = le->entry->op != ENTRY_DELETE_SNAPSHOT;
+
+	/* Said again, or of one that was removed. */
+	if (!named == (le->entry->op != ENTRY_SNAPSHOT))
+		return true;
+	rr->target = makes ? (named ? named : replica->top) : NULL;
+	rr->layer = makes ? layer_new(pool, layer_number_new(pool), rr->target, 0) : named;
+	if (!rr->layer)
+		return false;
+	rr->place = le->entry->op == ENTRY_SNAPSHOT ? layer_place(pool) : PHYS_NONE;
+	if (le->entry->op == ENTRY_SNAPSHOT && rr->place == PHYS_NONE) {
+		layer_free(pool, rr->layer);
+		return false;
+	}
+	rr->op = le->entry->op;
+	rr->snapshot = le->entry->attachment;
+	return true;
+}
+
 static bool round_entry(struct pool *pool, struct round_replica *rr, struct log_entry *le)
 {
 	bool all = true;
+
+	if (rr->op != 0 && !MUTANT(coalesce_across_snapshot))
+		return false;
 
 	switch (le->entry->op) {
 	case ENTRY_WRITE:
@@ -199,6 +251,11 @@ static bool round_entry(struct pool *pool, struct round_replica *rr, struct log_
 	case ENTRY_ZERO:
 		all = round_trim(pool, rr, le);
 		break;
+	case ENTRY_SNAPSHOT:
+	case ENTRY_DELETE_SNAPSHOT:
+	case ENTRY_ROLLBACK:
+		all = rr->op == 0 && round_structural(pool, rr, le);
+		break;
 	case ENTRY_NEW_EPOCH:
 	case ENTRY_MEMBERSHIP:
 		break;
@@ -210,7 +267,7 @@ static bool round_entry(struct pool *pool, struct round_replica *rr, struct log_
 	return true;
 }
 
-static struct round_replica *round_replica(struct round *round, struct pool_replica *replica)
+struct round_replica *round_replica(struct round *round, struct pool_replica *replica)
 {
 	for (unsigned i = 0; i < round->replica_count; i++)
 		if (round->replicas[i].replica == replica)
@@ -243,105 +300,27 @@ static void round_entries(struct pool *pool, struct pool_replica *replica)
 		pool->round.replica_count--;
 }
 
-/* ---- copies of a resync, and of a repair ---- */
-
-static bool copy_is_older(const struct work *work)
-{
-	struct grain_state state;
-
-	return pool_replica_grain_applied(work->replica, work->copy.index, &state) &&
-	       state.seq > work->copy.state.seq;
-}
-
-static bool round_put(struct pool *pool, struct work *work)
-{
-	const struct grain_copy *copy = &work->copy;
-	struct pool_replica *replica = work->replica;
-	struct round_grain *grain;
-
-	if (pool->round.grain_count == pool->round.grain_max || !round_replica(&pool->round, replica))
-		return false;
-	if (copy->state.present && grain_needs_place(pool, replica, copy->index) &&
-		pool->map.ready_count == 0)
-		return false;
-	if (MUTANT(copy_dropped_for_partial) && copy_is_older(work))
-		return true;
-	grain = round_grain(pool, replica, copy->index);
-	if (copy->state.present)
-		grain_place(pool, grain);
-	grain_stamp(grain, copy->state.epoch, copy->state.seq);
-	for (unsigned i = 0; i < GRAIN_BLOCKS; i++) {
-		bool present = copy->state.present & 1u << i;
-
-		grain_block(grain, i, present ? copy->data->data + (size_t)i * BLOCK_BYTES : NULL,
-			copy->state.crc[i]);
-	}
-	replica_grain_mark(replica, copy->index);
-	return true;
-}
-
-/* ---- repair ---- */
-
-/*
- * The grain's turn has come: no round is under way, so what is applied is what stands in the map. Only the
- * very version of the copy is written anew; entries of this round come after it.
- */
-static bool round_heal(struct pool *pool, struct work *work)
-{
-	const struct grain_copy *copy = &work->copy;
-	struct pool_replica *replica = work->replica;
-	struct grain_state state;
-	struct round_grain *grain;
-
-	ASSERT(copy->data && work->bad_blocks != 0);
-	ASSERT((work->bad_blocks & ~copy->state.present) == 0);
-	if (pool->round.grain_count == pool->round.grain_max || !round_replica(&pool->round, replica))
-		return false;
-	work->rc = -EAGAIN;
-	if (replica->state.incomplete || !pool_replica_grain_applied(replica, copy->index, &state))
-		return true;
-	if (!grain_state_equal(&state, &copy->state) && !MUTANT(heal_older_over_newer))
-		return true;
-	work->rc = 0;
-	grain = round_grain(pool, replica, copy->index);
-	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
-		if (work->bad_blocks & 1u << i)
-			grain_block(grain, i, copy->data->data + (size_t)i * BLOCK_BYTES, copy->state.crc[i]);
-	return true;
-}
-
-static void round_puts(struct pool *pool)
-{
-	struct list *node;
-
-	while ((node = list_first(&pool->round.puts)) != NULL) {
-		struct work *work = list_entry(node, struct work, item.node);
-
-		if (!(work->kind == WORK_HEAL ? round_heal(pool, work) : round_put(pool, work)))
-			return;
-		list_remove(node);
-		list_push_back(&pool->round.taken, node);
-	}
-}
-
 /* ---- the whole ---- */
 
-/* What holds nothing any more is freed; what was never there needs no image. */
+/* What holds nothing any more is freed; what holds only marks needs no grain. */
 static void grains_settle(struct pool *pool)
 {
 	for (uint32_t i = 0; i < pool->round.grain_count; i++) {
 		struct round_grain *grain = &pool->round.grains[i];
+		uint32_t extra;
 
-		if (grain->slot.present != 0)
+		if (grain->slot.present != 0 ||
+			(grain->to != PHYS_NONE && !place_has_grain(pool, grain->to) &&
+				grain->slot.zero != 0))
 			continue;
-		if (grain->phys == PHYS_NONE) {
-			grain->noop = true;
-		} else if (grain->fresh) {
-			map_unalloc(pool, grain->phys);
-			grain->noop = true;
-		} else {
-			grain->freed = true;
+		extra = grain->slot.zero ? map_extra_alloc(pool, EXTRA_KEEP(pool)) : PHYS_NONE;
+		if (grain->slot.zero && extra == PHYS_NONE) {
+			grain_place(pool, grain);
+			continue;
 		}
+		if (grain->to != PHYS_NONE && grain->to != grain->phys)
+			map_unalloc(pool, grain->to);
+		grain->to = extra;
 	}
 }
 

@@ -5,96 +5,6 @@
 #include "store/opening.h"
 
 #include <errno.h>
-#include <stdlib.h>
-
-/* ---- slots ---- */
-
-struct layer_place {
-	uint64_t layer;
-	uint32_t dir;
-};
-
-static int layer_compare(const void *a, const void *b)
-{
-	const struct layer_place *x = a, *y = b;
-
-	return x->layer < y->layer ? -1 : x->layer > y->layer;
-}
-
-static struct pool_replica *layer_find(
-	const struct pool *pool, const struct layer_place *places, size_t count, uint64_t layer)
-{
-	struct layer_place key = { .layer = layer };
-	const struct layer_place *found = bsearch(&key, places, count, sizeof(key), layer_compare);
-
-	return found ? pool->dir[found->dir] : NULL;
-}
-
-/* The bitmap tells for all but those that an entry in the ring touches too: a look into the hash costs two
- * cache misses, ten million times. */
-static bool index_is_mapped(const struct pool_replica *replica, const struct slot *slot)
-{
-	if (!(replica->grain_bits[slot->index / 64] & UINT64_C(1) << slot->index % 64))
-		return false;
-	return map_find(replica->pool, slot->layer, slot->index) != PHYS_NONE;
-}
-
-static void slot_settle(struct opening *o, struct pool_replica *replica, uint32_t phys)
-{
-	struct pool *pool = o->pool;
-	struct slot *slot = &pool->map.slots[phys];
-	struct suspect *s;
-
-	if (!replica) {
-		/* Free, or of a layer that is gone. Memory of slots that were never in use is not touched. */
-		if (slot->layer != 0)
-			*slot = (struct slot){ 0 };
-		pool->map.free_bits[phys / 64] |= UINT64_C(1) << phys % 64;
-		pool->map.free_count++;
-		return;
-	}
-	s = &o->suspects[replica->head.dir];
-	s->grain_count++;
-	s->grain_sum += slot_hash(slot, phys);
-	if (slot->index >= replica->grain_limit || index_is_mapped(replica, slot)) {
-		/* It stays out of use: who knows which of two is right. */
-		s->damaged = true;
-		s->grain_count--;
-		s->grain_sum -= slot_hash(slot, phys);
-		*slot = (struct slot){ 0 };
-		return;
-	}
-	map_insert(pool, phys);
-	replica_grain_mark(replica, slot->index);
-}
-
-static int slots_settle(struct opening *o)
-{
-	struct pool *pool = o->pool;
-	struct layer_place *places = calloc(pool->g.dir_pages, sizeof(*places));
-	struct pool_replica *replica = NULL;
-	size_t count = 0;
-
-	if (!places)
-		return -ENOMEM;
-	for (uint32_t dir = 0; dir < pool->g.dir_pages; dir++)
-		if (pool->dir[dir])
-			places[count++] =
-				(struct layer_place){ .layer = pool->dir[dir]->head.layer, .dir = dir };
-	qsort(places, count, sizeof(*places), layer_compare);
-	for (uint32_t phys = 0; phys < pool->g.grain_count; phys++) {
-		uint64_t layer = pool->map.slots[phys].layer;
-
-		if (layer == 0)
-			slot_settle(o, NULL, phys);
-		else if (replica && replica->head.layer == layer)
-			slot_settle(o, replica, phys);
-		else
-			slot_settle(o, replica = layer_find(pool, places, count, layer), phys);
-	}
-	free(places);
-	return 0;
-}
 
 /* ---- directory ---- */
 
@@ -204,7 +114,7 @@ void open_settle(struct opening *o)
 {
 	struct pool *pool = o->pool;
 
-	if (slots_settle(o) < 0) {
+	if (layers_settle(o) < 0) {
 		opening_fail(o, -ENOMEM);
 		return;
 	}
@@ -219,16 +129,12 @@ void open_settle(struct opening *o)
 		list_push_back(&pool->replicas, &replica->node);
 		if (o->all_damaged)
 			s->damaged = true;
-		if ((s->grain_count != replica->head.grain_count ||
-			    s->grain_sum != replica->head.grain_sum) &&
-			!MUTANT(lost_slot_unnoticed))
-			s->damaged = true;
 		if (!s->damaged)
 			continue;
 		/* The state that says so takes over what is found: the same damage must not come twice. */
 		replica->recount = true;
-		replica->found_count = s->grain_count;
-		replica->found_sum = s->grain_sum;
+		replica->found_count = replica->top->found_count;
+		replica->found_sum = replica->top->found_sum;
 	}
 	prepare_begin(pool);
 	open_superblocks_write(o);

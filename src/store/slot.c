@@ -72,10 +72,9 @@ uint64_t slot_hash(const struct slot *slot, uint32_t phys)
 	return hash;
 }
 
-/* ---- directory records ---- */
+/* ---- layers ---- */
 
-#define STATE_INCOMPLETE 1u
-#define STATE_RETIRED    2u
+#define LAYER_IS_SNAPSHOT 1u
 
 static void write_epoch(struct writer *w, struct epoch epoch)
 {
@@ -91,6 +90,72 @@ static struct epoch read_epoch(struct reader *r)
 	epoch.restart = read_u32(r);
 	return epoch;
 }
+
+void layer_encode(const struct layer_record *record, uint8_t unit[static UNIT_BYTES])
+{
+	struct writer w = writer_init(unit, UNIT_BYTES);
+
+	write_u8(&w, UNIT_LAYER);
+	write_u8(&w, 0);  /* flags */
+	write_u16(&w, 1); /* units */
+	write_u32(&w, record->place);
+	write_u64(&w, record->number);
+	write_u64(&w, record->parent);
+	write_u64(&w, record->root);
+	write_uuid(&w, record->snapshot);
+	write_epoch(&w, record->frozen.epoch);
+	write_u32(&w, record->is_snapshot ? LAYER_IS_SNAPSHOT : 0);
+	write_u64(&w, record->frozen.seq);
+	write_u64(&w, record->grain_count);
+	write_u64(&w, record->grain_sum);
+	write_zeroes(&w, writer_left(&w));
+	ASSERT(!w.failed);
+}
+
+int layer_decode(const uint8_t unit[static UNIT_BYTES], struct layer_record *ret_record)
+{
+	struct reader r = reader_init(unit, UNIT_BYTES);
+	struct layer_record record = { 0 };
+	uint8_t kind = read_u8(&r), unit_flags = read_u8(&r);
+	uint16_t units = read_u16(&r);
+	uint32_t flags;
+
+	record.place = read_u32(&r);
+	record.number = read_u64(&r);
+	record.parent = read_u64(&r);
+	record.root = read_u64(&r);
+	record.snapshot = read_uuid(&r);
+	record.frozen.epoch = read_epoch(&r);
+	flags = read_u32(&r);
+	record.is_snapshot = flags & LAYER_IS_SNAPSHOT;
+	record.frozen.seq = read_u64(&r);
+	record.grain_count = read_u64(&r);
+	record.grain_sum = read_u64(&r);
+	if (kind != UNIT_LAYER || unit_flags != 0 || units != 1 || (flags & ~LAYER_IS_SNAPSHOT) != 0 ||
+		record.number == 0 || record.number == UINT64_MAX || record.parent >= record.number ||
+		!read_zeroes(&r, reader_left(&r)))
+		return -EILSEQ;
+	*ret_record = record;
+	return 0;
+}
+
+uint64_t layer_hash(const struct layer_record *record)
+{
+	uint8_t unit[UNIT_BYTES];
+	struct reader r;
+	uint64_t hash = 0;
+
+	layer_encode(record, unit);
+	r = reader_init(unit, UNIT_BYTES);
+	while (reader_left(&r) > 0)
+		hash = mix(hash, read_u64(&r));
+	return hash;
+}
+
+/* ---- directory records ---- */
+
+#define STATE_INCOMPLETE 1u
+#define STATE_RETIRED    2u
 
 unsigned directory_encode(
 	const struct directory_record *record, uint8_t bytes[static DIRECTORY_MAX_UNITS * UNIT_BYTES])
@@ -121,6 +186,8 @@ unsigned directory_encode(
 	write_u64(&w, record->applied.seq);
 	write_u64(&w, record->grain_count);
 	write_u64(&w, record->grain_sum);
+	write_u64(&w, record->parent);
+	write_u64(&w, record->root);
 	for (unsigned i = 0; i < record->row_count; i++) {
 		write_epoch(&w, record->rows[i].epoch);
 		write_u64(&w, record->rows[i].first_seq);
@@ -167,13 +234,16 @@ int directory_decode(
 	record.applied.seq = read_u64(&r);
 	record.grain_count = read_u64(&r);
 	record.grain_sum = read_u64(&r);
+	record.parent = read_u64(&r);
+	record.root = read_u64(&r);
 	if (record.row_count > EPOCHS_MAX || (flags & ~(STATE_INCOMPLETE | STATE_RETIRED)) != 0)
 		return -EILSEQ;
 	for (unsigned i = 0; i < record.row_count; i++) {
 		record.rows[i].epoch = read_epoch(&r);
 		record.rows[i].first_seq = read_u64(&r);
 	}
-	if (r.failed || record.identity.size_bytes > VOLUME_MAX_BYTES ||
+	if (r.failed || (record.layer != 0 && record.parent >= record.layer) ||
+		record.identity.size_bytes > VOLUME_MAX_BYTES ||
 		record.identity.size_bytes % GRAIN_BYTES != 0)
 		return -EILSEQ;
 	*ret_record = record;

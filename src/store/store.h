@@ -99,6 +99,13 @@ struct pool_replica_identity {
 /* Makes an empty, complete replica. -EEXIST, -ENOSPC (no directory slot). Durable when told. */
 void pool_replica_create(struct pool *pool, const struct pool_replica_identity *identity,
 	void (*fn)(void *arg, int rc, struct pool_replica *replica), void *arg);
+/*
+ * The same, on top of a snapshot of another replica of this pool (of the same size), whose blocks it shares.
+ * -ENOENT: there is no such snapshot (yet); -EAGAIN: that replica is incomplete; -EINVAL: another size.
+ */
+void pool_replica_clone(struct pool_replica *origin, struct uuid snapshot,
+	const struct pool_replica_identity *identity,
+	void (*fn)(void *arg, int rc, struct pool_replica *replica), void *arg);
 /* Removes it and frees its grains; the handle is gone at once. */
 void pool_replica_delete(struct pool_replica *replica, pool_done_fn fn, void *arg);
 
@@ -112,6 +119,29 @@ void pool_replica_state_write(
 /* The owner's pointer (the datapath's replica). */
 void pool_replica_user_set(struct pool_replica *replica, void *user);
 void *pool_replica_user(const struct pool_replica *replica);
+
+/* ---- snapshots: made, removed and rolled back to by entries of the log ---- */
+
+struct pool_snapshot {
+	struct uuid snapshot;
+	struct uuid parent;     /* the next one below; none: the lowest */
+	struct position frozen; /* the entry that made it */
+	uint64_t used_bytes;    /* in its own layer: what its removal would give back at most */
+};
+
+/* Oldest first, parents before children. Returns how many there are, though at most `max` are filled in. */
+unsigned pool_replica_snapshots(
+	const struct pool_replica *replica, struct pool_snapshot *ret_snapshots, unsigned max);
+/* The snapshot that the volume stands on; none where there is none. */
+struct uuid pool_replica_snapshot_top(const struct pool_replica *replica);
+/* Grains of the volume as it is, that no snapshot holds. */
+uint64_t pool_replica_used_bytes(const struct pool_replica *replica);
+/*
+ * For a resync: forgets all content and all snapshots, and makes empty ones in their place, to be filled by
+ * grain_put(). The replica must be incomplete. fn when durable; -ENOSPC, -ENOMEM.
+ */
+void pool_replica_tree_reset(struct pool_replica *replica, const struct pool_snapshot *snapshots,
+	unsigned count, struct uuid top, pool_done_fn fn, void *arg);
 
 /* ---- the log ---- */
 
@@ -162,6 +192,7 @@ struct pool_read {
 	uint64_t offset_bytes;          /* multiples of 4096 */
 	uint32_t length_bytes;          /* at most ENTRY_MAX_BYTES */
 	struct buf *into;               /* cap_bytes >= length_bytes; the caller's */
+	struct uuid snapshot;           /* none: the volume as it is; else -ENOENT where it isn't (yet) */
 	uint32_t crc[ENTRY_MAX_BLOCKS]; /* of the blocks read */
 	uint64_t bad_offset_bytes;      /* with -EILSEQ or -EIO: the first block concerned */
 	uint64_t bad_blocks;            /* with -EILSEQ or -EIO: bit i: block i of the read is bad */
@@ -182,33 +213,42 @@ struct pool_read {
  */
 void pool_read(struct pool_read *read);
 
-/* What a grain holds. Equal (epoch, seq) is equal content, on every replica of the group. */
+/*
+ * A grain is looked at level by level. A level is what was written up to a snapshot since the one below it
+ * (no UUID: since the last); of layers that were removed in between it has what they held. The lowest level
+ * has everything down to the bottom.
+ *
+ * What a level holds of a grain. Equal (epoch, seq) is equal content, on every replica of the group.
+ */
 struct grain_state {
 	struct epoch epoch; /* of the newest entry in it */
 	uint64_t seq;
 	uint16_t present; /* blocks with data */
-	uint16_t zero;    /* blocks trimmed */
+	uint16_t zero;    /* blocks trimmed, where the levels below have data */
 	uint32_t crc[GRAIN_BLOCKS];
 };
 bool grain_state_equal(const struct grain_state *a, const struct grain_state *b);
 
-/* The grain as it is at commit_seq, pending entries included; false: nothing is there. */
-bool pool_replica_grain_view(
-	const struct pool_replica *replica, uint64_t index, struct grain_state *ret_state);
-/* The grain as it is applied; false: nothing is there. */
-bool pool_replica_grain_applied(
-	const struct pool_replica *replica, uint64_t index, struct grain_state *ret_state);
+/* The grain as it is at commit_seq, pending entries included; false: the level says nothing of it, or is not
+ * there. */
+bool pool_replica_grain_view(const struct pool_replica *replica, struct uuid snapshot, uint64_t index,
+	struct grain_state *ret_state);
+/* The grain as it is applied; false as above. */
+bool pool_replica_grain_applied(const struct pool_replica *replica, struct uuid snapshot, uint64_t index,
+	struct grain_state *ret_state);
 
-/* One grain's content, for resync and repair. */
+/* One grain's content in a level, for resync and repair. */
 struct grain_copy {
+	struct uuid snapshot; /* the level */
 	uint64_t index;
 	uint64_t commit_seq; /* at which it was taken */
 	struct grain_state state;
 	struct buf *data; /* GRAIN_BYTES; undefined where not present; NULL where nothing is present */
 };
 
-/* The grain's newest committed content, pending entries included. The reference to data goes to fn. */
-void pool_replica_grain_get(struct pool_replica *replica, uint64_t index,
+/* The level's newest committed content, pending entries included; -ENOENT: no such level (yet). The reference
+ * to data goes to fn. */
+void pool_replica_grain_get(struct pool_replica *replica, struct uuid snapshot, uint64_t index,
 	void (*fn)(void *arg, int rc, struct grain_copy *copy), void *arg);
 /*
  * Writes bad blocks of a grain anew from the copy, in the grain's own order with entries. -EAGAIN: the grain

@@ -34,6 +34,7 @@ void superblock_encode(const struct superblock *sb, uint64_t offset_bytes, uint8
 	write_u64(&w, g->grain_offset_bytes);
 	write_u64(&w, sb->open_count);
 	write_u64(&w, sb->first);
+	write_u32(&w, g->extra_pages);
 	write_zeroes(&w, writer_left(&w));
 	ASSERT(!w.failed);
 	sum = writer_init(block + 12, 4);
@@ -72,6 +73,7 @@ int superblock_decode(
 	g->grain_offset_bytes = read_u64(&r);
 	sb.open_count = read_u64(&r);
 	sb.first = read_u64(&r);
+	g->extra_pages = read_u32(&r);
 	if (!read_zeroes(&r, reader_left(&r)) || g->size_bytes > SIZE_MAX_BYTES || !geometry_is_valid(g))
 		return -EILSEQ;
 	*ret_sb = sb;

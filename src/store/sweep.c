@@ -43,15 +43,24 @@ void sweep_done(struct pool *pool)
 
 /* ---- what stands on a page ---- */
 
-static void grain_page_fill(const struct pool *pool, uint32_t page, uint8_t *block)
+/* False while the newest image of a layer's record is not durable yet. */
+static bool places_fill(const struct pool *pool, uint32_t first, uint32_t end, uint8_t *block)
 {
-	for (uint32_t i = 0; i < PAGE_SLOTS; i++) {
-		uint32_t phys = page * PAGE_SLOTS + i;
-		uint8_t *unit = block + PAGE_HEAD_BYTES + (size_t)i * UNIT_BYTES;
+	for (uint32_t place = first; place < end && place < first + PAGE_SLOTS; place++) {
+		uint8_t *unit = block + PAGE_HEAD_BYTES + (size_t)(place - first) * UNIT_BYTES;
+		const struct slot *slot = &pool->map.slots[place];
 
-		if (phys < pool->g.grain_count && pool->map.slots[phys].layer != 0)
-			slot_encode(&pool->map.slots[phys], phys, unit);
+		if (slot->layer == PLACE_LAYER) {
+			const struct layer *layer = pool->layer_table[slot->index];
+
+			if (layer->head_batch > pool->journal.durable)
+				return false;
+			layer_encode(&layer->record, unit);
+		} else if (slot->layer != 0 && slot->layer != PLACE_TAKEN) {
+			slot_encode(slot, place, unit);
+		}
 	}
+	return true;
 }
 
 /* False while the record's newest image is not durable yet. */
@@ -72,10 +81,19 @@ static bool page_fill(const struct pool *pool, uint32_t page, uint8_t *block)
 	const struct page_state *state = &pool->map.pages[page];
 
 	memset(block, 0, BLOCK_BYTES);
-	if (page < pool->g.grain_pages)
-		grain_page_fill(pool, page, block);
-	else if (!directory_page_fill(pool, page - pool->g.grain_pages, block))
-		return false;
+	if (page < pool->g.grain_pages) {
+		if (!places_fill(pool, page * PAGE_SLOTS, pool->g.grain_count, block))
+			return false;
+	} else if (page - pool->g.grain_pages < pool->g.dir_pages) {
+		if (!directory_page_fill(pool, page - pool->g.grain_pages, block))
+			return false;
+	} else {
+		uint32_t extra = page - pool->g.grain_pages - pool->g.dir_pages;
+
+		if (!places_fill(
+			    pool, pool->g.grain_count + extra * PAGE_SLOTS, geometry_places(&pool->g), block))
+			return false;
+	}
 	page_seal(&pool->g, page, state->copy ^ 1u, state->generation + 1, block);
 	return true;
 }

@@ -114,6 +114,12 @@ static const char *op_word(const struct record *record)
 		return "new-epoch";
 	case ENTRY_MEMBERSHIP:
 		return "membership";
+	case ENTRY_SNAPSHOT:
+		return "snapshot";
+	case ENTRY_DELETE_SNAPSHOT:
+		return "delete-snapshot";
+	case ENTRY_ROLLBACK:
+		return "rollback";
 	}
 	return "entry";
 }

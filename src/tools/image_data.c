@@ -31,10 +31,11 @@ static int grain_verify(struct image *image, uint32_t phys, const struct slot *s
 {
 	struct data_walk *walk = arg;
 	struct image_replica *replica = image_replica_of_layer(image, slot->layer);
-	uint64_t place = geometry_grain_offset(&image->g, phys);
+	uint64_t place;
 
-	if (!replica || slot->present == 0)
+	if (!replica || slot->present == 0 || phys >= image->g.grain_count)
 		return 0;
+	place = geometry_grain_offset(&image->g, phys);
 	image_read(image, "grain", place, walk->grain, GRAIN_BYTES);
 	for (unsigned i = 0; i < GRAIN_BLOCKS; i++) {
 		uint64_t offset_bytes = (uint64_t)slot->index * GRAIN_BYTES + (uint64_t)i * BLOCK_BYTES;

@@ -57,7 +57,8 @@ static int take_directory(struct image *image, const struct directory_record *re
 	if (record->dir >= image->g.dir_pages)
 		return 0;
 	replica = image->dir[record->dir];
-	if (!replica || replica->record.layer != record->layer) {
+	if (!replica || record->layer == 0 ||
+		!uuid_equal(replica->record.identity.replica, record->identity.replica)) {
 		replica = take_new_replica(image, record);
 		if (!replica)
 			return record->layer == 0 ? 0 : -ENOMEM;
@@ -79,12 +80,17 @@ static int take_images(struct image *image, const struct record *record, const u
 	for (uint32_t unit = 0; unit < record->units && rc == 0;) {
 		const uint8_t *at = payload + (size_t)unit * UNIT_BYTES;
 		struct directory_record directory;
+		struct layer_record layer;
 		struct slot slot;
 		uint32_t phys;
 		unsigned units = 1;
 
-		if (at[0] == UNIT_SLOT && slot_decode(at, &phys, &slot) == 0 && phys < image->g.grain_count)
+		if (at[0] == UNIT_SLOT && slot_decode(at, &phys, &slot) == 0 &&
+			phys < geometry_places(&image->g))
 			rc = image_slot_set(image, phys, &slot);
+		else if (at[0] == UNIT_LAYER && layer_decode(at, &layer) == 0 &&
+			 layer.place < geometry_places(&image->g))
+			rc = image_slot_set(image, layer.place, &(struct slot){ 0 });
 		else if (at[0] == UNIT_DIRECTORY &&
 			 directory_decode(at, record->units - unit, &directory, &units) == 0)
 			rc = take_directory(image, &directory);

@@ -117,23 +117,36 @@ struct slots_walk {
 	bool quiet;
 };
 
+/* The layer's record that a unit holds is not looked at yet; its slots are free as far as this program sees.
+ */
+static bool unit_is_layer(const uint8_t *unit, uint32_t place)
+{
+	struct layer_record record;
+
+	return unit[0] == UNIT_LAYER && layer_decode(unit, &record) == 0 && record.place == place;
+}
+
 static int slot_page(struct image *image, uint32_t page, const uint8_t *block, void *arg)
 {
 	const struct slots_walk *walk = arg;
+	bool extra = page >= image->g.grain_pages;
+	uint32_t first =
+		extra ? image->g.grain_count + (page - image->g.grain_pages - image->g.dir_pages) * PAGE_SLOTS
+		      : page * PAGE_SLOTS;
 	int rc = 0;
 
 	for (uint32_t i = 0; i < PAGE_SLOTS && rc == 0; i++) {
 		const uint8_t *unit = block ? block + PAGE_HEAD_BYTES + (size_t)i * UNIT_BYTES : NULL;
-		uint32_t phys = page * PAGE_SLOTS + i, said = 0;
+		uint32_t phys = first + i, said = 0;
 		const struct slot *image_slot;
 		struct slot slot = { 0 };
 
-		if (phys >= image->g.grain_count)
+		if (!extra && phys >= image->g.grain_count)
 			break;
 		image_slot = image_slot_find(image, phys);
 		if (image_slot)
 			slot = *image_slot;
-		else if (unit && unit[0] != UNIT_NONE &&
+		else if (unit && unit[0] != UNIT_NONE && !unit_is_layer(unit, phys) &&
 			 (slot_decode(unit, &said, &slot) < 0 || said != phys)) {
 			if (!walk->quiet)
 				finding_add(image, SEVERITY_DAMAGE, "table",
@@ -147,11 +160,20 @@ static int slot_page(struct image *image, uint32_t page, const uint8_t *block, v
 	return rc;
 }
 
+static int slots_walk(struct image *image, struct slots_walk *walk, bool quiet)
+{
+	int rc = pages_walk(image, 0, image->g.grain_pages, slot_page, walk, quiet);
+
+	return rc ? rc
+		  : pages_walk(image, image->g.grain_pages + image->g.dir_pages, geometry_pages(&image->g),
+			    slot_page, walk, quiet);
+}
+
 int image_slots(struct image *image, image_slot_fn fn, void *arg)
 {
 	struct slots_walk walk = { fn, arg, true };
 
-	return pages_walk(image, 0, image->g.grain_pages, slot_page, &walk, true);
+	return slots_walk(image, &walk, true);
 }
 
 /* Whether the replica has this index for the first time; 1: yes, 0: no. */
@@ -189,7 +211,7 @@ static int slot_count(struct image *image, uint32_t phys, const struct slot *slo
 		return rc;
 	if (rc != 1) {
 		finding_add(image, SEVERITY_DAMAGE, "table",
-			geometry_page_offset(&image->g, phys / PAGE_SLOTS, 0), replica,
+			geometry_page_offset(&image->g, geometry_place_page(&image->g, phys), 0), replica,
 			rc == 0 ? "grain %u of the pool says it is grain %u of the replica, and so does "
 				  "another"
 				: "grain %u of the pool says it is grain %u of the replica, beyond its end",
@@ -197,7 +219,7 @@ static int slot_count(struct image *image, uint32_t phys, const struct slot *slo
 		replica->damaged = true;
 		return 0;
 	}
-	image->mapped_count++;
+	image->mapped_count += phys < image->g.grain_count;
 	replica->found_count++;
 	replica->found_sum += slot_hash(slot, phys);
 	replica->block_count += (unsigned)__builtin_popcount(slot->present);
@@ -209,5 +231,5 @@ int image_slots_load(struct image *image)
 	struct image_replica *cached = NULL;
 	struct slots_walk walk = { slot_count, &cached, false };
 
-	return pages_walk(image, 0, image->g.grain_pages, slot_page, &walk, false);
+	return slots_walk(image, &walk, false);
 }

@@ -52,6 +52,7 @@ static void workload_run(struct enumeration *w, uint64_t seed, unsigned operatio
 	w->seed = seed;
 	w->crash = 0;
 	w->violation.found = false;
+	work->layers = true;
 	workload_begin(work, seed);
 	sim_disk_watch(work->bench.disk, crash, w);
 	w->watching = true;

@@ -29,13 +29,55 @@ void model_view(const struct model *m, unsigned prefix, struct model_view *ret_v
 		ret_view->last = m->records[ret_view->log[ret_view->last_seq]].position;
 }
 
+struct uuid model_snapshot_name(uint64_t tag)
+{
+	struct uuid name = { .byte = { 0x51 } };
+
+	memcpy(name.byte + 8, &tag, sizeof(tag));
+	return name;
+}
+
+unsigned model_snapshots(const struct model *m, const struct model_view *view, uint64_t seq,
+	uint64_t seqs[static MODEL_SNAPSHOTS])
+{
+	unsigned count = 0;
+
+	for (uint64_t s = 1; s <= seq; s++) {
+		const struct model_record *r = &m->records[view->log[s]];
+
+		if (r->op == ENTRY_SNAPSHOT) {
+			ASSERT(count < MODEL_SNAPSHOTS);
+			seqs[count++] = s;
+		}
+		for (unsigned i = 0; r->op == ENTRY_DELETE_SNAPSHOT && i < count; i++) {
+			if (m->records[view->log[seqs[i]]].tag != r->tag)
+				continue;
+			memmove(&seqs[i], &seqs[i + 1], (count - i - 1) * sizeof(seqs[0]));
+			count--;
+			break;
+		}
+	}
+	return count;
+}
+
 void model_image(const struct model *m, const struct model_view *view, uint64_t seq,
 	uint64_t tags[static MODEL_BLOCKS])
 {
-	memset(tags, 0, MODEL_BLOCKS * sizeof(tags[0]));
+	uint64_t seqs[MODEL_SNAPSHOTS];
+
+	memcpy(tags, m->base, MODEL_BLOCKS * sizeof(tags[0]));
 	ASSERT(seq <= view->last_seq);
 	for (uint64_t s = 1; s <= seq; s++) {
 		const struct model_record *r = &m->records[view->log[s]];
+
+		if (r->op == ENTRY_ROLLBACK) {
+			unsigned count = model_snapshots(m, view, s, seqs);
+
+			for (unsigned i = 0; i < count; i++)
+				if (m->records[view->log[seqs[i]]].tag == r->tag)
+					model_image(m, view, seqs[i], tags);
+			continue;
+		}
 
 		for (uint64_t at = 0; at < r->length_bytes; at += BLOCK_BYTES)
 			tags[(r->offset_bytes + at) / BLOCK_BYTES] = r->op == ENTRY_WRITE ? r->tag : 0;

@@ -1,5 +1,6 @@
 #include "recover.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,6 +45,8 @@ static bool entry_matches(const struct entry *entry, const struct model_record *
 		entry->op != r->op || entry->offset_bytes != r->offset_bytes ||
 		entry->length_bytes != r->length_bytes)
 		return false;
+	if (r->op > ENTRY_NEW_EPOCH && !uuid_equal(entry->attachment, model_snapshot_name(r->tag)))
+		return false;
 	for (uint64_t at = 0; r->op == ENTRY_WRITE && at < r->length_bytes; at += BLOCK_BYTES)
 		if (!block_matches(entry->payload->data + at, r->tag, (r->offset_bytes + at) / BLOCK_BYTES))
 			return false;
@@ -58,6 +61,8 @@ static void log_check(struct bench *b, struct pool_replica *replica, const struc
 
 		pool_replica_log_read(replica, seq, log_got, &read);
 		bench_wait(b);
+		if (b->rc == -ENOENT && seq < pool_replica_first_seq(replica))
+			continue; /* the tail went on meanwhile */
 		if (b->rc != 0)
 			violate(v, "entry %" PRIu64 " can't be read: %d", seq, b->rc);
 		else if (!entry_matches(read.entry, &m->records[view->log[seq]]))
@@ -80,7 +85,7 @@ static void data_got(struct pool_read *read, int rc)
 }
 
 /* Reads one entry's length at a time, where tags differ from `known` (NULL: everywhere). */
-static void data_check(struct bench *b, struct pool_replica *replica,
+static void data_check(struct bench *b, struct pool_replica *replica, struct uuid snapshot,
 	const uint64_t tags[static MODEL_BLOCKS], const uint64_t *known, const char *when,
 	struct violation *v)
 {
@@ -92,6 +97,7 @@ static void data_check(struct bench *b, struct pool_replica *replica,
 			continue;
 		d.read.fn = data_got;
 		d.read.replica = replica;
+		d.read.snapshot = snapshot;
 		d.read.offset_bytes = at;
 		d.read.length_bytes = ENTRY_MAX_BYTES;
 		d.read.into = buf_get(b->bufs, ENTRY_MAX_BYTES);
@@ -125,8 +131,32 @@ static bool explain(const struct model *m, struct pool_replica *replica, struct 
 	return false;
 }
 
+/* What there is of snapshots once the entries up to `seq` are applied, and each one's content. */
+static void snapshots_check(struct bench *b, struct pool_replica *replica, const struct model *m,
+	const struct model_view *view, uint64_t seq, struct violation *v)
+{
+	struct pool_snapshot found[MODEL_SNAPSHOTS];
+	uint64_t seqs[MODEL_SNAPSHOTS], tags[MODEL_BLOCKS];
+	unsigned count = model_snapshots(m, view, seq, seqs);
+
+	if (pool_replica_snapshots(replica, found, MODEL_SNAPSHOTS) != count) {
+		violate(v, "after entry %" PRIu64 " there are %u snapshots instead of %u", seq,
+			pool_replica_snapshots(replica, found, MODEL_SNAPSHOTS), count);
+		return;
+	}
+	for (unsigned i = 0; i < count && !v->found; i++) {
+		model_image(m, view, seqs[i], tags);
+		if (found[i].frozen.seq != seqs[i])
+			violate(v, "a snapshot of entry %" PRIu64 " says %" PRIu64, seqs[i],
+				found[i].frozen.seq);
+		data_check(b, replica, model_snapshot_name(m->records[view->log[seqs[i]]].tag), tags, NULL,
+			"a snapshot", v);
+	}
+}
+
 static void replica_check(struct bench *b, const struct model *m, struct violation *v)
 {
+	const struct uuid head = { 0 };
 	static struct model_view view;
 	struct pool_replica *replica = pool_replica_find(b->pool, m->identity.replica);
 	uint64_t tags[MODEL_BLOCKS], committed[MODEL_BLOCKS];
@@ -161,12 +191,18 @@ static void replica_check(struct bench *b, const struct model *m, struct violati
 	if (v->found)
 		return;
 	model_image(m, &view, commit, committed);
-	data_check(b, replica, committed, NULL, "as committed", v);
+	data_check(b, replica, head, committed, NULL, "as committed", v);
 	if (v->found)
 		return;
 	pool_replica_commit_set(replica, view.last_seq);
 	model_image(m, &view, view.last_seq, tags);
-	data_check(b, replica, tags, committed, "with all committed", v);
+	data_check(b, replica, head, tags, committed, "with all committed", v);
+	if (v->found || m->count % 2 == 0)
+		return;
+	pool_replica_applied_wait(replica, view.last_seq, bench_finished, b);
+	bench_wait(b);
+	data_check(b, replica, head, tags, NULL, "with all applied", v);
+	snapshots_check(b, replica, m, &view, view.last_seq, v);
 }
 
 /* ---- crashes during a recovery ---- */

@@ -28,16 +28,19 @@ static void created(void *arg, int rc, struct pool_replica *replica)
 
 static void replicas_create(struct workload *w)
 {
-	for (unsigned i = 0; i < MODEL_REPLICAS; i++) {
+	for (unsigned i = 0; i < MODEL_REPLICAS + MODEL_CLONES; i++) {
 		struct model *m = &w->models[i];
 
 		m->count = 0;
 		m->answered = 0;
 		m->commit_told = 0;
+		memset(m->base, 0, sizeof(m->base));
 		m->identity = (struct pool_replica_identity){ .size_bytes = MODEL_SIZE_BYTES };
 		m->identity.replica.byte[0] = (uint8_t)(10 + i);
 		m->identity.group.byte[0] = (uint8_t)(20 + i);
 		m->identity.volume.byte[0] = (uint8_t)(30 + i);
+		if (i >= MODEL_REPLICAS)
+			continue; /* a clone, later */
 		pool_replica_create(w->bench.pool, &m->identity, created, w);
 		bench_wait(&w->bench);
 		ASSERT(w->bench.rc == 0);
@@ -92,6 +95,45 @@ static void pick_range(struct workload *w, struct model_record *r)
 	r->length_bytes = blocks * BLOCK_BYTES;
 }
 
+/* Now and then a snapshot is made, rolled back to, removed. */
+static bool pick_structural(struct workload *w, const struct model *m, struct model_record *r)
+{
+	static struct model_view view;
+	uint64_t seqs[MODEL_SNAPSHOTS];
+	unsigned count;
+
+	if (!w->layers || !random_chance(&w->random, 1, 6))
+		return false;
+	model_view(m, m->count - 1, &view);
+	count = model_snapshots(m, &view, view.last_seq, seqs);
+	if (count == 0 || (count < MODEL_SNAPSHOTS && random_chance(&w->random, 1, 2))) {
+		r->op = ENTRY_SNAPSHOT;
+		return true;
+	}
+	r->op = random_chance(&w->random, 1, 4) ? ENTRY_ROLLBACK : ENTRY_DELETE_SNAPSHOT;
+	r->tag = m->records[view.log[seqs[random_below(&w->random, count)]]].tag;
+	return true;
+}
+
+/* From a snapshot of the first replica that is there, once. */
+static void clone_make(struct workload *w)
+{
+	static struct model_view view;
+	struct model *m = &w->models[w->replica_count];
+	const struct model *origin = &w->models[0];
+	struct pool_snapshot found[MODEL_SNAPSHOTS];
+	unsigned count = pool_replica_snapshots(w->replicas[0], found, MODEL_SNAPSHOTS);
+
+	if (w->replica_count == MODEL_REPLICAS + MODEL_CLONES || count == 0)
+		return;
+	model_view(origin, origin->count, &view);
+	model_image(origin, &view, found[count - 1].frozen.seq, m->base);
+	pool_replica_clone(w->replicas[0], found[count - 1].snapshot, &m->identity, created, w);
+	bench_wait(&w->bench);
+	ASSERT(w->bench.rc == 0);
+	w->replica_count++;
+}
+
 static void append(struct workload *w, unsigned i)
 {
 	struct model *m = &w->models[i];
@@ -104,7 +146,8 @@ static void append(struct workload *w, unsigned i)
 	r = record_new(m, MODEL_APPEND);
 	r->op = random_chance(&w->random, 1, 5) ? ENTRY_TRIM : ENTRY_WRITE;
 	r->tag = ++w->tag;
-	pick_range(w, r);
+	if (!pick_structural(w, m, r))
+		pick_range(w, r);
 	r->position.seq = last.seq + 1;
 	r->position.epoch = last.epoch;
 	if (r->position.epoch.number == 0 || random_chance(&w->random, 1, 10))
@@ -121,6 +164,8 @@ static void append(struct workload *w, unsigned i)
 	entry->op = r->op;
 	entry->offset_bytes = r->offset_bytes;
 	entry->length_bytes = r->length_bytes;
+	if (r->op > ENTRY_NEW_EPOCH)
+		entry->attachment = model_snapshot_name(r->tag);
 	if (r->op == ENTRY_WRITE) {
 		entry->payload = buf_get(w->bench.bufs, (uint32_t)r->length_bytes);
 		ASSERT(entry->payload != NULL);
@@ -186,6 +231,8 @@ void workload_step(struct workload *w)
 		truncate_log(w, i);
 	else if (dice < 94)
 		promise(w, i);
+	else if (dice < 96 && w->layers)
+		clone_make(w);
 	dice = random_below(&w->random, 100);
 	if (dice < 50)
 		return; /* together with the next */

@@ -8,16 +8,17 @@
 #include "bench.h"
 #include "model.h"
 
-#define WORKLOAD_DISK_BYTES    (UINT64_C(8) << 20)
+#define WORKLOAD_DISK_BYTES    (UINT64_C(16) << 20)
 #define WORKLOAD_JOURNAL_BYTES (UINT64_C(1) << 20)
 
 struct workload {
 	struct bench bench;
 	struct random random;
-	struct model models[MODEL_REPLICAS];
-	struct pool_replica *replicas[MODEL_REPLICAS];
+	struct model models[MODEL_REPLICAS + MODEL_CLONES];
+	struct pool_replica *replicas[MODEL_REPLICAS + MODEL_CLONES];
 	unsigned replica_count;
 	uint64_t tag;
+	bool layers; /* with snapshots, rollbacks and a clone; the caller's */
 };
 
 /* On a bench that is initialised: a new disk, a pool on it, its replicas. */

@@ -13,6 +13,7 @@ crash_workloads=${CRASH_WORKLOADS:-80}
 rot_flips=${ROT_FLIPS:-20000}
 crash_batch=10
 crash_subsets=50
+crash_mutants=(trim_falls_through coalesce_across_snapshot write_into_frozen)
 fuzz_seconds=${FUZZ_SECONDS:-10}
 quickstart_mib=${QUICKSTART_MIB:-64}
 
@@ -84,6 +85,17 @@ part_crash() {
 	for mutant in skip_crc lost_slot_unnoticed; do
 		check "damage finds the mutant $mutant" rot_finds build "$mutant" || true
 	done
+	for mutant in "${crash_mutants[@]}"; do
+		check "the enumeration catches the mutant $mutant" crash_mutant_is_caught "$mutant" || true
+	done
+}
+
+# A violation, not a crash of the enumeration nor a time-out.
+crash_mutant_is_caught() {
+	local out rc=0
+	out=$(timeout 300 build/tests/crash/enumerate --workloads 1..12 --mutant "$1" 2>&1) || rc=$?
+	tail -3 <<<"$out"
+	[ $rc -eq 1 ] && [[ $(tail -1 <<<"$out") =~ violations\ [1-9] ]]
 }
 
 # rot BUILD SECONDS FLIPS

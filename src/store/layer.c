@@ -1,0 +1,316 @@
+/* Layers and their trees: layer.h. */
+#include "store/pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A number is never used again: the open count, durable before anything of this open, is part of it. */
+uint64_t layer_number_new(struct pool *pool)
+{
+	return pool->sb.open_count << 24 | ++pool->next_layer;
+}
+
+static struct tree *tree_new(struct pool *pool, uint64_t limit)
+{
+	struct tree *tree = calloc(1, sizeof(*tree));
+
+	if (!tree)
+		return NULL;
+	tree->bits = calloc(limit / 64 + 1, sizeof(*tree->bits));
+	if (!tree->bits) {
+		free(tree);
+		return NULL;
+	}
+	tree->limit = limit;
+	tree->key = ++pool->next_tree;
+	return tree;
+}
+
+static bool table_grow(struct pool *pool)
+{
+	uint32_t size = pool->layer_table_size ? pool->layer_table_size * 2 : 64;
+	struct layer **table = realloc(pool->layer_table, size * sizeof(struct layer *));
+
+	if (!table)
+		return false;
+	memset(table + pool->layer_table_size, 0, (size - pool->layer_table_size) * sizeof(struct layer *));
+	pool->layer_table = table;
+	pool->layer_table_size = size;
+	return true;
+}
+
+struct layer *layer_new(struct pool *pool, uint64_t number, struct layer *parent, uint64_t limit)
+{
+	struct layer *layer = calloc(1, sizeof(*layer));
+	struct list *after = pool->layers.prev;
+	uint32_t id = 0;
+
+	if (!layer)
+		return NULL;
+	layer->tree = parent ? parent->tree : tree_new(pool, limit);
+	while (id < pool->layer_table_size && pool->layer_table[id])
+		id++;
+	if (!layer->tree || (id == pool->layer_table_size && !table_grow(pool))) {
+		free(layer);
+		return NULL;
+	}
+	ASSERT(number != 0 && number < PLACE_TAKEN);
+	ASSERT(!parent || parent->record.number < number);
+	layer->tree->refs++;
+	layer->id = id;
+	pool->layer_table[id] = layer;
+	layer->parent = parent;
+	layer->record.number = number;
+	layer->record.place = PHYS_NONE;
+	list_init(&layer->owned);
+	while (after != &pool->layers && list_entry(after, struct layer, node)->record.number > number)
+		after = after->prev;
+	list_insert_between(&layer->node, after, after->next);
+	return layer;
+}
+
+void layer_free(struct pool *pool, struct layer *layer)
+{
+	ASSERT(pool->layer_table[layer->id] == layer);
+	ASSERT(layer->tree->refs > 0);
+	ASSERT(!layer->top_of);
+	pool->layer_table[layer->id] = NULL;
+	list_remove(&layer->node);
+	list_remove(&layer->owned);
+	if (--layer->tree->refs == 0) {
+		free(layer->tree->bits);
+		free(layer->tree);
+	}
+	free(layer);
+}
+
+struct layer *layer_by_number(const struct pool *pool, uint64_t number)
+{
+	list_for_each (node, &pool->layers) {
+		struct layer *layer = list_entry(node, struct layer, node);
+
+		if (layer->record.number == number)
+			return layer;
+	}
+	return NULL;
+}
+
+struct layer *layer_of_snapshot(const struct pool_replica *replica, struct uuid snapshot)
+{
+	list_for_each (node, &replica->layers) {
+		struct layer *layer = list_entry(node, struct layer, owned);
+
+		if (layer->is_snapshot && uuid_equal(layer->record.snapshot, snapshot))
+			return layer;
+	}
+	return NULL;
+}
+
+struct layer *level_layer(const struct pool_replica *replica, struct uuid snapshot)
+{
+	return uuid_is_none(snapshot) ? replica->top : layer_of_snapshot(replica, snapshot);
+}
+
+/* Removed layers in between belong to the one above them. */
+const struct layer *level_below(const struct pool_replica *replica, const struct layer *level)
+{
+	const struct layer *layer = level->parent;
+
+	while (layer && !(layer->owner == replica && layer->is_snapshot))
+		layer = layer->parent;
+	return layer;
+}
+
+void layer_own(struct layer *layer, struct pool_replica *owner)
+{
+	ASSERT(!layer->top_of);
+	layer->owner = owner;
+	list_remove(&layer->owned);
+	if (owner)
+		list_push_back(&owner->layers, &layer->owned);
+}
+
+/* A parent is older than its children: backwards for the sizes, forwards for the places. */
+void layers_number(struct pool *pool)
+{
+	uint32_t next = 0;
+
+	list_for_each (node, &pool->layers) {
+		struct layer *layer = list_entry(node, struct layer, node);
+
+		layer->size = 1;
+		layer->children = 0;
+	}
+	for (struct list *node = pool->layers.prev; node != &pool->layers; node = node->prev) {
+		struct layer *layer = list_entry(node, struct layer, node);
+
+		if (!layer->parent)
+			continue;
+		ASSERT(layer->parent->tree == layer->tree);
+		layer->parent->size += layer->size;
+		layer->parent->children++;
+	}
+	list_for_each (node, &pool->layers) {
+		struct layer *layer = list_entry(node, struct layer, node);
+		uint32_t *at = layer->parent ? &layer->parent->next : &next;
+
+		layer->in = *at;
+		layer->out = layer->in + layer->size - 1;
+		layer->next = layer->in + 1;
+		*at = layer->out + 1;
+	}
+}
+
+/* ---- what is reached ---- */
+
+static void reach(struct layer *layer)
+{
+	for (; layer && !layer->reached; layer = layer->parent)
+		layer->reached = true;
+}
+
+static void grains_free(struct pool *pool, struct layer *layer)
+{
+	const struct tree *tree = layer->tree;
+
+	for (uint64_t word = 0; word < tree->limit / 64 + 1; word++)
+		for (uint64_t bits = tree->bits[word]; bits; bits &= bits - 1) {
+			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(bits);
+			uint32_t place = map_find(pool, layer, index);
+
+			if (place == PHYS_NONE)
+				continue;
+			map_remove(pool, place);
+			map_quarantine(pool, place, pool->journal.durable);
+		}
+}
+
+void layers_reap(struct pool *pool)
+{
+	bool gone = false;
+
+	ASSERT(pool->round.state == ROUND_IDLE);
+	list_for_each (node, &pool->layers)
+		list_entry(node, struct layer, node)->reached = false;
+	list_for_each (node, &pool->layers) {
+		struct layer *layer = list_entry(node, struct layer, node);
+
+		if (layer->top_of || layer->pinned || (layer->owner && layer->is_snapshot))
+			reach(layer);
+	}
+	list_for_each_safe (node, &pool->layers) {
+		struct layer *layer = list_entry(node, struct layer, node);
+
+		if (layer->reached)
+			continue;
+		grains_free(pool, layer);
+		ASSERT(layer->grains == 0);
+		if (layer->record.place != PHYS_NONE && layer->head_batch == 0) {
+			map_unalloc(pool, layer->record.place);
+		} else if (layer->record.place != PHYS_NONE) {
+			map_page_dirty(pool, geometry_place_page(&pool->g, layer->record.place),
+				pool->journal.durable);
+			map_layer_remove(pool, layer->record.place);
+		}
+		layer_free(pool, layer);
+		gone = true;
+	}
+	if (gone)
+		layers_number(pool);
+	pool->change++;
+}
+
+static void reach_record(struct pool *pool, uint64_t number)
+{
+	while (number != 0) {
+		struct layer *layer = layer_by_number(pool, number);
+
+		if (!layer || layer->reached)
+			return;
+		layer->reached = true;
+		number = layer->record.parent;
+	}
+}
+
+uint64_t layers_sum(struct pool *pool)
+{
+	uint64_t sum = 0;
+
+	list_for_each (node, &pool->layers)
+		list_entry(node, struct layer, node)->reached = false;
+	for (uint32_t dir = 0; dir < pool->g.dir_pages; dir++)
+		if (pool->dir[dir] && !pool->dir[dir]->delete_composed &&
+			!(pool->dir[dir]->creating && pool->dir[dir]->head_batch == 0))
+			reach_record(pool, pool->dir[dir]->head.parent);
+	list_for_each (node, &pool->layers) {
+		struct layer *layer = list_entry(node, struct layer, node);
+		const struct pool_replica *owner = layer->owner ? layer->owner : layer->top_of;
+
+		if (layer->record.is_snapshot && owner && !owner->delete_composed &&
+			owner->head.root == layer->record.root)
+			reach_record(pool, layer->record.number);
+	}
+	list_for_each (node, &pool->layers) {
+		const struct layer *layer = list_entry(node, struct layer, node);
+
+		if (layer->reached && layer->head_batch != 0 && layer->record.place != PHYS_NONE)
+			sum += layer_hash(&layer->record);
+	}
+	return sum;
+}
+
+/* As of the ring's head: a change of top may be composed and not yet durable. */
+static bool is_top_record(const struct layer *layer)
+{
+	return layer->top_of && layer->top_of->head.layer == layer->record.number;
+}
+
+uint64_t *layer_grain_count(struct layer *layer)
+{
+	return is_top_record(layer) ? &layer->top_of->head.grain_count : &layer->record.grain_count;
+}
+
+uint64_t *layer_grain_sum(struct layer *layer)
+{
+	return is_top_record(layer) ? &layer->top_of->head.grain_sum : &layer->record.grain_sum;
+}
+
+/* ---- what is seen ---- */
+
+struct layer_masks layer_masks_at(
+	const struct pool *pool, const struct layer *top, const struct layer *stop, uint64_t index)
+{
+	struct layer_masks masks = { 0, 0 };
+
+	if (!top)
+		return masks;
+	for (uint32_t place = map_first(pool, top->tree, index); place != PHYS_NONE;
+		place = pool->map.versions[place].next) {
+		const struct layer *layer = pool->layer_table[pool->map.versions[place].layer];
+		const struct slot *slot = &pool->map.slots[place];
+		uint16_t open = (uint16_t) ~(masks.present | masks.zero);
+
+		if (!layer_sees(top, layer) || (stop && layer_sees(stop, layer)))
+			continue;
+		masks.present |= slot->present & open;
+		masks.zero |= slot->zero & open;
+	}
+	return masks;
+}
+
+uint32_t layer_block_find(const struct pool *pool, const struct layer *top, uint64_t index, unsigned block)
+{
+	for (uint32_t place = map_first(pool, top->tree, index); place != PHYS_NONE;
+		place = pool->map.versions[place].next) {
+		const struct slot *slot = &pool->map.slots[place];
+
+		if (!layer_sees(top, pool->layer_table[pool->map.versions[place].layer]))
+			continue;
+		if (slot->present & 1u << block)
+			return place;
+		if (slot->zero & 1u << block && !MUTANT(trim_falls_through))
+			return PHYS_NONE;
+	}
+	return PHYS_NONE;
+}

@@ -1,0 +1,23 @@
+/*
+ * An apply round that is being built: round.c takes entries, round_copies.c the grains of a resync or a
+ * repair. Private to the two. Room in the round was made sure of where it is not asked for here.
+ */
+#ifndef QUOIN_STORE_ROUND_H
+#define QUOIN_STORE_ROUND_H
+
+#include "store/pool.h"
+
+/* The grain as this round will leave it. */
+struct round_grain *round_grain(struct pool *pool, struct layer *layer, uint64_t index);
+/* NULL: as many replicas as a round may have are in it. */
+struct round_replica *round_replica(struct round *round, struct pool_replica *replica);
+void grain_stamp(struct round_grain *grain, struct epoch epoch, uint64_t seq);
+/* The block's new content; without a source it is trimmed. */
+void grain_block(struct round_grain *grain, unsigned block, const uint8_t *source, uint32_t crc);
+/* A physical grain for content where there was none. */
+void grain_place(struct pool *pool, struct round_grain *grain);
+bool grain_needs_place(struct pool *pool, const struct layer *layer, uint64_t index);
+/* Takes of the works that wait as many as there is room for, in their order. */
+void round_puts(struct pool *pool);
+
+#endif

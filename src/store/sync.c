@@ -1,0 +1,83 @@
+/* What a resync and a repair ask of the store; waiting until something is applied. */
+#include "store/pool.h"
+
+#include <errno.h>
+
+void applied_waiters_check(struct pool *pool)
+{
+	list_for_each_safe (node, &pool->applied_waiters) {
+		struct work *work = list_entry(node, struct work, item.node);
+
+		if (work->replica->applied.seq >= work->position.seq)
+			work_answer(pool, work, 0);
+	}
+}
+
+void pool_replica_applied_wait(struct pool_replica *replica, uint64_t seq, pool_done_fn fn, void *arg)
+{
+	struct pool *pool = replica->pool;
+	struct work *work = work_get(pool, replica, WORK_APPLIED);
+
+	work->fn = fn;
+	work->arg = arg;
+	work->position.seq = seq;
+	list_push_back(&pool->applied_waiters, &work->item.node);
+	if (pool->failed)
+		work_answer(pool, work, -EIO);
+	else
+		applied_waiters_check(pool);
+	pool_pump_soon(pool);
+}
+
+void pool_replica_sync_edge(struct pool_replica *replica, uint64_t edge_index)
+{
+	replica->edge = edge_index;
+	/* Those that are held back have not been applied to anything yet. */
+	for (struct list *node = replica->log.prev; node != &replica->log; node = node->prev) {
+		struct log_entry *le = list_entry(node, struct log_entry, log_node);
+
+		if (le->seq <= replica->hold)
+			return;
+		le->edge = edge_index;
+	}
+}
+
+void pool_replica_sync_hold(struct pool_replica *replica, uint64_t seq)
+{
+	replica->hold = seq;
+	pool_pump_soon(replica->pool);
+}
+
+static void grain_work(struct work *work, const struct grain_copy *copy, pool_done_fn fn, void *arg)
+{
+	struct pool *pool = work->replica->pool;
+
+	ASSERT(copy->index < work->replica->grain_limit);
+	work->fn = fn;
+	work->arg = arg;
+	work->copy = *copy;
+	work->copy.data = copy->state.present ? buf_ref(copy->data) : NULL;
+	if (pool->failed) {
+		work_answer(pool, work, -EIO);
+		return;
+	}
+	list_push_back(&pool->round.puts, &work->item.node);
+	pool_pump_soon(pool);
+}
+
+void pool_replica_grain_put(
+	struct pool_replica *replica, const struct grain_copy *copy, pool_done_fn fn, void *arg)
+{
+	ASSERT(replica->state.incomplete);
+	grain_work(work_get(replica->pool, replica, WORK_PUT), copy, fn, arg);
+}
+
+void pool_replica_grain_heal(struct pool_replica *replica, const struct grain_copy *copy, uint16_t bad_blocks,
+	pool_done_fn fn, void *arg)
+{
+	struct work *work = work_get(replica->pool, replica, WORK_HEAL);
+
+	ASSERT((bad_blocks & ~copy->state.present) == 0);
+	work->bad_blocks = bad_blocks;
+	grain_work(work, copy, fn, arg);
+}
