@@ -23,6 +23,8 @@ static enum replica_status status_of(const struct coordinator_voter_status *vote
 {
 	if (voter->retired)
 		return REPLICA_RETIRED;
+	if (voter->unmatched)
+		return REPLICA_DAMAGED;
 	if (!voter->up || !voter->promised)
 		return REPLICA_AWAY;
 	if (voter->syncing)

@@ -22,6 +22,8 @@ static const char *voter_kind(const struct coordinator_voter_status *voter)
 {
 	if (voter->retired)
 		return "replica-retired";
+	if (voter->unmatched)
+		return "replica-damaged";
 	if (!voter->up || !voter->promised)
 		return "replica-away";
 	if (voter->syncing)
@@ -36,7 +38,11 @@ static void resync_words(const struct coordinator_voter_status *now,
 	const struct coordinator_voter_status *before, char *to, size_t to_bytes)
 {
 	to[0] = '\0';
-	if (now->syncing && now->sync_why)
+	if (now->unmatched)
+		snprintf(to, to_bytes,
+			": its log can't be matched with the group's; it takes no part until its node "
+			"has started again");
+	else if (now->syncing && now->sync_why)
 		snprintf(to, to_bytes, ": %s", now->sync_why);
 	else if (before && now->syncs > before->syncs)
 		snprintf(to, to_bytes, ": resynced in %llu ms, %llu KiB copied, %llu KiB of maps compared",

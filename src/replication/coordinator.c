@@ -212,14 +212,11 @@ static void forget_entries(struct coordinator *co)
 	co->choice_is_final = false;
 }
 
-void coordinator_voter_down(struct coordinator *co, int i, uint64_t now_ns)
+/* All that was said to it and by it is void. */
+static void voter_lost(struct coordinator *co, int i)
 {
 	struct voter *v = &co->voters[i];
 
-	ASSERT(i >= 0 && i < (int)co->config.voter_count);
-	co->now_ns = now_ns;
-	if (!v->up)
-		return;
 	v->up = false;
 	v->writable = false;
 	voter_reset(co, i);
@@ -240,6 +237,29 @@ void coordinator_voter_down(struct coordinator *co, int i, uint64_t now_ns)
 				voter_open(co, (int)j);
 	}
 	coordinator_lease_step(co);
+}
+
+void coordinator_voter_down(struct coordinator *co, int i, uint64_t now_ns)
+{
+	struct voter *v = &co->voters[i];
+
+	ASSERT(i >= 0 && i < (int)co->config.voter_count);
+	co->now_ns = now_ns;
+	if (!v->up)
+		return;
+	/* What comes back may be a mended one. */
+	if (v->unmatched)
+		v->stage = VOTER_DOWN;
+	v->unmatched = false;
+	v->mismatches = 0;
+	voter_lost(co, i);
+}
+
+void coordinator_voter_again(struct coordinator *co, int i)
+{
+	ASSERT(co->voters[i].up && co->phase != COORDINATOR_ENDED);
+	voter_lost(co, i);
+	coordinator_voter_up(co, i, co->now_ns);
 }
 
 void coordinator_voter_writable(struct coordinator *co, int i)

@@ -179,7 +179,8 @@ static bool choice_is_lost(const struct coordinator *co)
 {
 	uint8_t promised = 0;
 
-	if (co->phase != COORDINATOR_ADOPTING || !co->choice_is_final || co->voters[co->chosen].up)
+	if (co->phase != COORDINATOR_ADOPTING || !co->choice_is_final ||
+		(co->voters[co->chosen].up && !co->voters[co->chosen].unmatched))
 		return false;
 	for (unsigned i = 0; i < co->config.voter_count; i++) {
 		const struct voter *v = &co->voters[i];
@@ -248,6 +249,30 @@ void coordinator_adopt_step(struct coordinator *co)
 		append_new_epoch(co);
 }
 
+/*
+ * Its log isn't what it told when it was opened, so the same MATCH will never fit. It is opened anew, once; a
+ * log that still can't be matched has no place in this session, which goes on without it if it can: nothing
+ * is truncated, and nothing overwritten, on a guess.
+ */
+static void match_refused(struct coordinator *co, int i, const struct message *m)
+{
+	struct voter *v = &co->voters[i];
+
+	co->dropped++;
+	if (m->incomplete) {
+		v->incomplete = true;
+		v->since = m->since;
+		coordinator_sync_wanted(co, i);
+		return;
+	}
+	v->mismatches++;
+	coordinator_voter_again(co, i);
+	if (v->mismatches < MISMATCHES_MAX)
+		return;
+	v->unmatched = true;
+	voter_refuse(co, i, "a quorum of replicas have logs that can't be matched with the group's");
+}
+
 void coordinator_recv_match_answer(struct coordinator *co, int i, const struct message *m)
 {
 	struct voter *v = &co->voters[i];
@@ -262,6 +287,10 @@ void coordinator_recv_match_answer(struct coordinator *co, int i, const struct m
 		v->since = m->since;
 		v->acknowledged = (struct position){ { 0, 0 }, 0 };
 		coordinator_sync_wanted(co, i);
+		return;
+	}
+	if (m->rc == -EPROTO) {
+		match_refused(co, i, m);
 		return;
 	}
 	if (m->rc != 0 || m->seq != v->keep_seq) {

@@ -13,6 +13,7 @@ _Static_assert(WINDOW_SLOTS > WINDOW_MAX_ENTRIES + 2 * VOLUME_MAX_REQUESTS,
 #define COMMIT_NOTICE_NS (5 * NS_PER_MS)    /* an idle volume tells its last commit_seq so soon */
 #define RETRY_NS         (20 * NS_PER_MS)
 #define CHOICE_LOST_NS   (3000 * NS_PER_MS) /* more than a connection takes to come back */
+#define MISMATCHES_MAX   2u /* a log that can't be matched is asked for its position so often */
 #define OPEN_AGAIN_NS    (1000 * NS_PER_MS) /* an unanswered OPEN or MATCH is said again */
 #define BUSY_NS          (100 * NS_PER_MS)  /* so long after its last request a volume is in use */
 /* Copies under way, to all voters of a group. A target gets at most so many at once, few while the volume is
@@ -125,6 +126,9 @@ struct voter {
 		acknowledged; /* greatest that it called durable in this session: it must never go back */
 	uint64_t keep_seq;    /* MATCH */
 	bool regressed;
+	/* It said of a MATCH that its log isn't what it told: so often; too often. */
+	unsigned mismatches;
+	bool unmatched;
 
 	/* The stream of entries. */
 	uint64_t next_seq;
@@ -258,6 +262,8 @@ void coordinator_answer(struct coordinator *co, struct operation *op, int rc);
 void coordinator_answer_all(struct coordinator *co, int rc);
 /* Forgets the connection's state: what was in flight to this voter is void. */
 void voter_reset(struct coordinator *co, int i);
+/* As if its connection had been lost, and were up again at once: it is opened anew. */
+void coordinator_voter_again(struct coordinator *co, int i);
 
 void coordinator_recv_open_answer(struct coordinator *co, int i, const struct message *m);
 void coordinator_recv_match_answer(struct coordinator *co, int i, const struct message *m);

@@ -88,6 +88,23 @@ static bool leases_are_over(const struct replica *rep, const struct replica_open
 	return open->dead_session != 0 && open->dead_session == rep->state.promise_session;
 }
 
+/* Step 3: what was true before the wait is looked at again. Two may have waited at once; and the session
+ * before may have changed the members, whom this one doesn't know. */
+static bool wait_refused(struct replica *rep, const struct replica_open *open)
+{
+	struct message about = { .epoch = open->epoch, .session = open->session, .attempt = open->attempt };
+
+	if (!may_promise(rep, open->epoch, open->session)) {
+		replica_send_stale(rep, open->from, &about, rep->state.promise);
+		return true;
+	}
+	if (open->config_number < rep->state.config_number) {
+		answer_config(rep, open->from, &about);
+		return true;
+	}
+	return false;
+}
+
 void replica_open_step(struct replica *rep, uint64_t now_ns)
 {
 	struct replica_open *open = &rep->waiting;
@@ -97,13 +114,7 @@ void replica_open_step(struct replica *rep, uint64_t now_ns)
 		return;
 	if (!leases_are_over(rep, open, now_ns))
 		return;
-	/* Step 3. Two may have waited at once: the promise is checked again. */
-	if (!may_promise(rep, open->epoch, open->session)) {
-		struct message about = {
-			.epoch = open->epoch, .session = open->session, .attempt = open->attempt
-		};
-
-		replica_send_stale(rep, open->from, &about, rep->state.promise);
+	if (wait_refused(rep, open)) {
 		open->is_set = false;
 		return;
 	}

@@ -176,6 +176,7 @@ void coordinator_end(struct coordinator *co, int rc, uint64_t now_ns);
 
 struct coordinator_voter_status {
 	bool up, promised, complete, damaged, matched, syncing, stale, retired;
+	bool unmatched; /* its log can't be matched with the group's: it has no part in this session */
 	bool is_member, is_voter;
 	bool may_join; /* a learner that may become a voter now */
 	uint64_t durable_seq, lag_entries, lag_bytes;

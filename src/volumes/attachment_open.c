@@ -182,6 +182,8 @@ static void open_done(struct op *op, int rc)
 
 void attachment_open(struct op *op, void (*then)(struct op *op, int rc))
 {
+	/* A device belongs to one session. A second one could bring what waits in it onto another's data. */
+	ASSERT(!op->attachment->blockdev && !op->attachment->ended);
 	op->told_then = then;
 	op->waits_for = "a quorum of the volume's replicas";
 	op->expired = open_expired;
