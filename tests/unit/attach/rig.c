@@ -16,7 +16,7 @@
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
-	return "race:epoll_wait\n";
+	return "race:interceptor_epoll_\nrace:interceptor_close\nrace:interceptor_fclose\n";
 }
 #endif
 
