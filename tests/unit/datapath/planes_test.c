@@ -165,7 +165,8 @@ static void a_probe_tells_when_the_coordinator_was_heard_last(void **state)
 	assert_int_equal(probed.answers, 3);
 	assert_true(probed.heard_ms < 10000);
 	assert_true(probed.promised.number == 1);
-	volume_end(); /* released: nobody waits for it any more */
+	assert_true(planes_wait(all_have_all)); /* a release goes to those that have promised */
+	volume_end();                           /* nobody waits for it any more */
 	assert_true(planes_wait(is_released));
 	/* A replica that was opened just now can't know: it counts as heard then. */
 	plane_stop(2);
