@@ -55,12 +55,32 @@ struct catalog_cluster {
 	uint32_t provision_percent;
 };
 
+/* Where a node's region, zone, rack or host was found. Records hold these numbers. */
+enum catalog_source {
+	CATALOG_SOURCE_NONE,
+	CATALOG_SOURCE_CONFIG,
+	CATALOG_SOURCE_DOCKER,
+	CATALOG_SOURCE_CLOUD,
+	CATALOG_SOURCE_DMI,
+	CATALOG_SOURCE_HOSTNAME,
+};
+#define CATALOG_SOURCE_LAST CATALOG_SOURCE_HOSTNAME
+/* "none", "config", "docker", "cloud", "dmi", "hostname" */
+const char *catalog_source_name(enum catalog_source source);
+
 struct catalog_node {
 	char name[NAME_MAX_LEN + 1];
 	struct uuid node; /* of its state directory: another node of the same name is refused */
 	char region[NAME_MAX_LEN + 1], zone[NAME_MAX_LEN + 1], rack[NAME_MAX_LEN + 1], host[NAME_MAX_LEN + 1];
 	char address[CATALOG_ADDRESS_MAX_LEN + 1]; /* of its data port */
 	uint64_t registered_ns;
+	enum catalog_source region_from, zone_from, rack_from, host_from;
+	unsigned label_count; /* at most CATALOG_MAX_LABELS */
+	/* On input the caller's, until the catalog is closed: a lease that ran out is taken anew with them.
+	 */
+	const struct catalog_label *labels;
+	uint32_t cores, link_mbit_s;
+	uint64_t memory_bytes;
 	/* From its lease; filled in by the view, ignored on input. */
 	bool live;
 	struct uuid session;    /* of its agent: one start, one session */
@@ -70,7 +90,7 @@ struct catalog_node {
 enum catalog_pool_state { CATALOG_POOL_OK, CATALOG_POOL_OPENING, CATALOG_POOL_FAILED };
 const char *catalog_pool_state_name(enum catalog_pool_state state); /* "ok", "opening", "failed" */
 
-/* Written by its node alone, but for the last two, which creates and deletes keep. */
+/* Written by its node alone, but for the last three. */
 struct catalog_pool {
 	struct uuid pool;
 	char name[NAME_MAX_LEN + 1]; /* unique on its node */
@@ -84,6 +104,7 @@ struct catalog_pool {
 	uint64_t registered_ns;
 	uint64_t provisioned_bytes; /* promised to replicas; ignored on input */
 	uint32_t replica_count;     /* ignored on input */
+	bool draining;              /* nothing comes, what is there leaves; ignored on input */
 };
 
 struct catalog_replica {
@@ -271,6 +292,8 @@ void catalog_cluster_join(struct catalog *catalog, const uint8_t key[static CATA
  */
 void catalog_node_register(struct catalog *catalog, const struct catalog_node *node, struct uuid session,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+/* Whether what a node tells of itself is the same; its lease aside. */
+bool catalog_node_same(const struct catalog_node *a, const struct catalog_node *b);
 /* Whether this node's lease is in force, as far as it can know. */
 bool catalog_node_lease_valid(const struct catalog *catalog);
 

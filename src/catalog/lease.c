@@ -43,12 +43,26 @@ static int node_taken(const struct op *op, const struct catalog_node *other, str
 		other->name, uuid_format(other->node, uuid));
 }
 
-static bool node_same(const struct catalog_node *a, const struct catalog_node *b)
+static bool labels_same(const struct catalog_node *a, const struct catalog_node *b)
+{
+	if (a->label_count != b->label_count)
+		return false;
+	for (unsigned i = 0; i < a->label_count; i++)
+		if (strcmp(a->labels[i].name, b->labels[i].name) != 0 ||
+			strcmp(a->labels[i].value, b->labels[i].value) != 0)
+			return false;
+	return true;
+}
+
+bool catalog_node_same(const struct catalog_node *a, const struct catalog_node *b)
 {
 	return uuid_equal(a->node, b->node) && strcmp(a->name, b->name) == 0 &&
 	       strcmp(a->region, b->region) == 0 && strcmp(a->zone, b->zone) == 0 &&
 	       strcmp(a->rack, b->rack) == 0 && strcmp(a->host, b->host) == 0 &&
-	       strcmp(a->address, b->address) == 0;
+	       strcmp(a->address, b->address) == 0 && a->region_from == b->region_from &&
+	       a->zone_from == b->zone_from && a->rack_from == b->rack_from && a->host_from == b->host_from &&
+	       a->cores == b->cores && a->memory_bytes == b->memory_bytes &&
+	       a->link_mbit_s == b->link_mbit_s && labels_same(a, b);
 }
 
 static int node_step(struct op *op, struct op_txn *txn, struct error *error)
@@ -73,11 +87,11 @@ static int node_step(struct op *op, struct op_txn *txn, struct error *error)
 	lease.since_ns = op->since_ns;
 	op->node_record.registered_ns = known ? known->registered_ns : op->since_ns;
 	if (known && known->live && known->live_since_ns == op->since_ns && op->uncertain &&
-		node_same(known, &op->node_record))
+		catalog_node_same(known, &op->node_record))
 		return OP_FINISHED;
 	txn_if_revision(txn, catalog, RECORD_NODE, name, row_revision(row));
 	txn_if_revision(txn, catalog, RECORD_LIVE, name, row_revision(live));
-	if (!known || !node_same(known, &op->node_record))
+	if (!known || !catalog_node_same(known, &op->node_record))
 		txn_put(txn, catalog, RECORD_NODE, name, &op->node_record, 0);
 	txn_put(txn, catalog, RECORD_LIVE, name, &lease, op->lease);
 	return 0;

@@ -89,6 +89,9 @@ int pool_reserve(
 		return row_check(row, "pool's reservations", uuid, error);
 	if (row)
 		reservation = *(const struct record_reservation *)row->record;
+	if (reservation.draining)
+		return error_set(
+			error, -EHOSTDOWN, "pool %s of node %s is being drained", pool->name, pool->node);
 	limit = (unsigned __int128)pool->size_bytes * cluster->cluster.provision_percent / 100;
 	if ((unsigned __int128)reservation.provisioned_bytes + bytes > limit)
 		return error_set(error, -ENOSPC,

@@ -99,6 +99,7 @@ static int reservation_in(const Quoin__Catalog__Reservation *message, struct rec
 {
 	to->provisioned_bytes = message->provisioned_bytes;
 	to->replica_count = message->replica_count;
+	to->draining = message->draining;
 	return 0;
 }
 
@@ -128,12 +129,8 @@ static int kind_pack(enum record_kind kind, const void *record, struct record_by
 		cluster_out(record, &message);
 		return message_pack(&message.base, ret_bytes);
 	}
-	case RECORD_NODE: {
-		Quoin__Catalog__Node message;
-
-		node_out(record, &message);
-		return message_pack(&message.base, ret_bytes);
-	}
+	case RECORD_NODE:
+		return node_pack(record, ret_bytes);
 	case RECORD_LIVE: {
 		const struct record_live *live = record;
 		Quoin__Catalog__NodeLive message = QUOIN__CATALOG__NODE_LIVE__INIT;
@@ -156,6 +153,7 @@ static int kind_pack(enum record_kind kind, const void *record, struct record_by
 		message.version = RECORD_VERSION;
 		message.provisioned_bytes = reservation->provisioned_bytes;
 		message.replica_count = reservation->replica_count;
+		message.draining = reservation->draining;
 		return message_pack(&message.base, ret_bytes);
 	}
 	case RECORD_VOLUME:
@@ -295,8 +293,11 @@ int catalog_record_decode(
 
 void record_free(enum record_kind kind, void *record)
 {
-	if (kind == RECORD_VOLUME)
+	if (kind == RECORD_VOLUME) {
 		catalog_volume_free(record);
-	else
-		free(record);
+		return;
+	}
+	if (kind == RECORD_NODE && record)
+		free((void *)(uintptr_t)((struct catalog_node *)record)->labels);
+	free(record);
 }

@@ -41,6 +41,7 @@ struct record_live {
 struct record_reservation {
 	uint64_t provisioned_bytes;
 	uint32_t replica_count;
+	bool draining;
 };
 
 struct record_name {

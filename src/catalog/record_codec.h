@@ -25,8 +25,10 @@ int cluster_in(
 void cluster_out(const struct record_cluster *record, Quoin__Catalog__Cluster *to);
 int class_in(const Quoin__Catalog__Class *message, struct catalog_class *to, struct error *error) MUST_CHECK;
 void class_out(const struct catalog_class *record, Quoin__Catalog__Class *to);
+/* Allocates the labels of `to`; record_free() frees them, also after an error. */
 int node_in(const Quoin__Catalog__Node *message, struct catalog_node *to, struct error *error) MUST_CHECK;
-void node_out(const struct catalog_node *record, Quoin__Catalog__Node *to);
+/* Packs the node behind a header's room. -ENOMEM, -EINVAL. */
+int node_pack(const struct catalog_node *record, struct record_bytes *ret_bytes) MUST_CHECK;
 int pool_in(const Quoin__Catalog__Pool *message, struct catalog_pool *to, struct error *error) MUST_CHECK;
 void pool_out(const struct catalog_pool *record, Quoin__Catalog__Pool *to);
 /* Allocates shards and labels of `to`; the caller frees them, also after an error. */

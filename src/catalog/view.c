@@ -205,6 +205,7 @@ static void row_join(struct view *view, enum record_kind kind, const char *name)
 		record->provisioned_bytes =
 			reservation ? reservation->provisioned_bytes : (reserved ? UINT64_MAX : 0);
 		record->replica_count = reservation ? reservation->replica_count : 0;
+		record->draining = reservation && reservation->draining;
 	}
 }
 

@@ -31,7 +31,7 @@ int placement_pools_read(const struct catalog *catalog, struct placement_pool **
 			.host = known ? node->host : "",
 			.tier = pool->tier,
 			.node_live = known && node->live,
-			.ok = pool->state == CATALOG_POOL_OK,
+			.ok = pool->state == CATALOG_POOL_OK && !pool->draining,
 			.size_bytes = pool->size_bytes,
 			.used_bytes = pool->used_bytes,
 			.provisioned_bytes = pool->provisioned_bytes,

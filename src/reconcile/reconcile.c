@@ -85,11 +85,9 @@ static void plan_node(struct plan *plan)
 	else if (!have->live)
 		(void)action_add(
 			plan, RECONCILE_NODE_REGISTER, "the lease of node %.64s is over", want->name);
-	else if (strcmp(have->address, want->address) != 0 || strcmp(have->region, want->region) != 0 ||
-		 strcmp(have->zone, want->zone) != 0 || strcmp(have->rack, want->rack) != 0 ||
-		 strcmp(have->host, want->host) != 0)
+	else if (!catalog_node_same(have, want))
 		(void)action_add(plan, RECONCILE_NODE_REGISTER,
-			"the address or place of node %.64s has changed", want->name);
+			"the address, place or labels of node %.64s have changed", want->name);
 }
 
 /* What has changed of a pool, if it is worth a write; NULL: nothing. */

@@ -41,6 +41,7 @@ PUBLIC = {
     "replication/message.h",
     "store/device.h",
     "store/ondisk.h",  # the format itself, for tools
+    "catalog/care.h",
     "volumes/config.h",
 }
 
