@@ -101,7 +101,7 @@ void coordinator_answer_all(struct coordinator *co, int rc)
 	list_for_each_safe (sent, &co->reads_sent) {
 		struct operation *op = list_entry(sent, struct operation, node);
 
-		if (op->voter == co->config.local)
+		if (op->local)
 			continue;
 		list_remove(&op->node);
 		coordinator_answer(co, op, rc);
@@ -170,7 +170,7 @@ static void reads_return(struct coordinator *co, int i)
 	list_for_each_safe (node, &co->reads_sent) {
 		struct operation *op = list_entry(node, struct operation, node);
 
-		if (op->voter == i && i != co->config.local) {
+		if (op->voter == i && !op->local) {
 			list_remove(&op->node);
 			op->tried = (uint8_t)(op->tried | 1u << i);
 			list_push_back(&co->reads, &op->node);
@@ -330,7 +330,8 @@ void coordinator_submit(struct coordinator *co, struct operation *op, uint64_t n
 	op->arrived_ns = now_ns;
 	op->seq = 0;
 	op->voter = -1;
-	op->tried = 0;
+	op->tried = op->bad = 0;
+	op->turns = 0;
 	list_init(&op->node);
 	if (co->phase == COORDINATOR_ENDED) {
 		entry_put(op->entry);

@@ -136,6 +136,8 @@ uint64_t coordinator_deadline_ns(const struct coordinator *co)
 	}
 	if (membership_deadline_ns(co) < next_ns)
 		next_ns = membership_deadline_ns(co);
+	if (co->read_check_ns != 0 && co->read_check_ns < next_ns)
+		next_ns = co->read_check_ns;
 	if (!list_is_empty(&co->reads) && co->read_retry_ns != 0 && co->read_retry_ns < next_ns)
 		next_ns = co->read_retry_ns;
 	if (co->had_quorum) {
@@ -148,6 +150,11 @@ uint64_t coordinator_deadline_ns(const struct coordinator *co)
 		next_ns = co->error_check_ns;
 	}
 	return next_ns;
+}
+
+static void read_again(struct operation *op)
+{
+	op->tried = op->bad = 0;
 }
 
 void coordinator_tick(struct coordinator *co, uint64_t now_ns)
@@ -175,10 +182,11 @@ void coordinator_tick(struct coordinator *co, uint64_t now_ns)
 		coordinator_sync_step(co, (int)i);
 	}
 	coordinator_copies_step(co);
+	coordinator_reads_late_step(co);
 	if (co->read_retry_ns != 0 && co->read_retry_ns <= now_ns) {
 		co->read_retry_ns = 0;
 		list_for_each (node, &co->reads)
-			list_entry(node, struct operation, node)->tried = 0;
+			read_again(list_entry(node, struct operation, node));
 	}
 	coordinator_choice_step(co);
 	if (co->phase == COORDINATOR_ENDED)

@@ -15,7 +15,11 @@ _Static_assert(WINDOW_SLOTS > WINDOW_MAX_ENTRIES + 2 * VOLUME_MAX_REQUESTS,
 #define CHOICE_LOST_NS   (3000 * NS_PER_MS) /* more than a connection takes to come back */
 #define MISMATCHES_MAX   2u /* a log that can't be matched is asked for its position so often */
 #define OPEN_AGAIN_NS    (1000 * NS_PER_MS) /* an unanswered OPEN or MATCH is said again */
-#define BUSY_NS          (100 * NS_PER_MS)  /* so long after its last request a volume is in use */
+#define READ_PATIENCE_NS                                                                                     \
+	(250 * NS_PER_MS) /* a remote read without an answer is asked of another; then longer */
+#define READ_CHECK_NS (50 * NS_PER_MS)
+#define LATE_NS       (5 * NS_PER_S)    /* so long others are asked first */
+#define BUSY_NS       (100 * NS_PER_MS) /* so long after its last request a volume is in use */
 /* Copies under way, to all voters of a group. A target gets at most so many at once, few while the volume is
  * in use. */
 #define COPIES_MAX  32u
@@ -150,6 +154,7 @@ struct voter {
 	const char *sync_why; /* of the newest resync */
 	uint64_t syncs, sync_copied_bytes, sync_map_bytes, sync_freed_grains, sync_ms;
 	uint64_t bad_reads, healed_blocks;
+	uint64_t late_until_ns; /* it has let a read wait: others are asked first */
 };
 
 struct slot {
@@ -212,6 +217,7 @@ struct coordinator {
 	struct list answered;
 	uint64_t waiting_count;
 	uint64_t read_retry_ns;
+	uint64_t read_check_ns; /* while reads are sent: when to look for late ones */
 	uint64_t error_check_ns;
 	bool again; /* something became due for a voter that this poll has passed */
 	uint64_t quorum_waits, dropped;
@@ -298,6 +304,8 @@ bool coordinator_lease_is_valid(const struct coordinator *co, uint64_t now_ns);
 void coordinator_lease_step(struct coordinator *co);
 
 void coordinator_reads_step(struct coordinator *co);
+/* Reads that have waited for too long are asked of another voter. */
+void coordinator_reads_late_step(struct coordinator *co);
 bool coordinator_next_read(struct coordinator *co, struct coordinator_effect *effect);
 
 void coordinator_sync_wanted(struct coordinator *co, int i);

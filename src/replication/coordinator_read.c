@@ -1,20 +1,25 @@
 /*
  * Reads: committed entries only, from a complete replica that is matched that far, the local one first;
  * answered only if a quorum's leases are valid when the data is in hand. docs/protocol.md, "Lease", "Reads".
+ * A voter that doesn't answer in time may be cut off, which the connection shows after seconds only: another
+ * is asked. Which of them answers makes no difference to what a read may return, for the check comes after;
+ * the answer of the first is void (the driver's token).
  */
 #include "replication/coordinator_private.h"
 
 #include <errno.h>
 
-/* Who may serve this read next: the local voter, else the one that lags least; -1: nobody untried. */
-static int read_voter(const struct coordinator *co, const struct operation *op)
+/* Of those that are, or aren't, late: the local voter, else the one that lags least; -1: nobody untried. */
+static int read_voter_of(const struct coordinator *co, uint8_t tried, bool late)
 {
 	int best = -1;
 
 	for (unsigned i = 0; i < co->config.voter_count; i++) {
 		const struct voter *v = &co->voters[i];
 
-		if (!voter_is_streaming(v) || !coordinator_is_voter(co, i) || (op->tried & 1u << i) != 0)
+		if (!voter_is_streaming(v) || !coordinator_is_voter(co, i) || (tried & 1u << i) != 0)
+			continue;
+		if ((v->late_until_ns > co->now_ns) != late)
 			continue;
 		if ((int)i == co->config.local)
 			return (int)i;
@@ -22,6 +27,14 @@ static int read_voter(const struct coordinator *co, const struct operation *op)
 			best = (int)i;
 	}
 	return best;
+}
+
+/* Who may serve this read next; -1: nobody untried. */
+static int read_voter(const struct coordinator *co, uint8_t tried)
+{
+	int best = read_voter_of(co, tried, false);
+
+	return best < 0 ? read_voter_of(co, tried, true) : best;
 }
 
 bool coordinator_next_read(struct coordinator *co, struct coordinator_effect *effect)
@@ -32,13 +45,13 @@ bool coordinator_next_read(struct coordinator *co, struct coordinator_effect *ef
 		return false;
 	list_for_each_safe (node, &co->reads) {
 		struct operation *op = list_entry(node, struct operation, node);
-		int i = read_voter(co, op);
+		int i = read_voter(co, op->tried);
 
 		if (i < 0) {
-			if (op->rc != 0 && (op->tried & voters) == voters) {
+			if ((op->bad & voters) == voters) {
 				/* Every copy of it is bad: that is said, not hidden. */
 				list_remove(&op->node);
-				coordinator_answer(co, op, op->rc);
+				coordinator_answer(co, op, -EIO);
 			} else if (co->read_retry_ns == 0) {
 				co->read_retry_ns = co->now_ns + RETRY_NS;
 			}
@@ -46,6 +59,10 @@ bool coordinator_next_read(struct coordinator *co, struct coordinator_effect *ef
 		}
 		list_remove(&op->node);
 		op->voter = i;
+		op->local = i == co->config.local;
+		op->sent_ns = co->now_ns;
+		if (co->read_check_ns == 0)
+			co->read_check_ns = co->now_ns + READ_PATIENCE_NS;
 		if (co->commit_seq > op->read_seq)
 			op->read_seq = co->commit_seq;
 		/* For the mutant: what a check at this point would have said. */
@@ -83,14 +100,13 @@ void coordinator_read_done(struct coordinator *co, struct operation *op, int rc,
 		ASSERT(op->voter >= 0);
 		op->tried = (uint8_t)(op->tried | 1u << op->voter);
 		if (rc == -EILSEQ || rc == -EIO) {
+			op->bad = (uint8_t)(op->bad | 1u << op->voter);
 			co->voters[op->voter].bad_reads++;
 			coordinator_heal_wanted(co, op->voter, op->offset_bytes, op->length_bytes);
 		}
-		op->rc = rc == -EILSEQ || rc == -EIO ? -EIO : 0;
 		list_push_back(&co->reads, &op->node);
 		return;
 	}
-	op->rc = 0;
 	if (may_answer(co, op)) {
 		coordinator_answer(co, op, 0);
 		return;
@@ -100,6 +116,44 @@ void coordinator_read_done(struct coordinator *co, struct operation *op, int rc,
 	for (unsigned i = 0; i < co->config.voter_count; i++)
 		if (co->voters[i].up && co->voters[i].promised)
 			co->voters[i].due |= DUE_HEARTBEAT;
+}
+
+/* Where all have been asked they are asked again, with more patience each time: all may be slow. */
+static void read_turn(struct coordinator *co, struct operation *op)
+{
+	uint8_t own = (uint8_t)(1u << op->voter), tried = (uint8_t)(op->tried | own);
+
+	if (read_voter(co, tried) < 0) {
+		tried = (uint8_t)(op->bad | own);
+		if (op->turns < 4)
+			op->turns++;
+	}
+	if (read_voter(co, tried) < 0) {
+		op->sent_ns = co->now_ns; /* nobody else is there */
+		return;
+	}
+	op->tried = tried;
+	list_remove(&op->node);
+	list_push_back(&co->reads, &op->node);
+}
+
+void coordinator_reads_late_step(struct coordinator *co)
+{
+	if (co->read_check_ns == 0 || co->read_check_ns > co->now_ns)
+		return;
+	co->read_check_ns = list_is_empty(&co->reads_sent) ? 0 : co->now_ns + READ_CHECK_NS;
+	if (MUTANT(reads_wait_for_silence))
+		return;
+	list_for_each_safe (node, &co->reads_sent) {
+		struct operation *op = list_entry(node, struct operation, node);
+
+		if (co->now_ns - op->sent_ns < READ_PATIENCE_NS << op->turns)
+			continue;
+		co->voters[op->voter].late_until_ns = co->now_ns + LATE_NS;
+		/* The local disk writes into the request's own memory: that can't be left. */
+		if (!op->local)
+			read_turn(co, op);
+	}
 }
 
 void coordinator_reads_step(struct coordinator *co)
@@ -115,7 +169,7 @@ void coordinator_reads_step(struct coordinator *co)
 			}
 		} else if (coordinator_lease_is_valid(co, co->now_ns)) {
 			list_remove(&op->node);
-			op->tried = 0;
+			op->tried = op->bad = 0;
 			list_push_back(&co->reads, &op->node);
 		}
 	}

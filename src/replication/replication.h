@@ -72,8 +72,12 @@ struct operation {
 	uint64_t seq; /* of the entry, once it has one */
 	uint64_t read_seq;
 	uint64_t arrived_ns;
-	int voter;     /* reads: who was asked */
-	uint8_t tried; /* reads: bit i: voter i was asked and failed */
+	int voter;        /* reads: who was asked */
+	uint64_t sent_ns; /* reads: when */
+	uint8_t turns;    /* reads: so often all have been asked, and none has answered in time */
+	uint8_t tried;    /* reads: bit i: voter i was asked and failed, or is late */
+	uint8_t bad;      /* reads: bit i: voter i's copy is bad */
+	bool local;       /* reads: the voter that was asked is on this node */
 	uint8_t stage;
 	int rc;
 };

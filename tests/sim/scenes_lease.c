@@ -40,16 +40,17 @@ static void lease_from_question(struct scene *s)
 
 static void lease_checked_with_data(struct scene *s)
 {
-	struct attached *x = scene_begin(s, 1);
+	struct attached *x = scene_serve(s, A);
 	struct scene_io *r;
 
 	GOES_ON();
+	scene_written(s, x, 0, 1);
 	scene_run(s, 5000); /* applied */
 	scene_slow_disk(s, A, 4900);
-	scene_cut_both(s, X, B);
-	scene_cut_both(s, X, C);
+	scene_cut_both(s, A, B);
+	scene_cut_both(s, A, C);
 	scene_run(s, 10);
-	r = scene_read(s, x, 0, 1); /* valid now; from A's slow disk */
+	r = scene_read(s, x, 0, 1); /* valid now; from A's slow disk, which it can't be turned away from */
 	succeed_unseen(s, B, C);
 	GOES_ON();
 	EXPECT(!r->answered, "the scene is not what it says: the disk was not slow enough");
@@ -153,7 +154,7 @@ static void local_replica_behind(struct scene *s)
 	for (uint32_t i = 0; i < 12; i++)
 		scene_written(s, x, i * GRAIN_BLOCKS, GRAIN_BLOCKS);
 	EXPECT(scene_is_level(s, x, SCENE_EVENTUALLY), "the voters did not get level");
-	scene_slow_disk(s, A, 8000);
+	scene_slow_disk(s, A, 4000);
 	for (uint32_t i = 0; i < 12; i++)
 		last[i] = scene_written(s, x, i * GRAIN_BLOCKS, GRAIN_BLOCKS);
 	GOES_ON();
@@ -200,6 +201,37 @@ static void uncommitted_is_not_read(struct scene *s)
 	scene_seen(s, y, 0);
 }
 
+/* A is asked first, and is cut off: that its connection is dead shows after seconds. */
+static void read_turns_away(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 2);
+	struct scene_io *r;
+
+	GOES_ON();
+	scene_cut_both(s, X, A);
+	r = scene_read(s, x, 0, 1);
+	EXPECT(scene_is_answered(s, r, 500) && r->rc == 0, "a read waits for a replica that is cut off");
+	r = scene_read(s, x, 1, 1);
+	EXPECT(scene_is_answered(s, r, 20) && r->rc == 0, "the next read asks it first again");
+	scene_heal(s);
+	scene_run(s, 6000);
+	scene_seen(s, x, 0);
+}
+
+/* B's and C's answers are late, but come: patience grows until one is in time. */
+static void all_are_slow(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 2);
+	struct scene_io *r;
+
+	GOES_ON();
+	scene_run(s, 5000); /* applied */
+	for (unsigned i = A; i <= C; i++)
+		scene_slow_disk(s, i, 700);
+	r = scene_read(s, x, 0, 1);
+	EXPECT(scene_is_answered(s, r, 8000) && r->rc == 0, "a read was turned away for ever");
+}
+
 static void quorum_reads(struct scene *s)
 {
 	struct attached *x = scene_begin(s, 2);
@@ -226,6 +258,10 @@ const struct scenario scenarios_lease[] = {
 		{ "fenced_still_reads" }, .run = fenced_read },
 	{ "pause-of-the-holder", "a stopped process (SIGSTOP) that wakes up reads nothing old", "16", { 0 },
 		.run = pause_of_the_holder },
+	{ "read-turns-away", "a read doesn't wait for a replica that is cut off", "Reads",
+		{ "reads_wait_for_silence" }, .run = read_turns_away },
+	{ "all-are-slow", "a read that nobody answers in time is not turned away for ever", "Reads", { 0 },
+		.run = all_are_slow },
 	{ "quorum-reads", "reads = quorum asks a quorum before each answer", "16",
 		{ "quorum_reads_by_lease" }, .run = quorum_reads, .reads_quorum = true },
 	{ "local-replica-behind", "the local replica serves only what it has", "17", { "read_from_laggard" },
