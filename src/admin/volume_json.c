@@ -1,4 +1,6 @@
 /* A volume as JSON. */
+#include <string.h>
+
 #include "admin/handlers.h"
 
 /* Null where nothing is resynced. */
@@ -22,14 +24,16 @@ static json_t *resync_json(const struct replica_view *view)
 
 static json_t *replica_json(const struct replica_view *view)
 {
-	return json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack(
+		"{s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I}",
 		"uuid", uuid_json(view->replica), "pool_uuid", uuid_json(view->pool), "pool", view->pool_name,
-		"node", view->node, "zone", view->zone, "state", view->state, "lag_entries",
-		(json_int_t)view->lag_entries, "lag_bytes", (json_int_t)view->lag_bytes, "sync_done_bytes",
-		(json_int_t)view->sync_done_bytes, "sync_total_bytes", (json_int_t)view->sync_total_bytes,
-		"resync", resync_json(view), "resyncs", (json_int_t)view->syncs, "resync_copied_bytes",
-		(json_int_t)view->sync_copied_bytes, "resync_map_bytes", (json_int_t)view->sync_map_bytes,
-		"bad_reads", (json_int_t)view->bad_reads, "healed_blocks", (json_int_t)view->healed_blocks);
+		"node", view->node, "zone", view->zone, "role", view->role, "state", view->state,
+		"lag_entries", (json_int_t)view->lag_entries, "lag_bytes", (json_int_t)view->lag_bytes,
+		"sync_done_bytes", (json_int_t)view->sync_done_bytes, "sync_total_bytes",
+		(json_int_t)view->sync_total_bytes, "resync", resync_json(view), "resyncs",
+		(json_int_t)view->syncs, "resync_copied_bytes", (json_int_t)view->sync_copied_bytes,
+		"resync_map_bytes", (json_int_t)view->sync_map_bytes, "bad_reads",
+		(json_int_t)view->bad_reads, "healed_blocks", (json_int_t)view->healed_blocks);
 }
 
 static json_t *attachment_json(const struct volume_view *view)
@@ -69,6 +73,28 @@ static json_t *stats_json(const struct volume_stats *stats)
 		io_json(&stats->write), "trim", io_json(&stats->trim));
 }
 
+/* Those of either role. */
+static json_t *members_json(const struct volume_view *view, const char *one, const char *other)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < view->replica_count; i++) {
+		const char *role = view->replicas[i].role;
+
+		if (!strcmp(role, one) || !strcmp(role, other))
+			json_array_append_new(list, uuid_json(view->replicas[i].replica));
+	}
+	return list;
+}
+
+static json_t *membership_json(const struct volume_view *view)
+{
+	return json_pack("{s:I, s:b, s:o, s:o, s:o}", "number", (json_int_t)view->config_number, "joint",
+		(int)view->joint, "voters", members_json(view, "voter", "leaving-voter"), "next_voters",
+		view->joint ? members_json(view, "voter", "next-voter") : json_array(), "learners",
+		members_json(view, "learner", "learner"));
+}
+
 json_t *volume_json(const struct volume_view *view, bool with_stats)
 {
 	json_t *replicas = json_array();
@@ -76,10 +102,11 @@ json_t *volume_json(const struct volume_view *view, bool with_stats)
 
 	for (unsigned i = 0; i < view->replica_count; i++)
 		json_array_append_new(replicas, replica_json(&view->replicas[i]));
-	volume = json_pack("{s:o, s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o}", "uuid", uuid_json(view->volume),
-		"name", view->name, "size_bytes", (json_int_t)view->size_bytes, "class", view->class_name,
-		"fs", view->fs, "state", view->state, "created", time_json(view->created), "attached",
-		attachment_json(view), "replicas", replicas);
+	volume = json_pack("{s:o, s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "uuid",
+		uuid_json(view->volume), "name", view->name, "size_bytes", (json_int_t)view->size_bytes,
+		"class", view->class_name, "fs", view->fs, "state", view->state, "created",
+		time_json(view->created), "attached", attachment_json(view), "replicas", replicas,
+		"membership", membership_json(view));
 	if (with_stats && view->attached_here)
 		json_object_set_new(volume, "stats", stats_json(&view->stats));
 	return volume;

@@ -185,3 +185,10 @@ void handle_volume_set_replicas(struct http_request *request, void *arg)
 		volumes_set_replicas(admin->volumes, http_request_param(request, 0), options.replicas,
 			on_changed, request);
 }
+
+void handle_volume_cancel_change(struct http_request *request, void *arg)
+{
+	struct admin *admin = arg;
+
+	volumes_cancel_change(admin->volumes, http_request_param(request, 0), on_changed, request);
+}

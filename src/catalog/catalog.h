@@ -335,6 +335,7 @@ void catalog_replica_made(struct catalog *catalog, struct uuid volume, struct uu
  * By the holder (docs/protocol.md, "Membership"): the record's number, voters and next voters, where holder,
  * epoch and number are what they were. Success where it reads so already. With the last step of a change,
  * whoever is in neither list and was to leave is retired. -ESTALE: another holder, epoch or number; -ENOENT.
+ * -EPERM: what was asked for has been given up: no attempt to write this change can land any more.
  */
 struct catalog_membership {
 	struct uuid volume, attachment;
@@ -354,6 +355,13 @@ void catalog_membership_set(struct catalog *catalog, const struct catalog_member
 void catalog_learner_add(struct catalog *catalog, struct uuid volume, const struct catalog_replica *learner,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 void catalog_replica_leave(struct catalog *catalog, struct uuid volume, struct uuid replica,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+/*
+ * By any node: gives up what was asked for and hasn't begun to count. A learner is retired, a voter that was
+ * to leave stays. `learner` none: whatever it is; -ENOENT: nothing is asked for. Else only this one and whom
+ * it was to replace; success where it is a learner no more. -EBUSY: the record is joint.
+ */
+void catalog_change_cancel(struct catalog *catalog, struct uuid volume, struct uuid learner,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 
 struct catalog_attach {

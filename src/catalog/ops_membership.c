@@ -42,6 +42,41 @@ static void members_mark(struct catalog_shard *shard, const struct catalog_membe
 			shard->replicas[i].replaces = (struct uuid){ 0 };
 }
 
+static bool names_have(const struct uuid *names, unsigned count, struct uuid name)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (uuid_equal(names[i], name))
+			return true;
+	return false;
+}
+
+/* Whether the record, which is this change's number_before, still asks for it: it may have been given up. */
+static int asked_check(
+	const struct catalog_volume *volume, const struct catalog_membership *change, struct error *error)
+{
+	const struct catalog_shard *shard = &volume->shards[0];
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < shard->replica_count; i++) {
+		const struct catalog_replica *replica = &shard->replicas[i];
+		bool in_voters = names_have(change->voters, change->voter_count, replica->replica);
+		bool in_next = names_have(change->next_voters, change->next_voter_count, replica->replica);
+		bool goes = in_voters && !in_next && change->next_voter_count != 0;
+
+		if (!replica->retired)
+			found += (unsigned)in_voters + (unsigned)in_next;
+		if (goes && shard->next_voter_count == 0 && !replica->leaves)
+			return error_set(error, -EPERM,
+				"the replica of volume %s on node %s is to leave no longer", volume->name,
+				replica->node);
+	}
+	if (found != change->voter_count + change->next_voter_count)
+		return error_set(error, -EPERM,
+			"the new replica of volume %s has been given up: it can't become a voter",
+			volume->name);
+	return 0;
+}
+
 static int membership_step(struct op *op, struct op_txn *txn, struct error *error)
 {
 	const struct catalog_membership *change = &op->membership;
@@ -66,7 +101,9 @@ static int membership_step(struct op *op, struct op_txn *txn, struct error *erro
 		return error_set(error, -ESTALE, "volume %s has members of number %llu, not %llu",
 			volume->name, (unsigned long long)shard->config_number,
 			(unsigned long long)change->number_before);
-	rc = volume_edit(op, volume, error);
+	rc = asked_check(volume, change, error);
+	if (rc == 0)
+		rc = volume_edit(op, volume, error);
 	if (rc != 0)
 		return rc;
 	to = &op->volume_record->shards[0];
@@ -207,6 +244,66 @@ void catalog_replica_leave(struct catalog *catalog, struct uuid volume, struct u
 	op->fn = fn;
 	op->volume = volume;
 	op->replica = replica;
+	op_start(op);
+}
+
+/* ---- by any node: what was asked for is given up ---- */
+
+static int cancel_step(struct op *op, struct op_txn *txn, struct error *error)
+{
+	const struct catalog_volume *volume = NULL;
+	struct catalog_shard *shard;
+	struct uuid kept = { 0 };
+	bool any = false;
+	int rc = volume_ready(op, &volume, error);
+
+	if (rc != 0)
+		return rc;
+	if (volume->shards[0].next_voter_count != 0)
+		return error_set(error, -EBUSY,
+			"the voters of volume %s are being changed this moment: that ends by itself",
+			volume->name);
+	rc = volume_edit(op, volume, error);
+	if (rc != 0)
+		return rc;
+	shard = &op->volume_record->shards[0];
+	for (unsigned i = 0; i < shard->replica_count; i++) {
+		struct catalog_replica *replica = &shard->replicas[i];
+
+		if (replica->retired || catalog_is_voter(shard, replica->replica) ||
+			(!uuid_is_none(op->replica) && !uuid_equal(op->replica, replica->replica)))
+			continue;
+		kept = replica->replaces;
+		replica->retired = any = true;
+	}
+	for (unsigned i = 0; i < shard->replica_count; i++) {
+		struct catalog_replica *replica = &shard->replicas[i];
+
+		if (replica->retired || !replica->leaves ||
+			(!uuid_is_none(op->replica) && !uuid_equal(kept, replica->replica)))
+			continue;
+		replica->leaves = false;
+		any = true;
+	}
+	if (!any && (op->uncertain || !uuid_is_none(op->replica)))
+		return OP_FINISHED;
+	if (!any)
+		return error_set(
+			error, -ENOENT, "no change of the members of volume %s is under way", volume->name);
+	txn_put_volume(op, txn, volume);
+	return 0;
+}
+
+static const struct op_kind cancel_kind = { "give up the change of the volume's members", cancel_step };
+
+void catalog_change_cancel(struct catalog *catalog, struct uuid volume, struct uuid learner,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg)
+{
+	struct op *op = op_new(catalog, &cancel_kind, timeout_ms, arg);
+
+	op->fn = fn;
+	op->volume = volume;
+	op->replica = learner;
 	op_start(op);
 }
 

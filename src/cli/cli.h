@@ -123,6 +123,7 @@ int cmd_volume_serve_nbd(struct cli *cli);
 int cmd_volume_detach(struct cli *cli);
 int cmd_volume_move_replica(struct cli *cli);
 int cmd_volume_set_replicas(struct cli *cli);
+int cmd_volume_cancel_change(struct cli *cli);
 int cmd_volume_trace(struct cli *cli);
 int cmd_events(struct cli *cli);
 

@@ -73,7 +73,8 @@ static void replicas_print(const json_t *volume)
 	json_t *replica;
 	size_t index;
 
-	table_init(&table, "REPLICA ON", "POOL", "ZONE", "STATE", "BEHIND", "BAD READS", "REPAIRED", NULL);
+	table_init(&table, "REPLICA ON", "POOL", "ZONE", "ROLE", "STATE", "BEHIND", "BAD READS", "REPAIRED",
+		NULL);
 	json_array_foreach(json_object_get(volume, "replicas"), index, replica)
 	{
 		char behind[SIZE_TEXT_LEN + 1], bad[24], healed[24];
@@ -81,7 +82,7 @@ static void replicas_print(const json_t *volume)
 		snprintf(bad, sizeof(bad), "%lld", number_of(replica, "bad_reads"));
 		snprintf(healed, sizeof(healed), "%lld", number_of(replica, "healed_blocks"));
 		table_row(&table, text_of(replica, "node"), text_of(replica, "pool"),
-			text_of(replica, "zone"), text_of(replica, "state"),
+			text_of(replica, "zone"), text_of(replica, "role"), text_of(replica, "state"),
 			size_text(replica, "lag_bytes", behind), bad, healed);
 	}
 	table_print(&table);
@@ -128,6 +129,18 @@ static void device_print(const json_t *attached)
 		printf("device      %s, not mounted\n", text_of(attached, "device"));
 }
 
+static void members_print(const json_t *members)
+{
+	if (!json_is_object(members))
+		return; /* an older agent */
+	printf("members     number %lld: %zu voters, %zu learners%s\n", number_of(members, "number"),
+		json_array_size(json_object_get(members, "voters")),
+		json_array_size(json_object_get(members, "learners")),
+		json_is_true(json_object_get(members, "joint"))
+			? "; joint: the old and the next voters are both needed"
+			: "");
+}
+
 int cmd_volume_inspect(struct cli *cli)
 {
 	char size[SIZE_TEXT_LEN + 1];
@@ -152,6 +165,7 @@ int cmd_volume_inspect(struct cli *cli)
 	} else {
 		printf("attached    nowhere\n");
 	}
+	members_print(json_object_get(volume, "membership"));
 	if (stats)
 		stats_print(stats);
 	printf("\n");

@@ -1,4 +1,4 @@
-/* quoin volume create, rm, attach, serve-nbd, detach, move-replica, set-replicas */
+/* quoin volume create, rm, attach, serve-nbd, detach, move-replica, set-replicas, cancel-change */
 #include <stdio.h>
 
 #include "cli/client.h"
@@ -129,4 +129,15 @@ int cmd_volume_move_replica(struct cli *cli)
 int cmd_volume_set_replicas(struct cli *cli)
 {
 	return change_ask(cli, "/set-replicas", json_pack("{s:s}", "replicas", cli->args[1]));
+}
+
+int cmd_volume_cancel_change(struct cli *cli)
+{
+	json_t *answer;
+	int exit_code = cli_call_volume(cli, "POST", "/cancel-change", &answer);
+
+	if (exit_code == EXIT_OK && answer)
+		printf("volume %s: the change of its replicas is given up\n", cli->args[0]);
+	json_decref(answer);
+	return exit_code;
 }

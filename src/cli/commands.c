@@ -51,6 +51,8 @@ const struct command commands[] = {
 		cmd_volume_move_replica },
 	{ "volume set-replicas", "NAME N", 2, 0, "Change the number of replicas, while the volume is used",
 		"One more or one less at a time.", cmd_volume_set_replicas },
+	{ "volume cancel-change", "NAME", 1, 0, "Give up a move or a new replica that isn't ready yet",
+		"The new replica is deleted; all others stay as they are.", cmd_volume_cancel_change },
 	{ "volume trace", "NAME", 1, 0, "Show the steps of the last 4 KiB write, in microseconds",
 		"The volume must be attached on the agent's node.", cmd_volume_trace },
 	{ "events", "", 0, BIT(OPTION_FOLLOW), "Show what has happened on the node", NULL, cmd_events },

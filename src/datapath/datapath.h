@@ -85,7 +85,7 @@ struct volume_record {
 	struct uuid voters[GROUP_MAX_VOTERS], next_voters[GROUP_MAX_VOTERS];
 };
 
-enum record_outcome { RECORD_WRITTEN, RECORD_UNWRITTEN, RECORD_UNKNOWN, RECORD_LOST };
+enum record_outcome { RECORD_WRITTEN, RECORD_UNWRITTEN, RECORD_REFUSED, RECORD_UNKNOWN, RECORD_LOST };
 
 struct volume_events {
 	/* Serving for the first time: NEW_EPOCH is committed. */

@@ -105,6 +105,7 @@ void volume_record_told(struct volume *volume, enum record_outcome outcome)
 	static const enum coordinator_record_outcome outcomes[] = {
 		[RECORD_WRITTEN] = COORDINATOR_RECORD_WRITTEN,
 		[RECORD_UNWRITTEN] = COORDINATOR_RECORD_UNWRITTEN,
+		[RECORD_REFUSED] = COORDINATOR_RECORD_REFUSED,
 		[RECORD_UNKNOWN] = COORDINATOR_RECORD_UNKNOWN,
 		[RECORD_LOST] = COORDINATOR_RECORD_LOST,
 	};

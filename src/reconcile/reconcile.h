@@ -109,4 +109,32 @@ int reconcile_plan(const struct catalog *catalog, const struct reconcile_observe
 void reconcile_actions_done(struct reconcile_actions *actions);
 const char *reconcile_kind_name(enum reconcile_kind kind);
 
+/* ---- repair.c: what a group needs, by whoever coordinates it ---- */
+
+/* How long a member has been away, 0: it isn't. */
+struct repair_member {
+	struct uuid replica;
+	uint64_t away_ms;
+};
+
+struct repair_seen {
+	unsigned count;
+	struct repair_member members[CATALOG_MAX_REPLICAS];
+	uint64_t rebuild_after_ms; /* who stays away so long is given up */
+};
+
+enum repair_kind {
+	REPAIR_NOTHING,
+	REPAIR_GIVE_UP, /* the change that brings this learner: it stays away */
+	REPAIR_REPLACE, /* this voter stays away: a learner is to take its place */
+};
+
+struct repair_choice {
+	enum repair_kind kind;
+	const struct catalog_replica *replica; /* the shard's */
+};
+
+/* One thing at a time: the next begins when the record shows that this one has been done. */
+struct repair_choice repair_choose(const struct catalog_shard *shard, const struct repair_seen *seen);
+
 #endif

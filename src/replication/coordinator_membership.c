@@ -230,7 +230,10 @@ void coordinator_record_told(struct coordinator *co, enum coordinator_record_out
 	 */
 	if (outcome == COORDINATOR_RECORD_UNKNOWN)
 		m->uncertain = true;
-	if (outcome == COORDINATOR_RECORD_UNWRITTEN && m->stage == MEMBERSHIP_JOINING && !m->uncertain) {
+	if (outcome == COORDINATOR_RECORD_REFUSED)
+		m->uncertain = false;
+	if ((outcome == COORDINATOR_RECORD_UNWRITTEN || outcome == COORDINATOR_RECORD_REFUSED) &&
+		m->stage == MEMBERSHIP_JOINING && !m->uncertain) {
 		settle(co, m->voters);
 		return;
 	}

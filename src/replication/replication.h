@@ -110,8 +110,9 @@ struct coordinator_record {
 enum coordinator_record_outcome {
 	COORDINATOR_RECORD_WRITTEN,   /* success was read */
 	COORDINATOR_RECORD_UNWRITTEN, /* it was refused or never sent, and can't land later */
-	COORDINATOR_RECORD_UNKNOWN,   /* it may land later, or have landed: it is tried again */
-	COORDINATOR_RECORD_LOST,      /* another holder, or a number that this session has not written */
+	COORDINATOR_RECORD_REFUSED, /* the record rules it out: no attempt, earlier ones included, can land */
+	COORDINATOR_RECORD_UNKNOWN, /* it may land later, or have landed: it is tried again */
+	COORDINATOR_RECORD_LOST,    /* another holder, or a number that this session has not written */
 };
 
 struct coordinator_effect {

@@ -16,6 +16,7 @@
 #include "catalog/catalog.h"
 #include "datapath/dataplane.h"
 #include "volumes/membership.h"
+#include "volumes/repair.h"
 
 struct op;
 struct volumes;
@@ -41,6 +42,7 @@ struct attachment {
 	struct dataplane_call record_call; /* pends until the coordinator wants its record written */
 	struct dataplane_call member_call;
 	struct member_step step;
+	struct repair repair;
 	/* Handed over with record_call. */
 	bool told;
 	enum record_outcome outcome;

@@ -45,6 +45,7 @@ struct volumes_config {
 	char key_path[CONFIG_PATH_MAX];
 	uint64_t node_lease_ms, group_lease_ms;
 	uint64_t resync_bytes_per_s; /* of all volumes attached here together */
+	uint64_t rebuild_after_ms;   /* a replica that stays away so long is replaced */
 	/* [pool NAME] */
 	unsigned pool_count;
 	struct pool_config pools[CONFIG_MAX_POOLS];

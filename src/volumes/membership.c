@@ -63,6 +63,28 @@ static void record_run(struct dataplane_call *call)
 	}
 }
 
+/* catalog.h says which answers are certain; for the others the coordinator keeps to joint rules. */
+static enum record_outcome record_outcome(const struct volumes *volumes, int rc)
+{
+	const char *why;
+
+	switch (rc) {
+	case 0:
+		return RECORD_WRITTEN;
+	case -ESTALE:
+		/* A kvdb that has gone back to an older state proves nothing about this volume's holder. */
+		return catalog_kvdb_ok(volumes->catalog, &why) ? RECORD_LOST : RECORD_UNKNOWN;
+	case -ENOENT:
+		return RECORD_LOST;
+	case -EPERM:
+		return RECORD_REFUSED;
+	case -EAGAIN:
+		return RECORD_UNWRITTEN;
+	default:
+		return RECORD_UNKNOWN;
+	}
+}
+
 static void record_set(void *arg, int rc, const struct error *error)
 {
 	struct record_told *told = arg;
@@ -78,10 +100,7 @@ static void record_set(void *arg, int rc, const struct error *error)
 		manager_event(volumes, "membership-changed", attachment->spec.name,
 			"number %llu, %u voters%s", (unsigned long long)attachment->record.number,
 			attachment->record.voter_count, attachment->record.next_voter_count ? ", joint" : "");
-	/* Whatever else it was, it may land later: the coordinator keeps to joint rules, and asks again. */
-	attachment->outcome = rc == 0                          ? RECORD_WRITTEN
-			      : rc == -ESTALE || rc == -ENOENT ? RECORD_LOST
-							       : RECORD_UNKNOWN;
+	attachment->outcome = record_outcome(volumes, rc);
 	attachment->told = true;
 	dataplane_call(volumes->dataplane, &attachment->record_call);
 }
@@ -251,5 +270,7 @@ void membership_plan(struct volumes *volumes)
 			continue;
 		if (plan_step(volumes, volume, stats, &step))
 			step_begin(attachment, &step);
+		else
+			repair_plan(attachment, volume, stats);
 	}
 }

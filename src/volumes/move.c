@@ -1,6 +1,7 @@
 /*
- * quoin volume move-replica and set-replicas: a place for the new replica that keeps the class's rules beside
- * those that stay, and the wish in the volume's record. The node where the volume is attached carries it out.
+ * quoin volume move-replica, set-replicas and cancel-change: a place for the new replica that keeps the
+ * class's rules beside those that stay, and the wish in the volume's record. The node where the volume is
+ * attached carries it out.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -79,10 +80,10 @@ static bool pool_fits(struct volumes *volumes, const struct catalog_shard *shard
 	return true;
 }
 
-static int place(struct op *op, const struct catalog_volume *volume, const struct catalog_replica *from,
-	struct catalog_replica *learner)
+int replica_place(struct volumes *volumes, const struct catalog_volume *volume,
+	const struct catalog_replica *from, const char *to, struct catalog_replica *ret_learner,
+	struct error *error)
 {
-	const struct move *move = op->state;
 	struct placement_request request = { .volume = volume->volume,
 		.class_name = volume->class_name,
 		.size_bytes = volume->size_bytes,
@@ -91,28 +92,29 @@ static int place(struct op *op, const struct catalog_volume *volume, const struc
 	struct placement_pool *pools;
 	struct placement_result result;
 	size_t count, fit = 0;
-	int rc = catalog_class_find(op->volumes->catalog, volume->class_name, &class, &op->error);
+	int rc = catalog_class_find(volumes->catalog, volume->class_name, &class, error);
 
 	if (!rc)
-		rc = placement_pools_read(op->volumes->catalog, &pools, &count);
+		rc = placement_pools_read(volumes->catalog, &pools, &count);
 	if (rc)
 		return rc;
 	request.tiers = class->tiers;
 	for (size_t i = 0; i < count; i++)
-		if (pool_fits(
-			    op->volumes, &volume->shards[0], from, &pools[i], class->zones_strict, move->to))
+		if (pool_fits(volumes, &volume->shards[0], from, &pools[i], class->zones_strict, to))
 			pools[fit++] = pools[i];
 	if (fit == 0)
-		rc = error_set(&op->error, -ENOSPC,
+		rc = error_set(error, -ENOSPC,
 			"no pool%s%s can take a replica of volume %s: class %s wants each in a %s of its own",
-			move->to[0] ? " of " : "", move->to, op->name, class->name,
+			to[0] ? " of " : "", to, volume->name, class->name,
 			class->zones_strict ? "zone" : "node");
 	else
-		rc = placement_choose(&request, pools, fit, &result, &op->error);
+		rc = placement_choose(&request, pools, fit, &result, error);
 	if (!rc) {
-		learner->replica = uuid_random(&op->volumes->random);
-		learner->pool = pools[result.index[0]].pool;
-		snprintf(learner->node, sizeof(learner->node), "%s", pools[result.index[0]].node);
+		*ret_learner = (struct catalog_replica){ .replica = uuid_random(&volumes->random),
+			.pool = pools[result.index[0]].pool };
+		snprintf(ret_learner->node, sizeof(ret_learner->node), "%s", pools[result.index[0]].node);
+		if (from)
+			ret_learner->replaces = from->replica;
 	}
 	free(pools);
 	return rc;
@@ -121,15 +123,14 @@ static int place(struct op *op, const struct catalog_volume *volume, const struc
 static void learner_wish(
 	struct op *op, const struct catalog_volume *volume, const struct catalog_replica *from)
 {
-	struct catalog_replica learner = { 0 };
-	int rc = place(op, volume, from, &learner);
+	const struct move *move = op->state;
+	struct catalog_replica learner;
+	int rc = replica_place(op->volumes, volume, from, move->to, &learner, &op->error);
 
 	if (rc) {
 		op_end(op, rc);
 		return;
 	}
-	if (from)
-		learner.replaces = from->replica;
 	catalog_learner_add(op->volumes->catalog, volume->volume, &learner, op_left_ms(op), wish_told, op);
 }
 
@@ -226,4 +227,36 @@ void volumes_set_replicas(
 
 	submit(op_make(volumes, "set replicas", name, MOVE_DEADLINE_MS, count_begin, fn, arg), name, &move,
 		fn, arg);
+}
+
+static void cancel_told(void *arg, int rc, const struct error *error)
+{
+	struct op *op = arg;
+
+	if (rc)
+		op->error = *error;
+	else
+		manager_event(op->volumes, "membership-given-up", op->name, "by a user's wish");
+	manager_plan(op->volumes);
+	op_end(op, rc);
+}
+
+static void cancel_begin(struct op *op)
+{
+	const struct catalog_volume *volume;
+	int rc = catalog_volume_find(op->volumes->catalog, op->name, &volume, &op->error);
+
+	if (rc)
+		op_end(op, rc);
+	else
+		catalog_change_cancel(op->volumes->catalog, volume->volume, (struct uuid){ 0 },
+			op_left_ms(op), cancel_told, op);
+}
+
+void volumes_cancel_change(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
+{
+	struct op *op = op_make(volumes, "cancel change", name, MOVE_DEADLINE_MS, cancel_begin, fn, arg);
+
+	if (op_accept(op, fn, arg, name))
+		op_submit(op);
 }

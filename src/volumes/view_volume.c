@@ -12,9 +12,31 @@ static const char *const status_names[] = {
 	[REPLICA_RETIRED] = "retired",
 };
 
+_Static_assert(VOLUME_VIEW_REPLICAS == CATALOG_MAX_REPLICAS, "all replicas of a record are shown");
+
+static bool is_named(const struct uuid *names, unsigned count, struct uuid name)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (uuid_equal(names[i], name))
+			return true;
+	return false;
+}
+
+static const char *role_of(const struct catalog_shard *shard, const struct catalog_replica *replica)
+{
+	bool is_voter = is_named(shard->voters, shard->voter_count, replica->replica);
+	bool is_next = is_named(shard->next_voters, shard->next_voter_count, replica->replica);
+
+	if (replica->retired)
+		return "retired";
+	if (!is_voter)
+		return is_next ? "next-voter" : "learner";
+	return shard->next_voter_count != 0 && !is_next ? "leaving-voter" : "voter";
+}
+
 /* Of what the coordinator here says; else of the replica here, if it is one; else of its node's lease. */
-static void replica_fill(struct volumes *volumes, const struct catalog_replica *replica,
-	const struct volume_stats *stats, struct replica_view *view)
+static void replica_fill(struct volumes *volumes, const struct catalog_shard *shard,
+	const struct catalog_replica *replica, const struct volume_stats *stats, struct replica_view *view)
 {
 	const struct snapshot_replica *local = snapshot_replica_find(&volumes->snapshot, replica->replica);
 	const struct catalog_node *node = NULL;
@@ -23,6 +45,7 @@ static void replica_fill(struct volumes *volumes, const struct catalog_replica *
 
 	*view = (struct replica_view){ .replica = replica->replica, .pool = replica->pool };
 	snprintf(view->node, sizeof(view->node), "%s", replica->node);
+	snprintf(view->role, sizeof(view->role), "%s", role_of(shard, replica));
 	if (!catalog_pool_find(volumes->catalog, replica->pool, &pool, NULL))
 		snprintf(view->pool_name, sizeof(view->pool_name), "%s", pool->name);
 	if (!catalog_node_find(volumes->catalog, replica->node, &node, NULL))
@@ -73,17 +96,20 @@ static const char *state_here(const struct volume_stats *stats)
 /* Attached elsewhere: as far as the leases of the replicas' nodes tell. */
 static const char *state_elsewhere(struct volumes *volumes, const struct catalog_shard *shard)
 {
-	unsigned live = 0;
+	unsigned live = 0, voters = 0;
 
 	for (unsigned i = 0; i < shard->replica_count; i++) {
 		const struct catalog_node *node;
 
+		if (!is_named(shard->voters, shard->voter_count, shard->replicas[i].replica))
+			continue;
+		voters++;
 		live += !catalog_node_find(volumes->catalog, shard->replicas[i].node, &node, NULL) &&
 			node->live;
 	}
-	if (live == shard->replica_count)
+	if (live == voters)
 		return "healthy";
-	return live > shard->voter_count / 2 ? "degraded" : "no-quorum";
+	return live > voters / 2 ? "degraded" : "no-quorum";
 }
 
 static void here_fill(struct volumes *volumes, const struct attachment *attachment, struct volume_view *view)
@@ -125,11 +151,15 @@ static void volume_fill(
 		snprintf(view->attached_node, sizeof(view->attached_node), "%s", volume->holder.node);
 		time_format(volume->holder.since_ns, view->attached_since);
 	}
-	for (unsigned s = 0; s < volume->shard_count && s < 1; s++)
-		for (unsigned i = 0;
-			i < volume->shards[s].replica_count && view->replica_count < GROUP_MAX_VOTERS; i++)
-			replica_fill(volumes, &volume->shards[s].replicas[i], stats,
+	for (unsigned s = 0; s < volume->shard_count && s < 1; s++) {
+		const struct catalog_shard *shard = &volume->shards[s];
+
+		view->config_number = shard->config_number;
+		view->joint = shard->next_voter_count != 0;
+		for (unsigned i = 0; i < shard->replica_count; i++)
+			replica_fill(volumes, shard, &shard->replicas[i], stats,
 				&view->replicas[view->replica_count++]);
+	}
 	snprintf(view->state, sizeof(view->state), "%s",
 		stats                                     ? state_here(stats)
 		: uuid_is_none(volume->holder.attachment) ? "detached"

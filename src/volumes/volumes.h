@@ -67,6 +67,8 @@ void volumes_move_replica(struct volumes *volumes, const char *name, const char 
 /* One more, or one less, at a time. */
 void volumes_set_replicas(
 	struct volumes *volumes, const char *name, unsigned replicas, volumes_done_fn fn, void *arg);
+/* Gives up the change that is asked for: -ENOENT: there is none; -EBUSY: its last step is being done. */
+void volumes_cancel_change(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
 /* Attaches if need be, makes the filesystem if it is new, mounts; the path is in the view. IDs are counted,
  * and persist. */
 void volumes_mount(struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg);
@@ -88,8 +90,12 @@ void volumes_trace(struct volumes *volumes, const char *name,
 
 /* ---- views: what is known now, from memory; strings live in the view ---- */
 
+#define VOLUME_VIEW_REPLICAS 8u /* as many as a record may have, retired ones too */
+
 struct replica_view {
 	struct uuid replica, pool;
+	/* voter; next-voter, leaving-voter (the record is joint: both count); learner; retired */
+	char role[16];
 	char node[NAME_MAX_LEN + 1];
 	char pool_name[NAME_MAX_LEN + 1];
 	char zone[NAME_MAX_LEN + 1];
@@ -120,7 +126,9 @@ struct volume_view {
 	char mountpoint[512];              /* here only; empty when not mounted */
 	uint32_t mount_count;
 	unsigned replica_count;
-	struct replica_view replicas[GROUP_MAX_VOTERS];
+	struct replica_view replicas[VOLUME_VIEW_REPLICAS];
+	uint64_t config_number; /* of the record: it grows with each change of voters */
+	bool joint;
 	struct volume_stats stats; /* here only: as of the last refresh (1 s) */
 };
 

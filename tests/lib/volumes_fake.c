@@ -129,6 +129,7 @@ struct volume_view *volumes_fake_add(struct volumes *volumes, const char *name)
 	snprintf(view->created, sizeof(view->created), "2026-01-31T12:00:00.000Z");
 	view->size_bytes = GIB;
 	view->replica_count = 3;
+	view->config_number = 1;
 	for (unsigned i = 0; i < 3; i++) {
 		struct replica_view *replica = &view->replicas[i];
 
@@ -137,6 +138,7 @@ struct volume_view *volumes_fake_add(struct volumes *volumes, const char *name)
 		snprintf(replica->node, sizeof(replica->node), "%s", volumes->nodes[i].name);
 		snprintf(replica->pool_name, sizeof(replica->pool_name), "%s", volumes->pools[i].name);
 		snprintf(replica->zone, sizeof(replica->zone), "%s", volumes->nodes[i].zone);
+		snprintf(replica->role, sizeof(replica->role), "voter");
 		snprintf(replica->state, sizeof(replica->state), "complete");
 	}
 	volumes->cluster.volume_count++;
@@ -253,6 +255,7 @@ static int op_do(struct volumes *volumes, const struct fake_op *op, struct error
 		return mount_do(volumes, volume, 0);
 	case FAKE_MOVE:
 	case FAKE_SET_REPLICAS:
+	case FAKE_CANCEL_CHANGE:
 		return 0;
 	case FAKE_MOUNT:
 		return mount_do(volumes, volume, 1);
@@ -326,6 +329,11 @@ void volumes_set_replicas(
 	struct volumes *volumes, const char *name, unsigned replicas, volumes_done_fn fn, void *arg)
 {
 	snprintf(op_add(volumes, FAKE_SET_REPLICAS, name, fn, arg)->id, 300, "%u", replicas);
+}
+
+void volumes_cancel_change(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
+{
+	op_add(volumes, FAKE_CANCEL_CHANGE, name, fn, arg);
 }
 
 void volumes_mount(struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg)

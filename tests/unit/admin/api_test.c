@@ -155,6 +155,12 @@ static void a_volume_is_made_shown_and_removed(void **state)
 	assert_null(json_object_get(volume, "stats"));
 	assert_string_equal(
 		text_of(json_array_get(json_object_get(volume, "replicas"), 1), "zone"), "zone-b");
+	volume = json_object_get(volume, "membership");
+	assert_int_equal(number_of(volume, "number"), 1);
+	assert_true(json_is_false(json_object_get(volume, "joint")));
+	assert_int_equal(json_array_size(json_object_get(volume, "voters")), 3);
+	assert_int_equal(json_array_size(json_object_get(volume, "next_voters")), 0);
+	assert_int_equal(json_array_size(json_object_get(volume, "learners")), 0);
 	json_decref(json);
 	json = get(f, "/v1/volumes");
 	assert_int_equal(json_array_size(json_object_get(json, "volumes")), 1);

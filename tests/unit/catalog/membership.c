@@ -144,6 +144,64 @@ static void who_is_in_neither_list_is_retired_then_deleted_and_its_room_given_ba
 	assert_true(pool->provisioned_bytes == 0);
 }
 
+static int cancel(struct world *world, const char *learner)
+{
+	struct world_answer answer = { 0 };
+
+	catalog_change_cancel(world->nodes[2].catalog, world_uuid("v"),
+		learner ? world_uuid(learner) : (struct uuid){ 0 }, WORLD_TIMEOUT_MS, world_done, &answer);
+	assert_true(world_wait(world, &answer.done));
+	return answer.rc;
+}
+
+static void a_change_that_is_given_up_leaves_all_as_it_was(void **state)
+{
+	struct world *world = *state;
+	const struct catalog_volume *volume;
+
+	assert_int_equal(cancel(world, NULL), -ENOENT);
+	assert_int_equal(learner_add(world, "new", 2, "v-replica1"), 0);
+	assert_int_equal(cancel(world, "another"), 0); /* it is no learner (any more) */
+	assert_false(volume_at(world)->shards[0].replicas[2].retired);
+	assert_int_equal(cancel(world, "new"), 0);
+	volume = volume_at(world);
+	assert_true(volume->shards[0].replicas[2].retired);
+	assert_false(volume->shards[0].replicas[1].leaves);
+	assert_int_equal(volume->shards[0].voter_count, 2);
+	/* It holds up nothing: its node deletes it whenever it comes back. */
+	assert_int_equal(learner_add(world, "newer", 0, NULL), -EEXIST); /* n0 has one */
+	assert_int_equal(cancel(world, NULL), -ENOENT);
+}
+
+static void what_has_been_given_up_never_becomes_a_voter(void **state)
+{
+	struct world *world = *state;
+	struct world_answer answer = { 0 };
+
+	assert_int_equal(learner_add(world, "new", 2, "v-replica1"), 0);
+	assert_int_equal(cancel(world, NULL), 0);
+	assert_int_equal(set(world, "att", 1, 2), -EPERM);
+	assert_true(volume_at(world)->shards[0].config_number == 1);
+	/* Nor goes a voter that is to stay. */
+	catalog_replica_leave(world->nodes[0].catalog, world_uuid("v"), world_uuid("v-replica1"),
+		WORLD_TIMEOUT_MS, world_done, &answer);
+	assert_true(world_wait(world, &answer.done));
+	assert_int_equal(answer.rc, 0);
+	assert_int_equal(cancel(world, NULL), 0);
+	assert_int_equal(set(world, "att", 1, 1), -EPERM);
+}
+
+static void a_joint_record_is_not_given_up(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(learner_add(world, "new", 2, "v-replica1"), 0);
+	assert_int_equal(set(world, "att", 1, 2), 0);
+	assert_int_equal(cancel(world, NULL), -EBUSY);
+	assert_int_equal(cancel(world, "new"), -EBUSY);
+	assert_false(volume_at(world)->shards[0].replicas[2].retired);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -153,6 +211,9 @@ int main(void)
 		TEST(one_wish_at_a_time),
 		TEST(only_the_holder_changes_voters_and_only_from_its_number),
 		TEST(who_is_in_neither_list_is_retired_then_deleted_and_its_room_given_back),
+		TEST(a_change_that_is_given_up_leaves_all_as_it_was),
+		TEST(what_has_been_given_up_never_becomes_a_voter),
+		TEST(a_joint_record_is_not_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,6 +172,8 @@ static void inspect_shows_replicas_and_counters(void **state)
 
 	volumes_fake_attach_here(f->volumes, view);
 	snprintf(view->replicas[1].state, sizeof(view->replicas[1].state), "syncing");
+	snprintf(view->replicas[1].role, sizeof(view->replicas[1].role), "learner");
+	view->config_number = 3;
 	view->replicas[1].lag_bytes = 1536;
 	view->replicas[1].sync_done_bytes = 1 << 20;
 	view->replicas[1].sync_total_bytes = 1 << 30;
@@ -186,16 +188,17 @@ static void inspect_shows_replicas_and_counters(void **state)
 		"created     2026-01-31T12:00:00.000Z\n"
 		"attached    on node a since 2026-01-31T12:34:56.000Z\n"
 		"device      /dev/quoin/v, not mounted\n"
+		"members     number 3: 2 voters, 1 learners\n"
 		"epoch       0, 0 entries committed, 0 requests in flight\n"
 		"reads       0, 0 B, 0 errors, 0.000 ms each\n"
 		"writes      3, 12 KiB, 0 errors, 0.100 ms each\n"
 		"trims       0, 0 B, 0 errors, 0.000 ms each\n"
 		"since then  5 waits for a quorum, 0 blocks healed, 0 remote reads\n"
 		"\n"
-		"REPLICA ON  POOL  ZONE    STATE     BEHIND   BAD READS  REPAIRED\n"
-		"a           p1    zone-a  complete  0 B      0          0\n"
-		"b           p2    zone-b  syncing   1.5 KiB  2          3\n"
-		"c           p3    zone-c  complete  0 B      0          0\n"
+		"REPLICA ON  POOL  ZONE    ROLE     STATE     BEHIND   BAD READS  REPAIRED\n"
+		"a           p1    zone-a  voter    complete  0 B      0          0\n"
+		"b           p2    zone-b  learner  syncing   1.5 KiB  2          3\n"
+		"c           p3    zone-c  voter    complete  0 B      0          0\n"
 		"resync of b: 1 MiB of 1 GiB to copy, 3 MiB/s, 341 s left; it was away for longer than the "
 		"logs reach back\n");
 }

@@ -230,6 +230,25 @@ static void a_record_that_was_not_written_changes_nothing(void **state)
 	assert_int_equal(group_status(&g, 0).config_number, 1);
 }
 
+static void a_refusal_for_good_ends_an_uncertain_change(void **state)
+{
+	(void)state;
+	swap_begun();
+	tell(0, COORDINATOR_RECORD_UNKNOWN);
+	group_pass(&g, 1000);
+	assert_int_equal(g.sessions[0].records, 2);
+	/* The learner was given up meanwhile: neither this attempt nor the one before can land any more. */
+	tell(0, COORDINATOR_RECORD_REFUSED);
+	assert_int_equal(group_status(&g, 0).next_mask, 0);
+	assert_int_equal(group_status(&g, 0).voter_mask, ABC);
+	group_unlink(&g, 0, B);
+	group_write(&g, 0, 1);
+	group_run(&g);
+	assert_int_equal(g.sessions[0].answered, 1);
+	coordinator_member_remove(session(0), D, g.now_ns);
+	assert_false(group_status(&g, 0).voters[D].is_member);
+}
+
 static void a_record_of_another_ends_the_session(void **state)
 {
 	(void)state;
@@ -385,6 +404,7 @@ int main(void)
 		TEST(the_last_record_follows_the_committed_entry),
 		TEST(a_record_of_unknown_outcome_keeps_joint_rules),
 		TEST(a_record_that_was_not_written_changes_nothing),
+		TEST(a_refusal_for_good_ends_an_uncertain_change),
 		TEST(a_record_of_another_ends_the_session),
 		TEST(who_has_left_counts_no_more),
 		TEST(a_change_without_commit_is_set_back),
