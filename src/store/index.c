@@ -96,6 +96,17 @@ static bool needs_grain(const struct pool_replica *replica, uint64_t index)
 	return !index_has_grain(replica, index) && map_find(pool, replica->top, index) >= pool->g.grain_count;
 }
 
+/* In the order of the log; at open one may come late. */
+static void rollback_add(struct log_entry *le)
+{
+	struct list *after = le->replica->rollbacks.prev;
+
+	while (after != &le->replica->rollbacks &&
+		list_entry(after, struct log_entry, wide_node)->seq > le->seq)
+		after = after->prev;
+	list_insert_between(&le->wide_node, after, after->next);
+}
+
 static void pieces_add(struct log_entry *le)
 {
 	const struct entry *entry = le->entry;
@@ -106,7 +117,7 @@ static void pieces_add(struct log_entry *le)
 		le->replica->structural++;
 	}
 	if (entry->op == ENTRY_ROLLBACK)
-		list_push_back(&le->replica->rollbacks, &le->wide_node);
+		rollback_add(le);
 	if (entry->length_bytes == 0)
 		return;
 	first = entry->offset_bytes / GRAIN_BYTES;
@@ -155,8 +166,15 @@ void index_add(struct log_entry *le)
 	le->seq_next = *head;
 	*head = le;
 	le->indexed = true;
-	if (!le->applied)
+	if (!le->applied && !le->bare)
 		pieces_add(le);
+}
+
+void index_fill(struct log_entry *le)
+{
+	ASSERT(le->bare && le->indexed && le->entry && le->piece_count == 0);
+	le->bare = false;
+	pieces_add(le);
 }
 
 void index_remove(struct log_entry *le)
@@ -255,6 +273,7 @@ void le_drop_payload(struct log_entry *le)
 {
 	pieces_remove(le);
 	le->applied = true;
+	le->bare = false;
 	entry_put(le->entry);
 	le->entry = NULL;
 }

@@ -9,6 +9,8 @@ void index_done(struct pool *pool);
 struct log_entry *le_get(struct pool *pool);
 void le_put(struct pool *pool, struct log_entry *le);
 void index_add(struct log_entry *le);
+/* A bare one has got its entry. */
+void index_fill(struct log_entry *le);
 void index_remove(struct log_entry *le);
 struct log_entry *index_find(const struct pool_replica *replica, uint64_t seq);
 /* The newest entry up to `seq` that says something of this block; NULL: none. */

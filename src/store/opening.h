@@ -1,9 +1,9 @@
 /*
  * Opening a pool, step by step; each step ends in the next.
  *
- *   superblocks -> table -> ring scan (where are batches?) -> replay (in order) -> settle (maps, sums, gaps)
- *     -> flush -> superblock A, flush, superblock B, flush -> first batch: a mark and what damage says ->
- * told
+ *   superblocks -> table -> ring scan (where are batches?) -> replay (in order) -> refill (what replay had no
+ *     memory for) -> settle (maps, sums, gaps) -> flush -> superblock A, flush, superblock B, flush -> first
+ * batch: a mark and what damage says -> told
  */
 #ifndef QUOIN_STORE_OPENING_H
 #define QUOIN_STORE_OPENING_H
@@ -44,6 +44,7 @@ struct opening {
 	uint32_t scanned;
 	uint64_t claim;            /* all batches up to here were durable */
 	uint64_t number, position; /* replay: the next one expected */
+	uint64_t refill; /* the next batch that may hold entries whose content is still to be read */
 	uint64_t former_open_count;
 	uint64_t directory_sum; /* of the last header that was accepted */
 	uint64_t layer_sum;
@@ -74,6 +75,10 @@ bool found_is_leftover(const struct opening *o, const struct found *found);
 void open_replay(struct opening *o);
 /* The batch stands in the window; 0, or -EILSEQ when it is not whole. */
 int replay_batch(struct opening *o, const struct batch_header *h, struct reader *records, uint32_t block);
+/* True when these blocks of the ring stand in the window; else they are being read, and `next` is called. */
+bool opening_window(struct opening *o, uint32_t block, uint32_t count, void (*next)(struct opening *o));
+/* ---- replay_refill.c ---- */
+void open_refill(struct opening *o);
 /* ---- replay_records.c ---- */
 void replay_damage_names(struct opening *o, const struct batch_name *names, unsigned count);
 /* ---- settle_layers.c ---- */

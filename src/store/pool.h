@@ -68,6 +68,7 @@ struct log_entry {
 	uint8_t piece_count;
 	uint8_t reserved; /* fresh grains that it may take */
 	bool indexed, applied, truncated, queued, carrying;
+	bool bare;         /* at open: its entry is still to be read */
 	bool structural;   /* changes the layers, and is not applied */
 	struct load *load; /* its payload is being read back */
 	struct piece pieces[ENTRY_MAX_PIECES];

@@ -8,11 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-static void replay_window(struct opening *o)
-{
-	open_replay(o);
-}
-
 /* The place of batch `number`: where the former one ends, or the ring's beginning. UINT32_MAX: neither. */
 static uint32_t replay_place(struct opening *o)
 {
@@ -51,7 +46,8 @@ static void replay_end(struct opening *o)
 		ring_batch(o->pool, j->tail)->position = o->position;
 	}
 	j->last_records = j->next - 1;
-	open_settle(o);
+	o->refill = j->tail;
+	open_refill(o);
 }
 
 /* Batch o->number is lost: goes on with the next one that is there. */
@@ -93,7 +89,7 @@ static bool window_has(const struct opening *o, uint32_t block, uint32_t count)
 	return block >= o->window_block && block + count <= o->window_block + o->window_count;
 }
 
-static bool window_fill(struct opening *o, uint32_t block, uint32_t count)
+bool opening_window(struct opening *o, uint32_t block, uint32_t count, void (*next)(struct opening *o))
 {
 	uint32_t left = o->pool->g.ring_blocks - block;
 
@@ -102,7 +98,7 @@ static bool window_fill(struct opening *o, uint32_t block, uint32_t count)
 	o->window_block = block;
 	o->window_count = left < WINDOW_BLOCKS ? left : WINDOW_BLOCKS;
 	opening_read(o, o->window, (uint64_t)o->window_count * BLOCK_BYTES,
-		geometry_ring_offset(&o->pool->g, block), replay_window);
+		geometry_ring_offset(&o->pool->g, block), next);
 	return false;
 }
 
@@ -121,7 +117,7 @@ static bool replay_one(struct opening *o, uint32_t block)
 		opening_fail(o, -EIO);
 		return false;
 	}
-	if (!window_fill(o, block, h.blocks))
+	if (!opening_window(o, block, h.blocks, open_replay))
 		return false;
 	*rb = (struct ring_batch){ .position = o->position, .blocks = h.blocks };
 	list_init(&rb->entries);
@@ -163,7 +159,7 @@ void open_replay(struct opening *o)
 			replay_skip(o);
 			return;
 		}
-		if (!window_fill(o, block, 1) || !replay_one(o, block))
+		if (!opening_window(o, block, 1, open_replay) || !replay_one(o, block))
 			return;
 	}
 }

@@ -109,12 +109,9 @@ static void replay_entry(
 	le->applied = record->seq <= replica->head.applied.seq;
 	if (!le->applied) {
 		le->entry = entry_get(pool->options.entries);
-		if (!le->entry) {
-			le_put(pool, le);
-			o->rc = -ENOMEM;
-			return;
-		}
-		entry_of_record(record, le->entry);
+		le->bare = !le->entry; /* a later batch may say that it is applied: see replay_refill.c */
+		if (le->entry)
+			entry_of_record(record, le->entry);
 	}
 	log_insert(replica, le);
 	index_add(le);

@@ -1,0 +1,163 @@
+/* A pool is opened with far fewer entries in memory than its ring holds: only what is not applied needs one.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "bench.h"
+#include "model.h"
+
+#define DISK_BYTES    (UINT64_C(24) << 20)
+#define JOURNAL_BYTES (UINT64_C(4) << 20)
+#define VOLUME_BYTES  (UINT64_C(2) << 20)
+#define APPLIED       250u
+#define PENDING       12u /* committed and not, the rest of the log */
+
+static struct bench bench, again;
+static struct pool_replica *replica;
+static uint64_t tags[VOLUME_BYTES / BLOCK_BYTES];
+
+static void created(void *arg, int rc, struct pool_replica *made)
+{
+	(void)arg;
+	replica = made;
+	bench_finished(&bench, rc);
+}
+
+static void append(uint64_t seq, uint64_t block)
+{
+	struct entry *entry = entry_get(bench.entries);
+
+	assert_non_null(entry);
+	entry->epoch.number = 1;
+	entry->seq = seq;
+	entry->op = ENTRY_WRITE;
+	entry->offset_bytes = block * BLOCK_BYTES;
+	entry->length_bytes = BLOCK_BYTES;
+	entry->payload = buf_get(bench.bufs, BLOCK_BYTES);
+	entry->payload->len_bytes = BLOCK_BYTES;
+	block_fill(entry->payload->data, seq, block);
+	crc32c_blocks(entry->payload->data, 1, entry->crc);
+	pool_replica_append(replica, entry);
+	entry_put(entry);
+	tags[block] = seq;
+}
+
+/* Many entries in the ring whose images are there too, while the table knows of none; then a few pending. */
+static void fill(void)
+{
+	struct pool_replica_identity identity = { .size_bytes = VOLUME_BYTES, .replica.byte[0] = 1 };
+	uint64_t seq = 0;
+
+	bench_init(&bench);
+	bench.disk = sim_disk_new(DISK_BYTES, 1);
+	assert_int_equal(bench_format(&bench, JOURNAL_BYTES), 0);
+	assert_int_equal(bench_open(&bench), 0);
+	pool_replica_create(bench.pool, &identity, created, NULL);
+	bench_wait(&bench);
+	assert_int_equal(bench.rc, 0);
+	memset(tags, 0, sizeof(tags));
+	while (seq < APPLIED) {
+		seq++;
+		append(seq, seq % 200);
+		if (seq % 25 == 0)
+			bench_run(&bench, NS_PER_MS);
+	}
+	bench_run(&bench, 50 * NS_PER_MS);
+	pool_replica_commit_set(replica, seq);
+	bench_run(&bench, 5 * NS_PER_S);
+	assert_int_equal(pool_replica_applied_seq(replica), APPLIED);
+	while (seq < APPLIED + PENDING) {
+		seq++;
+		append(seq, seq % 200);
+	}
+	pool_replica_commit_set(replica, APPLIED + PENDING / 2);
+	bench_run(&bench, 30 * NS_PER_MS);
+	assert_int_equal(pool_replica_durable_seq(replica), APPLIED + PENDING);
+	assert_int_equal(pool_replica_first_seq(replica), 1);
+}
+
+static int open_again(uint32_t entries)
+{
+	bench_init(&again);
+	entry_pool_free(again.entries);
+	assert_int_equal(entry_pool_new(entries, &again.entries), 0);
+	again.disk = sim_disk_crashed_copy(bench.disk, 7);
+	return bench_open(&again);
+}
+
+static void drop(bool opened)
+{
+	if (opened)
+		bench_close(&again);
+	sim_disk_free(again.disk);
+	bench_done(&again);
+	bench_close(&bench);
+	sim_disk_free(bench.disk);
+	bench_done(&bench);
+}
+
+static void read_ended(struct pool_read *read, int rc)
+{
+	(void)read;
+	bench_finished(&again, rc);
+}
+
+static void what_is_applied_needs_no_entry(void **state)
+{
+	struct buf *buf;
+
+	(void)state;
+	fill();
+	assert_int_equal(open_again(PENDING + 4), 0);
+	replica = pool_replica_next(again.pool, NULL);
+	assert_int_equal(pool_replica_last(replica).seq, APPLIED + PENDING);
+	assert_int_equal(pool_replica_applied_seq(replica), APPLIED);
+	assert_int_equal(pool_replica_first_seq(replica), 1);
+	assert_false(pool_replica_state(replica)->incomplete);
+	pool_replica_commit_set(replica, APPLIED + PENDING);
+	buf = buf_get(again.bufs, BLOCK_BYTES);
+	/* Pending ones are read as well as those that are applied; then all of them are. */
+	for (unsigned round = 0; round < 2; round++) {
+		for (uint64_t block = 0; block < 200; block++) {
+			struct pool_read read = { .fn = read_ended,
+				.replica = replica,
+				.into = buf,
+				.offset_bytes = block * BLOCK_BYTES,
+				.length_bytes = BLOCK_BYTES };
+
+			pool_read(&read);
+			bench_wait(&again);
+			assert_int_equal(again.rc, 0);
+			assert_true(block_matches(buf->data, tags[block], block));
+		}
+		bench_run(&again, 5 * NS_PER_S);
+	}
+	assert_int_equal(pool_replica_applied_seq(replica), APPLIED + PENDING);
+	buf_put(buf);
+	drop(true);
+}
+
+static void too_few_for_what_is_pending_is_said(void **state)
+{
+	(void)state;
+	fill();
+	assert_int_equal(open_again(PENDING - 2), -ENOMEM);
+	assert_non_null(strstr(again.error.text, "not applied"));
+	drop(false);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_applied_needs_no_entry),
+		cmocka_unit_test(too_few_for_what_is_pending_is_said),
+	};
+
+	return cmocka_run_group_tests_name("store pool entries", tests, NULL, NULL);
+}
