@@ -86,6 +86,20 @@ static void watch_voters(struct volume *volume, const struct coordinator_status 
 	}
 }
 
+/* What no state says: reads and trims go on. */
+static void watch_room(struct volume *volume, const struct coordinator_status *status)
+{
+	if (status->full && !volume->seen.full)
+		datapath_event(volume->datapath, "volume-full", volume->spec.name,
+			"no quorum of its replicas has room: writes wait for 5 s, then they are refused "
+			"(ENOSPC), "
+			"until there is room; reads and trims go on");
+	else if (!status->full && volume->seen.full)
+		datapath_event(volume->datapath, "volume-space-back", volume->spec.name,
+			"its replicas have room again; %llu writes were refused",
+			(unsigned long long)status->refused);
+}
+
 void volume_watch(struct volume *volume)
 {
 	struct coordinator_status status;
@@ -94,6 +108,7 @@ void volume_watch(struct volume *volume)
 	coordinator_status_get(volume->coordinator, datapath_now_ns(volume->datapath), &status);
 	if (!volume->detaching && status.phase == COORDINATOR_SERVING) {
 		watch_voters(volume, &status);
+		watch_room(volume, &status);
 		volume->seen = status;
 	}
 	state = state_of(volume, &status);

@@ -124,7 +124,8 @@ static int append_answer_decode(struct reader *r, struct message *m)
 	m->rc = (int32_t)read_u32(r);
 	flags = read_u32(r);
 	m->incomplete = flags & 1;
-	return flags > 1 || !rc_is_sane(m->rc) ? -EPROTO : 0;
+	m->full = flags & 2;
+	return flags > 3 || !rc_is_sane(m->rc) ? -EPROTO : 0;
 }
 
 static int read_decode(struct reader *r, struct message *m)
@@ -296,6 +297,7 @@ static void fields_take(struct message *m, const Quoin__Wire__Message *from)
 	m->all_seq = from->all_seq;
 	m->room_bytes = from->room_bytes;
 	m->incomplete = from->incomplete;
+	m->full = from->full;
 	m->damaged = from->damaged;
 	m->retired = from->retired;
 	m->since = position_take(from->since);

@@ -63,7 +63,7 @@ static void append_answer_encode(struct writer *w, const struct message *m)
 	write_u64(w, m->commit_seq);
 	write_u64(w, m->room_bytes);
 	write_u32(w, (uint32_t)m->rc);
-	write_u32(w, m->incomplete ? 1 : 0);
+	write_u32(w, (m->incomplete ? 1u : 0) | (m->full ? 2u : 0));
 }
 
 static void read_encode(struct writer *w, const struct message *m)
@@ -188,6 +188,7 @@ static void flags_fill(Quoin__Wire__Message *to, const struct message *m)
 {
 	to->steward = m->steward;
 	to->incomplete = m->incomplete;
+	to->full = m->full;
 	to->damaged = m->damaged;
 	to->retired = m->retired;
 	to->regressed = m->regressed;

@@ -350,4 +350,6 @@ void coordinator_submit(struct coordinator *co, struct operation *op, uint64_t n
 	list_push_back(&co->waiting, &op->node);
 	co->waiting_count++;
 	coordinator_admit(co);
+	if (co->full_since_ns != 0)
+		coordinator_full_step(co);
 }

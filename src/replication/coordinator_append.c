@@ -18,6 +18,9 @@ void coordinator_append(struct coordinator *co, struct entry *entry, struct oper
 	slot->entry = entry;
 	slot->operation = op;
 	slot->bytes = entry->payload ? (uint32_t)entry->length_bytes : 0;
+	slot->bytes_so_far = slot->bytes;
+	if (entry->seq > co->adopted_seq + 1)
+		slot->bytes_so_far += coordinator_slot(co, co->last_seq)->bytes_so_far;
 	co->last_seq = entry->seq;
 	co->window_bytes += slot->bytes;
 	if (op)
@@ -34,19 +37,22 @@ static bool window_has_room(const struct coordinator *co)
 
 void coordinator_admit(struct coordinator *co)
 {
-	struct list *node;
-
 	if (co->phase != COORDINATOR_SERVING)
 		return;
-	while (!list_is_empty(&co->waiting)) {
-		struct operation *op;
+	co->short_of_room = false;
+	list_for_each_safe (node, &co->waiting) {
+		struct operation *op = list_entry(node, struct operation, node);
 
+		if (op->entry->payload && (co->short_of_room || co->full_since_ns != 0 ||
+						  !coordinator_has_room(co, op->entry->length_bytes))) {
+			co->short_of_room = true;
+			continue; /* what makes room goes first: they are all under way at once */
+		}
 		if (!window_has_room(co))
 			coordinator_window_trim(co);
 		if (!window_has_room(co))
 			return; /* uncommitted entries fill it: writes wait */
-		node = list_pop_front(&co->waiting);
-		op = list_entry(node, struct operation, node);
+		list_remove(node);
 		co->waiting_count--;
 		coordinator_append(co, op->entry, op);
 		op->entry = NULL;
@@ -154,8 +160,10 @@ void coordinator_commit_step(struct coordinator *co)
 		}
 	}
 	co->commit_seq = seq;
-	if (co->phase == COORDINATOR_ADOPTING)
+	if (co->phase == COORDINATOR_ADOPTING) {
 		coordinator_change(co, COORDINATOR_SERVING, NULL);
+		coordinator_full_step(co);
+	}
 	membership_step(co);
 	coordinator_window_trim(co);
 	coordinator_admit(co);
@@ -184,6 +192,10 @@ void coordinator_recv_append_answer(struct coordinator *co, int i, const struct 
 	if (echo_ns > v->echo_ns && echo_ns <= co->now_ns)
 		v->echo_ns = echo_ns;
 	v->room_bytes = m->room_bytes;
+	if (v->full != m->full) {
+		v->full = m->full;
+		coordinator_full_step(co);
+	}
 	if ((v->stage == VOTER_STREAMING || v->stage == VOTER_SYNCING || v->stage == VOTER_SYNC_FINISHING) &&
 		m->seq > v->durable_seq) {
 		if (m->seq >= v->next_seq && !MUTANT(count_unmatched)) {
@@ -201,6 +213,8 @@ void coordinator_recv_append_answer(struct coordinator *co, int i, const struct 
 		v->position.seq = m->seq;
 		coordinator_commit_step(co);
 	}
+	if (co->short_of_room)
+		coordinator_admit(co);
 	coordinator_lease_step(co);
 	coordinator_reads_step(co);
 }

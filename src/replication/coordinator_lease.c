@@ -102,6 +102,10 @@ static uint64_t heartbeat_due_ns(const struct coordinator *co, const struct vote
 		due_ns = v->heartbeat_ns + RETRY_NS;
 	if (v->next_seq <= co->last_seq && voter_is_streaming(v) && v->unacked_bytes == 0)
 		due_ns = v->heartbeat_ns + RETRY_NS; /* it has no room: ask how that goes */
+	if (co->full_since_ns != 0 && v->full)
+		due_ns = v->heartbeat_ns + FULL_ASK_NS;
+	else if (co->short_of_room && voter_is_streaming(v))
+		due_ns = v->heartbeat_ns + RETRY_NS;
 	if (!list_is_empty(&co->reads_held))
 		due_ns = v->heartbeat_ns + COMMIT_NOTICE_NS;
 	return due_ns;
@@ -136,6 +140,8 @@ uint64_t coordinator_deadline_ns(const struct coordinator *co)
 	}
 	if (membership_deadline_ns(co) < next_ns)
 		next_ns = membership_deadline_ns(co);
+	if (coordinator_full_due_ns(co) < next_ns)
+		next_ns = coordinator_full_due_ns(co);
 	if (co->read_check_ns != 0 && co->read_check_ns < next_ns)
 		next_ns = co->read_check_ns;
 	if (!list_is_empty(&co->reads) && co->read_retry_ns != 0 && co->read_retry_ns < next_ns)
@@ -183,6 +189,7 @@ void coordinator_tick(struct coordinator *co, uint64_t now_ns)
 	}
 	coordinator_copies_step(co);
 	coordinator_reads_late_step(co);
+	coordinator_full_step(co);
 	if (co->read_retry_ns != 0 && co->read_retry_ns <= now_ns) {
 		co->read_retry_ns = 0;
 		list_for_each (node, &co->reads)

@@ -299,12 +299,14 @@ void coordinator_recv_match_answer(struct coordinator *co, int i, const struct m
 	}
 	v->stage = VOTER_STREAMING;
 	v->room_bytes = m->room_bytes;
+	v->full = m->full;
 	v->unacked_bytes = 0;
 	v->durable_seq = v->keep_seq;
 	v->next_seq = v->keep_seq + 1;
 	v->commit_sent = 0;
 	v->due |= DUE_HEARTBEAT;
 	co->changed = true;
+	coordinator_full_step(co);
 	coordinator_adopt_step(co);
 	coordinator_commit_step(co);
 	coordinator_lease_step(co);

@@ -18,8 +18,11 @@ _Static_assert(WINDOW_SLOTS > WINDOW_MAX_ENTRIES + 2 * VOLUME_MAX_REQUESTS,
 #define READ_PATIENCE_NS                                                                                     \
 	(250 * NS_PER_MS) /* a remote read without an answer is asked of another; then longer */
 #define READ_CHECK_NS (50 * NS_PER_MS)
-#define LATE_NS       (5 * NS_PER_S)    /* so long others are asked first */
-#define BUSY_NS       (100 * NS_PER_MS) /* so long after its last request a volume is in use */
+#define LATE_NS       (5 * NS_PER_S) /* so long others are asked first */
+#define FULL_PATIENCE_NS                                                                                     \
+	(5 * NS_PER_S) /* what is being freed comes back: an apply round is due each second */
+#define FULL_ASK_NS (100 * NS_PER_MS)
+#define BUSY_NS     (100 * NS_PER_MS) /* so long after its last request a volume is in use */
 /* Copies under way, to all voters of a group. A target gets at most so many at once, few while the volume is
  * in use. */
 #define COPIES_MAX  32u
@@ -138,6 +141,7 @@ struct voter {
 	uint64_t next_seq;
 	uint64_t durable_seq;
 	uint64_t room_bytes, unacked_bytes;
+	bool full; /* it says that its pool is */
 	uint64_t commit_sent;
 	uint64_t echo_ns;      /* our clock in its newest answer: its lease is counted from here */
 	uint64_t heartbeat_ns; /* when something with a clock was sent last */
@@ -161,6 +165,7 @@ struct slot {
 	struct entry *entry;         /* NULL once it has been dropped */
 	struct operation *operation; /* NULL once it has been answered */
 	uint32_t bytes;              /* stands after the entry was dropped */
+	uint64_t bytes_so_far;       /* of this session, with this one */
 };
 
 /*
@@ -216,6 +221,9 @@ struct coordinator {
 	struct list reads_sent;
 	struct list answered;
 	uint64_t waiting_count;
+	bool short_of_room;     /* a write waits until a quorum has taken more */
+	uint64_t full_since_ns; /* no quorum has room for writes; 0: one has */
+	uint64_t refused;       /* writes, for that */
 	uint64_t read_retry_ns;
 	uint64_t read_check_ns; /* while reads are sent: when to look for late ones */
 	uint64_t error_check_ns;
@@ -327,6 +335,12 @@ static inline bool coordinator_is_busy(const struct coordinator *co)
 {
 	return co->busy_ns != 0 && co->now_ns < co->busy_ns + BUSY_NS;
 }
+
+/* coordinator_full.c: after each change of who is in step, and who is full. */
+void coordinator_full_step(struct coordinator *co);
+/* Whether a quorum can take so much behind all that has a seq already. */
+bool coordinator_has_room(const struct coordinator *co, uint64_t bytes);
+uint64_t coordinator_full_due_ns(const struct coordinator *co);
 
 /* coordinator_copy.c: NULL when all are in use. */
 struct copy *coordinator_copy_new(struct coordinator *co, int target, uint64_t index, bool heal);

@@ -54,6 +54,7 @@ static void voter_status(
 		.last_copied_bytes = v->sync.copied_bytes,
 		.last_map_bytes = v->sync.map_bytes,
 		.sync_ms = v->sync_ms,
+		.full = v->full,
 		.bad_reads = v->bad_reads,
 		.healed_blocks = v->healed_blocks,
 	};
@@ -77,6 +78,8 @@ void coordinator_status_get(
 		.last_seq = co->last_seq,
 		.commit_seq = co->commit_seq,
 		.waiting = co->waiting_count,
+		.full = co->full_since_ns != 0,
+		.refused = co->refused,
 		.quorum_waits = co->quorum_waits,
 		.dropped = co->dropped,
 		.voter_count = co->config.voter_count,

@@ -124,6 +124,7 @@ struct message {
 	uint64_t commit_seq;   /* APPEND, OPEN_ANSWER, APPEND_ANSWER, GRAIN_READ */
 	uint64_t all_seq;      /* APPEND */
 	uint64_t room_bytes;   /* OPEN_ANSWER, MATCH_ANSWER, APPEND_ANSWER: payload that it can take now */
+	bool full;             /* MATCH_ANSWER, APPEND_ANSWER: its pool has room for what is under way only */
 	bool incomplete;       /* OPEN_ANSWER, APPEND_ANSWER */
 	bool damaged;          /* OPEN_ANSWER: incomplete by damage, not by an unfinished resync */
 	bool retired;          /* OPEN_ANSWER */

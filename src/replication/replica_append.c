@@ -10,6 +10,7 @@ static void answer_match(struct replica *rep, const struct replica_figures *figu
 	answer->rc = rc;
 	answer->seq = figures->last.seq;
 	answer->room_bytes = figures->room_bytes;
+	answer->full = figures->full;
 	answer->incomplete = rep->state.incomplete;
 	answer->since = rep->state.since;
 }
@@ -139,6 +140,7 @@ void replica_acknowledge(struct replica *rep, const struct replica_figures *figu
 		answer->seq = rep->last_seq;
 	answer->commit_seq = rep->commit_seq;
 	answer->room_bytes = figures->room_bytes;
+	answer->full = figures->full;
 	answer->incomplete = rep->state.incomplete;
 	answer->clock_ns = replica_grant(rep, now_ns) ? rep->clock_ns : 0;
 }

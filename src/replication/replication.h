@@ -181,6 +181,7 @@ void coordinator_end(struct coordinator *co, int rc, uint64_t now_ns);
 
 struct coordinator_voter_status {
 	bool up, promised, complete, damaged, matched, syncing, stale, retired;
+	bool full;      /* its pool is: it has room for what is under way only */
 	bool unmatched; /* its log can't be matched with the group's: it has no part in this session */
 	bool is_member, is_voter;
 	bool may_join; /* a learner that may become a voter now */
@@ -206,6 +207,8 @@ struct coordinator_status {
 	const char *why_ended; /* or NULL */
 	uint64_t last_seq, commit_seq;
 	uint64_t waiting; /* operations without a seq */
+	bool full; /* no quorum has room: writes wait for seconds, then get -ENOSPC; the rest goes on */
+	uint64_t refused; /* writes, so far */
 	uint64_t quorum_waits;
 	uint64_t dropped; /* messages that made no sense */
 	uint64_t config_number;
@@ -297,6 +300,7 @@ struct replica_figures {
 	struct position last;
 	uint64_t first_seq;
 	uint64_t room_bytes;
+	bool full; /* the pool has room for what is under way, and no more */
 	const struct epoch_start *rows;
 	uint32_t row_count;
 };

@@ -9,6 +9,14 @@
 
 #define SHARE_MIN_BYTES   ((uint64_t)ENTRY_MAX_BYTES + BLOCK_BYTES)
 #define GRAIN_RESERVE_DIV 100u
+/* Beside the reserve, for entries that were under way when their coordinators were told that it is full. */
+#define GRAIN_SLACK_DIV 50u
+#define GRAIN_SLACK_MIN (ENTRY_MAX_BLOCKS + 16u)
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
 
 static uint64_t ring_bytes(const struct pool *pool)
 {
@@ -28,9 +36,19 @@ bool pool_has_share(const struct pool *pool)
 	return ring_bytes(pool) / 4 / (pool->replica_count + 1) >= least;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
+static uint64_t grains_reserve(const struct pool *pool)
 {
-	return a < b ? a : b;
+	return pool->g.grain_count / GRAIN_RESERVE_DIV + 1 + pool->grains_reserved;
+}
+
+bool pool_is_full(const struct pool *pool)
+{
+	uint64_t slack = pool->g.grain_count / GRAIN_SLACK_DIV;
+
+	/* Who isn't full takes the largest entry; pools that small are for tests. */
+	if (slack < GRAIN_SLACK_MIN)
+		slack = least(GRAIN_SLACK_MIN, pool->g.grain_count / 4);
+	return pool->map.free_count + pool->map.quarantine_count < grains_reserve(pool) + slack;
 }
 
 uint64_t pool_replica_room(const struct pool_replica *replica)
@@ -45,7 +63,7 @@ uint64_t pool_replica_room(const struct pool_replica *replica)
 	ring = ring > journal_used_blocks(pool) * BLOCK_BYTES ? ring - journal_used_blocks(pool) * BLOCK_BYTES
 							      : 0;
 	/* A fresh grain may be taken by each 4 KiB. */
-	reserve = pool->g.grain_count / GRAIN_RESERVE_DIV + 1 + pool->grains_reserved;
+	reserve = grains_reserve(pool);
 	grains = pool->map.free_count + pool->map.quarantine_count;
 	grains = grains > reserve ? (grains - reserve) * BLOCK_BYTES : 0;
 	les = pool->le_count - pool->le_used;

@@ -2,7 +2,7 @@
 
 #define BACK_PERCENT 2u
 
-const unsigned pool_space_percents[POOL_SPACE_LEVELS] = { 80, 90, 95, 99 };
+const unsigned pool_space_percents[POOL_SPACE_LEVELS] = { 80, 90, 95, 97 };
 
 unsigned pool_space_percent(uint64_t used_bytes, uint64_t size_bytes)
 {

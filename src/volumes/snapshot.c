@@ -68,7 +68,8 @@ static void space_observe(struct volumes *volumes, struct local_pool *pool)
 			volumes, "pool-space-back", pool->config.name, "%u %% of %s in use", percent, size);
 	else if (level == POOL_SPACE_LEVELS)
 		manager_event(volumes, "pool-full", pool->config.name,
-			"%u %% of %s in use: new writes wait; reads and trims go on. Remove or trim volumes, "
+			"%u %% of %s in use: it takes no new writes; reads and trims go on. Remove or trim "
+			"volumes, "
 			"or move "
 			"replicas to another pool",
 			percent, size);

@@ -4,7 +4,7 @@
 #include "sim/scene.h"
 
 const struct scenario *const scenario_lists[] = { scenarios_log, scenarios_lease, scenarios_sync,
-	scenarios_life, NULL };
+	scenarios_life, scenarios_room, NULL };
 
 const struct scenario *scenario_find(const char *name)
 {

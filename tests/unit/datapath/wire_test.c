@@ -189,11 +189,11 @@ static void heartbeat_answer_and_reads_come_back(void **state)
 	m.commit_seq = 6;
 	m.room_bytes = 7;
 	m.rc = -EIO;
-	m.incomplete = true;
+	m.incomplete = m.full = true;
 	round_trip(&m);
 	assert_true(in.message.clock_ns == 4 && in.message.seq == 5 && in.message.commit_seq == 6 &&
 		    in.message.room_bytes == 7);
-	assert_true(in.message.rc == -EIO && in.message.incomplete);
+	assert_true(in.message.rc == -EIO && in.message.incomplete && in.message.full);
 	wire_in_done(&in);
 
 	m = blank(MESSAGE_READ);
@@ -233,7 +233,7 @@ static void open_answer_with_a_full_table_of_epochs_comes_back(void **state)
 	m.commit_seq = UINT64_MAX;
 	m.room_bytes = UINT64_MAX;
 	m.clock_ns = UINT64_MAX;
-	m.incomplete = m.damaged = m.retired = true;
+	m.full = m.incomplete = m.damaged = m.retired = true;
 	round_trip(&m);
 	assert_int_equal(in.message.row_count, EPOCHS_MAX);
 	for (uint32_t i = 0; i < EPOCHS_MAX; i++) {
@@ -241,7 +241,7 @@ static void open_answer_with_a_full_table_of_epochs_comes_back(void **state)
 		assert_true(in.message.rows[i].first_seq == rows[i].first_seq);
 	}
 	assert_true(in.message.position.seq == UINT64_MAX && in.message.since.epoch.restart == 1);
-	assert_true(in.message.incomplete && in.message.damaged && in.message.retired);
+	assert_true(in.message.full && in.message.incomplete && in.message.damaged && in.message.retired);
 	wire_in_done(&in);
 }
 

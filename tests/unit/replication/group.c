@@ -15,6 +15,7 @@ static struct replica_figures figures(struct group_replica *r)
 	struct epoch_start *rows = r->rows;
 	struct replica_figures f = { .room_bytes = 1u << 20, .first_seq = r->base + 1, .rows = rows };
 
+	f.full = r->full;
 	f.last.seq = r->last;
 	f.last.epoch = r->log[r->last].epoch;
 	for (uint64_t s = 1; s <= r->last; s++)

@@ -27,6 +27,7 @@ struct group_replica {
 	struct entry log[GROUP_LOG]; /* by seq; seq 0 unused */
 	uint64_t last, durable, commit, base;
 	struct replica_promise state; /* durable */
+	bool full;                    /* its pool */
 	bool disk_stopped;            /* nothing becomes durable until it is let go */
 	bool state_pending;
 	struct replica_promise pending;

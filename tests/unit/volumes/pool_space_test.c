@@ -25,7 +25,7 @@ static void level_stays_until_the_use_is_clearly_below(void **state)
 	assert_int_equal(pool_space_level(1, 780, 1000), 1);
 	assert_int_equal(pool_space_level(1, 779, 1000), 0);
 	assert_int_equal(pool_space_level(4, 980, 1000), 4);
-	assert_int_equal(pool_space_level(4, 965, 1000), 3);
+	assert_int_equal(pool_space_level(4, 949, 1000), 3);
 	assert_int_equal(pool_space_level(4, 100, 1000), 0);
 }
 

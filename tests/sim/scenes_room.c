@@ -1,0 +1,108 @@
+/* Scenes of full pools: writes are refused before they get a seq, reads and trims go on, and room comes back.
+ */
+#include <errno.h>
+
+#include "sim/scene.h"
+#include "store/store.h"
+
+#define GRAINS (SIM_VOLUME_BYTES / GRAIN_BYTES)
+
+static bool has_room(struct scene *s, const void *arg)
+{
+	(void)arg;
+	for (unsigned i = A; i <= C; i++)
+		if (pool_is_full(s->c->nodes[s->v->replicas[i].node].process->pools[0]))
+			return false;
+	return true;
+}
+
+/* Writes grain after grain until one is refused: returns how many were taken. */
+static uint32_t fill(struct scene *s, struct attached *x)
+{
+	for (uint32_t grain = 0; grain < GRAINS; grain++) {
+		struct scene_io *w = scene_write(s, x, grain * GRAIN_BLOCKS, GRAIN_BLOCKS);
+
+		if (!scene_is_answered(s, w, 20000)) {
+			cluster_violation(s->c, "a write to a full pool was not answered");
+			return 0;
+		}
+		if (w->rc == -ENOSPC)
+			return grain;
+		if (w->rc != 0) {
+			cluster_violation(s->c, "a write to a full pool was answered with %d", w->rc);
+			return 0;
+		}
+	}
+	cluster_violation(s->c, "the scene is not what it says: the pools are not full");
+	return 0;
+}
+
+static void full_pools(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 1);
+	struct scene_io *io;
+	uint32_t grains;
+
+	GOES_ON();
+	for (unsigned round = 0; round < 3; round++) {
+		grains = fill(s, x);
+		GOES_ON();
+		EXPECT(grains > 20, "%u grains are no more than were free", grains);
+		/* It is known by now: at once. */
+		io = scene_write(s, x, 3, 1);
+		EXPECT(scene_is_answered(s, io, 100) && io->rc == -ENOSPC, "a write to a full pool waits");
+		scene_seen(s, x, 3);
+		/* What makes room isn't behind what needs it. */
+		io = scene_trim(s, x, 4 * GRAIN_BLOCKS, (grains - 8) * GRAIN_BLOCKS);
+		EXPECT(scene_is_answered(s, io, 2000) && io->rc == 0, "a trim waits for room");
+		EXPECT(scene_until(s, 20000, has_room, NULL), "trims have made no room");
+		scene_run(s, 250); /* the coordinator hears of it */
+		io = scene_write(s, x, 6 * GRAIN_BLOCKS, GRAIN_BLOCKS);
+		EXPECT(scene_is_answered(s, io, 3000) && io->rc == 0,
+			"there is room, and a write is refused");
+		scene_seen(s, x, 6 * GRAIN_BLOCKS);
+		scene_seen(s, x, 4 * GRAIN_BLOCKS);
+	}
+	EXPECT(scene_is_level(s, x, SCENE_EVENTUALLY), "the voters did not get level");
+	scene_run(s, 3000);
+	scene_compare(s, (uint32_t)GRAINS * GRAIN_BLOCKS);
+}
+
+/* Many writes at once, and the pools run full under them; what is refused isn't there, the rest is. */
+static void full_while_busy(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 1);
+	struct scene_io *ios[GRAINS / 2];
+	unsigned taken = 0, refused = 0;
+
+	GOES_ON();
+	for (uint32_t i = 0; i < GRAINS / 2; i++)
+		ios[i] = scene_write(s, x, i * GRAIN_BLOCKS + i % 7, 1 + i % 8);
+	scene_run(s, 15000);
+	for (uint32_t i = 0; i < GRAINS / 2; i++) {
+		EXPECT(ios[i]->answered, "a write to a full pool was not answered");
+		EXPECT(ios[i]->rc == 0 || ios[i]->rc == -ENOSPC, "it was answered with %d", ios[i]->rc);
+		taken += ios[i]->rc == 0;
+		refused += ios[i]->rc != 0;
+	}
+	EXPECT(taken > 0 && refused > 0, "the scene is not what it says: %u taken, %u refused", taken,
+		refused);
+	EXPECT(scene_is_level(s, x, SCENE_EVENTUALLY), "the voters did not get level");
+	for (uint32_t i = 0; i < GRAINS / 2; i += 5)
+		scene_seen(s, x, i * GRAIN_BLOCKS + i % 7);
+	scene_kill(s, A);
+	scene_kill(s, X);
+	x = scene_serve(s, Y);
+	for (uint32_t i = 0; i < GRAINS / 2; i += 5)
+		scene_seen(s, x, i * GRAIN_BLOCKS + i % 7);
+}
+
+const struct scenario scenarios_room[] = {
+	{ "full-pools", "writes are refused while no quorum has room; reads and trims go on, and make room",
+		"24 (store)", { "full_pool_unnoticed" }, .run = full_pools,
+		.disk_bytes = UINT64_C(12) << 20 },
+	{ "full-while-busy", "pools that run full under many writes: each is taken or refused, none waits",
+		"24 (store)", { "full_pool_unnoticed" }, .run = full_while_busy,
+		.disk_bytes = UINT64_C(12) << 20 },
+	{ 0 },
+};
