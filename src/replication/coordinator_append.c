@@ -283,15 +283,15 @@ void coordinator_recv_log_answer(struct coordinator *co, int i, const struct mes
 	co->dropped++;
 }
 
-bool coordinator_next_entry(struct coordinator *co, int i, struct message *m)
+struct entry *coordinator_next_entry(struct coordinator *co, int i)
 {
 	struct voter *v = &co->voters[i];
 	struct entry *entry;
 
 	if (v->stage != VOTER_STREAMING && v->stage != VOTER_SYNCING && v->stage != VOTER_SYNC_FINISHING)
-		return false;
+		return NULL;
 	if (v->next_seq > stream_end(co, v))
-		return false;
+		return NULL;
 	if (v->next_seq < co->window_first) {
 		if (v->fetched && v->fetched->seq != v->next_seq) {
 			entry_put(v->fetched);
@@ -299,7 +299,7 @@ bool coordinator_next_entry(struct coordinator *co, int i, struct message *m)
 		}
 		if (!v->fetched) {
 			fetch(co, i);
-			return false;
+			return NULL;
 		}
 		entry = v->fetched;
 	} else {
@@ -307,12 +307,10 @@ bool coordinator_next_entry(struct coordinator *co, int i, struct message *m)
 	}
 	ASSERT(entry != NULL && entry->seq == v->next_seq);
 	if (entry->payload && v->unacked_bytes + entry->length_bytes > v->room_bytes)
-		return false; /* it has no room: it lags, the others go on */
-	m->type = MESSAGE_APPEND;
-	m->entry = entry;
+		return NULL; /* it has no room: it lags, the others go on */
 	if (MUTANT(restamp) && entry->seq <= co->adopted_seq)
 		entry->epoch = co->config.epoch;
-	return true;
+	return entry;
 }
 
 void coordinator_entry_sent(struct coordinator *co, int i, const struct entry *entry)

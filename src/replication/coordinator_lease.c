@@ -17,10 +17,12 @@ uint64_t coordinator_confirmed_ns(const struct coordinator *co)
 		uint64_t at_ns = co->voters[i].promised ? heard_ns(&co->voters[i]) : 0;
 		uint8_t have = 0;
 
+		if (at_ns <= best)
+			continue;
 		for (unsigned j = 0; j < co->config.voter_count; j++)
 			if (co->voters[j].promised && heard_ns(&co->voters[j]) >= at_ns)
 				have = (uint8_t)(have | 1u << j);
-		if (at_ns > best && coordinator_is_quorum(co, have))
+		if (coordinator_is_quorum(co, have))
 			best = at_ns;
 	}
 	return best;

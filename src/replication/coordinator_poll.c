@@ -6,9 +6,9 @@ static void fill(struct coordinator *co, int i, struct coordinator_effect *effec
 {
 	effect->type = COORDINATOR_SEND;
 	effect->voter = i;
-	effect->message.epoch = co->config.epoch;
-	effect->message.session = co->config.session;
-	effect->message.attempt = co->voters[i].attempt;
+	effect->message = (struct message){
+		.epoch = co->config.epoch, .session = co->config.session, .attempt = co->voters[i].attempt
+	};
 }
 
 /* For a remote voter; the driver adds its token. */
@@ -63,6 +63,8 @@ static bool poll_due(struct coordinator *co, int i, struct coordinator_effect *e
 		DUE_SYNC_WINDOW, DUE_MAP_COMPARE, DUE_SYNC_FINISH };
 	struct voter *v = &co->voters[i];
 
+	if ((v->due & ~(uint32_t)DUE_HEARTBEAT) == 0)
+		return false;
 	for (unsigned k = 0; k < sizeof(order) / sizeof(order[0]); k++) {
 		enum voter_due due = order[k];
 
@@ -104,15 +106,16 @@ static bool poll_source(struct coordinator *co, int i, struct coordinator_effect
 			return true;
 		}
 	}
-	if (co->copy_count == 0 || !coordinator_copy_message(co, i, &effect->message))
+	if (co->copy_count == 0)
 		return false;
 	fill(co, i, effect);
-	return true;
+	return coordinator_copy_message(co, i, &effect->message);
 }
 
 static bool poll_voter(struct coordinator *co, int i, struct coordinator_effect *effect)
 {
 	struct voter *v = &co->voters[i];
+	struct entry *entry;
 
 	if (!v->up || !v->writable)
 		return false;
@@ -122,10 +125,13 @@ static bool poll_voter(struct coordinator *co, int i, struct coordinator_effect 
 		return false;
 	if (poll_source(co, i, effect))
 		return true;
-	if (coordinator_next_entry(co, i, &effect->message)) {
+	entry = coordinator_next_entry(co, i);
+	if (entry) {
 		fill(co, i, effect);
+		effect->message.type = MESSAGE_APPEND;
+		effect->message.entry = entry;
 		fill_clock(co, i, &effect->message);
-		coordinator_entry_sent(co, i, effect->message.entry);
+		coordinator_entry_sent(co, i, entry);
 		return true;
 	}
 	if (v->due & DUE_HEARTBEAT) {
@@ -159,17 +165,17 @@ static void all_step(struct coordinator *co)
 		co->all_seq = all;
 }
 
+/* The message, the largest part by far, is filled in for those effects only that have one. */
 bool coordinator_poll(struct coordinator *co, uint64_t now_ns, struct coordinator_effect *ret_effect)
 {
-	struct coordinator_effect effect = { .voter = -1 };
 	struct list *node = list_pop_front(&co->answered);
 
 	co->now_ns = now_ns;
 	if (node) {
-		effect.type = COORDINATOR_ANSWER;
-		effect.operation = list_entry(node, struct operation, node);
-		effect.rc = effect.operation->rc;
-		*ret_effect = effect;
+		ret_effect->type = COORDINATOR_ANSWER;
+		ret_effect->voter = -1;
+		ret_effect->operation = list_entry(node, struct operation, node);
+		ret_effect->rc = ret_effect->operation->rc;
 		return true;
 	}
 	all_step(co);
@@ -177,27 +183,23 @@ bool coordinator_poll(struct coordinator *co, uint64_t now_ns, struct coordinato
 	for (unsigned k = 0; k < co->config.voter_count; k++) {
 		unsigned i = (co->next_voter + k) % co->config.voter_count;
 
-		if (poll_voter(co, (int)i, &effect)) {
+		if (poll_voter(co, (int)i, ret_effect)) {
 			co->next_voter = i + 1;
-			*ret_effect = effect;
 			return true;
 		}
 	}
-	if (coordinator_next_read(co, &effect)) {
-		fill_read(co, &effect);
-		*ret_effect = effect;
+	if (coordinator_next_read(co, ret_effect)) {
+		fill_read(co, ret_effect);
 		return true;
 	}
 	if (co->again || !list_is_empty(&co->answered))
 		return coordinator_poll(co, now_ns, ret_effect);
-	if (membership_poll(co, &effect)) {
-		*ret_effect = effect;
+	ret_effect->voter = -1;
+	if (membership_poll(co, ret_effect))
 		return true;
-	}
 	if (co->changed) {
 		co->changed = false;
-		effect.type = COORDINATOR_CHANGED;
-		*ret_effect = effect;
+		ret_effect->type = COORDINATOR_CHANGED;
 		return true;
 	}
 	return false;

@@ -298,8 +298,8 @@ void coordinator_append(struct coordinator *co, struct entry *entry, struct oper
 void coordinator_admit(struct coordinator *co);
 void coordinator_commit_step(struct coordinator *co);
 void coordinator_window_trim(struct coordinator *co);
-/* Fills the next entry for this voter; false when there is none to send now. */
-bool coordinator_next_entry(struct coordinator *co, int i, struct message *m);
+/* The next entry for this voter, the window's or what was fetched; NULL when there is none to send now. */
+struct entry *coordinator_next_entry(struct coordinator *co, int i);
 void coordinator_entry_sent(struct coordinator *co, int i, const struct entry *entry);
 void coordinator_entry_unsent(struct coordinator *co, int i, const struct entry *entry);
 /* A complete, matched voter that has seq, other than `target` and those in the mask `without`; the local one

@@ -277,5 +277,7 @@ part_bench() {
 	build_in build || return
 	check "the benchmark" timeout 3000 tests/bench/run --seconds 2 --repeat 3 --size-mib 256
 }
-part_ratchet() { own_runner tests/ratchet/run; }
+part_ratchet() {
+	build_in build && own_runner tests/ratchet/run
+}
 part_fresh() { own_runner tests/fresh/run; }

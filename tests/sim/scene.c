@@ -532,7 +532,7 @@ void scenario_run(const struct scenario *scenario, bool print, char text[static 
 	c->plan = (struct plan){ .nodes = 5,
 		.pools = scenario->pools ? scenario->pools : 1,
 		.volumes = scenario->volumes ? scenario->volumes : 1,
-		.hot_blocks = 64,
+		.hot_blocks = scenario->hot_blocks ? scenario->hot_blocks : 64,
 		.journal_bytes = scenario->journal_bytes ? scenario->journal_bytes : UINT64_C(1) << 20,
 		.disk_bytes = scenario->disk_bytes,
 		.disk_ns = 20 * NS_PER_US,

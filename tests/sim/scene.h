@@ -54,6 +54,7 @@ struct scenario {
 	unsigned voters, pools, volumes; /* 0: 3, 1, 1 */
 	uint64_t journal_bytes;          /* 0: 1 MiB */
 	uint64_t disk_bytes;
+	uint32_t hot_blocks; /* 0: 64 */
 	int64_t drift_ppm;
 	bool reads_quorum;
 	uint32_t error_after_ms;
