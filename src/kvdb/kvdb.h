@@ -180,7 +180,8 @@ void kvdb_close(struct kvdb *kvdb, void (*fn)(void *arg), void *arg);
 struct uv_loop_s;
 
 struct kvdb_sqlite_options {
-	const char *path;        /* made if absent; its folder must exist, on a local file system */
+	const char *path;        /* its folder must exist, on a local file system */
+	bool must_exist;         /* else it is made if absent */
 	uint32_t poll_ms;        /* how often changes of other agents are looked for; 0: 50 */
 	uint32_t keep_revisions; /* changes kept for watches; 0: 10,000 */
 };

@@ -279,6 +279,7 @@ int kvdb_sqlite_open(struct uv_loop_s *loop, const struct kvdb_sqlite_options *o
 	list_init(&handle->watches);
 	rc = store_init(&handle->store, options->path,
 		options->keep_revisions ? options->keep_revisions : KEEP_REVISIONS_DEFAULT);
+	handle->store.must_exist = options->must_exist;
 	if (rc != 0) {
 		store_done(&handle->store);
 		free(handle);

@@ -177,7 +177,7 @@ static int integrity_check(struct store *store, struct error *error)
 
 static int file_open(struct store *store, struct error *error)
 {
-	bool known = !uuid_is_none(store->database);
+	bool known = store->must_exist || !uuid_is_none(store->database);
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 	bool empty;
 	int code = sqlite3_open_v2(store->path, &store->db, known ? flags : flags | SQLITE_OPEN_CREATE, NULL);

@@ -44,6 +44,7 @@ enum store_statement {
 struct store {
 	char *path;
 	uint32_t keep_revisions;
+	bool must_exist;
 	char boot_id[STORE_BOOT_ID_LEN + 1];
 	struct random random;
 	sqlite3 *db; /* NULL: not open */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "volumes/held.h"
 #include "volumes/manager.h"
 
 #define RAISES_MAX         5u
@@ -48,6 +49,8 @@ static void record_told(struct op *op, int rc)
 		manager_event(op->volumes, "volume-record-kept", op->name,
 			"it is gone from this node, but the catalog couldn't be told yet: %s",
 			op->error.text);
+	else
+		held_remove(op->volumes->config.state_dir, op->name);
 	attachment_free(op);
 	op->then_down(op, 0);
 }
@@ -63,6 +66,8 @@ static void down_closed(struct op *op, int rc)
 	manager_event(op->volumes, "volume-detached", op->name, "%s",
 		op->force ? "by force: what was still in use gets EIO" : "nothing is in use any more");
 	if (op->keep_record) {
+		if (attachment->ended)
+			held_remove(op->volumes->config.state_dir, op->name);
 		attachment_free(op);
 		op->then_down(op, 0);
 		return;
@@ -138,7 +143,7 @@ static void undone(struct op *op, int rc)
 	op->then(op, op->rc_undone);
 }
 
-static void undo(struct op *op, int rc)
+void attachment_undo(struct op *op, int rc)
 {
 	op->rc_undone = rc;
 	op->why_undone = op->error;
@@ -152,12 +157,12 @@ static void device_up(struct op *op, int rc)
 
 	if (rc) {
 		attachment->blockdev = NULL;
-		undo(op, rc);
+		attachment_undo(op, rc);
 		return;
 	}
 	if (attachment->ended) {
-		undo(op, error_set(&op->error, -ESTALE, "volume %s was fenced while it was attached",
-				 op->name));
+		attachment_undo(op, error_set(&op->error, -ESTALE,
+					    "volume %s was fenced while it was attached", op->name));
 		return;
 	}
 	attachment->phase = ATTACHMENT_UP;
@@ -222,17 +227,24 @@ static void nbd_socket_path(const struct volumes *volumes, const char *name, cha
 
 static void up_opened(struct op *op, int rc);
 
+static void up_open(struct op *op, const struct catalog_volume *volume)
+{
+	attachment_spec_fill(op->volumes, volume, &op->attachment->spec);
+	snprintf(op->attachment->fs, sizeof(op->attachment->fs), "%s", volume->fs);
+	held_note(op->attachment);
+	attachment_open(op, up_opened);
+}
+
 static void up_raised(void *arg, int rc, const struct error *error, const struct catalog_volume *volume)
 {
 	struct op *op = arg;
 
 	if (rc) {
 		op->error = *error;
-		undo(op, rc);
+		attachment_undo(op, rc);
 		return;
 	}
-	attachment_spec_fill(op->volumes, volume, &op->attachment->spec);
-	attachment_open(op, up_opened);
+	up_open(op, volume);
 }
 
 static void up_closed(struct op *op, int rc)
@@ -243,22 +255,13 @@ static void up_closed(struct op *op, int rc)
 		op);
 }
 
-static void up_opened(struct op *op, int rc)
+void attachment_device(struct op *op)
 {
 	struct attachment *attachment = op->attachment;
 	struct blockdev_spec spec = { .name = op->name, .volume = attachment->handle };
 	char socket[ATTACH_PATH_MAX];
+	int rc;
 
-	if (rc == -ESTALE && op->tries++ < RAISES_MAX && !op_expired(op)) {
-		attachment_close(op, up_closed);
-		return;
-	}
-	if (!rc && op_expired(op))
-		rc = error_set(&op->error, -ETIMEDOUT, "volume %s was opened too late", op->name);
-	if (rc) {
-		undo(op, rc);
-		return;
-	}
 	op->told_then = device_up;
 	if (attachment->nbd) {
 		nbd_socket_path(op->volumes, op->name, socket, sizeof(socket));
@@ -267,6 +270,20 @@ static void up_opened(struct op *op, int rc)
 	rc = blockdev_attach(op->volumes->attach, &spec, &attachment->blockdev, op_told, op, &op->error);
 	if (rc)
 		device_up(op, rc);
+}
+
+static void up_opened(struct op *op, int rc)
+{
+	if (rc == -ESTALE && op->tries++ < RAISES_MAX && !op_expired(op)) {
+		attachment_close(op, up_closed);
+		return;
+	}
+	if (!rc && op_expired(op))
+		rc = error_set(&op->error, -ETIMEDOUT, "volume %s was opened too late", op->name);
+	if (rc)
+		attachment_undo(op, rc);
+	else
+		attachment_device(op);
 }
 
 static void up_held(struct op *op, int rc)
@@ -280,8 +297,21 @@ static void up_held(struct op *op, int rc)
 		op->then(op, rc);
 		return;
 	}
-	attachment_spec_fill(op->volumes, volume, &op->attachment->spec);
-	attachment_open(op, up_opened);
+	up_open(op, volume);
+}
+
+struct attachment *attachment_new(struct op *op)
+{
+	struct attachment *attachment = calloc(1, sizeof(*attachment));
+
+	if (!attachment)
+		return NULL;
+	attachment->volumes = op->volumes;
+	attachment->nbd = op->nbd;
+	snprintf(attachment->spec.name, sizeof(attachment->spec.name), "%s", op->name);
+	list_push_back(&op->volumes->attachments, &attachment->node);
+	op->attachment = attachment;
+	return attachment;
 }
 
 static void up_begin(struct op *op)
@@ -294,18 +324,13 @@ static void up_begin(struct op *op)
 	rc = catalog_volume_find(volumes->catalog, op->name, &volume, &op->error);
 	if (!rc && !op->nbd)
 		rc = attach_supported(&op->error);
-	attachment = rc ? NULL : calloc(1, sizeof(*attachment));
+	attachment = rc ? NULL : attachment_new(op);
 	if (!attachment) {
 		op->then(op, rc ? rc : -ENOMEM);
 		return;
 	}
-	attachment->volumes = volumes;
-	attachment->nbd = op->nbd;
-	snprintf(attachment->spec.name, sizeof(attachment->spec.name), "%s", op->name);
 	attachment->spec.volume = volume->volume;
 	attachment->spec.attachment = uuid_random(&volumes->random);
-	list_push_back(&volumes->attachments, &attachment->node);
-	op->attachment = attachment;
 	attachment_hold(op, up_held);
 }
 

@@ -28,6 +28,7 @@ struct attachment {
 	struct volumes *volumes;
 	enum attachment_phase phase;
 	struct volume_spec spec; /* name, UUIDs, epoch, voters */
+	char fs[8];              /* of its record */
 	struct volume *handle;   /* the data plane's; NULL while there is none */
 	struct blockdev *blockdev;
 	bool mounted;
@@ -66,6 +67,13 @@ struct attachment *attachment_find_uuid(struct volumes *volumes, struct uuid vol
  * op->brought_up tells whether it was this. Undone where it fails. Then `then`.
  */
 void attachment_bring_up(struct op *op, void (*then)(struct op *op, int rc));
+/*
+ * For attachment_bring_up() and resume.c. attachment_device() goes on where the data plane has opened it;
+ * undo ends what failed with rc and op->error, and keeps both. Then op->then.
+ */
+struct attachment *attachment_new(struct op *op);
+void attachment_device(struct op *op);
+void attachment_undo(struct op *op, int rc);
 /*
  * Unmounts, takes the device away, sends RELEASE, gives up the record. op->force: lazily, and I/O gets EIO.
  * Without it -EBUSY where it is in use: the device goes on. op->keep_record: the catalog isn't touched.

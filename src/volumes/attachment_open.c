@@ -137,8 +137,10 @@ static void ended_done(struct dataplane_call *call)
 		return;
 	fence_told(attachment, attachment->why);
 	op = op_make(volumes, "take down", attachment->spec.name, OP_FOREVER_MS, fence_begin, NULL, NULL);
-	if (op)
-		op_submit(op); /* without memory the next plan sees it */
+	if (!op)
+		return;          /* the next plan sees it */
+	op->before_ready = true; /* one that was resumed */
+	op_submit(op);
 }
 
 static void cancel_done(struct dataplane_call *call)

@@ -40,6 +40,7 @@ struct volumes {
 	struct catalog *catalog;
 	bool catalog_opened, joined, joining, registered, registering;
 	bool leftovers_clean;
+	uint64_t kvdb_away_ns; /* at start: since when it is seen to be away; 0: it isn't */
 
 	struct list ops;
 	uv_timer_t ops_timer; /* deadlines and pauses; runs only while there are operations */
@@ -71,6 +72,11 @@ int manager_ready_check(const struct volumes *volumes, struct error *error) MUST
 void manager_plan(struct volumes *volumes);
 /* Attaches what was here when the agent was last stopped in order, and nobody else has taken since. */
 void manager_wanted_again(struct volumes *volumes);
+/*
+ * resume.c: while the kvdb can't be reached at the start of an agent, what was attached here is opened by
+ * what this node noted of it (held.h), with the epoch's restart raised. Called each second.
+ */
+void manager_resume(struct volumes *volumes);
 /* Takes the node's place in the catalog; manager_start_step() goes on after it. */
 void manager_register(struct volumes *volumes);
 /* start.c: begins what start-up lacks; harmless when it lacks nothing. */

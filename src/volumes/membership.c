@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "volumes/held.h"
 #include "volumes/manager.h"
 
 #define RECORD_DEADLINE_MS 5000u
@@ -101,6 +102,11 @@ static void record_set(void *arg, int rc, const struct error *error)
 			"number %llu, %u voters%s", (unsigned long long)attachment->record.number,
 			attachment->record.voter_count, attachment->record.next_voter_count ? ", joint" : "");
 	attachment->outcome = record_outcome(volumes, rc);
+	/* Stable: the last step is through, or the first was never taken. */
+	if (attachment->record.next_voter_count == 0
+			? attachment->outcome == RECORD_WRITTEN
+			: attachment->outcome == RECORD_UNWRITTEN || attachment->outcome == RECORD_REFUSED)
+		held_note_change(attachment, false);
 	attachment->told = true;
 	dataplane_call(volumes->dataplane, &attachment->record_call);
 }
@@ -129,6 +135,7 @@ static void record_done(struct dataplane_call *call)
 	};
 	memcpy(change.voters, record->voters, sizeof(change.voters));
 	memcpy(change.next_voters, record->next_voters, sizeof(change.next_voters));
+	held_note_change(attachment, true);
 	catalog_membership_set(attachment->volumes->catalog, &change, RECORD_DEADLINE_MS, record_set, told);
 }
 

@@ -196,6 +196,8 @@ static void tick_fired(uv_timer_t *timer)
 		snapshot_take(volumes);
 	if (volumes->phase == MANAGER_READY)
 		lingering_try(volumes);
+	else
+		manager_resume(volumes);
 }
 
 /* ---- the part that may fail at once ---- */
@@ -270,7 +272,9 @@ static int attach_begin(struct volumes *volumes, struct error *error)
 
 static int catalog_begin(struct volumes *volumes, struct error *error)
 {
-	struct kvdb_sqlite_options kvdb_options = { .path = volumes->config.kvdb_path };
+	/* Who has joined a cluster makes no other database: one that is missing is away. */
+	struct kvdb_sqlite_options kvdb_options = { .path = volumes->config.kvdb_path,
+		.must_exist = !uuid_is_none(volumes->node.cluster) };
 	struct catalog_options options = {
 		.cluster = CONFIG_CLUSTER_NAME,
 		.opened = catalog_opened,

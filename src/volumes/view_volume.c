@@ -1,4 +1,5 @@
 /* A volume as it is seen from this node. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -173,6 +174,8 @@ int volumes_volume_view(
 	const struct catalog_volume *volume;
 	int rc = catalog_volume_find(volumes->catalog, name, &volume, error);
 
+	if (rc == -ENOENT && !volumes->catalog_opened) /* nothing is known: that isn't "there is none" */
+		rc = error_set(error, -EAGAIN, "can't tell of volume %s yet: %s", name, volumes->not_ready);
 	if (!rc)
 		volume_fill(volumes, volume, ret_view);
 	return rc;

@@ -1,0 +1,36 @@
+/*
+ * What this node knows of a volume that it holds, beside the kvdb: STATE/held/NAME.json has the configuration
+ * and the epoch of the last open, so that an agent that restarts while the kvdb is away can open it again
+ * (resume.c). It is a note, not a promise: the replicas decide, by epoch and configuration number, whether
+ * what it says is still true. Thread rule: the control thread.
+ */
+#ifndef QUOIN_VOLUMES_HELD_H
+#define QUOIN_VOLUMES_HELD_H
+
+#include "datapath/dataplane.h"
+
+struct attachment;
+
+struct held {
+	struct volume_spec spec; /* without the session; learners aren't in it */
+	char fs[8];
+	/* From before a change of its members is sent until it is read that it is through: the record may be
+	 * another by now. */
+	bool changing;
+};
+
+/* On disk before this returns. */
+int held_write(const char *state_dir, const struct held *held, struct error *error) MUST_CHECK;
+/* -ENOENT: this node doesn't hold it. -EINVAL: damaged, with words. */
+int held_read(const char *state_dir, const char *name, struct held *ret_held, struct error *error) MUST_CHECK;
+/* Harmless where there is none. */
+void held_remove(const char *state_dir, const char *name);
+
+/* resume.c. Notes how it is opened next. What can't be written is told as an event, and costs no more than
+ * the resume.
+ */
+void held_note(struct attachment *attachment);
+/* Around a change of its members. */
+void held_note_change(struct attachment *attachment, bool changing);
+
+#endif

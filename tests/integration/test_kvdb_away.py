@@ -1,0 +1,108 @@
+"""Agents that are killed and start again while the kvdb is away: replicas serve, what was attached comes up again."""
+
+import json
+import os
+
+import pytest
+
+from blockio import check_blocks, write_blocks
+from cluster import ApiError, Cluster, UnixConnection, wait_for
+
+
+@pytest.fixture
+def away(request):
+    """Three agents; a has the Docker plugin."""
+    cluster = Cluster()
+    try:
+        cluster.add("a", docker_socket=cluster.dir / "docker.sock")
+        cluster.add("b")
+        cluster.add("c")
+        cluster.init().start()
+        yield cluster
+    finally:
+        if (cluster.dir / "kvdb.hidden").exists():
+            kvdb_show(cluster)  # or a stop in order would wait for it
+        problems = cluster.close()
+    assert not problems, problems
+
+
+def plugin(cluster, verb, body):
+    connection = UnixConnection(str(cluster.dir / "docker.sock"), 70)
+    try:
+        connection.request("POST", f"/VolumeDriver.{verb}", json.dumps(body))
+        answer = json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+    assert not answer.get("Err"), answer
+    return answer
+
+
+def kvdb_hide(cluster):
+    (cluster.dir / "kvdb.sqlite").rename(cluster.dir / "kvdb.hidden")
+    for agent in cluster.agents.values():
+        wait_for("it notices", lambda: agent.events("kvdb-away"))
+
+
+def kvdb_show(cluster):
+    assert not (cluster.dir / "kvdb.sqlite").exists(), "an agent has made a new database in the old one's place"
+    (cluster.dir / "kvdb.hidden").rename(cluster.dir / "kvdb.sqlite")
+
+
+def is_complete(agent, volume, node):
+    return any(r["node"] == node and r["state"] == "complete" for r in agent.volume(volume)["replicas"])
+
+
+def test_agents_restarted_without_the_kvdb_serve_and_resume(away, name):
+    a, b, c = away["a"], away["b"], away["c"]
+    a.create(name, size="128M")
+    device = a.attach(name)
+    write_blocks(device, 0, 64, version=1)
+    mounted = f"{name}-fs"
+    plugin(away, "Create", {"Name": mounted, "Opts": {"size": "128M"}})
+    path = plugin(away, "Mount", {"Name": mounted, "ID": "one"})["Mountpoint"]
+    with open(f"{path}/record", "w") as f:
+        f.write("acknowledged")
+        f.flush()
+        os.fsync(f.fileno())
+    kvdb_hide(away)
+
+    # One whose replica is needed afterwards.
+    b.kill()
+    write_blocks(device, 0, 64, version=2)
+    b.start(ready=False)
+    wait_for("b's replica is back", lambda: is_complete(a, name, "b"), 40)
+    c.kill()
+    write_blocks(device, 0, 32, version=3)
+    check_blocks(device, 0, 32, version=3)
+    c.start(ready=False)
+    with pytest.raises(ApiError) as refused:
+        b.volume(name)
+    assert "metadata database" in refused.value.text, refused.value
+
+    # Two at once, the holder among them.
+    a.kill()
+    b.kill()
+    b.start(ready=False)
+    a.start(ready=False)
+    wait_for("both are attached again", lambda: len(a.events("volume-resumed")) == 2, 60)
+    wait_for("it is mounted again", lambda: os.path.ismount(path))
+    check_blocks(device, 0, 32, version=3)
+    check_blocks(device, 32, 32, version=2)
+    with open(f"{path}/record") as f:
+        assert f.read() == "acknowledged"
+    write_blocks(device, 0, 64, version=4)
+    assert not a.get("/v1/status")["ready"]
+
+    kvdb_show(away)
+    for agent in away.agents.values():
+        agent.wait_ready()
+    assert a.device_here(name) == device
+    for volume in (name, mounted):
+        wait_for("all its replicas are complete", lambda: a.volume(volume)["state"] == "healthy", 40)
+    check_blocks(device, 0, 64, version=4)
+    assert not a.events("volume-fenced") and not a.events("volume-not-attached")
+    plugin(away, "Unmount", {"Name": mounted, "ID": "one"})
+    a.detach(name)
+    device = b.attach(name)
+    check_blocks(device, 0, 64, version=4)
+    b.detach(name)

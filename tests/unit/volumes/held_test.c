@@ -1,0 +1,173 @@
+/* What an agent notes of a volume that it holds: read back whole, or refused whole. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "volumes/held.h"
+#include "volumes/state_file.h"
+
+static char dir[64], path[128];
+static struct error words;
+
+static int dir_begin(void **state)
+{
+	snprintf(dir, sizeof(dir), "/tmp/quoin-held-XXXXXX");
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(path, sizeof(path), "%s/held/pg.json", dir);
+	return 0;
+}
+
+static int dir_end(void **state)
+{
+	char sub[96];
+
+	(void)state;
+	unlink(path);
+	snprintf(sub, sizeof(sub), "%s/held", dir);
+	rmdir(sub);
+	return rmdir(dir);
+}
+
+static struct uuid uuid_of(uint8_t n)
+{
+	struct uuid uuid = { 0 };
+
+	memset(uuid.byte, n, sizeof(uuid.byte));
+	return uuid;
+}
+
+static struct held a_volume(void)
+{
+	struct held held = { .fs = "ext4" };
+	struct volume_spec *spec = &held.spec;
+
+	snprintf(spec->name, sizeof(spec->name), "pg");
+	spec->volume = uuid_of(1);
+	spec->group = uuid_of(2);
+	spec->attachment = uuid_of(3);
+	spec->size_bytes = UINT64_C(10) << 30;
+	spec->epoch = (struct epoch){ .number = 7, .restart = 2 };
+	spec->config_number = 4;
+	spec->reads_quorum = true;
+	spec->error_after_ms = 30000;
+	spec->voter_count = 3;
+	spec->voter_mask = 7;
+	for (unsigned i = 0; i < 3; i++) {
+		spec->voters[i].replica = uuid_of((uint8_t)(10 + i));
+		snprintf(spec->voters[i].node, sizeof(spec->voters[i].node), "%c", 'a' + (int)i);
+		snprintf(spec->voters[i].address.text, sizeof(spec->voters[i].address.text),
+			"127.0.0.%u:7420", i + 1);
+	}
+	return held;
+}
+
+static void what_was_noted_is_read_back(void **state)
+{
+	struct held in = a_volume(), out;
+
+	(void)state;
+	assert_int_equal(held_write(dir, &in, &words), 0);
+	assert_int_equal(held_read(dir, "pg", &out, &words), 0);
+	assert_string_equal(out.spec.name, "pg");
+	assert_true(uuid_equal(out.spec.volume, in.spec.volume));
+	assert_true(uuid_equal(out.spec.group, in.spec.group));
+	assert_true(uuid_equal(out.spec.attachment, in.spec.attachment));
+	assert_true(epoch_equal(out.spec.epoch, in.spec.epoch));
+	assert_int_equal(out.spec.size_bytes, in.spec.size_bytes);
+	assert_int_equal(out.spec.config_number, 4);
+	assert_int_equal(out.spec.voter_mask, 7);
+	assert_int_equal(out.spec.next_mask, 0);
+	assert_true(out.spec.reads_quorum);
+	assert_int_equal(out.spec.error_after_ms, 30000);
+	assert_string_equal(out.fs, "ext4");
+	assert_false(out.changing);
+	assert_int_equal(out.spec.voter_count, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(uuid_equal(out.spec.voters[i].replica, in.spec.voters[i].replica));
+		assert_string_equal(out.spec.voters[i].node, in.spec.voters[i].node);
+		assert_string_equal(out.spec.voters[i].address.text, in.spec.voters[i].address.text);
+	}
+}
+
+static void a_raised_restart_and_a_change_under_way_are_kept(void **state)
+{
+	struct held in = a_volume(), out;
+
+	(void)state;
+	assert_int_equal(held_write(dir, &in, &words), 0);
+	in.spec.epoch.restart++;
+	in.changing = true;
+	assert_int_equal(held_write(dir, &in, &words), 0);
+	assert_int_equal(held_read(dir, "pg", &out, &words), 0);
+	assert_int_equal(out.spec.epoch.restart, 3);
+	assert_true(out.changing);
+}
+
+static void what_is_not_held_is_not_found(void **state)
+{
+	struct held in = a_volume(), out;
+
+	(void)state;
+	assert_int_equal(held_read(dir, "pg", &out, &words), -ENOENT);
+	assert_int_equal(held_write(dir, &in, &words), 0);
+	held_remove(dir, "pg");
+	assert_int_equal(held_read(dir, "pg", &out, &words), -ENOENT);
+	held_remove(dir, "pg");
+}
+
+/* Replaces `was` in the file and expects that the whole is refused. */
+static void refused_with(const char *was, const char *is)
+{
+	struct held in = a_volume(), out;
+	char *text, *at;
+	char changed[8192];
+	size_t len;
+
+	assert_int_equal(held_write(dir, &in, &words), 0);
+	assert_int_equal(state_file_read(path, &text, &len, &words), 0);
+	at = strstr(text, was);
+	assert_non_null(at);
+	snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(at - text), text, is, at + strlen(was));
+	free(text);
+	assert_int_equal(state_file_write(path, changed, strlen(changed), &words), 0);
+	assert_int_equal(held_read(dir, "pg", &out, &words), -EINVAL);
+	assert_non_null(strstr(words.text, path));
+}
+
+static void a_damaged_note_is_refused_whole(void **state)
+{
+	(void)state;
+	refused_with("{", "");
+	refused_with("\"version\": 1", "\"version\": 2");
+	refused_with("\"name\": \"pg\"", "\"name\": \"other\"");
+	refused_with("\"epoch\": 7", "\"epoch\": 0");
+	refused_with("\"restart\": 2", "\"restart\": -1");
+	refused_with("\"config_number\": 4", "\"config_number\": 0");
+	refused_with("\"voters\": 7", "\"voters\": 15"); /* a voter that is no member */
+	refused_with("\"voters\": 7", "\"voters\": 0");
+	refused_with("\"node\": \"b\"", "\"node\": \"../b\"");
+	refused_with("\"members\"", "\"nobody\"");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_was_noted_is_read_back, dir_begin, dir_end),
+		cmocka_unit_test_setup_teardown(
+			a_raised_restart_and_a_change_under_way_are_kept, dir_begin, dir_end),
+		cmocka_unit_test_setup_teardown(what_is_not_held_is_not_found, dir_begin, dir_end),
+		cmocka_unit_test_setup_teardown(a_damaged_note_is_refused_whole, dir_begin, dir_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
