@@ -13,6 +13,7 @@
 static const struct http_route routes[] = {
 	{ "GET", "/v1/status", handle_status, FROM_MEMORY_MS },
 	{ "GET", "/v1/nodes", handle_nodes, FROM_MEMORY_MS },
+	{ "POST", "/v1/scan", handle_scan, OPERATION_MS },
 	{ "GET", "/v1/pools", handle_pools, FROM_MEMORY_MS },
 	{ "POST", "/v1/pools", handle_pool_add, OPERATION_MS },
 	{ "GET", "/v1/volumes", handle_volumes, FROM_MEMORY_MS },

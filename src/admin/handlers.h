@@ -18,6 +18,8 @@ struct admin {
 void handle_status(struct http_request *request, void *arg);
 /* nodes.c */
 void handle_nodes(struct http_request *request, void *arg);
+/* scan.c */
+void handle_scan(struct http_request *request, void *arg);
 /* pools.c */
 void handle_pools(struct http_request *request, void *arg);
 void handle_pool_add(struct http_request *request, void *arg);

@@ -112,6 +112,7 @@ void table_print(struct table *table);
 /* cmd_*.c */
 int cmd_status(struct cli *cli);
 int cmd_node_list(struct cli *cli);
+int cmd_node_scan(struct cli *cli);
 int cmd_pool_list(struct cli *cli);
 int cmd_pool_add(struct cli *cli);
 int cmd_volume_list(struct cli *cli);

@@ -24,6 +24,8 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 const struct command commands[] = {
 	{ "status", "", 0, 0, "Show the cluster as this node sees it", NULL, cmd_status },
 	{ "node list", "", 0, 0, "List nodes with their zones and states", NULL, cmd_node_list },
+	{ "node scan", "", 0, 0, "List the disks of the agent's node: what is on them, which could be pools",
+		"Free disks are measured, for a second, all at once; nothing is written.", cmd_node_scan },
 	{ "pool list", "", 0, 0, "List pools with tier, state and room", NULL, cmd_pool_list },
 	{ "pool add", "NAME PATH", 2, BIT(OPTION_TIER), "Make a pool of an empty disk, partition or file",
 		"Nothing with a signature (a filesystem, a partition table …) is taken.", cmd_pool_add },

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CACHE_FORM 1u
+#define CACHE_FORM 2u
 
 static int cache_path(
 	const char *dir, const struct device_facts *facts, const char *ending, char *to, size_t to_bytes)
@@ -35,12 +35,13 @@ int cache_read(const char *dir, const struct device_facts *facts, struct measure
 		return -ENOENT;
 	n = fscanf(file,
 		"form %u size %" SCNu64 " read %" SCNu32 " %" SCNu32 " write %" SCNu32 " %" SCNu32
-		" mib %" SCNu32 " %" SCNu32 " samples %" SCNu32 " %" SCNu32 " took %" SCNu32 " at %" SCNu64
-		" id %255[^\n]",
+		" mib %" SCNu32 " %" SCNu32 " iops %" SCNu32 " samples %" SCNu32 " %" SCNu32 " took %" SCNu32
+		" at %" SCNu64 " id %255[^\n]",
 		&form, &size_bytes, &m.read_p50_us, &m.read_p99_us, &m.write_p50_us, &m.write_p99_us,
-		&m.read_mib_s, &m.write_mib_s, &m.samples_read, &m.samples_write, &m.took_ms, &m.wall_ns, id);
+		&m.read_mib_s, &m.write_mib_s, &m.read_iops, &m.samples_read, &m.samples_write, &m.took_ms,
+		&m.wall_ns, id);
 	fclose(file);
-	if (n != 13 || form != CACHE_FORM || size_bytes != facts->size_bytes || strcmp(id, facts->id) != 0)
+	if (n != 14 || form != CACHE_FORM || size_bytes != facts->size_bytes || strcmp(id, facts->id) != 0)
 		return -ENOENT;
 	*ret_measurement = m;
 	return 0;
@@ -61,11 +62,11 @@ void cache_write(const char *dir, const struct device_facts *facts, const struct
 		return;
 	n = fprintf(file,
 		"form %u size %" PRIu64 " read %" PRIu32 " %" PRIu32 " write %" PRIu32 " %" PRIu32
-		" mib %" PRIu32 " %" PRIu32 " samples %" PRIu32 " %" PRIu32 " took %" PRIu32 " at %" PRIu64
-		" id %s\n",
+		" mib %" PRIu32 " %" PRIu32 " iops %" PRIu32 " samples %" PRIu32 " %" PRIu32 " took %" PRIu32
+		" at %" PRIu64 " id %s\n",
 		CACHE_FORM, facts->size_bytes, m->read_p50_us, m->read_p99_us, m->write_p50_us,
-		m->write_p99_us, m->read_mib_s, m->write_mib_s, m->samples_read, m->samples_write, m->took_ms,
-		m->wall_ns, facts->id);
+		m->write_p99_us, m->read_mib_s, m->write_mib_s, m->read_iops, m->samples_read,
+		m->samples_write, m->took_ms, m->wall_ns, facts->id);
 	if (fclose(file) != 0 || n < 0 || rename(fresh, path) != 0)
 		(void)unlink(fresh);
 }

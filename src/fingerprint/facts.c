@@ -100,6 +100,39 @@ static enum device_bus bus_of(const char *folder, const char *disk)
 	return BUS_UNKNOWN;
 }
 
+/* Disks of clouds, by what they call themselves: most live behind a network, whatever the bus looks like. */
+static void cloud_find(struct device_facts *facts, const char *vendor)
+{
+	static const struct {
+		const char *vendor, *model, *name;
+		bool network;
+	} known[] = {
+		{ "", "Amazon Elastic Block Store", "AWS EBS", true },
+		{ "", "Amazon EC2 NVMe Instance Storage", "AWS instance store", false },
+		{ "Google", "PersistentDisk", "Google Persistent Disk", true },
+		{ "Google", "EphemeralDisk", "Google local SSD", false },
+		{ "", "nvme_card-pd", "Google Persistent Disk", true },
+		{ "", "nvme_card", "Google local SSD", false },
+		{ "Msft", "Virtual Disk", "Azure managed disk", true },
+		{ "", "MSFT NVMe Accelerator", "Azure managed disk", true },
+		{ "", "Microsoft NVMe Direct Disk", "Azure local disk", false },
+		{ "", "Alibaba Cloud Elastic Block Storage", "Alibaba ESSD", true },
+		{ "DO", "Volume", "DigitalOcean Volume", true },
+		{ "HC", "Volume", "Hetzner Volume", true },
+		{ "ORACLE", "BlockVolume", "Oracle Block Volume", true },
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strncmp(facts->model, known[i].model, strlen(known[i].model)) != 0 ||
+			(known[i].vendor[0] && strcmp(vendor, known[i].vendor) != 0))
+			continue;
+		snprintf(facts->cloud, sizeof(facts->cloud), "%s", known[i].name);
+		if (known[i].network)
+			facts->bus = BUS_NETWORK;
+		return;
+	}
+}
+
 static void text_copy(char *to, size_t to_bytes, const char *from)
 {
 	if (from)
@@ -132,7 +165,7 @@ static void facts_from_udev(struct device_facts *facts, dev_t device, dev_t aske
 	udev_unref(udev);
 }
 
-static void facts_from_disk(struct device_facts *facts, dev_t asked)
+void facts_from_disk(struct device_facts *facts, dev_t asked)
 {
 	char folder[PATH_MAX], queue[PATH_MAX + 8], device[PATH_MAX + 8], text[64];
 	unsigned disk_major, disk_minor;
@@ -147,6 +180,7 @@ static void facts_from_disk(struct device_facts *facts, dev_t asked)
 	snprintf(queue, sizeof(queue), "%s/queue", folder);
 	snprintf(device, sizeof(device), "%s/device", folder);
 	facts->rotational = sysfs_number(queue, "rotational", 0) != 0;
+	facts->read_only = sysfs_number(folder, "ro", 0) != 0;
 	facts->discard = sysfs_number(queue, "discard_max_bytes", 0) != 0;
 	facts->logical_sector_bytes = (uint32_t)sysfs_number(queue, "logical_block_size", 512);
 	facts->physical_sector_bytes = (uint32_t)sysfs_number(queue, "physical_block_size", 512);
@@ -161,6 +195,11 @@ static void facts_from_disk(struct device_facts *facts, dev_t asked)
 		sysfs_text(device, "serial", facts->serial, sizeof(facts->serial));
 	if (!facts->serial[0])
 		sysfs_text(folder, "serial", facts->serial, sizeof(facts->serial));
+	/* udev writes spaces as underscores, the kernel's own file doesn't. */
+	for (char *at = strchr(facts->model, '_'); at && strncmp(facts->model, "nvme_card", 9) != 0;
+		at = strchr(at, '_'))
+		*at = ' ';
+	cloud_find(facts, sysfs_text(device, "vendor", text, sizeof(text)));
 }
 
 static int block_size(const char *path, uint64_t *ret_bytes, struct error *error)

@@ -44,11 +44,13 @@ struct device_facts {
 			   overlay) */
 	char id[256];   /* stable identity of what was asked for: keys the cache */
 	char model[64], serial[64]; /* of the disk; may be empty */
+	char cloud[48];             /* "AWS EBS", "Google Persistent Disk" ...: by the model; else empty */
 	enum device_bus bus;        /* of the disk */
 	bool is_file;
 	bool rotational;
 	bool write_back; /* the disk has a volatile write cache: a flush costs */
 	bool discard;
+	bool read_only;
 	uint64_t size_bytes; /* of the file or device asked for, not of the disk below */
 	uint32_t logical_sector_bytes, physical_sector_bytes;
 };
@@ -82,6 +84,7 @@ struct measure_area {
 	int (*flush)(void *user); /* makes all writes before it durable */
 	void *user;
 	uint64_t size_bytes; /* at least 1 MiB */
+	bool read_parallel; /* `read` may be called by several threads at once: reads at depth are measured */
 };
 
 /* An area of an open O_DIRECT descriptor: pread, pwrite, fdatasync. Keep it while the area is used. */
@@ -91,10 +94,13 @@ struct measure_fd {
 };
 struct measure_area measure_area_fd(struct measure_fd *at, uint64_t size_bytes, bool writable);
 
+#define MEASURE_DEPTH 16u
+
 struct measurement {
 	uint32_t read_p50_us, read_p99_us;   /* 4 KiB, random, depth 1 */
 	uint32_t write_p50_us, write_p99_us; /* 4 KiB write + flush; 0 where not measured */
 	uint32_t read_mib_s, write_mib_s;    /* sequential, 1 MiB; write 0 where not measured */
+	uint32_t read_iops;                  /* 4 KiB, random, at depth MEASURE_DEPTH; 0: not measured */
 	uint32_t samples_read, samples_write;
 	uint32_t took_ms;
 	uint64_t wall_ns; /* when */
@@ -159,6 +165,46 @@ typedef void (*fingerprint_check_fn)(void *arg, int rc, const struct error *erro
 int fingerprint_check(
 	struct uv_loop_s *loop, const char *path, fingerprint_check_fn fn, void *arg) MUST_CHECK;
 
+/* ---- every disk of this node ---- */
+
+#define SCAN_MAX_DEVICES 1024u
+
+struct scan_device {
+	struct device_facts facts; /* path: /dev/NAME */
+	char parent[64];           /* of a partition: the disk's name; else empty */
+	char table[32];            /* of partitions: "gpt", "dos"; else empty */
+	char signature[64];        /* "ext4", "LVM2_member", "linux_raid_member" ...; else empty */
+	char label[128];
+	bool in_use;   /* never taken, not even by force */
+	bool offered;  /* it could become a pool */
+	char why[256]; /* in words: what is against it, and what --force would destroy; empty where offered */
+	bool measured; /* those that are offered, if asked for */
+	struct measurement measurement;
+	enum tier tier;
+	char tier_reason[TIER_REASON_MAX];
+};
+
+struct scan {
+	size_t count;
+	struct scan_device *devices; /* in order of names, partitions behind their disk */
+	uint32_t took_ms;
+};
+
+struct scan_options {
+	bool measure;       /* those that are offered, all at once, only reading */
+	uint32_t budget_ms; /* of each measurement; 0: as measure_run() */
+	/*
+	 * What stands on a device that is not empty, where libblkid does not know it: true with words such as
+	 * "pool 1234 of this cluster". NULL: nobody knows more. On the calling thread.
+	 */
+	bool (*look)(void *arg, const char *path, char ret_words[static 128]);
+	void *arg;
+};
+
+/* Opens nothing for writing. Free with scan_done(). -ENOMEM; what can't be read of a device is left empty. */
+int scan_run(const struct scan_options *options, struct scan *ret_scan, struct error *error) MUST_CHECK;
+void scan_done(struct scan *scan);
+
 /* ---- the node ---- */
 
 struct node_facts {
@@ -166,9 +212,16 @@ struct node_facts {
 	char kernel[65];
 	char boot_id[37];
 	uint64_t memory_bytes;
-	uint32_t cores; /* that this process may use */
+	uint32_t cores;       /* that this process may use */
+	uint32_t link_mbit_s; /* of the fastest network link that is up; 0: none tells */
 };
 /* Never fails: what can't be found is zero or empty. Does not block. */
 void node_facts_get(struct node_facts *ret_facts);
+/*
+ * Which tier of volumes a node can serve: its best pool's, unless its cores or its network keep up with less.
+ * best_pool TIER_UNKNOWN: it has no pool. The reason in words.
+ */
+enum tier node_tier_judge(
+	const struct node_facts *facts, enum tier best_pool, char reason[static TIER_REASON_MAX]);
 
 #endif

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fingerprint/measure_depth.h"
+
 #define BUDGET_DEFAULT_MS 2500u
 #define BUDGET_MAX_MS     3000u
 #define SAMPLES_MAX       512u
@@ -130,7 +132,10 @@ static int run_all(struct run *run, uint64_t begin_ns, uint64_t budget_ns)
 			rc = write_durable(run, begin_ns + budget_ns * 6 / 10);
 	}
 	if (rc == 0)
-		rc = read_random(run, begin_ns + budget_ns * 8 / 10);
+		rc = read_random(run, begin_ns + budget_ns * 7 / 10);
+	if (rc == 0 && run->area->read_parallel)
+		rc = measure_depth(
+			run->area, run->span_bytes, begin_ns + budget_ns * 8 / 10, &run->result.read_iops);
 	if (rc == 0)
 		rc = read_sequential(run, begin_ns + budget_ns);
 	return rc;
@@ -212,5 +217,6 @@ struct measure_area measure_area_fd(struct measure_fd *at, uint64_t size_bytes, 
 		.flush = fd_flush,
 		.user = at,
 		.size_bytes = size_bytes,
+		.read_parallel = true,
 	};
 }

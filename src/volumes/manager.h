@@ -79,6 +79,8 @@ void manager_wanted_again(struct volumes *volumes);
 void manager_resume(struct volumes *volumes);
 /* Takes the node's place in the catalog; manager_start_step() goes on after it. */
 void manager_register(struct volumes *volumes);
+/* scan.c: looks at the node's disks, and tells what is free as an event. */
+void manager_scan(struct volumes *volumes);
 /* start.c: begins what start-up lacks; harmless when it lacks nothing. */
 void manager_start_step(struct volumes *volumes);
 

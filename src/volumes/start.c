@@ -144,6 +144,7 @@ static void ready_check(struct volumes *volumes)
 	manager_event(volumes, "node-ready", volumes->config.node, "zone %s, data port %s",
 		volumes->config.zone, volumes->config.address.text);
 	manager_wanted_again(volumes);
+	manager_scan(volumes);
 }
 
 void manager_start_step(struct volumes *volumes)

@@ -18,6 +18,7 @@
 
 #include "base/base.h"
 #include "datapath/datapath.h"
+#include "fingerprint/fingerprint.h"
 
 struct volumes;
 
@@ -87,6 +88,17 @@ void volumes_trace(struct volumes *volumes, const char *name,
 	void (*fn)(void *arg, int rc, const struct error *error, const struct write_trace *traces,
 		unsigned count),
 	void *arg);
+
+/* What this node is, and its disks. */
+struct node_scan {
+	struct node_facts node;
+	enum tier tier; /* of the volumes that it can serve: by its pools, cores and network */
+	char tier_reason[TIER_REASON_MAX];
+	struct scan disks;
+};
+/* `measure`: disks that are free, all at once, only reading. The scan is valid during the call of fn. */
+void volumes_scan(struct volumes *volumes, bool measure,
+	void (*fn)(void *arg, int rc, const struct error *error, const struct node_scan *scan), void *arg);
 
 /* ---- views: what is known now, from memory; strings live in the view ---- */
 

@@ -353,6 +353,19 @@ void volumes_new_generation(struct volumes *volumes)
 	volumes->generations++;
 }
 
+void volumes_scan(struct volumes *volumes, bool measure,
+	void (*fn)(void *arg, int rc, const struct error *error, const struct node_scan *scan), void *arg)
+{
+	struct scan_device device = { .offered = true, .measured = measure, .tier = TIER_MEDIUM };
+	struct node_scan scan = { .tier = TIER_HIGH, .disks = { .count = 1, .devices = &device } };
+
+	(void)volumes;
+	snprintf(device.facts.path, sizeof(device.facts.path), "/dev/sdx");
+	device.facts.size_bytes = UINT64_C(1) << 40;
+	device.measurement.read_p50_us = 80;
+	fn(arg, 0, NULL, &scan);
+}
+
 void volumes_pool_add(struct volumes *volumes, const char *name, const char *path, const char *tier,
 	volumes_done_fn fn, void *arg)
 {

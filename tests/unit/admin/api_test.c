@@ -243,6 +243,21 @@ static void errors_keep_their_kind(void **state)
 	}
 }
 
+static void a_scan_shows_disks_with_what_was_measured(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json = client_json(&f->loop, f->path, "POST", "/v1/scan", NULL, 200);
+	json_t *device = json_array_get(json_object_get(json, "devices"), 0);
+
+	assert_string_equal(json_string_value(json_object_get(device, "path")), "/dev/sdx");
+	assert_true(json_is_true(json_object_get(device, "offered")));
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(device, "measured"), "read_p50_us")), 80);
+	assert_string_equal(
+		json_string_value(json_object_get(json_object_get(json, "node"), "tier")), "high");
+	json_decref(json);
+}
+
 static void a_trace_shows_each_step_in_microseconds(void **state)
 {
 	struct fixture *f = *state;
@@ -337,6 +352,7 @@ int main(void)
 		TEST(wrong_volumes_are_refused),
 		TEST(a_volume_is_attached_and_detached),
 		TEST(errors_keep_their_kind),
+		TEST(a_scan_shows_disks_with_what_was_measured),
 		TEST(a_trace_shows_each_step_in_microseconds),
 		TEST(events_go_on_after_a_number),
 		TEST(odd_paths_are_refused),

@@ -222,6 +222,26 @@ static void a_node_knows_itself(void **state)
 	assert_int_equal(strlen(facts.boot_id), 36);
 }
 
+static void a_node_serves_no_more_than_its_weakest_part(void **state)
+{
+	struct node_facts facts = { .cores = 8, .link_mbit_s = 10000 };
+	char reason[TIER_REASON_MAX];
+
+	(void)state;
+	assert_int_equal(node_tier_judge(&facts, TIER_HIGH, reason), TIER_HIGH);
+	assert_int_equal(node_tier_judge(&facts, TIER_LOW, reason), TIER_LOW);
+	assert_int_equal(node_tier_judge(&facts, TIER_UNKNOWN, reason), TIER_UNKNOWN);
+	facts.link_mbit_s = 100;
+	assert_int_equal(node_tier_judge(&facts, TIER_HIGH, reason), TIER_MEDIUM);
+	assert_non_null(strstr(reason, "100 Mbit/s"));
+	facts.link_mbit_s = 10;
+	assert_int_equal(node_tier_judge(&facts, TIER_MEDIUM, reason), TIER_LOW);
+	facts.link_mbit_s = 0;
+	assert_int_equal(node_tier_judge(&facts, TIER_HIGH, reason), TIER_HIGH);
+	facts.cores = 1;
+	assert_int_equal(node_tier_judge(&facts, TIER_HIGH, reason), TIER_MEDIUM);
+}
+
 #define test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -238,6 +258,7 @@ int main(void)
 		cmocka_unit_test(without_figures_nothing_is_high),
 		cmocka_unit_test(a_tier_has_three_names),
 		cmocka_unit_test(a_node_knows_itself),
+		cmocka_unit_test(a_node_serves_no_more_than_its_weakest_part),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
