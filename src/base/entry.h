@@ -42,6 +42,12 @@ enum entry_op {
 	ENTRY_ROLLBACK = 9,   /* the volume is as the snapshot; what was written since is dropped */
 };
 
+/* Whether it changes which snapshots there are, or what the volume stands on. */
+static inline bool entry_op_is_structural(enum entry_op op)
+{
+	return op == ENTRY_SNAPSHOT || op == ENTRY_DELETE_SNAPSHOT || op == ENTRY_ROLLBACK;
+}
+
 struct entry_pool;
 
 /* Reference-counted; immutable once it has a seq, so that coordinator, store and network share one. */

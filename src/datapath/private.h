@@ -256,6 +256,14 @@ void host_grain_heal(struct host *host, const struct replica_effect *effect);
 /* replica_map.c */
 void host_map_read(struct host *host, const struct replica_effect *effect);
 void host_map_compare(struct host *host, const struct replica_effect *effect);
+/* The comparison's result is in the job; or there is no job. */
+void host_compared_tell(struct job *job);
+void host_compare_refuse(struct host *host, const struct replica_effect *effect, int rc);
+
+/* replica_tree.c: the level that a message means; false: there is none (yet). */
+bool host_level(const struct host *host, uint64_t layer, struct grain_level *ret_level);
+int host_tree_fill(const struct host *host, struct buf *buf, uint32_t *ret_count) MUST_CHECK;
+void host_tree_compare(struct host *host, const struct replica_effect *effect);
 
 /* replica_jobs.c: NULL when none is free; `must`: from the reserve. */
 struct job *job_get(struct host *host, const struct replica_effect *effect, bool must);

@@ -55,7 +55,7 @@ static void grain_got(void *arg, int rc, struct grain_copy *copy)
 	answer.grain = job->message.grain;
 	if (rc == 0) {
 		answer.seq = copy->commit_seq;
-		answer.grain.found = state->present != 0;
+		answer.grain.found = state->present != 0 || state->zero != 0;
 		answer.grain.epoch = state->epoch;
 		answer.grain.seq = state->seq;
 		answer.grain.present = state->present;
@@ -78,11 +78,12 @@ static void grain_got(void *arg, int rc, struct grain_copy *copy)
 void host_grain_read(struct host *host, const struct replica_effect *effect)
 {
 	struct job *job = job_get(host, effect, false);
+	struct grain_level level;
 	struct message answer;
 
-	if (job && effect->message.grain.layer == 0) {
-		pool_replica_grain_get(
-			host->store, (struct uuid){ 0 }, effect->message.grain.index, grain_got, job);
+	if (job && !pool_replica_levels_move(host->store) &&
+		host_level(host, effect->message.grain.layer, &level)) {
+		pool_replica_grain_get(host->store, level, effect->message.grain.index, grain_got, job);
 		return;
 	}
 	if (job)
@@ -132,6 +133,8 @@ static int copy_make(struct job *job, struct grain_copy *ret_copy)
 	const struct message_grain *grain = &job->message.grain;
 	struct grain_copy copy = { .index = grain->index };
 
+	if (!host_level(job->host, grain->layer, &copy.level))
+		return -EAGAIN;
 	if (grain->found)
 		copy.state = (struct grain_state){ .epoch = grain->epoch,
 			.seq = grain->seq,
@@ -188,6 +191,7 @@ void host_grain_write(struct host *host, const struct replica_effect *effect)
 		grain_written(job, -EAGAIN);
 		return;
 	}
+	ASSERT(!copy.level.whole);
 	pool_replica_grain_put(host->store, &copy, grain_written, job);
 	buf_put(copy.data);
 }

@@ -14,6 +14,8 @@
 
 /* Grains that one map may reach over: their bits are looked through in one go. */
 #define MAP_MAX_SPAN (UINT64_C(1) << 22)
+/* So many stretches without a grain of the level are looked through in one go. */
+#define VAIN_MAX 4u
 /* A window ends after so many grains that are freed for each that may be copied: they cost much less. */
 #define FREES_PER_COPY 4u
 #define FREES_MAX      (FREES_PER_COPY * MAP_MAX_COPIES)
@@ -95,23 +97,31 @@ static uint64_t map_fill(
 	const struct host *host, const struct message_map *asked, uint8_t *map, uint32_t *ret_count)
 {
 	uint64_t end = asked->end, index = asked->from;
-	uint32_t count = 0;
+	uint32_t count = 0, vain = 0;
 	struct grain_state state;
+	struct grain_level level;
+
+	if (!host_level(host, asked->layer, &level)) {
+		*ret_count = 0;
+		return asked->from;
+	}
 
 	if (end - asked->from > MAP_MAX_SPAN)
 		end = asked->from + MAP_MAX_SPAN;
 	for (;; index++) {
-		index = pool_replica_grain_next(host->store, index);
+		index = pool_replica_level_next(host->store, level, index);
 		if (index >= end) {
 			*ret_count = count;
 			return end;
 		}
-		if (count == asked->count) {
+		if (count == asked->count || vain == VAIN_MAX) {
 			*ret_count = count;
 			return index;
 		}
-		if (pool_replica_grain_view(host->store, (struct uuid){ 0 }, index, &state))
+		if (pool_replica_grain_view(host->store, level, index, &state))
 			map_put(map, count++, asked->survey, index, &state);
+		else
+			vain++;
 	}
 }
 
@@ -123,8 +133,9 @@ void host_map_read(struct host *host, const struct replica_effect *effect)
 	struct buf *buf = NULL;
 	uint64_t grains = pool_replica_identity(host->store)->size_bytes / GRAIN_BYTES;
 
-	if (question->map.layer == 0 && question->map.count > 0 && question->map.count <= MAP_MAX_GRAINS &&
-		question->map.from < question->map.end && question->map.end <= grains)
+	if (!pool_replica_levels_move(host->store) && question->map.count > 0 &&
+		question->map.count <= MAP_MAX_GRAINS && question->map.from < question->map.end &&
+		question->map.end <= grains)
 		buf = buf_get(host->datapath->config.bufs,
 			question->map.count * record_bytes(question->map.survey));
 	if (!buf) {
@@ -133,10 +144,16 @@ void host_map_read(struct host *host, const struct replica_effect *effect)
 	}
 	answer.rc = 0;
 	answer.seq = pool_replica_commit_seq(host->store);
-	answer.map.end = map_fill(host, &question->map, buf->data, &count);
+	if (question->map.layer == LAYER_TREE)
+		answer.rc = host_tree_fill(host, buf, &count);
+	else
+		answer.map.end = map_fill(host, &question->map, buf->data, &count);
 	answer.map.count = count;
-	if (count > 0) {
-		bytes = count * record_bytes(question->map.survey);
+	if (answer.rc == 0 && answer.map.end == question->map.from)
+		answer.rc = -EAGAIN;
+	if (answer.rc == 0 && count > 0) {
+		bytes = count * (question->map.layer == LAYER_TREE ? MAP_LEVEL_BYTES
+								   : record_bytes(question->map.survey));
 		buf->len_bytes = (bytes + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
 		memset(buf->data + bytes, 0, buf->len_bytes - bytes);
 		crc32c_blocks(buf->data, buf->len_bytes / BLOCK_BYTES, crc);
@@ -152,6 +169,7 @@ void host_map_read(struct host *host, const struct replica_effect *effect)
 struct comparison {
 	const struct message_map *map;
 	const uint8_t *records;
+	struct grain_level level;
 	uint64_t end;
 	uint32_t copies, frees;
 	uint32_t copy[MAP_MAX_COPIES];
@@ -180,7 +198,7 @@ static bool is_same(const struct host *host, const struct comparison *c, uint32_
 	uint8_t mine[MAP_RECORD_BYTES];
 	struct grain_state state;
 
-	if (!pool_replica_grain_applied(host->store, (struct uuid){ 0 }, index, &state))
+	if (!pool_replica_grain_applied(host->store, c->level, index, &state))
 		return false;
 	if (MUTANT(old_sync_base) && state.seq <= pool_replica_commit_seq(host->store))
 		return true;
@@ -193,7 +211,8 @@ static void compare(const struct host *host, struct comparison *c)
 {
 	uint64_t most_copies = c->map->survey ? UINT64_MAX : c->map->copies;
 	uint64_t most_frees = c->map->survey ? UINT64_MAX : most_copies * FREES_PER_COPY;
-	uint64_t mine = pool_replica_grain_next(host->store, c->map->from);
+	uint64_t mine = pool_replica_level_next(host->store, c->level, c->map->from);
+	uint32_t vain = 0;
 	struct grain_state state;
 
 	for (uint32_t n = 0;;) {
@@ -212,21 +231,23 @@ static void compare(const struct host *host, struct comparison *c)
 				c->copy[c->copies] = (uint32_t)index;
 			c->copies++;
 		} else if (index != theirs &&
-			   pool_replica_grain_applied(host->store, (struct uuid){ 0 }, index, &state) &&
+			   pool_replica_grain_applied(host->store, c->level, index, &state) &&
 			   !MUTANT(sync_forgets_trims)) {
 			if (c->frees == most_frees)
 				return;
 			if (!c->map->survey)
 				c->free[c->frees] = (uint32_t)index;
 			c->frees++;
+		} else if (index != theirs && vain++ >= VAIN_MAX && index > c->map->from) {
+			return;
 		}
 		n += index == theirs;
 		if (index == mine)
-			mine = pool_replica_grain_next(host->store, mine + 1);
+			mine = pool_replica_level_next(host->store, c->level, mine + 1);
 	}
 }
 
-static void compared_tell(struct job *job)
+void host_compared_tell(struct job *job)
 {
 	struct host *host = job->host;
 	struct message question = job->message;
@@ -255,21 +276,21 @@ static void freed(void *arg, int rc)
 	if (rc != 0)
 		job->rc = rc;
 	if (--job->puts == 0)
-		compared_tell(job);
+		host_compared_tell(job);
 }
 
 /* Frees what the source hasn't; entries that are held back follow. */
 static void frees_begin(struct job *job, const struct comparison *c)
 {
 	for (uint32_t k = 0; k < c->frees; k++) {
-		struct grain_copy nothing = { .index = c->free[k] };
+		struct grain_copy nothing = { .level = c->level, .index = c->free[k] };
 
 		job->puts++;
 		pool_replica_grain_put(job->host->store, &nothing, freed, job);
 	}
 }
 
-static void compare_refuse(struct host *host, const struct replica_effect *effect, int rc)
+void host_compare_refuse(struct host *host, const struct replica_effect *effect, int rc)
 {
 	struct replica_compared refused = { .rc = rc, .end = effect->message.map.from };
 
@@ -283,28 +304,35 @@ void host_map_compare(struct host *host, const struct replica_effect *effect)
 	struct job *job;
 
 	_Static_assert(sizeof(job->crc) >= MAP_MAX_COPIES * sizeof(uint32_t), "indices fit");
-	if (m->map.layer != 0 || m->map.copies > MAP_MAX_COPIES || (m->map.copies == 0 && !m->map.survey) ||
-		(m->map.count > 0 && !m->payload) || !records_are_sound(&m->map, c.records)) {
-		compare_refuse(host, effect, -EPROTO);
+	if (m->map.layer == LAYER_TREE) {
+		host_tree_compare(host, effect);
+		return;
+	}
+	if (!host_level(host, m->map.layer, &c.level) || m->map.copies > MAP_MAX_COPIES ||
+		(m->map.copies == 0 && !m->map.survey) || (m->map.count > 0 && !m->payload) ||
+		!records_are_sound(&m->map, c.records)) {
+		host_compare_refuse(host, effect, -EPROTO);
 		return; /* host_poll() is under way */
 	}
 	job = job_get(host, effect, true);
 	if (!job) {
-		compare_refuse(host, effect, -EAGAIN);
+		host_compare_refuse(host, effect, -EAGAIN);
 		return;
 	}
 	compare(host, &c);
 	job->compared = (struct replica_compared){ .end = c.end, .copies = c.copies, .freed = c.frees };
 	if (m->map.survey) {
-		compared_tell(job);
+		host_compared_tell(job);
 		return;
 	}
 	if (c.copies > 0)
 		job->compared.indices = job->crc;
 	memcpy(job->crc, c.copy, c.copies * sizeof(c.copy[0]));
-	pool_replica_sync_edge(host->store, c.end);
+	/* Entries concern the top alone. */
+	if (m->map.layer == LAYER_TOP)
+		pool_replica_sync_edge(host->store, c.end);
 	if (c.frees == 0)
-		compared_tell(job);
+		host_compared_tell(job);
 	else
 		frees_begin(job, &c);
 }

@@ -16,6 +16,11 @@ enum request_op {
 	REQUEST_TRIM,  /* reads as zeroes afterwards; space is given back */
 	REQUEST_ZERO,  /* write zeroes */
 	REQUEST_FLUSH, /* every answered write is durable already: answered at once */
+	/* The volume as it is when this is answered, or earlier, can be read for ever under `snapshot`; it is
+	 * forgotten; the volume is as it was then. Behind everything that was answered before. */
+	REQUEST_SNAPSHOT,
+	REQUEST_SNAPSHOT_DELETE,
+	REQUEST_ROLLBACK,
 };
 
 /* One request in flight; the front's, which keeps it until done() has run. */
@@ -25,8 +30,9 @@ struct request {
 	uint64_t
 		length_bytes; /* a read or write: at most ENTRY_MAX_BYTES, fronts split; trim and zero: any */
 	struct buf *data; /* write: the data; read: filled, cap_bytes >= length_bytes. From volume_bufs() */
-	uint64_t id;      /* the front's number, unique in the attachment's life (FUSE: `unique`) */
-	uint32_t part;    /* of a request that the front has split */
+	struct uuid snapshot; /* SNAPSHOT, SNAPSHOT_DELETE, ROLLBACK */
+	uint64_t id;          /* the front's number, unique in the attachment's life (FUSE: `unique`) */
+	uint32_t part;        /* of a request that the front has split */
 	void (*done)(
 		struct request *request, int rc); /* 0; -EIO fenced or policy `error`; -ENOSPC; -EINVAL */
 	void *user;

@@ -7,12 +7,21 @@
 
 #include <errno.h>
 
+static bool request_is_structural(const struct request *request)
+{
+	return request->op == REQUEST_SNAPSHOT || request->op == REQUEST_SNAPSHOT_DELETE ||
+	       request->op == REQUEST_ROLLBACK;
+}
+
 static bool request_is_valid(const struct volume *volume, const struct request *request)
 {
 	uint64_t size_bytes = volume->spec.size_bytes;
 
 	if (request->op == REQUEST_FLUSH)
 		return true;
+	if (request_is_structural(request))
+		return request->offset_bytes == 0 && request->length_bytes == 0 &&
+		       !uuid_is_none(request->snapshot);
 	if (request->offset_bytes % BLOCK_BYTES || request->length_bytes % BLOCK_BYTES ||
 		request->length_bytes == 0)
 		return false;
@@ -52,15 +61,37 @@ void volume_submit(struct volume *volume, struct request *request)
 	}
 }
 
+static enum entry_op entry_op_of(enum request_op op)
+{
+	switch (op) {
+	case REQUEST_WRITE:
+		return ENTRY_WRITE;
+	case REQUEST_TRIM:
+		return ENTRY_TRIM;
+	case REQUEST_SNAPSHOT:
+		return ENTRY_SNAPSHOT;
+	case REQUEST_SNAPSHOT_DELETE:
+		return ENTRY_DELETE_SNAPSHOT;
+	case REQUEST_ROLLBACK:
+		return ENTRY_ROLLBACK;
+	case REQUEST_ZERO:
+		return ENTRY_ZERO;
+	case REQUEST_READ:
+	case REQUEST_FLUSH:
+		break;
+	}
+	ASSERT(!"a request that needs an entry");
+	return ENTRY_ZERO;
+}
+
 static struct entry *entry_make(struct datapath *dp, const struct request *request)
 {
 	struct entry *entry = entry_get(dp->config.entries);
 
 	if (!entry)
 		return NULL;
-	entry->op = request->op == REQUEST_WRITE  ? ENTRY_WRITE
-		    : request->op == REQUEST_TRIM ? ENTRY_TRIM
-						  : ENTRY_ZERO;
+	entry->op = entry_op_of(request->op);
+	entry->attachment = request->snapshot;
 	entry->offset_bytes = request->offset_bytes;
 	entry->length_bytes = request->length_bytes;
 	entry->request_id = request->id;
@@ -178,6 +209,9 @@ static struct io_stats *stats_of(struct volume *volume, const struct request *re
 	case REQUEST_ZERO:
 		return &volume->trim_stats;
 	case REQUEST_FLUSH:
+	case REQUEST_SNAPSHOT:
+	case REQUEST_SNAPSHOT_DELETE:
+	case REQUEST_ROLLBACK:
 		break;
 	}
 	return NULL;

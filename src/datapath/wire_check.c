@@ -30,7 +30,9 @@ static bool grain_is_valid(const struct message *m, const struct frame *frame, u
 static bool map_is_valid(const struct message *m, const struct frame *frame, uint64_t size_bytes)
 {
 	const struct message_map *map = &m->map;
-	uint64_t bytes = (uint64_t)map->count * (map->survey ? MAP_SURVEY_BYTES : MAP_RECORD_BYTES);
+	uint64_t bytes = (uint64_t)map->count * (map->layer == LAYER_TREE ? MAP_LEVEL_BYTES
+							: map->survey     ? MAP_SURVEY_BYTES
+									  : MAP_RECORD_BYTES);
 
 	if (map->from > map->end || map->count > MAP_MAX_GRAINS ||
 		(size_bytes != 0 && map->end > size_bytes / GRAIN_BYTES))

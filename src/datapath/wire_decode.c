@@ -235,6 +235,7 @@ static int map_take(struct wire_in *in, const Quoin__Wire__Message *from)
 		m->map.copies = from->map->copies;
 		m->map.freed = from->map->freed;
 		m->map.survey = from->map->survey;
+		m->map.reset = from->map->reset;
 	}
 	if (from->n_indices == 0)
 		return 0;

@@ -163,6 +163,7 @@ static void map_fill(struct packed *p, Quoin__Wire__Message *to, const struct me
 	map->copies = m->map.copies;
 	map->freed = m->map.freed;
 	map->survey = m->map.survey;
+	map->reset = m->map.reset;
 	to->map = map;
 	if (!m->indices)
 		return;

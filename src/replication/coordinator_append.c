@@ -306,6 +306,8 @@ struct entry *coordinator_next_entry(struct coordinator *co, int i)
 		entry = coordinator_slot(co, v->next_seq)->entry;
 	}
 	ASSERT(entry != NULL && entry->seq == v->next_seq);
+	if (coordinator_sync_is_overtaken(co, i, entry))
+		return false;
 	if (entry->payload && v->unacked_bytes + entry->length_bytes > v->room_bytes)
 		return NULL; /* it has no room: it lags, the others go on */
 	if (MUTANT(restamp) && entry->seq <= co->adopted_seq)

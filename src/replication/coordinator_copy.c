@@ -12,7 +12,8 @@
 #include <errno.h>
 #include <string.h>
 
-struct copy *coordinator_copy_new(struct coordinator *co, int target, uint64_t index, bool heal)
+struct copy *coordinator_copy_new(
+	struct coordinator *co, int target, uint64_t layer, uint64_t index, bool heal)
 {
 	ASSERT(target >= 0 && target < (int)co->config.voter_count);
 	ASSERT(index < co->config.size_bytes / GRAIN_BYTES);
@@ -22,7 +23,12 @@ struct copy *coordinator_copy_new(struct coordinator *co, int target, uint64_t i
 		if (copy->stage != COPY_FREE)
 			continue;
 		*copy = (struct copy){
-			.stage = COPY_ASK, .heal = heal, .target = target, .source = -1, .index = index
+			.stage = COPY_ASK,
+			.heal = heal,
+			.target = target,
+			.source = -1,
+			.layer = layer,
+			.index = index,
 		};
 		co->copy_count++;
 		co->again = true;
@@ -113,7 +119,7 @@ static void fill_read(struct coordinator *co, const struct copy *copy, struct me
 	m->type = MESSAGE_GRAIN_READ;
 	m->token = copy->token;
 	m->seq = copy_min_seq(co, copy);
-	m->grain = (struct message_grain){ .index = copy->index };
+	m->grain = (struct message_grain){ .layer = copy->layer, .index = copy->index };
 }
 
 static void fill_write(const struct copy *copy, struct message *m)
@@ -167,7 +173,7 @@ static bool answer_makes_sense(const struct copy *copy, const struct message *m)
 {
 	uint32_t blocks = m->grain.found ? (uint32_t)__builtin_popcount(m->grain.present) : 0;
 
-	return m->grain.index == copy->index &&
+	return m->grain.index == copy->index && m->grain.layer == copy->layer &&
 	       (m->payload ? m->payload->len_bytes : 0) == blocks * BLOCK_BYTES;
 }
 
@@ -213,6 +219,10 @@ void coordinator_recv_grain_written(struct coordinator *co, int i, const struct 
 	}
 	if (copy->heal) {
 		coordinator_healed(co, copy, m);
+		return;
+	}
+	if (m->rc == -EXDEV) {
+		coordinator_sync_again(co, i, true);
 		return;
 	}
 	if (m->rc != 0) {

@@ -35,7 +35,7 @@ void coordinator_heal_wanted(struct coordinator *co, int i, uint64_t offset_byte
 		if (is_being_healed(co, i, index, &heals))
 			continue;
 		/* More are found by the next read that they fail. */
-		if (heals >= HEALS_MAX || !coordinator_copy_new(co, i, index, true))
+		if (heals >= HEALS_MAX || !coordinator_copy_new(co, i, LAYER_WHOLE, index, true))
 			return;
 	}
 }

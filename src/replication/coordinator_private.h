@@ -81,6 +81,9 @@ struct voter_sync {
 	uint64_t start_token; /* of SYNC_START: its answer belongs to this one, not to an earlier one */
 	enum sync_step step;
 	bool survey;
+	uint64_t layer; /* level under way: first LAYER_TREE, then the snapshots' from 1 on, then the top's */
+	uint64_t levels;     /* snapshots that the source has */
+	uint64_t finish_seq; /* FINISHING: what was told */
 	uint64_t cursor;     /* grains below are the source's */
 	uint64_t window_end; /* COPY: of what was compared */
 	uint64_t min_seq;    /* sources must have applied the entries that were sent before the window */
@@ -107,7 +110,7 @@ struct copy {
 	int target, source; /* source -1: to be found */
 	uint8_t bad;        /* bit i: voter i can't read it */
 	uint8_t tries;
-	uint64_t index;
+	uint64_t layer, index;
 	uint64_t token;
 	uint64_t retry_ns;
 	struct message_grain grain;
@@ -155,6 +158,7 @@ struct voter {
 	uint8_t log_gone; /* bit i: voter i has no such entry any more */
 
 	struct voter_sync sync;
+	bool sync_reset;      /* the next resync begins with an empty tree */
 	const char *sync_why; /* of the newest resync */
 	uint64_t syncs, sync_copied_bytes, sync_map_bytes, sync_freed_grains, sync_ms;
 	uint64_t bad_reads, healed_blocks;
@@ -329,7 +333,7 @@ void coordinator_sync_copied(struct coordinator *co, int i, uint64_t bytes);
 /* Why this voter has to be resynced, for people (coordinator_status.c). */
 const char *coordinator_sync_why(const struct voter *v);
 /* Its deadline; UINT64_MAX: none. */
-uint64_t coordinator_sync_due_ns(const struct voter *v);
+uint64_t coordinator_sync_due_ns(const struct voter *v); /* coordinator_status.c */
 /* True while the application uses the volume. */
 static inline bool coordinator_is_busy(const struct coordinator *co)
 {
@@ -342,8 +346,26 @@ void coordinator_full_step(struct coordinator *co);
 bool coordinator_has_room(const struct coordinator *co, uint64_t bytes);
 uint64_t coordinator_full_due_ns(const struct coordinator *co);
 
+/*
+ * coordinator_levels.c: the next level, its cursor at the beginning; false: that was the last. Whether the
+ * maps under way need no place in the stream: nothing is done about a survey, and entries don't change a
+ * snapshot.
+ */
+bool sync_level_next(struct coordinator *co, struct voter *v);
+bool sync_is_still(const struct voter_sync *sync);
+bool sync_is_survey(const struct voter_sync *sync);
+/* What a map may name. */
+uint32_t sync_map_most(const struct coordinator *co, const struct voter_sync *sync);
+/* What the group's levels were when it began is no more, or can't be reached from what the target has
+ * (reset). */
+void coordinator_sync_again(struct coordinator *co, int i, bool reset);
+/* Whether the entry, which is this voter's next one, changes the levels under a resync that has not come so
+ * far: it is done again then, from behind the entry. */
+bool coordinator_sync_is_overtaken(struct coordinator *co, int i, const struct entry *entry);
+
 /* coordinator_copy.c: NULL when all are in use. */
-struct copy *coordinator_copy_new(struct coordinator *co, int target, uint64_t index, bool heal);
+struct copy *coordinator_copy_new(
+	struct coordinator *co, int target, uint64_t layer, uint64_t index, bool heal);
 /* This voter's connection is gone: copies for it end, those from it are asked of another. */
 void coordinator_copies_reset(struct coordinator *co, int i);
 void coordinator_copies_step(struct coordinator *co);

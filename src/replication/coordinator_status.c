@@ -10,6 +10,17 @@ const char *coordinator_sync_why(const struct voter *v)
 	return "it was away for longer than the logs reach back";
 }
 
+/* Level by level. */
+static unsigned survey_percent(const struct voter_sync *sync, uint64_t grains)
+{
+	uint64_t levels = sync->levels + 1, done = sync->layer == LAYER_TOP ? sync->levels : sync->layer - 1;
+
+	if (!sync->survey || sync->layer == LAYER_TREE)
+		return 0;
+	ASSERT(done < levels);
+	return (unsigned)((done * grains + sync->cursor) * 100 / (levels * grains));
+}
+
 /* What differs may become more while it is copied: it never says more than all. */
 static void sync_status(
 	const struct coordinator *co, const struct voter *v, struct coordinator_voter_status *s)
@@ -22,7 +33,7 @@ static void sync_status(
 		total = copied + (sync->index_count - sync->index_next) + sync->copying;
 	s->sync_why = v->sync_why;
 	s->surveying = sync->survey || v->stage == VOTER_SYNC_WAIT || v->stage == VOTER_SYNC_STARTING;
-	s->survey_percent = sync->survey ? (unsigned)(sync->cursor * 100 / grains) : 0;
+	s->survey_percent = survey_percent(sync, grains);
 	s->sync_done_bytes = copied * GRAIN_BYTES;
 	s->sync_total_bytes = total * GRAIN_BYTES;
 	if (sync->rate_ns[0] != 0 && span_ns > 0)
@@ -95,4 +106,9 @@ void coordinator_status_get(
 		s->is_voter = coordinator_is_voter(co, i);
 		s->may_join = s->is_member && !s->is_voter && coordinator_may_join(co, i);
 	}
+}
+
+uint64_t coordinator_sync_due_ns(const struct voter *v)
+{
+	return v->stage == VOTER_SYNCING && v->sync.retry_ns != 0 ? v->sync.retry_ns : UINT64_MAX;
 }

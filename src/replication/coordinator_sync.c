@@ -1,7 +1,6 @@
 /*
- * Resync of a voter whose missing entries are in no log any more, or that is incomplete: the maps of a
- * complete voter and of this one are compared window by window, and what differs is copied, while new
- * committed entries follow. docs/protocol.md, "Resync"; the target: replica_sync.c.
+ * Resync of a voter that is incomplete, or whose missing entries are in no log any more: maps are compared
+ * window by window, what differs is copied, new committed entries follow. docs/protocol.md, "Resync".
  */
 #include "replication/coordinator_private.h"
 
@@ -72,6 +71,8 @@ static void start(struct coordinator *co, int i)
 		.base = { epochs_at(co->rows, co->row_count, co->commit_seq), co->commit_seq },
 		.source = -1,
 		.survey = true,
+		.layer = LAYER_TREE,
+		.min_seq = co->commit_seq,
 		.began_ns = co->now_ns,
 	};
 	v->sync.start_token = co->token++;
@@ -85,33 +86,23 @@ static void start(struct coordinator *co, int i)
 	co->changed = true;
 }
 
-/* The next window, or the end. A survey's maps need no place in the stream: nothing is done about them. */
+/* The next window, or the end. */
 static void next_window(struct coordinator *co, int i)
 {
 	struct voter *v = &co->voters[i];
 
-	if (v->sync.cursor >= grain_count(co) && v->sync.survey) {
-		v->sync.survey = false;
-		v->sync.cursor = 0;
-		co->changed = true;
-	}
-	if (v->sync.cursor >= grain_count(co)) {
+	if (v->sync.cursor >= grain_count(co) && !sync_level_next(co, v)) {
 		v->stage = VOTER_SYNC_FINISHING;
 		v->due |= DUE_SYNC_FINISH;
 		return;
 	}
-	v->sync.step = v->sync.survey ? SYNC_MAP : SYNC_ANNOUNCE;
+	v->sync.step = sync_is_still(&v->sync) ? SYNC_MAP : SYNC_ANNOUNCE;
 	v->sync.token = 0;
 	v->sync.source = -1;
-	if (v->sync.survey)
+	if (sync_is_still(&v->sync))
 		coordinator_sync_step(co, i);
 	else
 		v->due |= DUE_SYNC_WINDOW;
-}
-
-static uint32_t map_grains(const struct coordinator *co)
-{
-	return co->config.map_grains ? co->config.map_grains : MAP_MAX_GRAINS;
 }
 
 /* A target holds entries back until they are in: no more than a quarter of a second's worth. */
@@ -149,7 +140,7 @@ static void ask_map(struct coordinator *co, int i)
 		return;
 	}
 	later_ns = resync_budget_take(
-		co->config.budget, (uint64_t)map_grains(co) * MAP_SURVEY_BYTES, co->now_ns);
+		co->config.budget, (uint64_t)sync_map_most(co, &v->sync) * MAP_SURVEY_BYTES, co->now_ns);
 	if (later_ns) {
 		v->sync.source = -1;
 		v->sync.retry_ns = later_ns;
@@ -179,7 +170,7 @@ static void copies_begin(struct coordinator *co, int i)
 			sync->retry_ns = later_ns;
 			return;
 		}
-		ASSERT(coordinator_copy_new(co, i, sync->indices[sync->index_next++], false));
+		ASSERT(coordinator_copy_new(co, i, sync->layer, sync->indices[sync->index_next++], false));
 		sync->copying++;
 	}
 	sync->retry_ns = 0;
@@ -207,11 +198,6 @@ void coordinator_sync_step(struct coordinator *co, int i)
 		ask_map(co, i);
 	else if (v->sync.step == SYNC_COPY)
 		copies_begin(co, i);
-}
-
-uint64_t coordinator_sync_due_ns(const struct voter *v)
-{
-	return v->stage == VOTER_SYNCING && v->sync.retry_ns != 0 ? v->sync.retry_ns : UINT64_MAX;
 }
 
 void coordinator_recv_sync_started(struct coordinator *co, int i, const struct message *m)
@@ -243,9 +229,9 @@ void coordinator_recv_map_answer(struct coordinator *co, int i, const struct mes
 			continue;
 		sync->source = -1;
 		if (m->rc != 0 || m->map.from != sync->cursor || m->map.end <= sync->cursor ||
-			m->map.end > grain_count(co) || m->map.count > map_grains(co) ||
-			m->map.survey != sync->survey || (m->map.count > 0) != (m->payload != NULL) ||
-			m->seq < map_min_seq(v)) {
+			m->map.end > grain_count(co) || m->map.count > sync_map_most(co, sync) ||
+			m->map.layer != sync->layer || m->map.survey != sync_is_survey(sync) ||
+			(m->map.count > 0) != (m->payload != NULL) || m->seq < map_min_seq(v)) {
 			co->dropped += m->rc == 0;
 			sync->token = 0;
 			sync->retry_ns = co->now_ns + RETRY_NS;
@@ -259,7 +245,7 @@ void coordinator_recv_map_answer(struct coordinator *co, int i, const struct mes
 			sync->map_bytes += m->payload->len_bytes;
 			v->sync_map_bytes += m->payload->len_bytes;
 		}
-		if (!sync->survey && m->seq > sync->newest_seq)
+		if (!sync_is_survey(sync) && m->seq > sync->newest_seq)
 			sync->newest_seq = m->seq;
 		v->due |= DUE_MAP_COMPARE;
 		co->again = true;
@@ -280,8 +266,19 @@ void coordinator_recv_map_compared(struct coordinator *co, int i, const struct m
 	}
 	buf_put(sync->data);
 	sync->data = NULL;
-	if (m->rc != 0 || m->map.end <= sync->cursor || m->map.end > sync->map.end ||
-		(!sync->survey && m->map.copies > MAP_MAX_COPIES) ||
+	if (m->rc == -EXDEV) {
+		coordinator_sync_again(co, i, true);
+		return;
+	}
+	if (m->rc == 0 && sync->layer == LAYER_TREE && m->map.layer == LAYER_TREE) {
+		v->sync_reset = false;
+		sync->levels = sync->map.count;
+		sync->cursor = grain_count(co);
+		next_window(co, i);
+		return;
+	}
+	if (m->rc != 0 || m->map.layer != sync->layer || m->map.end <= sync->cursor ||
+		m->map.end > sync->map.end || (!sync->survey && m->map.copies > MAP_MAX_COPIES) ||
 		(!sync->survey && m->map.copies > 0 && !m->indices)) {
 		co->dropped += m->rc == 0;
 		sync->step = SYNC_MAP;
@@ -377,14 +374,16 @@ void coordinator_sync_message(struct coordinator *co, int i, enum voter_due due,
 		m->seq = map_min_seq(v);
 		m->map = (struct message_map){ .from = v->sync.cursor,
 			.end = grain_count(co),
-			.count = map_grains(co),
-			.survey = v->sync.survey };
+			.count = sync_map_most(co, &v->sync),
+			.layer = v->sync.layer,
+			.survey = sync_is_survey(&v->sync) };
 		break;
 	case DUE_MAP_COMPARE:
 		m->type = MESSAGE_MAP_COMPARE;
 		m->token = v->sync.token;
 		m->map = v->sync.map;
 		m->map.copies = v->sync.survey ? 0 : map_copies(co);
+		m->map.reset = v->sync.layer == LAYER_TREE && v->sync_reset;
 		m->payload = v->sync.data;
 		m->crc = v->sync.crc;
 		break;
@@ -393,6 +392,7 @@ void coordinator_sync_message(struct coordinator *co, int i, enum voter_due due,
 		m->seq = v->sync.newest_seq > v->next_seq - 1 && !MUTANT(complete_below_copy)
 				 ? v->sync.newest_seq
 				 : v->next_seq - 1;
+		v->sync.finish_seq = m->seq;
 		break;
 	default:
 		ASSERT(!"a message of the resync");

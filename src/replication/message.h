@@ -60,9 +60,17 @@ enum message_type {
 	MESSAGE_TYPE_END
 };
 
+/*
+ * Levels of a replica: what the volume has been written since its newest snapshot, then the snapshots, from
+ * 1, oldest first; all levels in one, as the volume reads; and, for a map, which snapshots there are.
+ */
+#define LAYER_TOP   UINT64_C(0)
+#define LAYER_WHOLE (UINT64_MAX - 1)
+#define LAYER_TREE  UINT64_MAX
+
 /* A grain's content on its way from a source to a target. */
 struct message_grain {
-	uint64_t layer; /* 0: the only one */
+	uint64_t layer;
 	uint64_t index;
 	bool found;         /* ANSWER, WRITE: false: nothing is there */
 	struct epoch epoch; /* of the newest entry in it: its version, the same on every replica */
@@ -77,17 +85,22 @@ struct message_grain {
 /* A grain in a map, and in one that is only counted (survey). */
 #define MAP_RECORD_BYTES 96u
 #define MAP_SURVEY_BYTES 16u
+/* A snapshot in a map of LAYER_TREE, and how many a replica may have. */
+#define MAP_LEVEL_BYTES 64u
+#define MAP_MAX_LEVELS  1024u
 
 /* A map of the grains in [from, end), on its way from a source to a target. */
 struct message_map {
 	uint64_t layer;
 	uint64_t from;
 	uint64_t end;    /* READ: not beyond; COMPARED: what was compared ends here */
-	uint32_t count;  /* READ: at most so many grains; ANSWER, COMPARE: so many are in the payload */
+	uint32_t count;  /* READ: at most so many grains; ANSWER, COMPARE: so many are in the payload (of
+			    LAYER_TREE: snapshots) */
 	uint32_t copies; /* COMPARE: at most so many may differ; COMPARED: so many do (`indices`, or a
 			    survey's number) */
 	uint32_t freed;  /* COMPARED */
 	bool survey;     /* nothing is done about it, differences are counted */
+	bool reset;      /* COMPARE of LAYER_TREE: what the target has can't be kept */
 };
 
 /*

@@ -330,6 +330,7 @@ static void work_durable(struct pool *pool, struct work *work, uint64_t batch)
 		break;
 	case WORK_STATE:
 	case WORK_TRUNCATE:
+	case WORK_STRUCTURE:
 	case WORK_PUT:
 	case WORK_HEAL:
 	case WORK_APPLIED:

@@ -97,25 +97,25 @@ static void state_of_top(const struct pool_replica *replica, uint64_t index, str
 	ret_state->seq = newest->seq;
 }
 
-static bool state_of_level(const struct pool_replica *replica, struct uuid snapshot, uint64_t index,
+static bool state_of_level(const struct pool_replica *replica, struct grain_level level, uint64_t index,
 	bool pending, struct grain_state *ret_state)
 {
 	const struct pool *pool = replica->pool;
-	const struct layer *level = level_layer(replica, snapshot), *stop;
+	const struct layer *upper = level_upper(replica, level), *stop;
 
 	*ret_state = (struct grain_state){ 0 };
-	if (!level)
+	if (!upper)
 		return false;
-	pending = pending && level == replica->top;
+	pending = pending && upper == replica->top;
 	if (pending)
 		state_of_top(replica, index, ret_state);
-	stop = level_below(replica, level);
-	for (uint32_t place = map_first(pool, level->tree, index); place != PHYS_NONE;
+	stop = level.whole ? NULL : level_below(replica, upper);
+	for (uint32_t place = map_first(pool, upper->tree, index); place != PHYS_NONE;
 		place = pool->map.versions[place].next) {
 		const struct layer *layer = pool->layer_table[pool->map.versions[place].layer];
 
-		if (!layer_sees(level, layer) || (stop && layer_sees(stop, layer)) ||
-			(pending && layer == level))
+		if (!layer_sees(upper, layer) || (stop && layer_sees(stop, layer)) ||
+			(pending && layer == upper))
 			continue;
 		ASSERT(pool->map.slots[place].index == index);
 		state_fold(ret_state, &pool->map.slots[place]);
@@ -128,16 +128,16 @@ static bool state_of_level(const struct pool_replica *replica, struct uuid snaps
 	return false;
 }
 
-bool pool_replica_grain_applied(const struct pool_replica *replica, struct uuid snapshot, uint64_t index,
+bool pool_replica_grain_applied(const struct pool_replica *replica, struct grain_level level, uint64_t index,
 	struct grain_state *ret_state)
 {
-	return state_of_level(replica, snapshot, index, false, ret_state);
+	return state_of_level(replica, level, index, false, ret_state);
 }
 
-bool pool_replica_grain_view(const struct pool_replica *replica, struct uuid snapshot, uint64_t index,
+bool pool_replica_grain_view(const struct pool_replica *replica, struct grain_level level, uint64_t index,
 	struct grain_state *ret_state)
 {
-	return state_of_level(replica, snapshot, index, true, ret_state);
+	return state_of_level(replica, level, index, true, ret_state);
 }
 
 static void grain_job_read(struct grain_job *job)
@@ -145,7 +145,7 @@ static void grain_job_read(struct grain_job *job)
 	struct pool_replica *replica = job->read.replica;
 
 	job->copy.commit_seq = replica->commit_seq;
-	pool_replica_grain_view(replica, job->copy.snapshot, job->copy.index, &job->copy.state);
+	pool_replica_grain_view(replica, job->copy.level, job->copy.index, &job->copy.state);
 	job->change = replica->pool->change;
 	pool_read(&job->read);
 }
@@ -185,7 +185,7 @@ static void grain_job_refused(void *arg)
 	free(job);
 }
 
-void pool_replica_grain_get(struct pool_replica *replica, struct uuid snapshot, uint64_t index,
+void pool_replica_grain_get(struct pool_replica *replica, struct grain_level level, uint64_t index,
 	void (*fn)(void *arg, int rc, struct grain_copy *copy), void *arg)
 {
 	/* A copy is rare beside a write; its memory is the size of a small message. */
@@ -197,7 +197,8 @@ void pool_replica_grain_get(struct pool_replica *replica, struct uuid snapshot, 
 	job->fn = fn;
 	job->arg = arg;
 	job->copy.index = index;
-	job->copy.snapshot = job->read.snapshot = snapshot;
+	job->copy.level = level;
+	job->read.snapshot = level.snapshot;
 	job->read.fn = grain_job_done;
 	job->read.replica = replica;
 	job->read.offset_bytes = index * GRAIN_BYTES;
@@ -209,4 +210,64 @@ void pool_replica_grain_get(struct pool_replica *replica, struct uuid snapshot, 
 		return;
 	}
 	grain_job_read(job);
+}
+
+/* ---- which grains there may be ---- */
+
+#define LOOKS_MAX 16384u
+
+static bool level_has(const struct pool_replica *replica, const struct layer *upper, const struct layer *stop,
+	uint64_t index)
+{
+	const struct pool *pool = replica->pool;
+
+	for (uint32_t place = map_first(pool, upper->tree, index); place != PHYS_NONE;
+		place = pool->map.versions[place].next) {
+		const struct layer *layer = pool->layer_table[pool->map.versions[place].layer];
+
+		if (layer_sees(upper, layer) && !(stop && layer_sees(stop, layer)))
+			return true;
+	}
+	return upper == replica->top && index_has_grain(replica, index);
+}
+
+uint64_t pool_replica_level_next(const struct pool_replica *replica, struct grain_level level, uint64_t from)
+{
+	const struct layer *upper = level_upper(replica, level);
+	const struct layer *stop = upper && !level.whole ? level_below(replica, upper) : NULL;
+	uint64_t words = (replica->grain_limit + 63) / 64;
+	uint32_t looks = 0;
+
+	for (uint64_t word = from / 64; upper && word < words; word++) {
+		uint64_t bits = upper->tree->bits[word];
+
+		if (word == from / 64)
+			bits &= UINT64_MAX << from % 64;
+		for (; bits; bits &= bits - 1) {
+			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(bits);
+
+			if (level_has(replica, upper, stop, index) || ++looks == LOOKS_MAX)
+				return index;
+		}
+	}
+	return UINT64_MAX;
+}
+
+bool pool_replica_levels_move(struct pool_replica *replica)
+{
+	struct pool *pool = replica->pool;
+	struct log_entry *le;
+
+	for (uint64_t seq = replica->applied.seq + 1; replica->shapes > 0 && seq <= replica->commit_seq;
+		seq++) {
+		le = index_find(replica, seq);
+		if (!le || !le->shapes)
+			continue;
+		pool->round.wanted = true;
+		if (!list_is_empty(&pool->commit_news))
+			pool->journal.mark_wanted = true;
+		pool_pump_soon(pool);
+		return true;
+	}
+	return false;
 }

@@ -90,7 +90,7 @@ static uint8_t *structure_image(struct pool *pool, struct round_replica *rr, uin
 			.parent = head->parent,
 			.root = head->root,
 			.snapshot = rr->snapshot,
-			.frozen = rr->end,
+			.frozen = rr->frozen,
 			.is_snapshot = true,
 			.grain_count = head->grain_count,
 			.grain_sum = head->grain_sum,
@@ -196,6 +196,7 @@ uint32_t images_of_work(struct pool *pool, const struct work *work, uint8_t *byt
 		record_rows(&record, work->rows, work->row_count);
 		break;
 	case WORK_TRUNCATE:
+	case WORK_STRUCTURE:
 	case WORK_PUT:
 	case WORK_HEAL:
 	case WORK_APPLIED:

@@ -116,6 +116,10 @@ static void pieces_add(struct log_entry *le)
 		le->structural = true;
 		le->replica->structural++;
 	}
+	if (entry_op_is_structural(entry->op)) {
+		le->shapes = true;
+		le->replica->shapes++;
+	}
 	if (entry->op == ENTRY_ROLLBACK)
 		rollback_add(le);
 	if (entry->length_bytes == 0)
@@ -154,6 +158,9 @@ static void pieces_remove(struct log_entry *le)
 	if (le->structural)
 		le->replica->structural--;
 	le->structural = false;
+	if (le->shapes)
+		le->replica->shapes--;
+	le->shapes = false;
 	le->replica->pool->grains_reserved -= le->reserved;
 	le->reserved = 0;
 }

@@ -107,15 +107,15 @@ struct layer *layer_of_snapshot(const struct pool_replica *replica, struct uuid 
 	return NULL;
 }
 
-struct layer *level_layer(const struct pool_replica *replica, struct uuid snapshot)
+struct layer *level_upper(const struct pool_replica *replica, struct grain_level level)
 {
-	return uuid_is_none(snapshot) ? replica->top : layer_of_snapshot(replica, snapshot);
+	return uuid_is_none(level.snapshot) ? replica->top : layer_of_snapshot(replica, level.snapshot);
 }
 
 /* Removed layers in between belong to the one above them. */
-const struct layer *level_below(const struct pool_replica *replica, const struct layer *level)
+const struct layer *level_below(const struct pool_replica *replica, const struct layer *upper)
 {
-	const struct layer *layer = level->parent;
+	const struct layer *layer = upper->parent;
 
 	while (layer && !(layer->owner == replica && layer->is_snapshot))
 		layer = layer->parent;

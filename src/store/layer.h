@@ -13,6 +13,7 @@
 #define QUOIN_STORE_LAYER_H
 
 #include "store/ondisk.h"
+#include "store/store.h"
 
 /* Its bitmap has a bit for each index that any layer of the tree has, or had, or that is pending. */
 struct tree {
@@ -57,10 +58,10 @@ void layer_free(struct pool *pool, struct layer *layer);
 struct layer *layer_by_number(const struct pool *pool, uint64_t number);
 /* The snapshot of this name; NULL: not there (not applied yet, or removed). */
 struct layer *layer_of_snapshot(const struct pool_replica *replica, struct uuid snapshot);
-/* A level's layer, the uppermost of it: of this snapshot, or the top; NULL: not there. The next level below,
- * of its own snapshots; NULL: it is the lowest. */
-struct layer *level_layer(const struct pool_replica *replica, struct uuid snapshot);
-const struct layer *level_below(const struct pool_replica *replica, const struct layer *level);
+/* The uppermost layer of a level; NULL: it is not there. */
+struct layer *level_upper(const struct pool_replica *replica, struct grain_level level);
+/* The same of the next level below, of its own snapshots; NULL: it is the lowest. */
+const struct layer *level_below(const struct pool_replica *replica, const struct layer *upper);
 /* After parents have changed: the walk is made anew. */
 void layers_number(struct pool *pool);
 /* What nothing reaches any more goes, its grains into quarantine. No round may be under way. */

@@ -34,6 +34,19 @@ unsigned pool_replica_snapshots(
 	return count;
 }
 
+bool pool_replica_snapshot_at(const struct pool_replica *replica, unsigned n, struct uuid *ret_snapshot)
+{
+	list_for_each (node, &replica->pool->layers) {
+		const struct layer *layer = list_entry(node, struct layer, node);
+
+		if (layer->owner != replica || !layer->is_snapshot || n-- > 0)
+			continue;
+		*ret_snapshot = layer->record.snapshot;
+		return true;
+	}
+	return false;
+}
+
 struct uuid pool_replica_snapshot_top(const struct pool_replica *replica)
 {
 	return snapshot_below(replica, replica->top);

@@ -69,7 +69,8 @@ struct log_entry {
 	uint8_t reserved; /* fresh grains that it may take */
 	bool indexed, applied, truncated, queued, carrying;
 	bool bare;         /* at open: its entry is still to be read */
-	bool structural;   /* changes the layers, and is not applied */
+	bool structural;   /* makes a new top, and is not applied */
+	bool shapes;       /* changes the levels, and is not applied */
 	struct load *load; /* its payload is being read back */
 	struct piece pieces[ENTRY_MAX_PIECES];
 };
@@ -80,8 +81,9 @@ enum work_kind {
 	WORK_DELETE,
 	WORK_TRUNCATE,
 	WORK_RESET,
-	WORK_TOP,   /* a resync: a new top; without a parent it is the root of a new tree */
-	WORK_LAYER, /* a resync: a frozen layer, still empty */
+	WORK_TOP,       /* a resync: a new top; without a parent it is the root of a new tree */
+	WORK_LAYER,     /* a resync: a frozen layer, still empty */
+	WORK_STRUCTURE, /* a resync: a snapshot made or removed, a rollback */
 	WORK_PUT,
 	WORK_HEAL,
 	WORK_APPLIED
@@ -97,6 +99,7 @@ struct work {
 	struct epoch_start rows[EPOCHS_MAX];
 	unsigned row_count;
 	struct layer *layer; /* TOP, LAYER */
+	enum entry_op op;    /* STRUCTURE, with copy.level and position */
 	struct grain_copy copy;
 	uint16_t bad_blocks; /* HEAL */
 	struct list entries; /* TRUNCATE, RESET: what is cut off, until it is durable */
@@ -193,7 +196,8 @@ struct round_replica {
 	uint32_t place;       /* SNAPSHOT: of the former top's record */
 	struct layer *target; /* SNAPSHOT: the former top; ROLLBACK: the snapshot's */
 	struct uuid snapshot;
-	bool composed; /* the structural change stands in the images */
+	struct position frozen; /* SNAPSHOT: the entry that makes it */
+	bool composed;          /* the structural change stands in the images */
 };
 
 struct round_io {
@@ -342,7 +346,8 @@ struct pool_replica {
 	struct layer *top;
 	struct list layers;    /* frozen, its own */
 	struct list rollbacks; /* entries that are not applied, by wide_node: reads wait for committed ones */
-	uint32_t structural;   /* entries that change the layers and are not applied */
+	uint32_t structural;   /* entries that make a new top and are not applied */
+	uint32_t shapes;       /* those that change the levels */
 	uint64_t grain_limit;
 	uint64_t edge, hold;
 	uint64_t trim_cursor; /* the entry after `applied` is a trim that is done up to this grain */

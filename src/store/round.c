@@ -208,27 +208,31 @@ static uint32_t layer_place(struct pool *pool)
 	return place != PHYS_NONE ? place : map_alloc(pool);
 }
 
-/* True when it is in, or has nothing to do. */
-static bool round_structural(struct pool *pool, struct round_replica *rr, const struct log_entry *le)
+bool round_structure(struct pool *pool, struct round_replica *rr, enum entry_op op, struct uuid snapshot,
+	struct position frozen)
 {
-	struct pool_replica *replica = le->replica;
-	struct layer *named = layer_of_snapshot(replica, le->entry->attachment);
-	bool makes = le->entry->op != ENTRY_DELETE_SNAPSHOT;
+	struct pool_replica *replica = rr->replica;
+	struct layer *named = layer_of_snapshot(replica, snapshot);
+	bool makes = op != ENTRY_DELETE_SNAPSHOT;
 
+	ASSERT(entry_op_is_structural(op));
+	if (rr->op != 0)
+		return false;
 	/* Said again, or of one that was removed. */
-	if (!named == (le->entry->op != ENTRY_SNAPSHOT))
+	if (!named == (op != ENTRY_SNAPSHOT))
 		return true;
 	rr->target = makes ? (named ? named : replica->top) : NULL;
 	rr->layer = makes ? layer_new(pool, layer_number_new(pool), rr->target, 0) : named;
 	if (!rr->layer)
 		return false;
-	rr->place = le->entry->op == ENTRY_SNAPSHOT ? layer_place(pool) : PHYS_NONE;
-	if (le->entry->op == ENTRY_SNAPSHOT && rr->place == PHYS_NONE) {
+	rr->place = op == ENTRY_SNAPSHOT ? layer_place(pool) : PHYS_NONE;
+	if (op == ENTRY_SNAPSHOT && rr->place == PHYS_NONE) {
 		layer_free(pool, rr->layer);
 		return false;
 	}
-	rr->op = le->entry->op;
-	rr->snapshot = le->entry->attachment;
+	rr->op = op;
+	rr->snapshot = snapshot;
+	rr->frozen = frozen;
 	return true;
 }
 
@@ -254,7 +258,8 @@ static bool round_entry(struct pool *pool, struct round_replica *rr, struct log_
 	case ENTRY_SNAPSHOT:
 	case ENTRY_DELETE_SNAPSHOT:
 	case ENTRY_ROLLBACK:
-		all = rr->op == 0 && round_structural(pool, rr, le);
+		all = round_structure(pool, rr, le->entry->op, le->entry->attachment,
+			(struct position){ .epoch = le->epoch, .seq = le->seq });
 		break;
 	case ENTRY_NEW_EPOCH:
 	case ENTRY_MEMBERSHIP:

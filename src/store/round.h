@@ -17,6 +17,10 @@ void grain_block(struct round_grain *grain, unsigned block, const uint8_t *sourc
 /* A physical grain for content where there was none. */
 void grain_place(struct pool *pool, struct round_grain *grain);
 bool grain_needs_place(struct pool *pool, const struct layer *layer, uint64_t index);
+/* What changes the layers, the last of its replica in this round. True when it is in, or has nothing to do.
+ */
+bool round_structure(struct pool *pool, struct round_replica *rr, enum entry_op op, struct uuid snapshot,
+	struct position frozen);
 /* Takes of the works that wait as many as there is room for, in their order. */
 void round_puts(struct pool *pool);
 

@@ -2,13 +2,72 @@
 #include "store/round.h"
 
 #include <errno.h>
+#include <string.h>
 
 static bool copy_is_older(const struct work *work)
 {
 	struct grain_state state;
 
-	return pool_replica_grain_applied(work->replica, work->copy.snapshot, work->copy.index, &state) &&
+	return pool_replica_grain_applied(work->replica, work->copy.level, work->copy.index, &state) &&
 	       state.seq > work->copy.state.seq;
+}
+
+/* Layers of a level below its uppermost one: of removed snapshots. Whether they are seen from there only. */
+static bool level_is_alone(const struct layer *layer, const struct layer *upper)
+{
+	while (upper != layer) {
+		upper = upper->parent;
+		if (upper->children > 1 || upper->top_of)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * What the level's lower layers have of the grain goes: the copy says all of it. Where it can be seen from
+ * elsewhere too: -EXDEV. Returns how many there are.
+ */
+static int level_clear(
+	struct pool *pool, const struct layer *upper, const struct layer *stop, uint64_t index, bool clear)
+{
+	int count = 0;
+
+	for (uint32_t place = map_first(pool, upper->tree, index); place != PHYS_NONE;
+		place = pool->map.versions[place].next) {
+		struct layer *layer = pool->layer_table[pool->map.versions[place].layer];
+		struct round_grain *grain;
+
+		if (layer == upper || !layer_sees(upper, layer) || layer_sees(stop, layer))
+			continue;
+		if (!level_is_alone(layer, upper))
+			return -EXDEV;
+		count++;
+		if (!clear)
+			continue;
+		grain = round_grain(pool, layer, index);
+		grain->slot.present = grain->slot.zero = 0;
+		memset(grain->source, 0, sizeof(grain->source));
+	}
+	return count;
+}
+
+/* Of the lowest level everything is said by marks; of another one, what is absent there must be absent here.
+ */
+static bool put_lower(
+	struct pool *pool, struct work *work, const struct layer *upper, const struct layer *stop)
+{
+	uint64_t index = work->copy.index;
+	int count = stop ? level_clear(pool, upper, stop, index, false) : 0;
+
+	if (count < 0) {
+		work->rc = count;
+		return true;
+	}
+	if (pool->round.grain_count + (uint32_t)count + 1 > pool->round.grain_max)
+		return false;
+	if (count > 0)
+		level_clear(pool, upper, stop, index, true);
+	return true;
 }
 
 /* The level's content replaces what is there: nothing of it may shine through from below its own level. */
@@ -16,21 +75,35 @@ static bool round_put(struct pool *pool, struct work *work)
 {
 	const struct grain_copy *copy = &work->copy;
 	struct pool_replica *replica = work->replica;
-	struct layer *layer = level_layer(replica, copy->snapshot);
+	struct layer *layer = level_upper(replica, copy->level);
+	const struct layer *stop;
+	struct round_replica *rr;
 	struct round_grain *grain;
 
+	ASSERT(!copy->level.whole);
 	if (!layer) {
 		work->rc = -ENOENT;
 		return true;
 	}
-	if (pool->round.grain_count == pool->round.grain_max || !round_replica(&pool->round, replica))
+	stop = level_below(replica, layer);
+	if (pool->round.grain_count == pool->round.grain_max)
+		return false;
+	rr = round_replica(&pool->round, replica);
+	if (!rr || rr->op != 0)
 		return false;
 	if ((copy->state.present || copy->state.zero) && grain_needs_place(pool, layer, copy->index) &&
 		pool->map.ready_count == 0)
 		return false;
 	if (MUTANT(copy_dropped_for_partial) && copy_is_older(work))
 		return true;
+	if (!put_lower(pool, work, layer, stop))
+		return false;
+	if (work->rc != 0)
+		return true;
 	grain = round_grain(pool, layer, copy->index);
+	/* What the level's lower layers mark as zero goes with them: the marks must stand here. */
+	if (stop)
+		grain->below = layer_masks_at(pool, stop, NULL, copy->index).present;
 	if (copy->state.present)
 		grain_place(pool, grain);
 	grain_stamp(grain, copy->state.epoch, copy->state.seq);
@@ -40,8 +113,7 @@ static bool round_put(struct pool *pool, struct work *work)
 		grain_block(grain, i, present ? copy->data->data + (size_t)i * BLOCK_BYTES : NULL,
 			copy->state.crc[i]);
 	}
-	/* Absent there means absent here; of the lowest level everything is said. */
-	if (layer->parent && layer->parent->owner == replica)
+	if (stop)
 		grain->slot.zero &= copy->state.zero;
 	replica_grain_mark(replica, copy->index);
 	return true;
@@ -53,7 +125,7 @@ static bool round_put(struct pool *pool, struct work *work)
 static void heal_block(struct pool *pool, const struct work *work, unsigned block)
 {
 	const struct grain_copy *copy = &work->copy;
-	const struct layer *level = level_layer(work->replica, copy->snapshot);
+	const struct layer *level = level_upper(work->replica, copy->level);
 	uint32_t place = layer_block_find(pool, level, copy->index, block);
 	struct layer *layer;
 
@@ -81,7 +153,7 @@ static bool round_heal(struct pool *pool, struct work *work)
 		return false;
 	work->rc = -EAGAIN;
 	if (replica->state.incomplete ||
-		!pool_replica_grain_applied(replica, copy->snapshot, copy->index, &state))
+		!pool_replica_grain_applied(replica, copy->level, copy->index, &state))
 		return true;
 	if (!grain_state_equal(&state, &copy->state) && !MUTANT(heal_older_over_newer))
 		return true;
@@ -92,6 +164,21 @@ static bool round_heal(struct pool *pool, struct work *work)
 	return true;
 }
 
+static bool round_restructure(struct pool *pool, struct work *work)
+{
+	struct round_replica *rr = round_replica(&pool->round, work->replica);
+
+	ASSERT(work->replica->state.incomplete);
+	return rr && round_structure(pool, rr, work->op, work->copy.level.snapshot, work->position);
+}
+
+static bool round_work(struct pool *pool, struct work *work)
+{
+	if (work->kind == WORK_HEAL)
+		return round_heal(pool, work);
+	return work->kind == WORK_STRUCTURE ? round_restructure(pool, work) : round_put(pool, work);
+}
+
 void round_puts(struct pool *pool)
 {
 	struct list *node;
@@ -100,7 +187,7 @@ void round_puts(struct pool *pool)
 		struct work *work = list_entry(node, struct work, item.node);
 
 		work->rc = 0;
-		if (!(work->kind == WORK_HEAL ? round_heal(pool, work) : round_put(pool, work)))
+		if (!round_work(pool, work))
 			return;
 		list_remove(node);
 		list_push_back(&pool->round.taken, node);

@@ -132,6 +132,8 @@ struct pool_snapshot {
 /* Oldest first, parents before children. Returns how many there are, though at most `max` are filled in. */
 unsigned pool_replica_snapshots(
 	const struct pool_replica *replica, struct pool_snapshot *ret_snapshots, unsigned max);
+/* The n-th of them, from 0; false: there are not so many. */
+bool pool_replica_snapshot_at(const struct pool_replica *replica, unsigned n, struct uuid *ret_snapshot);
 /* The snapshot that the volume stands on; none where there is none. */
 struct uuid pool_replica_snapshot_top(const struct pool_replica *replica);
 /* Grains of the volume as it is, that no snapshot holds. */
@@ -142,6 +144,13 @@ uint64_t pool_replica_used_bytes(const struct pool_replica *replica);
  */
 void pool_replica_tree_reset(struct pool_replica *replica, const struct pool_snapshot *snapshots,
 	unsigned count, struct uuid top, pool_done_fn fn, void *arg);
+/*
+ * For a resync: what an entry SNAPSHOT (as that at `frozen`), DELETE_SNAPSHOT or ROLLBACK would do, without
+ * one. The replica must be incomplete. fn when durable; it may have come to nothing where something else
+ * changed the levels meanwhile.
+ */
+void pool_replica_structure(struct pool_replica *replica, enum entry_op op, struct uuid snapshot,
+	struct position frozen, pool_done_fn fn, void *arg);
 
 /* ---- the log ---- */
 
@@ -219,7 +228,13 @@ void pool_read(struct pool_read *read);
  * A grain is looked at level by level. A level is what was written up to a snapshot since the one below it
  * (no UUID: since the last); of layers that were removed in between it has what they held. The lowest level
  * has everything down to the bottom.
- *
+ */
+struct grain_level {
+	struct uuid snapshot;
+	bool whole; /* all levels in one, as the volume reads: for repair */
+};
+
+/*
  * What a level holds of a grain. Equal (epoch, seq) is equal content, on every replica of the group.
  */
 struct grain_state {
@@ -233,15 +248,15 @@ bool grain_state_equal(const struct grain_state *a, const struct grain_state *b)
 
 /* The grain as it is at commit_seq, pending entries included; false: the level says nothing of it, or is not
  * there. */
-bool pool_replica_grain_view(const struct pool_replica *replica, struct uuid snapshot, uint64_t index,
+bool pool_replica_grain_view(const struct pool_replica *replica, struct grain_level level, uint64_t index,
 	struct grain_state *ret_state);
 /* The grain as it is applied; false as above. */
-bool pool_replica_grain_applied(const struct pool_replica *replica, struct uuid snapshot, uint64_t index,
+bool pool_replica_grain_applied(const struct pool_replica *replica, struct grain_level level, uint64_t index,
 	struct grain_state *ret_state);
 
 /* One grain's content in a level, for resync and repair. */
 struct grain_copy {
-	struct uuid snapshot; /* the level */
+	struct grain_level level;
 	uint64_t index;
 	uint64_t commit_seq; /* at which it was taken */
 	struct grain_state state;
@@ -250,7 +265,7 @@ struct grain_copy {
 
 /* The level's newest committed content, pending entries included; -ENOENT: no such level (yet). The reference
  * to data goes to fn. */
-void pool_replica_grain_get(struct pool_replica *replica, struct uuid snapshot, uint64_t index,
+void pool_replica_grain_get(struct pool_replica *replica, struct grain_level level, uint64_t index,
 	void (*fn)(void *arg, int rc, struct grain_copy *copy), void *arg);
 /*
  * Writes bad blocks of a grain anew from the copy, in the grain's own order with entries. -EAGAIN: the grain
@@ -258,6 +273,16 @@ void pool_replica_grain_get(struct pool_replica *replica, struct uuid snapshot, 
  */
 void pool_replica_grain_heal(struct pool_replica *replica, const struct grain_copy *copy, uint16_t bad_blocks,
 	pool_done_fn fn, void *arg);
+/*
+ * The lowest index >= from of which the level may say something; one of which it says nothing where many were
+ * looked at in vain; UINT64_MAX where there is none.
+ */
+uint64_t pool_replica_level_next(const struct pool_replica *replica, struct grain_level level, uint64_t from);
+/*
+ * Whether committed entries that change the levels are not applied yet: what can be looked at now is not what
+ * is committed. They are applied soon.
+ */
+bool pool_replica_levels_move(struct pool_replica *replica);
 /* The lowest index >= from that is mapped or has pending entries; UINT64_MAX where there is none. */
 uint64_t pool_replica_grain_next(const struct pool_replica *replica, uint64_t from);
 /* The grain's blocks that have content (bit 0: the first), as of commit_seq; the others read as zeroes. */

@@ -48,21 +48,40 @@ void pool_replica_sync_hold(struct pool_replica *replica, uint64_t seq)
 	pool_pump_soon(replica->pool);
 }
 
-static void grain_work(struct work *work, const struct grain_copy *copy, pool_done_fn fn, void *arg)
+static void round_work_queue(struct work *work)
 {
 	struct pool *pool = work->replica->pool;
 
-	ASSERT(copy->index < work->replica->grain_limit);
-	work->fn = fn;
-	work->arg = arg;
-	work->copy = *copy;
-	work->copy.data = copy->state.present ? buf_ref(copy->data) : NULL;
 	if (pool->failed) {
 		work_answer(pool, work, -EIO);
 		return;
 	}
 	list_push_back(&pool->round.puts, &work->item.node);
 	pool_pump_soon(pool);
+}
+
+static void grain_work(struct work *work, const struct grain_copy *copy, pool_done_fn fn, void *arg)
+{
+	ASSERT(copy->index < work->replica->grain_limit);
+	work->fn = fn;
+	work->arg = arg;
+	work->copy = *copy;
+	work->copy.data = copy->state.present ? buf_ref(copy->data) : NULL;
+	round_work_queue(work);
+}
+
+void pool_replica_structure(struct pool_replica *replica, enum entry_op op, struct uuid snapshot,
+	struct position frozen, pool_done_fn fn, void *arg)
+{
+	struct work *work = work_get(replica->pool, replica, WORK_STRUCTURE);
+
+	ASSERT(replica->state.incomplete && entry_op_is_structural(op));
+	work->fn = fn;
+	work->arg = arg;
+	work->op = op;
+	work->copy = (struct grain_copy){ .level = { .snapshot = snapshot } };
+	work->position = frozen;
+	round_work_queue(work);
 }
 
 void pool_replica_grain_put(

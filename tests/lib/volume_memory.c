@@ -108,6 +108,9 @@ static void volume_memory_execute(struct volume *volume, struct request *request
 		/* Gives the memory back; it reads as zeroes. */
 		ASSERT(madvise(at, request->length_bytes, MADV_DONTNEED) == 0);
 		break;
+	case REQUEST_SNAPSHOT:
+	case REQUEST_SNAPSHOT_DELETE:
+	case REQUEST_ROLLBACK:
 	case REQUEST_FLUSH:
 		break;
 	}

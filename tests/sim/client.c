@@ -75,6 +75,11 @@ static void issue(struct attached *a, struct client_op *op)
 
 	choose_blocks(c, op, a->of->hot_blocks);
 	choose_kind(c, op);
+	if (c->plan.snapshots && random_chance(&c->random, 1, c->plan.snapshots)) {
+		snapshot_request(a->of, &c->random, r);
+		op->is_read = false;
+		op->first = op->count = 0;
+	}
 	if (r->op == REQUEST_READ || r->op == REQUEST_WRITE) {
 		r->data = buf_get(a->node->process->bufs, op->count * BLOCK_BYTES);
 		if (!r->data) {

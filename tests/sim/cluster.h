@@ -38,6 +38,7 @@ struct plan {
 	uint64_t operations; /* of all clients */
 	uint64_t longest_ns;
 	unsigned write_percent, trim_percent;
+	unsigned snapshots; /* one of so many requests makes or removes one; 0: none does */
 	bool reads_quorum;
 	uint64_t disk_ns, disk_bytes;
 	uint32_t error_after_ms;
@@ -145,6 +146,7 @@ struct sim_volume {
 	uint32_t hot_blocks;
 	struct sim_replica replicas[GROUP_MAX_VOTERS];
 	unsigned replica_count;
+	uint32_t snapshots_made, snapshots_removed; /* numbers; those up to the second are gone */
 };
 
 enum cluster_phase { CLUSTER_STARTING, CLUSTER_RUNNING, CLUSTER_CONVERGING, CLUSTER_COMPARING, CLUSTER_DONE };
@@ -192,6 +194,9 @@ struct attached *attached_current(struct sim_volume *v);
 /* client.c */
 void client_start(struct attached *attached);
 void client_stop(struct attached *attached);
+/* levels.c: makes the request one for a snapshot */
+void snapshot_request(struct sim_volume *v, struct random *random, struct request *request);
+bool levels_compare(struct sim_volume *v);
 /* faults.c */
 void faults_start(struct cluster *c);
 void faults_stop(struct cluster *c);

@@ -251,6 +251,8 @@ bool cluster_compare(struct cluster *c)
 	for (unsigned i = 0; i < c->plan.volumes; i++) {
 		struct sim_volume *v = &c->volumes[i];
 
+		if (!levels_compare(v))
+			return false;
 		for (uint32_t first = 0; first < v->hot_blocks; first += GRAIN_BLOCKS) {
 			uint32_t left = v->hot_blocks - first;
 

@@ -78,5 +78,7 @@ void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 		(uint32_t)(random_chance(&r, 1, 4) ? within(&r, 1, MAP_MAX_GRAINS) : within(&r, 1, 4));
 	plan->map_copies = (uint32_t)within(&r, 1, 4);
 	plan->resync_bytes_per_s = random_chance(&r, 1, 4) ? within(&r, 1, 16) * GRAIN_BYTES * 4 : 0;
+	if (random_chance(&r, 1, 3))
+		plan->snapshots = (unsigned)within(&r, 8, 100);
 	(void)liveness;
 }

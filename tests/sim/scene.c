@@ -407,6 +407,26 @@ static bool is_answered(struct scene *s, const void *arg)
 	return ((const struct scene_io *)arg)->answered;
 }
 
+static bool succeeds(struct scene *s, struct scene_io *io, const char *what);
+
+void scene_snapshot(struct scene *s, struct attached *a, enum request_op op, uint8_t snapshot)
+{
+	struct scene_io *io = calloc(1, sizeof(*io));
+
+	ASSERT(io);
+	/* A write of no block: the history hears nothing of it. */
+	io->attached = a;
+	io->volume = a->of;
+	io->write = history_write(a->of->history, 0, 0, true);
+	io->request = (struct request){ .op = op, .id = ++a->request_id, .done = io_done };
+	io->request.snapshot.byte[0] = 0x5a;
+	io->request.snapshot.byte[15] = snapshot;
+	trace_event(&s->c->trace, "snapshot", a->node->index, op, snapshot);
+	volume_submit(a->volume, &io->request);
+	loop_sim_kick(&s->c->sim, a->node->index);
+	succeeds(s, io, "snapshot");
+}
+
 bool scene_is_answered(struct scene *s, struct scene_io *io, uint64_t ms)
 {
 	return scene_until(s, ms, is_answered, io);
@@ -462,6 +482,17 @@ struct position scene_position(struct scene *s, unsigned voter)
 bool scene_is_incomplete(struct scene *s, unsigned voter)
 {
 	return pool_replica_state(scene_store(s, voter))->incomplete;
+}
+
+unsigned scene_levels(struct scene *s, unsigned voter)
+{
+	return pool_replica_snapshots(scene_store(s, voter), NULL, 0);
+}
+
+void scene_compare_levels(struct scene *s)
+{
+	if (!s->c->violation[0])
+		levels_compare(s->v);
 }
 
 void scene_compare(struct scene *s, uint32_t blocks)

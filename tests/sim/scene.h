@@ -123,6 +123,8 @@ uint64_t scene_commit_seq(struct attached *a);
 struct scene_io *scene_write(struct scene *s, struct attached *a, uint32_t first, uint32_t count);
 struct scene_io *scene_trim(struct scene *s, struct attached *a, uint32_t first, uint32_t count);
 struct scene_io *scene_read(struct scene *s, struct attached *a, uint32_t first, uint32_t count);
+/* Waits for it: a snapshot is made, removed, rolled back to; its UUID ends in `snapshot`. */
+void scene_snapshot(struct scene *s, struct attached *a, enum request_op op, uint8_t snapshot);
 bool scene_is_answered(struct scene *s, struct scene_io *io, uint64_t ms);
 /* Writes, and expects success within 20 s; its number, 0 if not. */
 uint32_t scene_written(struct scene *s, struct attached *a, uint32_t first, uint32_t count);
@@ -135,6 +137,9 @@ void scene_write_many(struct scene *s, struct attached *a, uint32_t first, uint3
 struct pool_replica *scene_store(struct scene *s, unsigned voter);
 struct position scene_position(struct scene *s, unsigned voter);
 bool scene_is_incomplete(struct scene *s, unsigned voter);
+/* Compares all levels of all voters with those of the first, grain by grain. */
+void scene_compare_levels(struct scene *s);
+unsigned scene_levels(struct scene *s, unsigned voter);
 /* Reads every block of every voter and compares. */
 void scene_compare(struct scene *s, uint32_t blocks);
 
@@ -149,7 +154,7 @@ void scene_leave_tail(struct scene *s, struct attached *x, unsigned voter, uint3
 extern const struct scenario *const scenario_lists[];
 /* NULL-terminated by a name of NULL. */
 extern const struct scenario scenarios_log[], scenarios_lease[], scenarios_sync[], scenarios_life[],
-	scenarios_room[];
+	scenarios_room[], scenarios_snapshot[];
 
 const struct scenario *scenario_find(const char *name);
 /* Runs it; text: why it failed; empty: it passed. */

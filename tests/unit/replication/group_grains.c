@@ -46,6 +46,9 @@ static void map_read(struct group *g, int i, struct replica_effect *e)
 	answer.type = MESSAGE_MAP_ANSWER;
 	answer.seq = r->commit;
 	answer.map.count = 0;
+	/* Without snapshots. */
+	if (e->message.map.layer == LAYER_TREE)
+		grain = e->message.map.end;
 	for (; grain < e->message.map.end; grain++) {
 		if (!view(r, grain))
 			continue;
@@ -79,6 +82,10 @@ static void map_compare(struct group *g, int i, struct replica_effect *e)
 	struct replica_compared compared = { .end = map->end };
 	static uint32_t indices[MAP_MAX_COPIES];
 
+	if (map->layer == LAYER_TREE) {
+		replica_map_compared(r->machine, e->to, &e->message, &compared);
+		return;
+	}
 	for (uint64_t grain = map->from; grain < map->end; grain++) {
 		uint64_t theirs = record_find(&e->message, grain);
 
