@@ -92,10 +92,10 @@ static void source_find(const struct pool_replica *replica, const struct layer *
 /* The volume is about to be another: what is in the layers now is not what was committed. */
 static bool rollback_is_due(const struct pool_replica *replica)
 {
-	const struct list *node = replica->rollbacks.next;
-
-	return node != &replica->rollbacks &&
-	       list_entry(node, struct log_entry, wide_node)->seq <= replica->commit_seq;
+	list_for_each (node, &replica->rollbacks)
+		if (list_entry(node, struct log_entry, wide_node)->seq <= replica->commit_seq)
+			return true;
+	return false;
 }
 
 uint16_t pool_replica_grain_present(const struct pool_replica *replica, uint64_t index)
