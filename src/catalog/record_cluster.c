@@ -48,6 +48,8 @@ int class_in(const Quoin__Catalog__Class *message, struct catalog_class *to, str
 		rc = error_set(error, -EBADMSG, "its tiers are 0x%x", message->tiers);
 	if (rc == 0 && (message->replicas < 1 || message->replicas > GROUP_MAX_VOTERS))
 		rc = error_set(error, -EBADMSG, "it has %u replicas", message->replicas);
+	if (rc == 0 && (message->spread < 1 || message->spread > CLASS_SPREAD_LAST))
+		rc = error_set(error, -EBADMSG, "its spread is %u", message->spread);
 	if (rc == 0 && (message->size_bytes < VOLUME_MIN_BYTES || message->size_bytes > VOLUME_MAX_BYTES))
 		rc = error_set(error, -EBADMSG, "its volumes have %llu bytes",
 			(unsigned long long)message->size_bytes);
@@ -55,7 +57,7 @@ int class_in(const Quoin__Catalog__Class *message, struct catalog_class *to, str
 		return rc;
 	to->tiers = message->tiers;
 	to->replicas = message->replicas;
-	to->zones_strict = message->zones_strict;
+	to->spread = (enum class_spread)message->spread;
 	to->size_bytes = message->size_bytes;
 	to->reads_quorum = message->reads_quorum;
 	to->error_after_ms = message->error_after_ms;
@@ -70,7 +72,7 @@ void class_out(const struct catalog_class *record, Quoin__Catalog__Class *to)
 	to->description = (char *)(uintptr_t)record->description;
 	to->tiers = record->tiers;
 	to->replicas = record->replicas;
-	to->zones_strict = record->zones_strict;
+	to->spread = record->spread;
 	to->size_bytes = record->size_bytes;
 	to->fs = (char *)(uintptr_t)record->fs;
 	to->reads_quorum = record->reads_quorum;

@@ -1,6 +1,7 @@
 /*
- * The choice. Since a node lies in one host and a host in one zone, the best pool of each host, then of each
- * zone, and of those the best is a solution whenever there is one: nothing needs to be tried and taken back.
+ * The choice. Since a node lies in one host, a host in one rack and a rack in one zone, the best pool of each
+ * host, then of each zone (or rack), and of those the best is a solution whenever there is one: nothing needs
+ * to be tried and taken back. Copies that stay, and the group's nodes, only forbid pools beforehand.
  */
 #include "placement/placement_private.h"
 
@@ -8,45 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- one pool ---- */
-
-uint64_t pool_room_bytes(const struct placement_pool *pool)
-{
-	return pool->provisioned_bytes < pool->limit_bytes ? pool->limit_bytes - pool->provisioned_bytes : 0;
-}
-
-enum placement_verdict pool_verdict(
-	const struct placement_request *request, const struct placement_pool *pool)
-{
-	if (!pool->node_live)
-		return PLACEMENT_NODE_DOWN;
-	if (!pool->ok)
-		return PLACEMENT_POOL_NOT_OK;
-	/* "Any" takes a pool as well that has not been measured yet. */
-	if ((request->tiers & CLASS_TIERS_ANY) != CLASS_TIERS_ANY &&
-		(request->tiers & CLASS_TIER(pool->tier)) == 0)
-		return PLACEMENT_TIER;
-	if (pool_room_bytes(pool) < request->size_bytes)
-		return PLACEMENT_ROOM;
-	if ((unsigned __int128)pool->used_bytes * 100 >=
-		(unsigned __int128)pool->size_bytes * PLACEMENT_FULL_PERCENT)
-		return PLACEMENT_FULL;
-	return PLACEMENT_TAKEN;
-}
-
-bool same_zone(const struct placement_pool *a, const struct placement_pool *b)
-{
-	return strcmp(a->zone, b->zone) == 0 && strcmp(a->region, b->region) == 0;
-}
-
-bool same_host(const struct placement_pool *a, const struct placement_pool *b)
-{
-	if (strcmp(a->node, b->node) == 0)
-		return true;
-	/* An unknown host is its node's own. */
-	return a->host[0] != 0 && strcmp(a->host, b->host) == 0 && strcmp(a->rack, b->rack) == 0 &&
-	       same_zone(a, b);
-}
+/* ---- score ---- */
 
 static uint64_t tie_hash(const struct placement_request *request, const struct placement_pool *pool)
 {
@@ -57,27 +20,51 @@ static uint64_t tie_hash(const struct placement_request *request, const struct p
 	return uuid_hash(mixed);
 }
 
-int score_compare(const struct placement_request *request, const struct placement_pool *a,
+static unsigned near_percent(const struct placement_request *request, const struct placement_pool *pool)
+{
+	return request->near && strcmp(request->near, pool->node) == 0 ? request->near_percent : 0;
+}
+
+/*
+ * Fullness after this volume, less what being near is worth, as exact fractions: negative where a is to be
+ * preferred. (size + provisioned) x 100 x limit stays below 2^120.
+ */
+static int fullness_compare(const struct placement_request *request, const struct placement_pool *a,
 	const struct placement_pool *b)
 {
-	/* Fullness after this volume, as exact fractions. */
-	unsigned __int128 left =
-		(unsigned __int128)(a->provisioned_bytes + request->size_bytes) * b->limit_bytes;
-	unsigned __int128 right =
-		(unsigned __int128)(b->provisioned_bytes + request->size_bytes) * a->limit_bytes;
-	uint64_t left_hash;
-	uint64_t right_hash;
+	__int128 left = (__int128)(a->provisioned_bytes + request->size_bytes) * 100 -
+			(__int128)a->limit_bytes * near_percent(request, a);
+	__int128 right = (__int128)(b->provisioned_bytes + request->size_bytes) * 100 -
+			 (__int128)b->limit_bytes * near_percent(request, b);
 
-	if (left != right)
-		return left < right ? -1 : 1;
-	left_hash = tie_hash(request, a);
-	right_hash = tie_hash(request, b);
-	if (left_hash != right_hash)
-		return left_hash < right_hash ? -1 : 1;
+	left *= b->limit_bytes;
+	right *= a->limit_bytes;
+	return left < right ? -1 : left > right;
+}
+
+/* Order by score: < 0 where a is to be preferred. Total: 0 only for a pool and itself. */
+static int score_compare(
+	const struct choice *choice, const struct placement_pool *a, const struct placement_pool *b)
+{
+	uint64_t room_a = choice->by_room ? pool_room_bytes(a) : 0;
+	uint64_t room_b = choice->by_room ? pool_room_bytes(b) : 0;
+	int fuller = choice->by_room ? 0 : fullness_compare(choice->request, a, b);
+	uint64_t hash_a, hash_b;
+
+	if (room_a != room_b)
+		return room_a > room_b ? -1 : 1;
+	if (fuller != 0)
+		return fuller;
+	if (a->replica_count != b->replica_count)
+		return a->replica_count < b->replica_count ? -1 : 1;
+	hash_a = tie_hash(choice->request, a);
+	hash_b = tie_hash(choice->request, b);
+	if (hash_a != hash_b)
+		return hash_a < hash_b ? -1 : 1;
 	return uuid_compare(a->pool, b->pool);
 }
 
-/* ---- hosts ---- */
+/* ---- places ---- */
 
 static uint64_t text_hash(uint64_t hash, const char *text)
 {
@@ -88,14 +75,24 @@ static uint64_t text_hash(uint64_t hash, const char *text)
 	return hash;
 }
 
+#define HASH_BEGIN UINT64_C(0xcbf29ce484222325)
+
+static uint64_t zone_hash(const struct placement_pool *pool)
+{
+	return text_hash(text_hash(HASH_BEGIN, pool->region), pool->zone);
+}
+
+static uint64_t rack_hash(const struct placement_pool *pool)
+{
+	return text_hash(zone_hash(pool), pool->rack);
+}
+
+/* By the path where it is known, so that nodes of one host meet; a node's pools have one topology. */
 static uint64_t host_hash(const struct placement_pool *pool)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
 	if (pool->host[0] == 0)
-		return text_hash(hash, pool->node);
-	hash = text_hash(text_hash(hash, pool->region), pool->zone);
-	return text_hash(text_hash(hash, pool->rack), pool->host);
+		return text_hash(HASH_BEGIN, pool->node);
+	return text_hash(rack_hash(pool), pool->host);
 }
 
 static int places_init(struct places *places, size_t pools)
@@ -111,76 +108,87 @@ static int places_init(struct places *places, size_t pools)
 	return 0;
 }
 
-/* The slot of the pool's place, perhaps empty; `hash` and `same` say what a place is. */
-static struct place *places_slot(const struct places *places, const struct placement_pool *pools,
-	size_t index, uint64_t hash,
-	bool (*same)(const struct placement_pool *, const struct placement_pool *))
+/* The best pool of its place so far, if it is; `hash` and `same` say what a place is. */
+static void places_offer(
+	struct choice *choice, struct places *places, size_t index, uint64_t hash, same_fn same)
 {
+	const struct placement_pool *pools = choice->pools;
 	size_t at = (size_t)(hash ^ hash >> 29) & (places->capacity - 1);
+	struct place *place;
 
 	while (places->slots[at].best != NONE && !same(&pools[places->slots[at].best], &pools[index]))
 		at = (at + 1) & (places->capacity - 1);
-	return &places->slots[at];
-}
-
-/* Keeps the better of the slot's pool and this one; true where the slot was empty. */
-static bool place_offer(const struct choice *choice, struct place *place, size_t index)
-{
-	bool empty = place->best == NONE;
-
-	if (empty || score_compare(choice->request, &choice->pools[index], &choice->pools[place->best]) < 0)
+	place = &places->slots[at];
+	places->count += place->best == NONE;
+	if (place->best == NONE || score_compare(choice, &pools[index], &pools[place->best]) < 0)
 		place->best = index;
-	return empty;
 }
 
-static void hosts_fill(struct choice *choice)
+static bool spread_is_hosts(enum class_spread spread)
 {
-	for (size_t i = 0; i < choice->count; i++) {
+	return spread == CLASS_SPREAD_ZONE_PREFERRED || spread == CLASS_SPREAD_HOST;
+}
+
+int choice_places(struct choice *choice)
+{
+	enum class_spread spread = choice->request->spread;
+	int rc = places_init(&choice->hosts, choice->count);
+
+	for (size_t i = 0; rc == 0 && i < choice->count; i++) {
 		const struct placement_pool *pool = &choice->pools[i];
 
-		if (pool_verdict(choice->request, pool) != PLACEMENT_TAKEN)
+		if ((pool_objections(choice->request, pool) & ~choice->ignored) != 0)
 			continue;
 		choice->eligible++;
-		choice->host_count += place_offer(
-			choice, places_slot(&choice->hosts, choice->pools, i, host_hash(pool), same_host), i);
+		places_offer(choice, &choice->hosts, i, host_hash(pool), same_host);
 	}
+	if (rc != 0 || spread_is_hosts(spread))
+		return rc;
+	rc = places_init(&choice->apart, choice->hosts.count);
+	for (size_t i = 0; rc == 0 && i < choice->hosts.capacity; i++) {
+		size_t best = choice->hosts.slots[i].best;
+
+		if (best != NONE)
+			places_offer(choice, &choice->apart, best,
+				spread == CLASS_SPREAD_ZONE ? zone_hash(&choice->pools[best])
+							    : rack_hash(&choice->pools[best]),
+				spread_same(spread));
+	}
+	return rc;
 }
 
-static int zones_fill(struct choice *choice, struct places *zones)
+size_t choice_room(const struct choice *choice)
 {
-	int rc = places_init(zones, choice->host_count);
+	return spread_is_hosts(choice->request->spread) ? choice->hosts.count : choice->apart.count;
+}
 
-	if (rc != 0)
-		return rc;
-	for (size_t i = 0; i < choice->hosts.capacity; i++) {
-		size_t best = choice->hosts.slots[i].best;
-		const struct placement_pool *pool;
-		uint64_t hash;
-
-		if (best == NONE)
-			continue;
-		pool = &choice->pools[best];
-		hash = text_hash(text_hash(UINT64_C(0xcbf29ce484222325), pool->region), pool->zone);
-		choice->zone_count +=
-			place_offer(choice, places_slot(zones, choice->pools, best, hash, same_zone), best);
-	}
-	return 0;
+void choice_done(struct choice *choice)
+{
+	free(choice->hosts.slots);
+	free(choice->apart.slots);
 }
 
 /* ---- choosing ---- */
 
 static unsigned copies_in_zone(const struct choice *choice, size_t index)
 {
+	const struct placement_request *request = choice->request;
 	unsigned copies = 0;
 
 	for (unsigned i = 0; i < choice->result.count; i++)
 		copies += same_zone(&choice->pools[index], &choice->pools[choice->result.index[i]]);
+	for (unsigned i = 0; i < request->beside_count; i++) {
+		const struct placement_pool there = beside_pool(&request->beside[i]);
+
+		copies += !request->beside[i].leaves && same_zone(&choice->pools[index], &there);
+	}
 	return copies;
 }
 
 /* Takes the best place that isn't taken: fewest copies in its zone, then score. False: there is none. */
 static bool place_take(struct choice *choice, struct places *places)
 {
+	bool zones_matter = choice->request->spread == CLASS_SPREAD_ZONE_PREFERRED;
 	struct place *best = NULL;
 	unsigned best_copies = 0;
 
@@ -190,9 +198,9 @@ static bool place_take(struct choice *choice, struct places *places)
 
 		if (place->best == NONE || place->taken)
 			continue;
-		copies = copies_in_zone(choice, place->best);
+		copies = zones_matter ? copies_in_zone(choice, place->best) : 0;
 		if (!best || copies < best_copies ||
-			(copies == best_copies && score_compare(choice->request, &choice->pools[place->best],
+			(copies == best_copies && score_compare(choice, &choice->pools[place->best],
 							  &choice->pools[best->best]) < 0)) {
 			best = place;
 			best_copies = copies;
@@ -201,34 +209,48 @@ static bool place_take(struct choice *choice, struct places *places)
 	if (!best)
 		return false;
 	best->taken = true;
+	choice->result.relaxed = choice->result.relaxed || copies_in_zone(choice, best->best) > 0;
 	choice->result.index[choice->result.count++] = best->best;
-	choice->result.relaxed = choice->result.relaxed || best_copies > 0;
 	return true;
+}
+
+void choice_take(struct choice *choice)
+{
+	struct places *from = spread_is_hosts(choice->request->spread) ? &choice->hosts : &choice->apart;
+
+	while (choice->result.count < choice->request->replicas && place_take(choice, from))
+		;
 }
 
 static int choose(struct choice *choice, struct error *error)
 {
-	struct places zones = { 0 };
-	struct places *from = choice->request->zones_strict ? &zones : &choice->hosts;
-	int rc = places_init(&choice->hosts, choice->count);
+	int rc = choice_places(choice);
 
 	if (rc != 0)
 		return error_set(error, rc, "out of memory");
-	hosts_fill(choice);
-	rc = zones_fill(choice, &zones);
-	if (rc == 0) {
-		while (choice->result.count < choice->request->replicas && place_take(choice, from))
-			;
-		if (choice->result.count < choice->request->replicas)
-			rc = choice_words(choice, error);
-	} else {
-		rc = error_set(error, rc, "out of memory");
-	}
+	choice_take(choice);
+	if (choice->result.count < choice->request->replicas)
+		rc = choice_words(choice, error);
+	else
+		ASSERT(!choice->result.relaxed || choice->request->spread != CLASS_SPREAD_ZONE);
 	if (choice->explains)
 		choice_explain(choice);
-	free(zones.slots);
-	free(choice->hosts.slots);
 	return rc;
+}
+
+static int request_check(const struct placement_request *request, struct error *error)
+{
+	if (request->replicas < 1 || request->replicas > GROUP_MAX_VOTERS)
+		return error_set(error, -EINVAL, "%u replicas: 1 to %u are possible", request->replicas,
+			GROUP_MAX_VOTERS);
+	if (request->size_bytes == 0 || request->size_bytes > VOLUME_MAX_BYTES)
+		return error_set(
+			error, -EINVAL, "a volume of %llu bytes", (unsigned long long)request->size_bytes);
+	if ((request->tiers & CLASS_TIERS_ANY) == 0)
+		return error_set(error, -EINVAL, "no tier will do");
+	if (request->spread < CLASS_SPREAD_ZONE || request->spread > CLASS_SPREAD_LAST)
+		return error_set(error, -EINVAL, "a spread of %u", (unsigned)request->spread);
+	return 0;
 }
 
 int placement_explain(const struct placement_request *request, const struct placement_pool *pools,
@@ -241,17 +263,12 @@ int placement_explain(const struct placement_request *request, const struct plac
 		.count = count,
 		.explains = explains,
 	};
-	int rc;
+	int rc = request_check(request, error);
 
-	if (request->replicas < 1 || request->replicas > GROUP_MAX_VOTERS)
-		return error_set(error, -EINVAL, "%u replicas: 1 to %u are possible", request->replicas,
-			GROUP_MAX_VOTERS);
-	if (request->size_bytes == 0 || request->size_bytes > VOLUME_MAX_BYTES)
-		return error_set(
-			error, -EINVAL, "a volume of %llu bytes", (unsigned long long)request->size_bytes);
-	if ((request->tiers & CLASS_TIERS_ANY) == 0)
-		return error_set(error, -EINVAL, "no tier will do");
+	if (rc != 0)
+		return rc;
 	rc = choose(&choice, error);
+	choice_done(&choice);
 	if (rc == 0)
 		*ret_result = choice.result;
 	return rc;

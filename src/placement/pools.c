@@ -31,14 +31,39 @@ int placement_pools_read(const struct catalog *catalog, struct placement_pool **
 			.host = known ? node->host : "",
 			.tier = pool->tier,
 			.node_live = known && node->live,
-			.ok = pool->state == CATALOG_POOL_OK && !pool->draining,
+			.labels = known ? node->labels : NULL,
+			.label_count = known ? node->label_count : 0,
+			.ok = pool->state == CATALOG_POOL_OK,
+			.draining = pool->draining,
 			.size_bytes = pool->size_bytes,
 			.used_bytes = pool->used_bytes,
 			.provisioned_bytes = pool->provisioned_bytes,
+			.replica_count = pool->replica_count,
 			.limit_bytes = (uint64_t)((unsigned __int128)pool->size_bytes * limit_percent / 100),
 		};
 	}
 	*ret_pools = pools;
 	*ret_count = count;
 	return 0;
+}
+
+unsigned placement_beside_read(const struct catalog *catalog, const struct catalog_shard *shard,
+	struct uuid leaving, struct placement_beside ret_beside[static CATALOG_MAX_REPLICAS])
+{
+	for (unsigned i = 0; i < shard->replica_count; i++) {
+		const struct catalog_replica *replica = &shard->replicas[i];
+		const struct catalog_node *node = NULL;
+		bool known = catalog_node_find(catalog, replica->node, &node, NULL) == 0;
+
+		ret_beside[i] = (struct placement_beside){
+			.pool = replica->pool,
+			.node = replica->node,
+			.region = known ? node->region : "",
+			.zone = known ? node->zone : "",
+			.rack = known ? node->rack : "",
+			.host = known ? node->host : "",
+			.leaves = replica->retired || uuid_equal(replica->replica, leaving),
+		};
+	}
+	return shard->replica_count;
 }

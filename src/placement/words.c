@@ -2,11 +2,12 @@
 #include "placement/placement_private.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#define LISTED_MAX 4u /* zones or hosts named in one message */
+#define LISTED_MAX  4u  /* zones or hosts named in one message */
+#define LOOKED_MAX  12u /* and looked at */
+#define ADVICE_LEAD "; what would help: "
 
 const char *placement_verdict_name(enum placement_verdict verdict)
 {
@@ -14,10 +15,14 @@ const char *placement_verdict_name(enum placement_verdict verdict)
 		[PLACEMENT_TAKEN] = "taken",
 		[PLACEMENT_NODE_DOWN] = "node-down",
 		[PLACEMENT_POOL_NOT_OK] = "pool-not-ok",
+		[PLACEMENT_DRAINING] = "draining",
+		[PLACEMENT_SELECTOR] = "selector",
 		[PLACEMENT_TIER] = "tier",
+		[PLACEMENT_GROUP] = "group",
 		[PLACEMENT_ROOM] = "room",
 		[PLACEMENT_FULL] = "full",
 		[PLACEMENT_HOST] = "host",
+		[PLACEMENT_RACK] = "rack",
 		[PLACEMENT_ZONE] = "zone",
 		[PLACEMENT_SCORE] = "score",
 	};
@@ -32,53 +37,56 @@ static unsigned percent(uint64_t part, uint64_t whole)
 	return whole == 0 ? 0 : (unsigned)((unsigned __int128)part * 100 / whole);
 }
 
-/* The chosen pool that stands in this one's way, and how. */
-static enum placement_verdict rival_find(const struct choice *choice, size_t index, size_t *ret_rival)
+/* What a copy at `there` forbids to this pool: SCORE, nothing. */
+static enum placement_verdict rivalry(
+	const struct choice *choice, const struct placement_pool *pool, const struct placement_pool *there)
 {
-	const struct placement_pool *pool = &choice->pools[index];
-	enum placement_verdict verdict = PLACEMENT_SCORE;
-
-	*ret_rival = NONE;
-	for (unsigned i = 0; i < choice->result.count; i++) {
-		size_t chosen = choice->result.index[i];
-
-		if (chosen == index)
-			return PLACEMENT_TAKEN;
-		if (same_host(pool, &choice->pools[chosen])) {
-			*ret_rival = chosen;
-			return PLACEMENT_HOST;
-		}
-		if (choice->request->zones_strict && same_zone(pool, &choice->pools[chosen])) {
-			*ret_rival = chosen;
-			verdict = PLACEMENT_ZONE;
-		}
-	}
-	return verdict;
+	if (same_host(pool, there) || uuid_equal(pool->pool, there->pool))
+		return PLACEMENT_HOST;
+	if (choice->request->spread == CLASS_SPREAD_RACK && same_rack(pool, there))
+		return PLACEMENT_RACK;
+	if (choice->request->spread == CLASS_SPREAD_ZONE && same_zone(pool, there))
+		return PLACEMENT_ZONE;
+	return PLACEMENT_SCORE;
 }
 
 static void explain_eligible(const struct choice *choice, size_t index, struct placement_explain *to)
 {
 	const struct placement_pool *pool = &choice->pools[index];
 	unsigned filled = percent(pool->provisioned_bytes + choice->request->size_bytes, pool->limit_bytes);
-	size_t rival;
+	const struct placement_pool *rival = NULL;
 
-	to->verdict = rival_find(choice, index, &rival);
+	to->verdict = PLACEMENT_SCORE;
+	for (unsigned i = 0; i < choice->result.count; i++) {
+		const struct placement_pool *chosen = &choice->pools[choice->result.index[i]];
+		enum placement_verdict verdict = rivalry(choice, pool, chosen);
+
+		if (chosen == pool) {
+			to->verdict = PLACEMENT_TAKEN;
+			break;
+		}
+		if (verdict < to->verdict) {
+			to->verdict = verdict;
+			rival = chosen;
+		}
+	}
 	if (to->verdict == PLACEMENT_TAKEN)
 		(void)snprintf(
-			to->text, sizeof(to->text), "taken: %u %% of its limit provisioned with it", filled);
-	else if (to->verdict == PLACEMENT_SCORE)
+			to->text, sizeof(to->text), "taken: %u %% of its limit is promised with it", filled);
+	else if (!rival)
 		(void)snprintf(to->text, sizeof(to->text),
-			"not needed: enough others are less full than %u %%", filled);
+			"not needed: enough others are better (%u %% of its limit would be promised)",
+			filled);
 	else
-		(void)snprintf(to->text, sizeof(to->text),
-			"its %s has a copy already, on pool %.32s of node %.32s",
-			to->verdict == PLACEMENT_HOST ? "host" : "zone", choice->pools[rival].name,
-			choice->pools[rival].node);
+		(void)snprintf(to->text, sizeof(to->text), "its %s has a copy, on pool %.32s of node %.32s",
+			placement_verdict_name(to->verdict), rival->name, rival->node);
 }
 
 static void explain_excluded(
 	const struct choice *choice, const struct placement_pool *pool, struct placement_explain *to)
 {
+	const struct placement_request *request = choice->request;
+	char term[SELECTOR_TEXT_LEN + 1];
 	char text[2][SIZE_TEXT_LEN + 1];
 
 	switch (to->verdict) {
@@ -88,17 +96,35 @@ static void explain_excluded(
 	case PLACEMENT_POOL_NOT_OK:
 		(void)snprintf(to->text, sizeof(to->text), "the pool is not in order");
 		break;
+	case PLACEMENT_DRAINING:
+		(void)snprintf(to->text, sizeof(to->text), "it, or node %.64s, is being drained", pool->node);
+		break;
+	case PLACEMENT_SELECTOR:
+		(void)snprintf(to->text, sizeof(to->text), "not chosen by %.100s",
+			selector_failed(request->selector, pool, term));
+		break;
 	case PLACEMENT_TIER:
 		(void)snprintf(to->text, sizeof(to->text), "its tier is %s", tier_name(pool->tier));
 		break;
-	case PLACEMENT_ROOM:
-		(void)snprintf(to->text, sizeof(to->text), "%s left to provision, %s needed",
-			size_format(pool_room_bytes(pool), text[0]),
-			size_format(choice->request->size_bytes, text[1]));
+	case PLACEMENT_GROUP:
+		(void)snprintf(to->text, sizeof(to->text),
+			request->group_rule == CLASS_GROUP_APART
+				? "node %.64s has a replica of another volume of the group"
+				: "node %.64s has no replica of the group's other volumes",
+			pool->node);
 		break;
-	default:
+	case PLACEMENT_ROOM:
+		(void)snprintf(to->text, sizeof(to->text), "%s left to promise, %s needed",
+			size_format(pool_room_bytes(pool), text[0]),
+			size_format(request->size_bytes, text[1]));
+		break;
+	case PLACEMENT_FULL:
 		(void)snprintf(to->text, sizeof(to->text), "%u %% of it is used, at most %u %% may be",
 			percent(pool->used_bytes, pool->size_bytes), PLACEMENT_FULL_PERCENT);
+		break;
+	default:
+		(void)snprintf(to->text, sizeof(to->text), "its %s has a copy of the volume that stays",
+			placement_verdict_name(to->verdict));
 		break;
 	}
 }
@@ -118,47 +144,6 @@ void choice_explain(struct choice *choice)
 
 /* ---- for the whole ---- */
 
-/* A text that grows up to its end, and then stays as it is. */
-struct text {
-	char *at;
-	size_t left;
-};
-
-static void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void text_add(struct text *text, const char *format, ...)
-{
-	va_list args;
-	int len;
-
-	va_start(args, format);
-	len = vsnprintf(text->at, text->left, format, args);
-	va_end(args);
-	if (len < 0)
-		return;
-	if ((size_t)len >= text->left)
-		len = (int)text->left - 1;
-	text->at += len;
-	text->left -= (size_t)len;
-}
-
-static void tiers_add(struct text *text, unsigned tiers)
-{
-	bool first = true;
-
-	if ((tiers & CLASS_TIERS_ANY) == CLASS_TIERS_ANY)
-		return;
-	for (enum tier tier = TIER_LOW; tier <= TIER_HIGH; tier++) {
-		if ((tiers & CLASS_TIER(tier)) == 0)
-			continue;
-		text_add(text, "%s%s", first ? "" : "/", tier_name(tier));
-		first = false;
-	}
-	text_add(text, " ");
-}
-
-typedef bool (*same_fn)(const struct placement_pool *, const struct placement_pool *);
-
 /* The first pool of its zone (or host) in the list: each place is named once. */
 static bool first_of_place(const struct choice *choice, size_t index, same_fn same)
 {
@@ -172,13 +157,20 @@ static bool first_of_place(const struct choice *choice, size_t index, same_fn sa
 /* The pool of the same place that comes nearest to being eligible. */
 static size_t nearest_of_place(const struct choice *choice, size_t index, same_fn same)
 {
+	/* Of the verdicts about one pool alone. */
 	static const int distance[] = {
 		[PLACEMENT_TAKEN] = 0,
 		[PLACEMENT_FULL] = 1,
 		[PLACEMENT_ROOM] = 2,
 		[PLACEMENT_TIER] = 3,
-		[PLACEMENT_POOL_NOT_OK] = 4,
-		[PLACEMENT_NODE_DOWN] = 5,
+		[PLACEMENT_GROUP] = 4,
+		[PLACEMENT_SELECTOR] = 5,
+		[PLACEMENT_DRAINING] = 6,
+		[PLACEMENT_POOL_NOT_OK] = 7,
+		[PLACEMENT_NODE_DOWN] = 8,
+		[PLACEMENT_HOST] = 9,
+		[PLACEMENT_RACK] = 9,
+		[PLACEMENT_ZONE] = 9,
 	};
 	size_t best = index;
 
@@ -201,15 +193,11 @@ static size_t nearest_of_place(const struct choice *choice, size_t index, same_f
 static void want_add(const struct choice *choice, const struct placement_pool *pool, const char *what,
 	const char *name, struct text *text)
 {
+	enum placement_verdict verdict = pool_verdict(choice->request, pool);
+	struct placement_explain why = { .verdict = verdict };
 	char size[SIZE_TEXT_LEN + 1];
 
-	switch (pool_verdict(choice->request, pool)) {
-	case PLACEMENT_NODE_DOWN:
-		text_add(text, "; %s %.40s: node %.40s is down", what, name, pool->node);
-		break;
-	case PLACEMENT_POOL_NOT_OK:
-		text_add(text, "; %s %.40s: pool %.40s is not in order", what, name, pool->name);
-		break;
+	switch (verdict) {
 	case PLACEMENT_TIER:
 		text_add(text, "; %s %.40s has %s pools only", what, name, tier_name(pool->tier));
 		break;
@@ -217,72 +205,77 @@ static void want_add(const struct choice *choice, const struct placement_pool *p
 		text_add(
 			text, "; %s %.40s has %s free", what, name, size_format(pool_room_bytes(pool), size));
 		break;
-	case PLACEMENT_FULL:
-		text_add(text, "; %s %.40s: its pools are %u %% full", what, name,
-			percent(pool->used_bytes, pool->size_bytes));
-		break;
 	default:
+		explain_excluded(choice, pool, &why);
+		text_add(text, "; %s %.40s: %s", what, name, why.text);
 		break;
 	}
 }
 
-/* Names the places that will do, then those that won't and why; both lists are cut. */
-static void places_add(const struct choice *choice, bool zones, struct text *text)
+/*
+ * Names the places that will do, then those that won't and why; both lists are cut. To look at all of a big
+ * cluster takes time by the square: enough of it says as much.
+ */
+static void places_add(const struct choice *choice, struct text *text)
 {
-	same_fn same = zones ? same_zone : same_host;
+	same_fn same = spread_same(choice->request->spread);
+	const char *what = spread_place(choice->request->spread);
+	size_t wanting[LISTED_MAX];
 	unsigned good = 0;
 	unsigned bad = 0;
-	/* A list of all places takes time by the square: enough of a big cluster says as much. */
-	size_t look = choice->count < 256 ? choice->count : 256;
+	unsigned looked = 0;
 
-	for (size_t i = 0; i < look && good < LISTED_MAX; i++) {
-		const struct placement_pool *pool = &choice->pools[i];
-		const char *name = zones ? pool->zone : pool->node;
-
-		if (!first_of_place(choice, i, same) ||
-			pool_verdict(choice->request, &choice->pools[nearest_of_place(choice, i, same)]) !=
-				PLACEMENT_TAKEN)
-			continue;
-		text_add(text, "%s%.40s", good++ == 0 ? " (" : ", ", name[0] != 0 ? name : "unnamed");
-	}
-	if (good > 0)
-		text_add(text, good == LISTED_MAX ? " ...)" : ")");
-	for (size_t i = 0; i < look && bad < LISTED_MAX; i++) {
-		const struct placement_pool *pool;
-		const char *name;
+	for (size_t i = 0;
+		i < choice->count && looked < LOOKED_MAX && (good < LISTED_MAX || bad < LISTED_MAX); i++) {
+		const char *name = same == same_zone   ? choice->pools[i].zone
+				   : same == same_rack ? choice->pools[i].rack
+						       : choice->pools[i].node;
+		size_t nearest;
 
 		if (!first_of_place(choice, i, same))
 			continue;
-		pool = &choice->pools[nearest_of_place(choice, i, same)];
-		name = zones ? pool->zone : pool->node;
-		if (pool_verdict(choice->request, pool) == PLACEMENT_TAKEN)
-			continue;
-		want_add(choice, pool, zones ? "zone" : "node", name[0] != 0 ? name : "unnamed", text);
-		bad++;
+		looked++;
+		nearest = nearest_of_place(choice, i, same);
+		if (pool_verdict(choice->request, &choice->pools[nearest]) != PLACEMENT_TAKEN) {
+			if (bad < LISTED_MAX)
+				wanting[bad++] = nearest;
+		} else if (good < LISTED_MAX) {
+			text_add(text, "%s%.40s", good++ == 0 ? " (" : ", ", name[0] != 0 ? name : "unnamed");
+		}
+	}
+	if (good > 0)
+		text_add(text, good == LISTED_MAX ? " ...)" : ")");
+	for (unsigned i = 0; i < bad; i++) {
+		const struct placement_pool *pool = &choice->pools[wanting[i]];
+		const char *name = same == same_zone   ? pool->zone
+				   : same == same_rack ? pool->rack
+						       : pool->node;
+
+		want_add(choice, pool, same == same_host ? "node" : what, name[0] != 0 ? name : "unnamed",
+			text);
 	}
 }
 
 int choice_words(const struct choice *choice, struct error *error)
 {
 	const struct placement_request *request = choice->request;
-	bool zones = request->zones_strict;
-	size_t have = zones ? choice->zone_count : choice->host_count;
+	const char *what = spread_place(request->spread);
+	size_t have = choice_room(choice);
+	char advice[PLACEMENT_ADVICE_LEN + 1];
 	char size[SIZE_TEXT_LEN + 1];
 	char words[ERROR_TEXT_MAX];
 	struct text text = { words, sizeof(words) };
 
-	text_add(&text, "class %.40s needs %u %s%s with a ", request->class_name, request->replicas,
-		zones ? "zone" : "host", request->replicas == 1 ? "" : "s");
+	placement_advise(request, choice->pools, choice->count, advice);
+	text.left -= strlen(ADVICE_LEAD) + strlen(advice);
+	text_add(&text, "class %.40s needs %u %s%s%s with a ", request->class_name, request->replicas,
+		request->beside_count > 0 ? "more " : "", what, request->replicas == 1 ? "" : "s");
 	tiers_add(&text, request->tiers);
 	text_add(&text, "pool and %s free: ", size_format(request->size_bytes, size));
 	if (have == 0)
 		text_add(&text, choice->count == 0 ? "there is no pool" : "there is none");
 	else
 		text_add(&text, "only %zu", have);
-	places_add(choice, zones, &text);
-	if (have > 0 && request->replicas > 1)
-		text_add(&text, "; add a pool, or take replicas=1 with class scratch (no second copy)");
-	else
-		text_add(&text, "; add a pool with 'quoin pool add'");
-	return error_set(error, -ENOSPC, "%s", words);
+	places_add(choice, &text);
+	return error_set(error, -ENOSPC, "%s" ADVICE_LEAD "%s", words, advice);
 }

@@ -62,7 +62,7 @@ static int place(struct op *op, const struct catalog_class *class, struct catalo
 		.size_bytes = volume->size_bytes,
 		.replicas = op->options.replicas ? op->options.replicas : class->replicas,
 		.tiers = class->tiers,
-		.zones_strict = class->zones_strict,
+		.spread = class->spread,
 	};
 	struct placement_pool *pools;
 	struct placement_result result;

@@ -55,43 +55,20 @@ static const struct catalog_replica *voter_named(
 	return pools == 1 ? by_pool : NULL;
 }
 
-/* Whether this pool may stand beside those that stay. */
-static bool pool_fits(struct volumes *volumes, const struct catalog_shard *shard,
-	const struct catalog_replica *from, const struct placement_pool *pool, bool zones_strict,
-	const char *to)
-{
-	if (to[0] && strcmp(pool->node, to) != 0 && strcmp(pool->name, to) != 0)
-		return false;
-	for (unsigned i = 0; i < shard->replica_count; i++) {
-		const struct catalog_replica *replica = &shard->replicas[i];
-		const struct catalog_node *node;
-
-		if (uuid_equal(replica->pool, pool->pool))
-			return false;
-		if (replica->retired || replica == from)
-			continue;
-		if (!strcmp(replica->node, pool->node))
-			return false;
-		if (catalog_node_find(volumes->catalog, replica->node, &node, NULL))
-			continue;
-		if (zones_strict && !strcmp(node->zone, pool->zone) && !strcmp(node->region, pool->region))
-			return false;
-	}
-	return true;
-}
-
 int replica_place(struct volumes *volumes, const struct catalog_volume *volume,
 	const struct catalog_replica *from, const char *to, struct catalog_replica *ret_learner,
 	struct error *error)
 {
+	struct placement_beside beside[CATALOG_MAX_REPLICAS];
 	struct placement_request request = { .volume = volume->volume,
 		.class_name = volume->class_name,
 		.size_bytes = volume->size_bytes,
-		.replicas = 1 };
+		.replicas = 1,
+		.beside = beside };
 	const struct catalog_class *class;
 	struct placement_pool *pools;
 	struct placement_result result;
-	size_t count, fit = 0;
+	size_t count, named = 0;
 	int rc = catalog_class_find(volumes->catalog, volume->class_name, &class, error);
 
 	if (!rc)
@@ -99,16 +76,16 @@ int replica_place(struct volumes *volumes, const struct catalog_volume *volume,
 	if (rc)
 		return rc;
 	request.tiers = class->tiers;
+	request.spread = class->spread;
+	request.beside_count = placement_beside_read(volumes->catalog, &volume->shards[0],
+		from ? from->replica : (struct uuid){ 0 }, beside);
 	for (size_t i = 0; i < count; i++)
-		if (pool_fits(volumes, &volume->shards[0], from, &pools[i], class->zones_strict, to))
-			pools[fit++] = pools[i];
-	if (fit == 0)
-		rc = error_set(error, -ENOSPC,
-			"no pool%s%s can take a replica of volume %s: class %s wants each in a %s of its own",
-			to[0] ? " of " : "", to, volume->name, class->name,
-			class->zones_strict ? "zone" : "node");
+		if (!to[0] || !strcmp(pools[i].node, to) || !strcmp(pools[i].name, to))
+			pools[named++] = pools[i];
+	if (named == 0 && to[0])
+		rc = error_set(error, -ENOENT, "there is no node and no pool of the name \"%s\"", to);
 	else
-		rc = placement_choose(&request, pools, fit, &result, error);
+		rc = placement_choose(&request, pools, named, &result, error);
 	if (!rc) {
 		*ret_learner = (struct catalog_replica){ .replica = uuid_random(&volumes->random),
 			.pool = pools[result.index[0]].pool };
