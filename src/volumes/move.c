@@ -77,8 +77,8 @@ int replica_place(struct volumes *volumes, const struct catalog_volume *volume,
 		return rc;
 	request.tiers = class->tiers;
 	request.spread = class->spread;
-	request.beside_count = placement_beside_read(volumes->catalog, &volume->shards[0],
-		from ? from->replica : (struct uuid){ 0 }, beside);
+	request.beside_count = placement_beside_read(
+		volumes->catalog, &volume->shards[0], from ? from->replica : (struct uuid){ 0 }, beside);
 	for (size_t i = 0; i < count; i++)
 		if (!to[0] || !strcmp(pools[i].node, to) || !strcmp(pools[i].name, to))
 			pools[named++] = pools[i];
