@@ -27,6 +27,7 @@ static const struct http_route routes[] = {
 	{ "POST", "/v1/volumes/*/set-replicas", handle_volume_set_replicas, OPERATION_MS },
 	{ "POST", "/v1/volumes/*/cancel-change", handle_volume_cancel_change, OPERATION_MS },
 	{ "GET", "/v1/volumes/*/trace", handle_volume_trace, TRACE_MS },
+	{ "POST", "/v1/place", handle_place, FROM_MEMORY_MS },
 	{ "GET", "/v1/events", handle_events, FROM_MEMORY_MS },
 };
 

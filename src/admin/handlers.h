@@ -26,7 +26,11 @@ void handle_pool_add(struct http_request *request, void *arg);
 /* volume_get.c */
 void handle_volumes(struct http_request *request, void *arg);
 void handle_volume(struct http_request *request, void *arg);
+/* place.c */
+void handle_place(struct http_request *request, void *arg);
 /* volume_ops.c */
+/* Options of a new volume out of a body that has no keys but known ones. -EINVAL, with words. */
+int options_json_read(const json_t *body, struct volume_options *options, struct error *error) MUST_CHECK;
 void handle_volume_create(struct http_request *request, void *arg);
 void handle_volume_remove(struct http_request *request, void *arg);
 void handle_volume_attach(struct http_request *request, void *arg);

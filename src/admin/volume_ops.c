@@ -5,7 +5,7 @@
 #include "admin/handlers.h"
 
 /* "size": "10G", "class": "default", "replicas": 3 or "3", "fs": "ext4" */
-static int options_read(const json_t *body, struct volume_options *options, struct error *error)
+int options_json_read(const json_t *body, struct volume_options *options, struct error *error)
 {
 	memset(options, 0, sizeof(*options));
 	for (unsigned i = 0; i < VOLUME_OPTIONS_COUNT; i++) {
@@ -65,7 +65,7 @@ void handle_volume_create(struct http_request *request, void *arg)
 	if (rc == 0)
 		rc = name_check("volume name", name, &error);
 	if (rc == 0)
-		rc = options_read(body, &options, &error);
+		rc = options_json_read(body, &options, &error);
 	if (rc < 0)
 		http_respond_error(request, rc, &error);
 	else
@@ -176,7 +176,7 @@ void handle_volume_set_replicas(struct http_request *request, void *arg)
 	if (rc == 0)
 		rc = http_json_only(body, known, 1, &error);
 	if (rc == 0)
-		rc = options_read(body, &options, &error);
+		rc = options_json_read(body, &options, &error);
 	if (rc == 0 && options.replicas == 0)
 		rc = error_set(&error, -EINVAL, "\"replicas\" is missing");
 	if (rc < 0)

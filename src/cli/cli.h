@@ -40,6 +40,8 @@ enum option {
 	OPTION_FORCE,
 	OPTION_FROM,
 	OPTION_TO,
+	OPTION_EXPLAIN,
+	OPTION_DRY_RUN,
 	OPTION_COUNT
 };
 
@@ -126,6 +128,7 @@ int cmd_volume_move_replica(struct cli *cli);
 int cmd_volume_set_replicas(struct cli *cli);
 int cmd_volume_cancel_change(struct cli *cli);
 int cmd_volume_trace(struct cli *cli);
+int cmd_place(struct cli *cli);
 int cmd_events(struct cli *cli);
 
 #endif

@@ -15,6 +15,9 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 	[OPTION_FOLLOW] = { "follow", NULL, "go on with new events until interrupted" },
 	[OPTION_FORCE] = { "force", NULL, "take it from the node that holds it, even if that one lives" },
 	[OPTION_FROM] = { "from", "POOL|NODE", "where the replica is now" },
+	[OPTION_EXPLAIN] = { "explain", NULL, "show every pool, with the rule that excludes it" },
+	[OPTION_DRY_RUN] = { "dry-run", NULL,
+		"show the pools that would be taken (what it does without --explain)" },
 	[OPTION_TO] = { "to", "POOL|NODE", "where it shall be (the best place by the class's rules)" },
 };
 
@@ -57,6 +60,11 @@ const struct command commands[] = {
 		"The new replica is deleted; all others stay as they are.", cmd_volume_cancel_change },
 	{ "volume trace", "NAME", 1, 0, "Show the steps of the last 4 KiB write, in microseconds",
 		"The volume must be attached on the agent's node.", cmd_volume_trace },
+	{ "place", "", 0, CREATE_OPTIONS | BIT(OPTION_EXPLAIN) | BIT(OPTION_DRY_RUN),
+		"Show where a new volume's replicas would go, and why",
+		"Nothing is made. Where the class can't be satisfied: the rule, and the smallest change that "
+		"helps.",
+		cmd_place },
 	{ "events", "", 0, BIT(OPTION_FOLLOW), "Show what has happened on the node", NULL, cmd_events },
 };
 

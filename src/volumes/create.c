@@ -5,12 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "placement/placement.h"
 #include "volumes/manager.h"
+#include "volumes/placing.h"
 
 #define CREATE_DEADLINE_MS 30000u
 #define CREATE_TRIES       4u
-#define XFS_MIN_BYTES      (UINT64_C(300) << 20)
 #define REPLICAS_WAIT_MS   100u
 
 static int differs(struct op *op, const struct catalog_volume *volume, const char *what)
@@ -35,69 +34,30 @@ static int compare_existing(struct op *op, const struct catalog_volume *volume)
 	return 0;
 }
 
-static int class_find(struct op *op, const struct catalog_class **ret_class)
-{
-	const char *name = op->options.class_name[0] ? op->options.class_name : "default";
-	const struct catalog_class *class;
-	char known[256] = "";
-	size_t len = 0;
-
-	if (!catalog_class_find(op->volumes->catalog, name, ret_class, NULL))
-		return 0;
-	for (size_t i = 0;
-		(class = catalog_class_at(op->volumes->catalog, i)) && len + NAME_MAX_LEN < sizeof(known);
-		i++)
-		len += (size_t)snprintf(
-			known + len, sizeof(known) - len, "%s%s", len ? ", " : "", class->name);
-	return error_set(
-		&op->error, -EINVAL, "option class: there is no class \"%s\"; known are %s", name, known);
-}
-
 static int place(struct op *op, const struct catalog_class *class, struct catalog_volume *volume,
 	struct catalog_shard *shard)
 {
-	struct placement_request request = {
-		.volume = volume->volume,
-		.class_name = class->name,
-		.size_bytes = volume->size_bytes,
-		.replicas = op->options.replicas ? op->options.replicas : class->replicas,
-		.tiers = class->tiers,
-		.spread = class->spread,
-	};
-	struct placement_pool *pools;
+	struct placing placing;
 	struct placement_result result;
-	size_t count;
-	int rc = placement_pools_read(op->volumes->catalog, &pools, &count);
+	int rc = placing_init(op->volumes, class, volume,
+		op->options.replicas ? op->options.replicas : class->replicas, (struct uuid){ 0 }, &placing,
+		&op->error);
 
-	if (rc)
-		return rc;
-	rc = placement_choose(&request, pools, count, &result, &op->error);
+	if (!rc)
+		rc = placement_choose(
+			&placing.request, placing.pools, placing.pool_count, &result, &op->error);
 	for (unsigned i = 0; !rc && i < result.count; i++) {
 		struct catalog_replica *replica = &shard->replicas[i];
+		const struct placement_pool *pool = &placing.pools[result.index[i]];
 
 		replica->replica = uuid_random(&op->volumes->random);
-		replica->pool = pools[result.index[i]].pool;
-		snprintf(replica->node, sizeof(replica->node), "%s", pools[result.index[i]].node);
+		replica->pool = pool->pool;
+		snprintf(replica->node, sizeof(replica->node), "%s", pool->node);
 		shard->voters[i] = replica->replica;
 		shard->replica_count = shard->voter_count = i + 1;
 	}
-	free(pools);
+	placing_done(&placing);
 	return rc;
-}
-
-static int record_fill(struct op *op, const struct catalog_class *class, struct catalog_volume *volume)
-{
-	snprintf(volume->name, sizeof(volume->name), "%s", op->name);
-	snprintf(volume->class_name, sizeof(volume->class_name), "%s", class->name);
-	snprintf(volume->fs, sizeof(volume->fs), "%s", op->options.fs[0] ? op->options.fs : class->fs);
-	volume->size_bytes = op->options.size_bytes ? op->options.size_bytes : class->size_bytes;
-	volume->reads_quorum = class->reads_quorum;
-	volume->error_after_ms = class->error_after_ms;
-	volume->volume = op->volume;
-	volume->shard_count = 1;
-	if (!strcmp(volume->fs, "xfs") && volume->size_bytes < XFS_MIN_BYTES)
-		return error_set(&op->error, -EINVAL, "option size: xfs needs at least 300 MiB");
-	return 0;
 }
 
 static void create_try(struct op *op);
@@ -153,7 +113,7 @@ static void create_told(void *arg, int rc, const struct error *error, const stru
 static void create_try(struct op *op)
 {
 	struct catalog_shard shard = { .config_number = 1 };
-	struct catalog_volume record = { .shards = &shard };
+	struct catalog_volume record = { .volume = op->volume };
 	const struct catalog_volume *volume;
 	const struct catalog_class *class;
 	int rc;
@@ -163,9 +123,9 @@ static void create_try(struct op *op)
 		op_end(op, compare_existing(op, volume));
 		return;
 	}
-	rc = class_find(op, &class);
+	rc = class_of_options(op->volumes, &op->options, &class, &op->error);
 	if (!rc)
-		rc = record_fill(op, class, &record);
+		rc = volume_draft(op->name, &op->options, class, &record, &op->error);
 	if (!rc)
 		rc = place(op, class, &record, &shard);
 	if (rc) {
@@ -173,6 +133,8 @@ static void create_try(struct op *op)
 		return;
 	}
 	shard.group = uuid_random(&op->volumes->random);
+	record.shards = &shard;
+	record.shard_count = 1;
 	catalog_volume_create(op->volumes->catalog, &record, op_left_ms(op), create_told, op);
 }
 

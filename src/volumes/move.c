@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "placement/placement.h"
 #include "volumes/manager.h"
+#include "volumes/placing.h"
 
 #define MOVE_DEADLINE_MS 30000u
 
@@ -59,41 +59,32 @@ int replica_place(struct volumes *volumes, const struct catalog_volume *volume,
 	const struct catalog_replica *from, const char *to, struct catalog_replica *ret_learner,
 	struct error *error)
 {
-	struct placement_beside beside[CATALOG_MAX_REPLICAS];
-	struct placement_request request = { .volume = volume->volume,
-		.class_name = volume->class_name,
-		.size_bytes = volume->size_bytes,
-		.replicas = 1,
-		.beside = beside };
 	const struct catalog_class *class;
-	struct placement_pool *pools;
+	struct placing placing = { .pools = NULL };
 	struct placement_result result;
-	size_t count, named = 0;
+	size_t named = 0;
 	int rc = catalog_class_find(volumes->catalog, volume->class_name, &class, error);
 
 	if (!rc)
-		rc = placement_pools_read(volumes->catalog, &pools, &count);
-	if (rc)
-		return rc;
-	request.tiers = class->tiers;
-	request.spread = class->spread;
-	request.beside_count = placement_beside_read(
-		volumes->catalog, &volume->shards[0], from ? from->replica : (struct uuid){ 0 }, beside);
-	for (size_t i = 0; i < count; i++)
-		if (!to[0] || !strcmp(pools[i].node, to) || !strcmp(pools[i].name, to))
-			pools[named++] = pools[i];
-	if (named == 0 && to[0])
+		rc = placing_init(volumes, class, volume, 1, from ? from->replica : (struct uuid){ 0 },
+			&placing, error);
+	for (size_t i = 0; !rc && i < placing.pool_count; i++)
+		if (!to[0] || !strcmp(placing.pools[i].node, to) || !strcmp(placing.pools[i].name, to))
+			placing.pools[named++] = placing.pools[i];
+	if (!rc && named == 0 && to[0])
 		rc = error_set(error, -ENOENT, "there is no node and no pool of the name \"%s\"", to);
-	else
-		rc = placement_choose(&request, pools, named, &result, error);
+	else if (!rc)
+		rc = placement_choose(&placing.request, placing.pools, named, &result, error);
 	if (!rc) {
+		const struct placement_pool *pool = &placing.pools[result.index[0]];
+
 		*ret_learner = (struct catalog_replica){ .replica = uuid_random(&volumes->random),
-			.pool = pools[result.index[0]].pool };
-		snprintf(ret_learner->node, sizeof(ret_learner->node), "%s", pools[result.index[0]].node);
+			.pool = pool->pool };
+		snprintf(ret_learner->node, sizeof(ret_learner->node), "%s", pool->node);
 		if (from)
 			ret_learner->replaces = from->replica;
 	}
-	free(pools);
+	placing_done(&placing);
 	return rc;
 }
 

@@ -167,6 +167,31 @@ struct node_view {
 	unsigned pool_count;
 };
 
+/* A pool, and whether a new volume would have a replica there; strings live in the place view, or longer. */
+struct place_pool_view {
+	struct uuid pool;
+	const char *name, *node, *zone, *rack, *tier;
+	bool taken;
+	const char *verdict; /* "taken", or the rule: docs/classes.md names them all */
+	const char *why;     /* with the numbers */
+	uint64_t size_bytes, used_bytes, provisioned_bytes, limit_bytes;
+};
+
+/* Valid until control returns to the loop. */
+struct place_view {
+	bool found;
+	bool relaxed; /* two copies would share a zone */
+	char class_name[NAME_MAX_LEN + 1];
+	char spread[16];
+	uint64_t size_bytes;
+	unsigned replicas;
+	char why_not[ERROR_TEXT_MAX];
+	char advice[256]; /* the smallest change that would help */
+	size_t pool_count;
+	struct place_pool_view *pools;
+	void *texts; /* the view's own */
+};
+
 struct event_view {
 	uint64_t number; /* grows */
 	char time[TIME_TEXT_LEN + 1];
@@ -190,6 +215,10 @@ void volumes_cluster_view(struct volumes *volumes, struct cluster_view *ret_view
 /* -ENOENT, with words. */
 int volumes_volume_view(struct volumes *volumes, const char *name, struct volume_view *ret_view,
 	struct error *error) MUST_CHECK;
+/* Where a volume with these options would go, were it made now, and why. The words as volumes_create()'s. */
+int volumes_place(struct volumes *volumes, const struct volume_options *options, struct place_view *ret_view,
+	struct error *error) MUST_CHECK;
+void place_view_done(struct place_view *view);
 /* Calls fn for each, in order of names; fn returns false to stop. The view is valid during the call. */
 void volumes_each_volume(
 	struct volumes *volumes, bool (*fn)(void *arg, const struct volume_view *view), void *arg);

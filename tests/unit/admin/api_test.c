@@ -310,6 +310,33 @@ static void events_go_on_after_a_number(void **state)
 	refused(f, "GET", "/v1/events?after=99999999999999999999", NULL, 400, "invalid", NULL);
 }
 
+static void a_place_is_told_without_making_anything(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json = client_json(
+		&f->loop, f->path, "POST", "/v1/place", "{\"size\": \"1G\", \"replicas\": 2}", 200);
+	const json_t *place = json_object_get(json, "place");
+	const json_t *pools = json_object_get(place, "pools");
+
+	assert_true(json_is_true(json_object_get(place, "found")));
+	assert_true(json_is_null(json_object_get(place, "would_help")));
+	assert_int_equal(number_of(place, "size_bytes"), 1LL << 30);
+	assert_int_equal(json_array_size(pools), 3);
+	assert_string_equal(text_of(json_array_get(pools, 0), "verdict"), "taken");
+	assert_string_equal(text_of(json_array_get(pools, 2), "verdict"), "score");
+	json_decref(json);
+	refused(f, "POST", "/v1/place", "{\"sise\": \"1G\"}", 400, "invalid", NULL);
+	refused(f, "POST", "/v1/place", "{\"replicas\": 9}", 400, "invalid",
+		"option replicas=9: write a number from 1 to 5");
+	f->volumes->fail_rc = -ENOSPC;
+	json = client_json(&f->loop, f->path, "POST", "/v1/place", "{}", 200);
+	place = json_object_get(json, "place");
+	assert_true(json_is_false(json_object_get(place, "found")));
+	assert_string_equal(text_of(place, "would_help"), "start node c");
+	json_decref(json);
+	f->volumes->fail_rc = 0;
+}
+
 static void odd_paths_are_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -355,6 +382,7 @@ int main(void)
 		TEST(a_scan_shows_disks_with_what_was_measured),
 		TEST(a_trace_shows_each_step_in_microseconds),
 		TEST(events_go_on_after_a_number),
+		TEST(a_place_is_told_without_making_anything),
 		TEST(odd_paths_are_refused),
 		TEST(an_agent_ends_under_an_operation_that_waits),
 	};

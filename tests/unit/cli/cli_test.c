@@ -272,6 +272,28 @@ static void json_is_what_the_api_says(void **state)
 	}
 }
 
+static void place_shows_pools_or_what_would_help(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = run(f, "place --dry-run --size 1G --replicas 2");
+
+	assert_int_equal(outcome.exit_code, EXIT_OK);
+	assert_non_null(
+		strstr(outcome.out, "2 replicas of 1 GiB, class default, spread zone; nothing was made"));
+	assert_null(strstr(outcome.out, "not needed"));
+	outcome = run(f, "place --explain --replicas 2");
+	assert_non_null(strstr(outcome.out, "taken: 5 % of its limit is promised with it"));
+	assert_non_null(strstr(outcome.out, "not needed"));
+	f->volumes->fail_rc = -ENOSPC;
+	snprintf(f->volumes->fail_text, sizeof(f->volumes->fail_text),
+		"only 2 zones; what would help: a disk");
+	outcome = run(f, "place --explain");
+	assert_int_equal(outcome.exit_code, EXIT_REFUSED);
+	assert_non_null(strstr(outcome.out, "not needed"));
+	assert_string_equal(outcome.err, "quoin: only 2 zones; what would help: a disk\n");
+	f->volumes->fail_rc = 0;
+}
+
 static void errors_have_words_and_exit_codes(void **state)
 {
 	static const struct {
@@ -391,6 +413,7 @@ int main(void)
 		TEST(events_are_lines),
 		TEST(followed_events_come_once),
 		TEST(json_is_what_the_api_says),
+		TEST(place_shows_pools_or_what_would_help),
 		TEST(errors_have_words_and_exit_codes),
 		TEST(wrong_command_lines_are_told_what_is_near),
 		TEST(help_is_at_every_level),

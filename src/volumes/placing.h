@@ -1,0 +1,39 @@
+/*
+ * A placement of a volume's replicas, from its record and its class: the one way from the catalog to
+ * placement's request, for create, `quoin place`, moves and repair.
+ *
+ * Thread rule: the control thread. A placing points into the catalog's view: it is valid until control
+ * returns to the loop.
+ */
+#ifndef QUOIN_VOLUMES_PLACING_H
+#define QUOIN_VOLUMES_PLACING_H
+
+#include "catalog/catalog.h"
+#include "placement/placement.h"
+#include "volumes/volumes.h"
+
+struct placing {
+	struct placement_request request;
+	struct placement_pool *pools;
+	size_t pool_count;
+	struct placement_beside beside[CATALOG_MAX_REPLICAS];
+};
+
+/* The options' class, else `default`. -EINVAL: there is none of the name. */
+int class_of_options(struct volumes *volumes, const struct volume_options *options,
+	const struct catalog_class **ret_class, struct error *error) MUST_CHECK;
+/* What the record says before it has a place: name, size, class, filesystem, policies. -EINVAL, with words.
+ */
+int volume_draft(const char *name, const struct volume_options *options, const struct catalog_class *class,
+	struct catalog_volume *volume, struct error *error) MUST_CHECK;
+
+/*
+ * For so many new replicas of the volume, beside those of its record's first shard, if it has one; `leaving`
+ * (none: nobody) is to go. -ENOMEM. placing_done() in any case.
+ */
+int placing_init(struct volumes *volumes, const struct catalog_class *class,
+	const struct catalog_volume *volume, unsigned replicas, struct uuid leaving,
+	struct placing *ret_placing, struct error *error) MUST_CHECK;
+void placing_done(struct placing *placing);
+
+#endif
