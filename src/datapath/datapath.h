@@ -61,8 +61,10 @@ struct volume_spec {
 	struct uuid volume, group, attachment;
 	char name[NAME_MAX_LEN + 1];
 	uint64_t size_bytes;
-	struct epoch epoch; /* from the attach transaction */
-	uint64_t session;   /* 0: made here */
+	struct epoch epoch;    /* from the attach transaction */
+	uint64_t session;      /* 0: made here */
+	uint64_t dead_session; /* that its replicas may still wait for, and that serves nothing any more; 0:
+				  none */
 	uint64_t config_number;
 	unsigned voter_count; /* of members: voters, next voters and learners */
 	struct volume_voter voters[GROUP_MAX_VOTERS];

@@ -146,6 +146,7 @@ static int coordinator_make(struct volume *volume)
 		.size_bytes = spec->size_bytes,
 		.epoch = spec->epoch,
 		.session = spec->session,
+		.dead_session = spec->dead_session,
 		.attachment = spec->attachment,
 		.config_number = spec->config_number,
 		.voters = spec->voter_mask,

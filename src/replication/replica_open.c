@@ -85,7 +85,8 @@ static bool leases_are_over(const struct replica *rep, const struct replica_open
 	if (open->session == rep->state.promise_session)
 		return true;
 	/* A session that is known to be dead serves nothing. */
-	return open->dead_session != 0 && open->dead_session == rep->state.promise_session;
+	return open->dead_session != 0 &&
+	       (open->dead_session == rep->state.promise_session || MUTANT(dead_claim_believed));
 }
 
 /* Step 3: what was true before the wait is looked at again. Two may have waited at once; and the session

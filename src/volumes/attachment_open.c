@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "volumes/manager.h"
+#include "volumes/sessions.h"
 
 /* ---- on the data plane's thread ---- */
 
@@ -157,6 +158,18 @@ void attachment_open_cancel(struct attachment *attachment)
 	dataplane_call(attachment->volumes->dataplane, &attachment->cancel_call);
 }
 
+/* A new one each time; the one before is named as dead where that is certain. */
+static void session_begin(struct volumes *volumes, struct volume_spec *spec)
+{
+	struct error error;
+
+	do
+		spec->session = random_u64(&volumes->random);
+	while (spec->session == 0);
+	if (sessions_begin(volumes->sessions, spec->volume, spec->session, &spec->dead_session, &error))
+		manager_event(volumes, "state-not-written", spec->name, "%s", error.text);
+}
+
 static void open_expired(struct op *op)
 {
 	attachment_open_cancel(op->attachment);
@@ -190,6 +203,7 @@ void attachment_open(struct op *op, void (*then)(struct op *op, int rc))
 	op->waits_for = "a quorum of the volume's replicas";
 	op->expired = open_expired;
 	op->attachment->opened = NULL;
+	session_begin(op->volumes, &op->attachment->spec);
 	op_call(op, open_run, open_done);
 	if (op_expired(op))
 		attachment_open_cancel(op->attachment);
@@ -197,6 +211,8 @@ void attachment_open(struct op *op, void (*then)(struct op *op, int rc))
 
 static void close_done(struct op *op, int rc)
 {
+	if (!rc)
+		sessions_end(op->volumes->sessions, op->attachment->spec.volume);
 	op->attachment->handle = NULL;
 	op->attachment->opened = NULL;
 	op->attachment->closing = false;

@@ -32,6 +32,7 @@ struct volumes {
 	uint8_t key[NET_KEY_BYTES];
 	struct catalog_node node_record; /* as it should stand */
 	struct mounts *mounts;
+	struct sessions *sessions;
 	struct events events;
 
 	struct dataplane *dataplane;

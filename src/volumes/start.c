@@ -15,6 +15,7 @@
 
 #include "volumes/manager.h"
 #include "volumes/mount.h"
+#include "volumes/sessions.h"
 #include "volumes/state_file.h"
 
 #define TICK_MS            1000u
@@ -235,6 +236,14 @@ static int mounts_begin(struct volumes *volumes, struct error *error)
 	return mounts_open(path, volumes->node.boot_id, &volumes->mounts, error);
 }
 
+static int sessions_load(struct volumes *volumes, struct error *error)
+{
+	char path[CONFIG_PATH_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/sessions.json", volumes->config.state_dir);
+	return sessions_open(path, volumes->node.boot_id, volumes->node.lock_fd, &volumes->sessions, error);
+}
+
 static int dataplane_begin(struct volumes *volumes, struct error *error)
 {
 	struct dataplane_config config = {
@@ -310,6 +319,8 @@ static int volumes_init(struct volumes *volumes, struct error *error)
 	rc = config_key_load(volumes->config.key_path, volumes->key, error);
 	if (!rc)
 		rc = mounts_begin(volumes, error);
+	if (!rc)
+		rc = sessions_load(volumes, error);
 	if (!rc)
 		rc = dataplane_begin(volumes, error);
 	if (!rc)

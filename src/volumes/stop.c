@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "volumes/manager.h"
+#include "volumes/sessions.h"
 
 #define ATTACH_FREE_PAUSE_MS 50u
 #define ATTACH_FREE_TRIES    100u
@@ -31,6 +32,7 @@ static void handle_closed(uv_handle_t *handle)
 		local_pool_free(list_entry(list_first(&volumes->pools), struct local_pool, node));
 	snapshot_free(&volumes->snapshot);
 	mounts_close(volumes->mounts);
+	sessions_free(volumes->sessions);
 	node_state_close(&volumes->node);
 	explicit_bzero(volumes->key, sizeof(volumes->key));
 	free(volumes);

@@ -94,11 +94,18 @@ static const char *state_here(const struct volume_stats *stats)
 	return good == voters ? "healthy" : "degraded";
 }
 
-/* Attached elsewhere: as far as the leases of the replicas' nodes tell. */
-static const char *state_elsewhere(struct volumes *volumes, const struct catalog_shard *shard)
+/* Attached elsewhere: as far as the leases of its holder and of the replicas' nodes tell. */
+static const char *state_elsewhere(
+	struct volumes *volumes, const struct catalog_volume *volume, const struct catalog_shard *shard)
 {
+	const struct catalog_node *holder;
 	unsigned live = 0, voters = 0;
 
+	/* This node's by the record, but not in fact: the agent has just started, or it is being opened. */
+	if (!strcmp(volume->holder.node, volumes->config.node))
+		return "no-quorum";
+	if (catalog_node_find(volumes->catalog, volume->holder.node, &holder, NULL) || !holder->live)
+		return "no-quorum";
 	for (unsigned i = 0; i < shard->replica_count; i++) {
 		const struct catalog_node *node;
 
@@ -164,8 +171,8 @@ static void volume_fill(
 	snprintf(view->state, sizeof(view->state), "%s",
 		stats                                     ? state_here(stats)
 		: uuid_is_none(volume->holder.attachment) ? "detached"
-		: volume->shard_count                     ? state_elsewhere(volumes, &volume->shards[0])
-							  : "no-quorum");
+		: volume->shard_count ? state_elsewhere(volumes, volume, &volume->shards[0])
+				      : "no-quorum");
 }
 
 int volumes_volume_view(

@@ -47,6 +47,8 @@ static void fill_spec(const struct sim_volume *v, struct volume_spec *spec)
 		.attachment = v->record.attachment,
 		.size_bytes = SIM_VOLUME_BYTES,
 		.epoch = { .number = v->record.number, .restart = v->record.restart },
+		.session = v->record.session,
+		.dead_session = v->record.dead_session,
 		.config_number = 1,
 		.reads_quorum = v->cluster->plan.reads_quorum,
 		.error_after_ms = v->cluster->plan.error_after_ms,
@@ -96,6 +98,18 @@ static void record_restart(struct sim_volume *v)
 	trace_event(&v->cluster->trace, "record-restart", v->record.number, v->record.restart, v->index);
 }
 
+/* What an agent does that finds the session of its dead predecessor; it may also have lost that file. */
+static void session_begin(struct sim_volume *v, struct node *node)
+{
+	struct sim_session *last = &v->sessions[node->index];
+	bool named = last->session != 0 && last->process != node->process &&
+		     (v->cluster->scene || random_chance(&v->cluster->random, 3, 4));
+
+	v->record.dead_session = named ? last->session : 0;
+	v->record.session = random_u64(&v->cluster->random) | 1;
+	*last = (struct sim_session){ v->record.session, node->process };
+}
+
 void attach(struct sim_volume *v, struct node *node, uint64_t above)
 {
 	struct attached **slot = handle_slot(node->process, v, NULL);
@@ -111,6 +125,7 @@ void attach(struct sim_volume *v, struct node *node, uint64_t above)
 		record_take(v, node->index, above);
 	else
 		record_restart(v);
+	session_begin(v, node);
 	fill_spec(v, &spec);
 	a->node = node;
 	a->of = v;

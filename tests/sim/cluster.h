@@ -133,6 +133,13 @@ struct record {
 	uint32_t restart;
 	unsigned holder;
 	struct uuid attachment;
+	uint64_t session, dead_session;
+};
+
+/* The last session of a node, and the process that had it. */
+struct sim_session {
+	uint64_t session;
+	const struct process *process;
 };
 
 /* A volume, with one group. */
@@ -142,6 +149,7 @@ struct sim_volume {
 	char name[16];
 	struct uuid volume, group;
 	struct record record;
+	struct sim_session sessions[SIM_MAX_NODES];
 	struct history *history;
 	uint32_t hot_blocks;
 	struct sim_replica replicas[GROUP_MAX_VOTERS];

@@ -101,6 +101,45 @@ static void lease_survives_restart(struct scene *s)
 	EXPECT(!r->answered || r->rc != 0, "a restarted replica has forgotten the leases that it granted");
 }
 
+/* The agent of X is killed, and is back at once: nobody waits for leases of a session that is dead. */
+static void dead_session_is_named(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 2);
+	uint32_t last;
+
+	GOES_ON();
+	last = scene_written(s, x, 1, 1);
+	scene_kill(s, X);
+	scene_back(s, X);
+	x = scene_attach(s, X);
+	EXPECT(s->v->record.dead_session != 0, "the scene is not what it says: no session was named");
+	EXPECT(scene_is_ready(s, x, 500), "a dead session's leases were waited for");
+	EXPECT(scene_seen(s, x, 1) == last, "an acknowledged write is lost");
+}
+
+/* Y names a session of its own as dead, which may well be so; X lives, and still has leases. */
+static void another_is_not_dead(struct scene *s)
+{
+	struct attached *x, *y = scene_serve(s, Y);
+	struct scene_io *r;
+
+	GOES_ON();
+	scene_kill(s, Y);
+	scene_back(s, Y);
+	x = scene_begin(s, 1);
+	GOES_ON();
+	scene_cut_both(s, X, B);
+	scene_cut_both(s, X, C);
+	scene_cut_both(s, Y, A);
+	y = scene_attach(s, Y);
+	EXPECT(s->v->record.dead_session != 0, "the scene is not what it says: no session was named");
+	EXPECT(scene_is_ready(s, y, 60000), "Y did not serve");
+	scene_written(s, y, 0, 1);
+	r = scene_read(s, x, 0, 1);
+	scene_run(s, 200);
+	EXPECT(!r->answered || r->rc != 0, "Y was served while X's lease still ran");
+}
+
 static void lease_is_waited_for(struct scene *s)
 {
 	struct attached *x = scene_begin(s, 1);
@@ -270,6 +309,11 @@ const struct scenario scenarios_lease[] = {
 		"18", { "no_lease_wait", "restart_forgets_lease" }, .run = lease_survives_restart },
 	{ "lease-is-waited-for", "a replica promises only when its leases have run out", "15 (Open, step 2)",
 		{ "no_lease_wait", "expired_lease" }, .run = lease_is_waited_for },
+	{ "dead-session-is-named",
+		"an agent that restarts names its dead session: its leases are not waited for", "19", { 0 },
+		.run = dead_session_is_named },
+	{ "another-is-not-dead", "who names a dead session waits for the leases of every other one", "19",
+		{ "dead_claim_believed" }, .run = another_is_not_dead },
 	{ "lease-with-drift", "the same with clocks that drift as far as the margin", "15",
 		{ "lease_without_margin" }, .run = lease_with_drift, .drift_ppm = 40000 },
 	{ "one-way-partition", "answers that don't arrive grant nothing", "15", { "lease_without_answer" },
