@@ -371,6 +371,13 @@ void catalog_volume_attach(struct catalog *catalog, const struct catalog_attach 
 /* By the holder: nobody holds it from now on. Success where this attachment doesn't hold it (any longer). */
 void catalog_volume_detach(struct catalog *catalog, struct uuid volume, struct uuid attachment,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+/*
+ * By an attachment whose session still serves, when nobody holds the volume: it does again. The epoch stays:
+ * it is the session's, or one that came to nothing. -ESTALE: another holds it, or this node's lease isn't in
+ * force.
+ */
+void catalog_volume_hold(struct catalog *catalog, struct uuid volume, struct uuid attachment,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 /* By the holder, after STALE: an epoch_number above `above`. -ESTALE: this attachment doesn't hold it. */
 void catalog_volume_epoch_raise(struct catalog *catalog, struct uuid volume, struct uuid attachment,
 	uint64_t above, uint32_t timeout_ms, catalog_volume_fn fn, void *arg);

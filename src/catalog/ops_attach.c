@@ -65,12 +65,40 @@ static int holder_check(
 	return rc;
 }
 
-static int attach_step(struct op *op, struct op_txn *txn, struct error *error)
+/* This node's lease, if it is in force. */
+static int own_lease(
+	struct op *op, const struct catalog_volume *volume, const struct row **ret_live, struct error *error)
 {
 	struct catalog *catalog = op->catalog;
-	const struct catalog_volume *volume = NULL;
 	const struct row *live = view_find(&catalog->view, RECORD_LIVE, catalog->node.name);
 	const struct record_live *lease = live ? live->record : NULL;
+
+	if (!catalog_node_lease_valid(catalog) || !lease ||
+		!uuid_equal(lease->session, catalog->node.session))
+		return error_set(error, -ESTALE,
+			"the lease of this node (%s) is not in force: it can't attach volume %s now",
+			catalog->node.name, volume->name);
+	*ret_live = live;
+	return 0;
+}
+
+static void holder_fill(struct op *op, struct op_txn *txn, struct uuid attachment, const struct row *live)
+{
+	struct catalog *catalog = op->catalog;
+
+	op->volume_record->holder = (struct catalog_holder){
+		.session = catalog->node.session,
+		.attachment = attachment,
+		.since_ns = catalog_wall_ns(catalog),
+	};
+	memcpy(op->volume_record->holder.node, catalog->node.name, sizeof(catalog->node.name));
+	txn_if_revision(txn, catalog, RECORD_LIVE, catalog->node.name, live->revision);
+}
+
+static int attach_step(struct op *op, struct op_txn *txn, struct error *error)
+{
+	const struct catalog_volume *volume = NULL;
+	const struct row *live = NULL;
 	int rc = volume_ready(op, &volume, error);
 
 	if (rc != 0)
@@ -79,25 +107,16 @@ static int attach_step(struct op *op, struct op_txn *txn, struct error *error)
 	if (op->uncertain && uuid_equal(volume->holder.attachment, op->attach.attachment) &&
 		volume->epoch_number == op->sent_epoch)
 		return OP_FINISHED;
-	if (!catalog_node_lease_valid(catalog) || !lease ||
-		!uuid_equal(lease->session, catalog->node.session))
-		return error_set(error, -ESTALE,
-			"the lease of this node (%s) is not in force: it can't attach volume %s now",
-			catalog->node.name, volume->name);
-	rc = holder_check(op, txn, volume, error);
+	rc = own_lease(op, volume, &live, error);
+	if (rc == 0)
+		rc = holder_check(op, txn, volume, error);
 	if (rc == 0)
 		rc = volume_edit(op, volume, error);
 	if (rc != 0)
 		return rc;
 	op->sent_epoch = volume->epoch_number + 1;
 	op->volume_record->epoch_number = op->sent_epoch;
-	op->volume_record->holder = (struct catalog_holder){
-		.session = catalog->node.session,
-		.attachment = op->attach.attachment,
-		.since_ns = catalog_wall_ns(catalog),
-	};
-	memcpy(op->volume_record->holder.node, catalog->node.name, sizeof(catalog->node.name));
-	txn_if_revision(txn, catalog, RECORD_LIVE, catalog->node.name, live->revision);
+	holder_fill(op, txn, op->attach.attachment, live);
 	txn_put_volume(op, txn, volume);
 	return 0;
 }
@@ -118,6 +137,42 @@ void catalog_volume_attach(struct catalog *catalog, const struct catalog_attach 
 }
 
 /* ---- by the holder ---- */
+
+static int hold_step(struct op *op, struct op_txn *txn, struct error *error)
+{
+	const struct catalog_volume *volume = NULL;
+	const struct row *live = NULL;
+	int rc = volume_ready(op, &volume, error);
+
+	if (rc == 0 && uuid_equal(volume->holder.attachment, op->attachment))
+		return OP_FINISHED;
+	if (rc == 0 && volume_is_held(volume))
+		return error_set(error, -ESTALE, "volume %s is held by node %s by now", volume->name,
+			volume->holder.node);
+	if (rc == 0)
+		rc = own_lease(op, volume, &live, error);
+	if (rc == 0)
+		rc = volume_edit(op, volume, error);
+	if (rc != 0)
+		return rc;
+	holder_fill(op, txn, op->attachment, live);
+	txn_put_volume(op, txn, volume);
+	return 0;
+}
+
+static const struct op_kind hold_kind = { "hold the volume again", hold_step };
+
+void catalog_volume_hold(struct catalog *catalog, struct uuid volume, struct uuid attachment,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg)
+{
+	struct op *op = op_new(catalog, &hold_kind, timeout_ms, arg);
+
+	ASSERT(!uuid_is_none(attachment));
+	op->fn = fn;
+	op->volume = volume;
+	op->attachment = attachment;
+	op_start(op);
+}
 
 static int detach_step(struct op *op, struct op_txn *txn, struct error *error)
 {

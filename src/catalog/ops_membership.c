@@ -88,6 +88,12 @@ static int membership_step(struct op *op, struct op_txn *txn, struct error *erro
 	if (rc != 0)
 		return rc;
 	shard = &volume->shards[0];
+	if (uuid_equal(volume->holder.attachment, change->attachment) &&
+		volume->epoch_number > change->epoch_number && shard->config_number == change->number_before)
+		return error_set(error, -EPERM,
+			"volume %s was taken by force meanwhile, in vain: attach it anew before its members "
+			"change",
+			volume->name);
 	if (!uuid_equal(volume->holder.attachment, change->attachment) ||
 		volume->epoch_number != change->epoch_number)
 		return error_set(

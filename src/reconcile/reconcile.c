@@ -31,6 +31,7 @@ const char *reconcile_kind_name(enum reconcile_kind kind)
 		[RECONCILE_REPLICA_ORPHAN] = "replica-orphan",
 		[RECONCILE_VOLUME_BRING_UP] = "volume-bring-up",
 		[RECONCILE_VOLUME_RELEASE] = "volume-release",
+		[RECONCILE_VOLUME_HOLD] = "volume-hold",
 		[RECONCILE_VOLUME_TAKE_DOWN] = "volume-take-down",
 	};
 
@@ -297,7 +298,11 @@ static void plan_attached(struct plan *plan, const struct reconcile_volume *here
 	 */
 	if (rc == 0 && !uuid_is_none(volume->holder.attachment) && here->has_quorum)
 		return;
-	if (rc != 0)
+	if (rc == 0 && here->has_quorum && volume->state == CATALOG_VOLUME_READY &&
+		is_wanted(plan, volume->volume))
+		action = action_add(plan, RECONCILE_VOLUME_HOLD,
+			"volume %.64s is attached here and served, but held by nobody", volume->name);
+	else if (rc != 0)
 		action = action_add(plan, RECONCILE_VOLUME_TAKE_DOWN, "volume %s is in the catalog no more",
 			uuid_format(here->volume, uuid));
 	else if (uuid_is_none(volume->holder.attachment))

@@ -82,6 +82,11 @@ enum reconcile_kind {
 	RECONCILE_VOLUME_BRING_UP,
 	/* Held by this node, neither here nor wanted: to be cleaned up and detached: volume, attachment. */
 	RECONCILE_VOLUME_RELEASE,
+	/*
+	 * Here, wanted, and served by a quorum, but held by nobody: who took it by force has given up, or a
+	 * record was lost. To be held again: volume, attachment.
+	 */
+	RECONCILE_VOLUME_HOLD,
 	/* Here, but another holds it, or nobody, or it is gone: volume (or NULL), attachment. */
 	RECONCILE_VOLUME_TAKE_DOWN,
 };

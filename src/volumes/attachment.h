@@ -98,5 +98,7 @@ void attachment_spec_fill(
 
 /* takeover.c: the catalog's attach, with its patience; the record goes to `then` by the catalog's view. */
 void attachment_hold(struct op *op, void (*then)(struct op *op, int rc));
+/* The record names nobody, and this attachment (op->replica) serves: goes on at op->told_then. */
+void attachment_hold_again(struct op *op);
 
 #endif

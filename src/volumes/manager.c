@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define REGISTER_DEADLINE_MS 20000u
+
 void manager_event(struct volumes *volumes, const char *kind, const char *subject, const char *format, ...)
 {
 	char text[ERROR_TEXT_MAX];
@@ -44,4 +46,29 @@ void manager_kick(struct volumes *volumes)
 {
 	if (!uv_is_closing((uv_handle_t *)&volumes->kick))
 		uv_timer_start(&volumes->kick, kick_fired, 0, 0);
+}
+
+/* ---- the node's place in the catalog ---- */
+
+static void registered(void *arg, int rc, const struct error *error)
+{
+	struct volumes *volumes = arg;
+
+	volumes->registering = false;
+	if (rc)
+		snprintf(volumes->not_ready, sizeof(volumes->not_ready), "%.150s", error->text);
+	if (rc && rc != -ECANCELED)
+		manager_event(volumes, "node-not-registered", volumes->config.node, "%s", error->text);
+	volumes->registered |= rc == 0;
+	manager_start_step(volumes);
+	manager_kick(volumes);
+}
+
+void manager_register(struct volumes *volumes)
+{
+	if (volumes->registering || volumes->phase == MANAGER_STOPPING)
+		return;
+	volumes->registering = true;
+	catalog_node_register(volumes->catalog, &volumes->node_record, volumes->session, REGISTER_DEADLINE_MS,
+		registered, volumes);
 }

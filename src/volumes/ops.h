@@ -71,6 +71,7 @@ struct op {
 	bool force, keep_record; /* attachment_take_down() */
 	bool nbd;                /* attachment_bring_up(): as an NBD export */
 	bool force_attach;       /* succeeds a holder that lives */
+	bool force_reaches;      /* a quorum of the replicas has answered: it may */
 	bool brought_up;         /* by this operation */
 	int rc_undone;           /* what failed, while it is undone; or why it is refused */
 	struct error why_undone;

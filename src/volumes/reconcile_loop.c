@@ -122,29 +122,6 @@ static void step_told(struct op *op, int rc)
 	op_end(op, rc);
 }
 
-static void registered(void *arg, int rc, const struct error *error)
-{
-	struct volumes *volumes = arg;
-
-	volumes->registering = false;
-	if (rc)
-		snprintf(volumes->not_ready, sizeof(volumes->not_ready), "%.150s", error->text);
-	if (rc && rc != -ECANCELED)
-		manager_event(volumes, "node-not-registered", volumes->config.node, "%s", error->text);
-	volumes->registered |= rc == 0;
-	manager_start_step(volumes);
-	manager_kick(volumes);
-}
-
-void manager_register(struct volumes *volumes)
-{
-	if (volumes->registering || volumes->phase == MANAGER_STOPPING)
-		return;
-	volumes->registering = true;
-	catalog_node_register(volumes->catalog, &volumes->node_record, volumes->session, STEP_DEADLINE_MS,
-		registered, volumes);
-}
-
 static void pool_put_begin(struct op *op)
 {
 	struct local_pool *pool = pools_find(op->volumes, op->name);
@@ -281,6 +258,12 @@ static void release_begin(struct op *op)
 			op->volumes->catalog, op->volume, op->replica, op_left_ms(op), op_told, op);
 }
 
+static void hold_begin(struct op *op)
+{
+	op->told_then = step_told;
+	attachment_hold_again(op);
+}
+
 static void take_down_begin(struct op *op)
 {
 	struct attachment *attachment = attachment_find(op->volumes, op->name);
@@ -402,6 +385,9 @@ static void action_begin(struct volumes *volumes, const struct reconcile_action 
 		return;
 	case RECONCILE_VOLUME_RELEASE:
 		op = step_new(volumes, "release", name, STEP_DEADLINE_MS, release_begin, action);
+		break;
+	case RECONCILE_VOLUME_HOLD:
+		op = step_new(volumes, "hold again", name, STEP_DEADLINE_MS, hold_begin, action);
 		break;
 	case RECONCILE_VOLUME_TAKE_DOWN:
 		op = step_new(volumes, "take down", name, OP_FOREVER_MS, take_down_begin, action);

@@ -44,6 +44,26 @@ static void probe_run(struct dataplane_call *call)
 		dataplane_call_finish(call, rc);
 }
 
+/* By force it is taken from the living; but not by one who could not open it: its holder would lose it for
+ * nothing. */
+static void force_told(struct op *op, bool reaches)
+{
+	static const char what[] =
+		"a quorum of the volume's replicas to answer this node: until then nothing is "
+		"taken by force";
+
+	op->force_reaches = reaches;
+	if (reaches) {
+		hold_try(op);
+	} else if (op_expired(op)) {
+		op->told_then(op, error_set(&op->error, -ETIMEDOUT,
+					  "can't attach volume %s in time: it waits for %s", op->name, what));
+	} else {
+		op->waits_for = what;
+		op_retry(op, HOLD_PAUSE_MS, hold_try);
+	}
+}
+
 /*
  * A quorum that has not heard from the holder for a whole group lease: it serves nothing, and an open will
  * find a quorum. With fewer answers the record stays where it is, for taking it would help nobody.
@@ -54,6 +74,11 @@ static void probe_told(struct op *op, int rc)
 	unsigned quorum = probe->voter_count / 2 + 1;
 
 	op->state = NULL;
+	if (op->force_attach) {
+		force_told(op, rc == 0 && probe->result.answers >= quorum);
+		free(probe);
+		return;
+	}
 	if (rc == 0 && probe->result.answers < quorum) {
 		op->waits_for =
 			"a quorum of the volume's replicas to say when they last heard from its holder";
@@ -132,6 +157,11 @@ static void hold_try(struct op *op)
 	}
 	attach.volume = volume->volume;
 	op->attachment->spec.volume = volume->volume;
+	if (op->force_attach && !op->force_reaches && !uuid_is_none(volume->holder.attachment) &&
+		strcmp(volume->holder.node, op->volumes->config.node) != 0) {
+		holder_probe(op);
+		return;
+	}
 	catalog_volume_attach(op->volumes->catalog, &attach, op_left_ms(op), hold_told, op);
 }
 
@@ -139,4 +169,19 @@ void attachment_hold(struct op *op, void (*then)(struct op *op, int rc))
 {
 	op->told_then = then;
 	hold_try(op);
+}
+
+static void held_again(void *arg, int rc, const struct error *error)
+{
+	struct op *op = arg;
+
+	if (!rc)
+		manager_event(op->volumes, "volume-held-again", op->name,
+			"nobody held it, while a quorum of its replicas served it here");
+	op_told(op, rc, error);
+}
+
+void attachment_hold_again(struct op *op)
+{
+	catalog_volume_hold(op->volumes->catalog, op->volume, op->replica, op_left_ms(op), held_again, op);
 }

@@ -201,6 +201,37 @@ static void without_the_kvdb_a_change_is_eagain_soon_and_lookups_go_on(void **st
 
 /* ---- attach ---- */
 
+static int hold(struct world *world, unsigned i, const char *attachment)
+{
+	struct world_answer answer = { 0 };
+
+	catalog_volume_hold(world->nodes[i].catalog, world_uuid("v"), world_uuid(attachment),
+		WORLD_TIMEOUT_MS, world_done, &answer);
+	assert_true(world_wait(world, &answer.done));
+	return answer.rc;
+}
+
+/* n1 has taken it by force, could not open it, and has given it up; n0's session serves all the while. */
+static void who_serves_what_nobody_holds_holds_it_again(void **state)
+{
+	struct world *world = *state;
+	const struct catalog_volume *volume;
+
+	assert_int_equal(world_create(world, 0, "v", GIB, 3, NULL), 0);
+	assert_int_equal(world_attach(world, 0, "v", "a0", NULL, NULL), 0);
+	assert_int_equal(world_detach(world, 0, "v", "a0"), 0);
+	assert_int_equal(world_attach(world, 1, "v", "a1", NULL, NULL), 0);
+	assert_int_equal(hold(world, 0, "a0"), -ESTALE); /* another's */
+	assert_int_equal(world_detach(world, 1, "v", "a1"), 0);
+	assert_int_equal(hold(world, 0, "a0"), 0);
+	assert_int_equal(hold(world, 0, "a0"), 0);
+	assert_int_equal(catalog_volume_find(world->nodes[0].catalog, "v", &volume, NULL), 0);
+	assert_string_equal(volume->holder.node, "n0");
+	assert_true(uuid_equal(volume->holder.attachment, world_uuid("a0")));
+	assert_true(volume->epoch_number == 2); /* it never goes back */
+	assert_int_equal(world_attach(world, 1, "v", "a2", NULL, NULL), -EBUSY);
+}
+
 static void attach_raises_the_epoch_and_a_second_node_is_refused_with_the_holder_named(void **state)
 {
 	struct world *world = *state;
@@ -452,6 +483,7 @@ int main(void)
 		TEST(no_room_is_enospc_with_the_numbers),
 		TEST(a_create_whose_answer_is_lost_happens_once),
 		TEST(without_the_kvdb_a_change_is_eagain_soon_and_lookups_go_on),
+		TEST(who_serves_what_nobody_holds_holds_it_again),
 		TEST(attach_raises_the_epoch_and_a_second_node_is_refused_with_the_holder_named),
 		TEST(of_nodes_that_attach_at_once_one_gets_it),
 		TEST(a_dead_holder_is_succeeded_only_after_the_replicas_were_probed),

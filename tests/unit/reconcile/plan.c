@@ -224,9 +224,24 @@ static void a_device_that_the_record_does_not_know_is_taken_down(void **state)
 	/* While its replicas serve it nobody else has opened it: it is theirs to end it. */
 	scene->attached[0].has_quorum = true;
 	assert_string_equal(plan(scene), "");
+	scene->attached[0].has_quorum = false;
 	scene->observed.attached_count = 0;
 	observe_attached(scene, "gone", "a");
 	assert_string_equal(plan(scene), "volume-take-down:");
+}
+
+/* Who took it by force has given up, and its record names nobody. */
+static void a_device_that_is_served_and_wanted_is_held_again(void **state)
+{
+	struct scene *scene = *state;
+
+	observe_attached(scene, "v", "a");
+	scene->attached[0].has_quorum = true;
+	assert_string_equal(plan(scene), "volume-take-down:v");
+	observe_wanted(scene, "v");
+	assert_string_equal(plan(scene), "volume-hold:v");
+	scene->attached[0].has_quorum = false;
+	assert_string_equal(plan(scene), "volume-take-down:v");
 }
 
 static void an_older_device_of_this_node_is_taken_down(void **state)
@@ -285,6 +300,7 @@ int main(void)
 		TEST(a_damaged_record_makes_no_orphan_and_takes_nothing_down),
 		TEST(held_here_by_the_record_but_not_in_fact_comes_up_if_wanted_else_is_released),
 		TEST(a_device_that_the_record_does_not_know_is_taken_down),
+		TEST(a_device_that_is_served_and_wanted_is_held_again),
 		TEST(an_older_device_of_this_node_is_taken_down),
 		TEST(a_pool_is_written_when_it_matters),
 		TEST(a_node_registers_when_its_record_or_its_lease_is_wrong),
