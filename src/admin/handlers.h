@@ -16,6 +16,8 @@ struct admin {
 
 /* status.c */
 void handle_status(struct http_request *request, void *arg);
+/* cluster.c */
+void handle_cluster_accept_restore(struct http_request *request, void *arg);
 /* nodes.c */
 void handle_nodes(struct http_request *request, void *arg);
 /* scan.c */

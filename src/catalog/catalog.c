@@ -1,5 +1,6 @@
 /* The catalog's life: the first list, the watch, lists again where it is lost, and what kvdb's answers tell
  * about it. */
+#include "catalog/accept.h"
 #include "catalog/catalog_private.h"
 
 #include <errno.h>
@@ -77,6 +78,17 @@ bool catalog_kvdb_ok(const struct catalog *catalog, const char **ret_why)
 	return !catalog->frozen && !catalog->kvdb_bad;
 }
 
+void catalog_generation(const struct catalog *catalog, struct uuid *ret_database, uint64_t *ret_revision)
+{
+	*ret_database = catalog->database;
+	*ret_revision = catalog->highest_revision;
+}
+
+bool catalog_is_frozen(const struct catalog *catalog)
+{
+	return catalog->frozen;
+}
+
 bool catalog_identity_check(struct catalog *catalog, const struct kvdb_result *result, uint64_t sent_highest)
 {
 	char was[UUID_TEXT_LEN + 1];
@@ -89,14 +101,12 @@ bool catalog_identity_check(struct catalog *catalog, const struct kvdb_result *r
 	if (!uuid_equal(catalog->database, result->database))
 		(void)error_set(&catalog->frozen_error, -ESTALE,
 			"the metadata database is another one now (%s, was %s): put the right one back, then "
-			"restart "
-			"the agents",
+			"restart the agents",
 			uuid_format(result->database, is), uuid_format(catalog->database, was));
 	else if (result->revision < sent_highest)
 		(void)error_set(&catalog->frozen_error, -ESTALE,
 			"the metadata database went back from revision %llu to %llu, as from a backup: "
-			"nothing is "
-			"changed any more; attached volumes go on",
+			"nothing is changed any more; attached volumes go on",
 			(unsigned long long)sent_highest, (unsigned long long)result->revision);
 	else
 		return true;
@@ -158,6 +168,8 @@ static void watch_events(void *arg, const struct kvdb_event *events, size_t coun
 {
 	struct catalog *catalog = arg;
 
+	if (catalog->frozen)
+		return; /* of another history */
 	for (size_t i = 0; i < count; i++)
 		view_apply(
 			catalog, events[i].key, events[i].value, events[i].value_bytes, events[i].revision);
@@ -183,7 +195,7 @@ static void listed(void *arg, const struct kvdb_result *result)
 	struct error error;
 
 	catalog_heard(catalog, result);
-	if (catalog->closing)
+	if (catalog->closing || catalog->frozen)
 		return;
 	if (result->rc != 0) {
 		kvdb_timer_set(catalog->kvdb, &catalog->list_timer, LIST_RETRY_MS);
@@ -207,11 +219,14 @@ static void listed(void *arg, const struct kvdb_result *result)
 static void identified(void *arg, const struct kvdb_result *result)
 {
 	struct catalog *catalog = arg;
+	uint64_t least = catalog->view.revision;
 
+	if (catalog->options.revision > least)
+		least = catalog->options.revision;
 	catalog_heard(catalog, result);
 	if (catalog->closing)
 		return;
-	if (result->rc == 0 && catalog_identity_check(catalog, result, catalog->view.revision))
+	if (result->rc == 0 && catalog_identity_check(catalog, result, least))
 		kvdb_list(catalog->kvdb, catalog->prefix, LIST_TIMEOUT_MS, listed, catalog);
 	else if (!catalog->frozen)
 		kvdb_timer_set(catalog->kvdb, &catalog->list_timer, LIST_RETRY_MS);
@@ -222,6 +237,23 @@ static void list_begin(void *arg)
 	struct catalog *catalog = arg;
 
 	kvdb_identify(catalog->kvdb, LIST_TIMEOUT_MS, identified, catalog);
+}
+
+void catalog_thaw(struct catalog *catalog, struct uuid database, uint64_t revision)
+{
+	ASSERT(catalog->frozen);
+	kvdb_watch_cancel(catalog->watch);
+	catalog->watch = NULL;
+	/* Revisions of the other history name nothing in this one, though they may look alike. */
+	for (enum record_kind kind = RECORD_CLUSTER; kind < RECORD_KINDS; kind++)
+		for (size_t i = 0; i < catalog->view.tables[kind].count; i++)
+			catalog->view.tables[kind].rows[i].revision = 0;
+	catalog->view.revision = 0;
+	catalog->database = database;
+	catalog->options.revision = catalog->highest_revision = revision;
+	catalog->frozen = false;
+	kvdb_timer_set(catalog->kvdb, &catalog->list_timer, 0);
+	lease_thaw(catalog);
 }
 
 /* ---- open and close ---- */
@@ -252,6 +284,8 @@ int catalog_open(struct kvdb *kvdb, const struct catalog_options *options, struc
 	catalog->options = *options;
 	if (catalog->options.node_lease_ms == 0)
 		catalog->options.node_lease_ms = CATALOG_NODE_LEASE_MS;
+	catalog->database = options->database;
+	catalog->highest_revision = options->revision;
 	(void)snprintf(catalog->cluster, sizeof(catalog->cluster), "%s", options->cluster);
 	catalog->options.cluster = catalog->cluster;
 	(void)snprintf(catalog->prefix, sizeof(catalog->prefix), "/quoin/%s/", options->cluster);

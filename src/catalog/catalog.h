@@ -181,13 +181,9 @@ struct catalog_change {
 
 struct catalog_options {
 	const char *cluster; /* the cluster's name: the records' prefix */
-	/*
-	 * The first list is in the view (again and again until it succeeds; `trouble` tells why it doesn't).
-	 */
+	/* The first list is in the view (tried until it succeeds; `trouble` tells why it doesn't). */
 	void (*opened)(void *user);
-	/*
-	 * The view has changed. After a lost watch it is listed anew, and all that differs is told here too.
-	 */
+	/* The view has changed; after a lost watch: by all that differs from a new list. */
 	void (*changed)(void *user, const struct catalog_change *changes, unsigned count);
 	/*
 	 * Something to tell an operator, once as it begins: the kvdb out of reach (rc -EAGAIN) or back (rc
@@ -197,6 +193,10 @@ struct catalog_options {
 	void *user;
 	uint64_t seed;          /* of jitter and UUIDs; 0: from the system */
 	uint32_t node_lease_ms; /* 0: CATALOG_NODE_LEASE_MS; renewed three times in it */
+	/* The database and its revision that this node saw last, in an earlier life; none, 0: it has seen
+	 * none. */
+	struct uuid database;
+	uint64_t revision;
 };
 
 /*

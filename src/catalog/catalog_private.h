@@ -179,6 +179,7 @@ struct catalog {
 	uint64_t highest_revision;
 	bool frozen; /* it did not: nothing is changed any more; `frozen_error` says why */
 	struct error frozen_error;
+	bool accepting; /* accept.c is at work */
 	/* Whether the kvdb answers. */
 	bool kvdb_bad;
 	struct error kvdb_error;
@@ -200,6 +201,9 @@ struct catalog {
  * frozen, where the database is another one or has gone back.
  */
 bool catalog_identity_check(struct catalog *catalog, const struct kvdb_result *result, uint64_t sent_highest);
+/* The database as it stands is this node's from now on: the view is listed anew, nothing of it is relied on
+ * before. */
+void catalog_thaw(struct catalog *catalog, struct uuid database, uint64_t revision);
 /* What every answer of kvdb tells about it. */
 void catalog_heard(struct catalog *catalog, const struct kvdb_result *result);
 /* Since when the kvdb has been in reach, without a gap; 0: it isn't. */
@@ -214,5 +218,7 @@ uint64_t catalog_wall_ns(const struct catalog *catalog);
 void op_ended_well(struct op *op);
 /* The lease is this node's from now on: renews it. */
 void lease_begin(struct catalog *catalog, uint64_t lease, uint64_t granted_ns);
+/* After a thaw: the lease, which was not renewed meanwhile, is looked after again. */
+void lease_thaw(struct catalog *catalog);
 
 #endif

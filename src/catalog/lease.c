@@ -16,6 +16,7 @@
 #define AGAIN_PAUSE_MS   1000u
 
 static void lease_tick(void *arg);
+static void lease_tick_in(struct catalog *catalog, uint64_t ms);
 
 bool catalog_node_lease_valid(const struct catalog *catalog)
 {
@@ -136,6 +137,12 @@ static void node_op_grant(struct op *op, uint32_t timeout_ms)
 	op->state = OP_SYNC;
 	kvdb_lease_grant(op->catalog->kvdb, op->catalog->options.node_lease_ms,
 		timeout_ms < GRANT_TIMEOUT_MS ? timeout_ms : GRANT_TIMEOUT_MS, node_granted, op);
+}
+
+void lease_thaw(struct catalog *catalog)
+{
+	if (catalog->node.name[0] && !catalog->lease_call)
+		lease_tick_in(catalog, 0);
 }
 
 void op_ended_well(struct op *op)

@@ -231,8 +231,8 @@ static void op_synced(void *arg, const struct kvdb_result *result)
 	}
 	(void)catalog_identity_check(catalog, result, op->sent_highest);
 	op->wait_revision = result->revision;
-	if (catalog->opened && catalog->view.revision >= op->wait_revision)
-		op_step(op);
+	if (catalog->frozen || (catalog->opened && catalog->view.revision >= op->wait_revision))
+		op_step(op); /* which refuses, if it is frozen */
 	else
 		op_wait(op, OP_WAIT_VIEW, UINT64_MAX);
 }

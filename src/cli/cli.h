@@ -42,6 +42,7 @@ enum option {
 	OPTION_TO,
 	OPTION_EXPLAIN,
 	OPTION_DRY_RUN,
+	OPTION_YES,
 	OPTION_COUNT
 };
 
@@ -129,6 +130,7 @@ int cmd_volume_set_replicas(struct cli *cli);
 int cmd_volume_cancel_change(struct cli *cli);
 int cmd_volume_trace(struct cli *cli);
 int cmd_place(struct cli *cli);
+int cmd_cluster_accept_restore(struct cli *cli);
 int cmd_events(struct cli *cli);
 
 #endif

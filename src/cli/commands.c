@@ -19,6 +19,7 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 	[OPTION_DRY_RUN] = { "dry-run", NULL,
 		"show the pools that would be taken (what it does without --explain)" },
 	[OPTION_TO] = { "to", "POOL|NODE", "where it shall be (the best place by the class's rules)" },
+	[OPTION_YES] = { "yes", NULL, "do it, and don't only say what would be done" },
 };
 
 #define BIT(option)    (1u << (option))
@@ -65,6 +66,12 @@ const struct command commands[] = {
 		"Nothing is made. Where the class can't be satisfied: the rule, and the smallest change that "
 		"helps.",
 		cmd_place },
+	{ "cluster accept-restore", "", 0, BIT(OPTION_YES),
+		"Accept a metadata database that was restored from a backup",
+		"Without --yes it only says what it would do. What this node knows better than the backup is "
+		"put\n"
+		"back: volumes made since, epochs, members of groups. To be run on every node.",
+		cmd_cluster_accept_restore },
 	{ "events", "", 0, BIT(OPTION_FOLLOW), "Show what has happened on the node", NULL, cmd_events },
 };
 

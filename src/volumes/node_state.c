@@ -13,12 +13,16 @@
 
 static int node_file_write(const struct node_state *state, struct error *error)
 {
-	char path[300], node[UUID_TEXT_LEN + 1], cluster[UUID_TEXT_LEN + 1], text[256];
+	char path[300], node[UUID_TEXT_LEN + 1], cluster[UUID_TEXT_LEN + 1], kvdb[UUID_TEXT_LEN + 1],
+		text[384];
 	int len;
 
 	snprintf(path, sizeof(path), "%s/node.json", state->dir);
-	len = snprintf(text, sizeof(text), "{\"version\": 1, \"node\": \"%s\", \"cluster\": \"%s\"}\n",
-		uuid_format(state->node, node), uuid_format(state->cluster, cluster));
+	len = snprintf(text, sizeof(text),
+		"{\"version\": 1, \"node\": \"%s\", \"cluster\": \"%s\", \"kvdb\": \"%s\", "
+		"\"kvdb_revision\": %llu}\n",
+		uuid_format(state->node, node), uuid_format(state->cluster, cluster),
+		uuid_format(state->kvdb, kvdb), (unsigned long long)state->kvdb_revision);
 	return state_file_write(path, text, (size_t)len, error);
 }
 
@@ -27,15 +31,20 @@ static int node_file_parse(
 {
 	json_error_t why;
 	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
-	const char *node, *cluster;
+	const char *node, *cluster, *kvdb = NULL;
+	json_int_t revision = 0;
 	int version, rc = 0;
 
 	if (!root)
 		return error_set(error, -EINVAL, "%s:%d: %s", path, why.line, why.text);
-	if (json_unpack(root, "{s:i, s:s, s:s}", "version", &version, "node", &node, "cluster", &cluster) ||
-		version != 1 || uuid_parse(node, &state->node) || uuid_parse(cluster, &state->cluster) ||
+	/* Of the kvdb a node that has only now begun to look says nothing. */
+	if (json_unpack(root, "{s:i, s:s, s:s, s?s, s?I}", "version", &version, "node", &node, "cluster",
+		    &cluster, "kvdb", &kvdb, "kvdb_revision", &revision) ||
+		revision < 0 || (kvdb && uuid_parse(kvdb, &state->kvdb)) || version != 1 ||
+		uuid_parse(node, &state->node) || uuid_parse(cluster, &state->cluster) ||
 		uuid_is_none(state->node))
 		rc = error_set(error, -EINVAL, "%s is not a node's identity, version 1", path);
+	state->kvdb_revision = (uint64_t)revision;
 	json_decref(root);
 	return rc;
 }
@@ -114,5 +123,15 @@ int node_state_cluster_set(struct node_state *state, struct uuid cluster, struct
 	if (uuid_equal(state->cluster, cluster))
 		return 0;
 	state->cluster = cluster;
+	return node_file_write(state, error);
+}
+
+int node_state_generation_set(
+	struct node_state *state, struct uuid kvdb, uint64_t revision, struct error *error)
+{
+	if (uuid_equal(state->kvdb, kvdb) && state->kvdb_revision == revision)
+		return 0;
+	state->kvdb = kvdb;
+	state->kvdb_revision = revision;
 	return node_file_write(state, error);
 }

@@ -12,6 +12,8 @@ struct node_state {
 	char dir[256];
 	struct uuid node;
 	struct uuid cluster; /* none: it has joined none yet */
+	struct uuid kvdb;    /* the metadata database that it saw last, and its highest revision; none, 0 */
+	uint64_t kvdb_revision;
 	char boot_id[UUID_TEXT_LEN + 1];
 	int lock_fd;
 };
@@ -23,5 +25,8 @@ int node_state_open(
 void node_state_close(struct node_state *state);
 /* Remembers the cluster. */
 int node_state_cluster_set(struct node_state *state, struct uuid cluster, struct error *error) MUST_CHECK;
+/* Remembers what it has seen of the kvdb: one that is older is from a backup. */
+int node_state_generation_set(
+	struct node_state *state, struct uuid kvdb, uint64_t revision, struct error *error) MUST_CHECK;
 
 #endif

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "catalog/accept.h"
 #include "volumes/manager.h"
 #include "volumes/mount.h"
 #include "volumes/sessions.h"
@@ -47,6 +48,21 @@ static void dataplane_event(void *user, const char *kind, const char *subject, c
 	manager_event(user, kind, subject, "%s", text);
 }
 
+/*
+ * Each second, and at once where the kvdb has gone back: from then on what it answers is of the other
+ * history. What was changed in a lost second is nothing that replicas have not been told.
+ */
+static void generation_keep(struct volumes *volumes)
+{
+	struct uuid database;
+	uint64_t revision;
+	struct error why;
+
+	catalog_generation(volumes->catalog, &database, &revision);
+	if (node_state_generation_set(&volumes->node, database, revision, &why))
+		manager_event(volumes, "state-not-written", volumes->config.node, "%s", why.text);
+}
+
 static void catalog_opened(void *user)
 {
 	struct volumes *volumes = user;
@@ -62,6 +78,12 @@ static void catalog_changed(void *user, const struct catalog_change *changes, un
 	manager_kick(user);
 }
 
+static void kvdb_restored(struct volumes *volumes, const struct error *error)
+{
+	generation_keep(volumes);
+	manager_event(volumes, "kvdb-restored", volumes->config.node, "%s", error->text);
+}
+
 static void catalog_trouble(void *user, int rc, const struct error *error)
 {
 	struct volumes *volumes = user;
@@ -70,6 +92,8 @@ static void catalog_trouble(void *user, int rc, const struct error *error)
 		manager_event(volumes, "kvdb-back", volumes->config.node, "the kvdb answers again");
 	else if (rc == -EAGAIN)
 		manager_event(volumes, "kvdb-away", volumes->config.node, "%s", error->text);
+	else if (rc == -ESTALE && catalog_is_frozen(volumes->catalog))
+		kvdb_restored(volumes, error);
 	else if (rc == -ESTALE)
 		manager_event(volumes, "node-lease-lost", volumes->config.node, "%s", error->text);
 	else
@@ -192,6 +216,8 @@ static void tick_fired(uv_timer_t *timer)
 	if (volumes->phase == MANAGER_STOPPING)
 		return;
 	join_try(volumes);
+	if (volumes->joined && !catalog_is_frozen(volumes->catalog))
+		generation_keep(volumes);
 	if (volumes->joined && !volumes->registered)
 		manager_register(volumes);
 	if (!volumes->snapshot.pending)
@@ -292,6 +318,8 @@ static int catalog_begin(struct volumes *volumes, struct error *error)
 		.trouble = catalog_trouble,
 		.user = volumes,
 		.node_lease_ms = (uint32_t)volumes->config.node_lease_ms,
+		.database = volumes->node.kvdb,
+		.revision = volumes->node.kvdb_revision,
 	};
 	struct kvdb *kvdb;
 	int rc = kvdb_sqlite_open(volumes->loop, &kvdb_options, &kvdb, error);

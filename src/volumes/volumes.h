@@ -100,6 +100,15 @@ struct node_scan {
 void volumes_scan(struct volumes *volumes, bool measure,
 	void (*fn)(void *arg, int rc, const struct error *error, const struct node_scan *scan), void *arg);
 
+/*
+ * The kvdb has gone back to a backup, and the agent changes nothing any more: what this node knows better is
+ * put back, and the kvdb is accepted (catalog/accept.h). Without carry_out it is only told what would be.
+ * -EPERM: it has not gone back. The lines are valid during the call.
+ */
+typedef void (*volumes_lines_fn)(
+	void *arg, int rc, const struct error *error, const char *const *lines, unsigned count);
+void volumes_accept_restore(struct volumes *volumes, bool carry_out, volumes_lines_fn fn, void *arg);
+
 /* ---- views: what is known now, from memory; strings live in the view ---- */
 
 #define VOLUME_VIEW_REPLICAS 8u /* as many as a record may have, retired ones too */

@@ -417,6 +417,14 @@ void volumes_pool_add(struct volumes *volumes, const char *name, const char *pat
 
 /* ---- views ---- */
 
+void volumes_accept_restore(struct volumes *volumes, bool carry_out, volumes_lines_fn fn, void *arg)
+{
+	static const char *const lines[] = { "volume w: made after the backup; its record is put back" };
+
+	volumes->accepted |= carry_out;
+	fn(arg, 0, NULL, lines, 1);
+}
+
 void volumes_trace(struct volumes *volumes, const char *name,
 	void (*fn)(void *arg, int rc, const struct error *error, const struct write_trace *traces,
 		unsigned count),

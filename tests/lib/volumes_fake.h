@@ -46,6 +46,7 @@ struct volumes {
 	unsigned generations;
 	unsigned mounts, unmounts; /* calls */
 	bool forced;               /* the last attach */
+	bool accepted;             /* a restored kvdb */
 	struct cluster_view cluster;
 	struct fake_volume volumes[FAKE_VOLUMES];
 	struct pool_view pools[8];

@@ -41,6 +41,7 @@ PUBLIC = {
     "replication/message.h",
     "store/device.h",
     "store/ondisk.h",  # the format itself, for tools
+    "catalog/accept.h",
     "catalog/care.h",
     "volumes/config.h",
 }

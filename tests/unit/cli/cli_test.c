@@ -220,6 +220,20 @@ static void a_trace_is_in_order_of_time(void **state)
 		"           -     no answer of node c yet\n");
 }
 
+static void a_restored_kvdb_is_accepted_only_with_yes(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = run(f, "cluster accept-restore");
+
+	assert_int_equal(outcome.exit_code, EXIT_REFUSED);
+	assert_non_null(strstr(outcome.out, "volume w: made after the backup"));
+	assert_non_null(strstr(outcome.err, "nothing was changed"));
+	assert_false(f->volumes->accepted);
+	outcome = run(f, "cluster accept-restore --yes");
+	assert_int_equal(outcome.exit_code, EXIT_OK);
+	assert_true(f->volumes->accepted);
+}
+
 static void event_add(struct fixture *f, unsigned number)
 {
 	struct event_view *event = &f->volumes->events[f->volumes->event_count++];
@@ -410,6 +424,7 @@ int main(void)
 		TEST(a_volume_lives_through_all_commands),
 		TEST(inspect_shows_replicas_and_counters),
 		TEST(a_trace_is_in_order_of_time),
+		TEST(a_restored_kvdb_is_accepted_only_with_yes),
 		TEST(events_are_lines),
 		TEST(followed_events_come_once),
 		TEST(json_is_what_the_api_says),

@@ -1,0 +1,44 @@
+/* POST /v1/cluster/accept-restore {"yes": true} */
+#include <errno.h>
+
+#include "admin/handlers.h"
+
+static void on_accepted(
+	void *arg, int rc, const struct error *error, const char *const *lines, unsigned count)
+{
+	struct http_request *request = arg;
+	json_t *list;
+
+	if (rc < 0) {
+		http_respond_error(request, rc, error);
+		return;
+	}
+	list = json_array();
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(list, http_json_text(lines[i]));
+	http_respond_json(request, 200, answer_json("facts", list));
+}
+
+void handle_cluster_accept_restore(struct http_request *request, void *arg)
+{
+	static const char *const known[] = { "yes" };
+	struct admin *admin = arg;
+	struct error error;
+	json_t *body = NULL;
+	const json_t *yes = NULL;
+	int rc = 0;
+
+	/* Without a body nothing is changed: what would be is told. */
+	if (http_request_has_body(request)) {
+		rc = http_request_json(request, &body, &error);
+		if (rc == 0)
+			rc = http_json_only(body, known, 1, &error);
+		yes = rc == 0 ? json_object_get(body, "yes") : NULL;
+		if (yes && !json_is_boolean(yes))
+			rc = error_set(&error, -EINVAL, "\"yes\" must be true or false");
+	}
+	if (rc < 0)
+		http_respond_error(request, rc, &error);
+	else
+		volumes_accept_restore(admin->volumes, json_is_true(yes), on_accepted, request);
+}
