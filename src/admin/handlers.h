@@ -41,6 +41,11 @@ void handle_volume_move_replica(struct http_request *request, void *arg);
 void handle_volume_set_replicas(struct http_request *request, void *arg);
 void handle_volume_cancel_change(struct http_request *request, void *arg);
 void handle_volume_detach(struct http_request *request, void *arg);
+/* snapshots.c */
+void handle_snapshots(struct http_request *request, void *arg);
+void handle_snapshot_create(struct http_request *request, void *arg);
+void handle_snapshot_remove(struct http_request *request, void *arg);
+void handle_rollback(struct http_request *request, void *arg);
 /* trace.c */
 void handle_volume_trace(struct http_request *request, void *arg);
 /* events.c */

@@ -123,6 +123,7 @@ struct op {
 	struct catalog_attach attach;
 	struct catalog_membership membership;
 	struct catalog_replica learner;
+	struct catalog_snapshot snapshot;
 	struct catalog_volume *volume_record; /* owned */
 	struct catalog_node node_record;
 	struct catalog_pool pool;

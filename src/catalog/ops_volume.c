@@ -211,6 +211,9 @@ static int delete_step(struct op *op, struct op_txn *txn, struct error *error)
 		return OP_FINISHED;
 	if (volume_is_held(volume))
 		return volume_held(catalog, volume, error);
+	if (volume->snapshot_count > 0)
+		return error_set(error, -EBUSY, "volume %s has %u snapshots: remove them first", volume->name,
+			volume->snapshot_count);
 	rc = volume_edit(op, volume, error);
 	if (rc != 0)
 		return rc;

@@ -14,7 +14,9 @@ struct catalog_volume *catalog_volume_copy(const struct catalog_volume *volume)
 	*copy = *volume;
 	copy->shards = calloc(volume->shard_count + 1, sizeof(*copy->shards));
 	copy->labels = calloc(volume->label_count + 1, sizeof(*copy->labels));
-	if (!copy->shards || !copy->labels) {
+	/* Room for one more. */
+	copy->snapshots = calloc(volume->snapshot_count + 1, sizeof(*copy->snapshots));
+	if (!copy->shards || !copy->labels || !copy->snapshots) {
 		catalog_volume_free(copy);
 		return NULL;
 	}
@@ -22,6 +24,8 @@ struct catalog_volume *catalog_volume_copy(const struct catalog_volume *volume)
 		memcpy(copy->shards, volume->shards, volume->shard_count * sizeof(*copy->shards));
 	if (volume->label_count > 0)
 		memcpy(copy->labels, volume->labels, volume->label_count * sizeof(*copy->labels));
+	if (volume->snapshot_count > 0)
+		memcpy(copy->snapshots, volume->snapshots, volume->snapshot_count * sizeof(*copy->snapshots));
 	return copy;
 }
 
@@ -31,6 +35,7 @@ void catalog_volume_free(struct catalog_volume *volume)
 		return;
 	free(volume->shards);
 	free(volume->labels);
+	free(volume->snapshots);
 	free(volume);
 }
 
@@ -160,6 +165,32 @@ static int labels_in(const Quoin__Catalog__Volume *message, struct catalog_volum
 	return rc;
 }
 
+static int snapshots_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error)
+{
+	int rc = 0;
+
+	if (message->n_snapshots > CATALOG_MAX_SNAPSHOTS)
+		return error_set(error, -EBADMSG, "it has %zu snapshots, at most %u are possible",
+			message->n_snapshots, CATALOG_MAX_SNAPSHOTS);
+	to->snapshots = calloc(message->n_snapshots + 1, sizeof(*to->snapshots));
+	if (!to->snapshots)
+		return error_set(error, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < message->n_snapshots && rc == 0; i++) {
+		const Quoin__Catalog__Snapshot *from = message->snapshots[i];
+		struct catalog_snapshot *snapshot = &to->snapshots[to->snapshot_count++];
+
+		rc = uuid_in("snapshot", from->snapshot, &snapshot->snapshot, error);
+		if (rc == 0)
+			rc = name_in("snapshot's name", from->name, snapshot->name, error);
+		if (rc == 0 && from->state > CATALOG_SNAPSHOT_REMOVING)
+			rc = error_set(
+				error, -EBADMSG, "the state of one of its snapshots is %u", from->state);
+		snapshot->created_ns = from->created_ns;
+		snapshot->state = (enum catalog_snapshot_state)from->state;
+	}
+	return rc;
+}
+
 int volume_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error)
 {
 	int rc = uuid_in("volume", message->volume, &to->volume, error);
@@ -183,6 +214,8 @@ int volume_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to, 
 		rc = shards_in(message, to, error);
 	if (rc == 0)
 		rc = labels_in(message, to, error);
+	if (rc == 0)
+		rc = snapshots_in(message, to, error);
 	if (rc != 0)
 		return rc;
 	to->size_bytes = message->size_bytes;
@@ -211,6 +244,8 @@ struct volume_messages {
 	Quoin__Catalog__Label labels[CATALOG_MAX_LABELS];
 	Quoin__Catalog__Label *label_pointers[CATALOG_MAX_LABELS];
 	Quoin__Catalog__Shard *shard_pointers[CATALOG_MAX_SHARDS];
+	Quoin__Catalog__Snapshot snapshots[CATALOG_MAX_SNAPSHOTS];
+	Quoin__Catalog__Snapshot *snapshot_pointers[CATALOG_MAX_SNAPSHOTS];
 	struct shard_messages shards[]; /* shard_count of them */
 };
 
@@ -244,6 +279,23 @@ static void shard_out(const struct catalog_shard *record, struct shard_messages 
 		to->next_voters[i] = uuid_out(&record->next_voters[i]);
 	to->shard.n_next_voters = record->next_voter_count;
 	to->shard.next_voters = to->next_voters;
+}
+
+static void snapshots_out(
+	const struct catalog_volume *record, struct volume_messages *parts, Quoin__Catalog__Volume *to)
+{
+	for (unsigned i = 0; i < record->snapshot_count; i++) {
+		const struct catalog_snapshot *snapshot = &record->snapshots[i];
+
+		quoin__catalog__snapshot__init(&parts->snapshots[i]);
+		parts->snapshots[i].snapshot = uuid_out(&snapshot->snapshot);
+		parts->snapshots[i].name = (char *)(uintptr_t)snapshot->name;
+		parts->snapshots[i].created_ns = snapshot->created_ns;
+		parts->snapshots[i].state = (uint32_t)snapshot->state;
+		parts->snapshot_pointers[i] = &parts->snapshots[i];
+	}
+	to->n_snapshots = record->snapshot_count;
+	to->snapshots = parts->snapshot_pointers;
 }
 
 static void volume_out(
@@ -285,6 +337,7 @@ static void volume_out(
 	}
 	to->n_labels = record->label_count;
 	to->labels = parts->label_pointers;
+	snapshots_out(record, parts, to);
 }
 
 int volume_pack(const struct catalog_volume *record, struct record_bytes *ret_bytes)
@@ -293,7 +346,8 @@ int volume_pack(const struct catalog_volume *record, struct record_bytes *ret_by
 	Quoin__Catalog__Volume message;
 	int rc;
 
-	if (record->shard_count > CATALOG_MAX_SHARDS || record->label_count > CATALOG_MAX_LABELS)
+	if (record->shard_count > CATALOG_MAX_SHARDS || record->label_count > CATALOG_MAX_LABELS ||
+		record->snapshot_count > CATALOG_MAX_SNAPSHOTS)
 		return -EINVAL;
 	parts = calloc(1, sizeof(*parts) + record->shard_count * sizeof(parts->shards[0]));
 	if (!parts)

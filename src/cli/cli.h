@@ -43,6 +43,7 @@ enum option {
 	OPTION_EXPLAIN,
 	OPTION_DRY_RUN,
 	OPTION_YES,
+	OPTION_FREEZE,
 	OPTION_COUNT
 };
 
@@ -131,6 +132,10 @@ int cmd_volume_cancel_change(struct cli *cli);
 int cmd_volume_trace(struct cli *cli);
 int cmd_place(struct cli *cli);
 int cmd_cluster_accept_restore(struct cli *cli);
+int cmd_snapshot_create(struct cli *cli);
+int cmd_snapshot_list(struct cli *cli);
+int cmd_snapshot_rm(struct cli *cli);
+int cmd_snapshot_rollback(struct cli *cli);
 int cmd_events(struct cli *cli);
 
 #endif

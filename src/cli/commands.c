@@ -20,6 +20,7 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 		"show the pools that would be taken (what it does without --explain)" },
 	[OPTION_TO] = { "to", "POOL|NODE", "where it shall be (the best place by the class's rules)" },
 	[OPTION_YES] = { "yes", NULL, "do it, and don't only say what would be done" },
+	[OPTION_FREEZE] = { "freeze", NULL, "hold the mounted filesystem still meanwhile (fsfreeze)" },
 };
 
 #define BIT(option)    (1u << (option))
@@ -72,6 +73,20 @@ const struct command commands[] = {
 		"put\n"
 		"back: volumes made since, epochs, members of groups. To be run on every node.",
 		cmd_cluster_accept_restore },
+	{ "snapshot create", "VOLUME@NAME", 1, BIT(OPTION_FREEZE),
+		"Keep the volume as it is now, under a name",
+		"At once, however large it is, while it is used: as after a power cut, or, with --freeze, "
+		"with\nall files written out.",
+		cmd_snapshot_create },
+	{ "snapshot list", "VOLUME", 1, 0, "List a volume's snapshots, oldest first", NULL,
+		cmd_snapshot_list },
+	{ "snapshot rm", "VOLUME@NAME", 1, 0, "Remove a snapshot", "The volume and its other snapshots stay.",
+		cmd_snapshot_rm },
+	{ "snapshot rollback", "VOLUME@NAME", 1, 0, "Make the volume what it was at the snapshot",
+		"What was written since is lost, unless another snapshot has it. A volume that is attached "
+		"is\n"
+		"refused.",
+		cmd_snapshot_rollback },
 	{ "events", "", 0, BIT(OPTION_FOLLOW), "Show what has happened on the node", NULL, cmd_events },
 };
 

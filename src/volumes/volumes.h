@@ -70,6 +70,16 @@ void volumes_set_replicas(
 	struct volumes *volumes, const char *name, unsigned replicas, volumes_done_fn fn, void *arg);
 /* Gives up the change that is asked for: -ENOENT: there is none; -EBUSY: its last step is being done. */
 void volumes_cancel_change(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
+/*
+ * Snapshots of a volume; it is attached here for it where it is attached nowhere. freeze: its filesystem, if
+ * it is mounted. A rollback is refused while it is attached. -EEXIST, -ENOENT, -EBUSY with words.
+ */
+void volumes_snapshot_create(struct volumes *volumes, const char *name, const char *snapshot, bool freeze,
+	volumes_done_fn fn, void *arg);
+void volumes_snapshot_remove(
+	struct volumes *volumes, const char *name, const char *snapshot, volumes_done_fn fn, void *arg);
+void volumes_rollback(
+	struct volumes *volumes, const char *name, const char *snapshot, volumes_done_fn fn, void *arg);
 /* Attaches if need be, makes the filesystem if it is new, mounts; the path is in the view. IDs are counted,
  * and persist. */
 void volumes_mount(struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg);
@@ -220,6 +230,16 @@ struct cluster_view {
 	unsigned healthy_count, degraded_count, no_quorum_count, detached_count;
 };
 
+struct snapshot_view {
+	struct uuid snapshot;
+	char name[NAME_MAX_LEN + 1];
+	char state[16]; /* making, ready, removing */
+	char created[TIME_TEXT_LEN + 1];
+};
+
+/* Of a volume, oldest first. -ENOENT: no such volume, with words. */
+int volumes_each_snapshot(struct volumes *volumes, const char *name,
+	void (*fn)(void *arg, const struct snapshot_view *view), void *arg, struct error *error) MUST_CHECK;
 void volumes_cluster_view(struct volumes *volumes, struct cluster_view *ret_view);
 /* -ENOENT, with words. */
 int volumes_volume_view(struct volumes *volumes, const char *name, struct volume_view *ret_view,

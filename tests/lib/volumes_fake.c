@@ -226,6 +226,32 @@ static int pool_do(struct volumes *volumes, const struct fake_op *op)
 	return 0;
 }
 
+static int snapshot_do(struct fake_volume *volume, const struct fake_op *op, struct error *error)
+{
+	unsigned at = 0;
+
+	while (at < volume->snapshot_count && strcmp(volume->snapshots[at].name, op->id) != 0)
+		at++;
+	if (op->kind != FAKE_SNAPSHOT && at == volume->snapshot_count)
+		return error_set(error, -ENOENT, "volume %s has no snapshot %s", op->name, op->id);
+	if (op->kind == FAKE_ROLLBACK && volume->view.attached_here)
+		return error_set(error, -EBUSY, "volume %s is attached on node a", op->name);
+	if (op->kind == FAKE_SNAPSHOT_REMOVE)
+		volume->snapshots[at] = volume->snapshots[--volume->snapshot_count];
+	if (op->kind != FAKE_SNAPSHOT)
+		return 0;
+	if (at < volume->snapshot_count)
+		return error_set(error, -EEXIST, "snapshot %s@%s exists already", op->name, op->id);
+	ASSERT(at < 4);
+	volume->snapshot_count++;
+	uuid_fill(&volume->snapshots[at].snapshot, (uint8_t)(0x51 + at));
+	snprintf(volume->snapshots[at].name, sizeof(volume->snapshots[at].name), "%.127s", op->id);
+	snprintf(volume->snapshots[at].state, sizeof(volume->snapshots[at].state), "ready");
+	snprintf(volume->snapshots[at].created, sizeof(volume->snapshots[at].created),
+		"2026-01-31T12:00:00.000Z");
+	return 0;
+}
+
 static int op_do(struct volumes *volumes, const struct fake_op *op, struct error *error)
 {
 	struct fake_volume *volume = find(volumes, op->name);
@@ -257,6 +283,10 @@ static int op_do(struct volumes *volumes, const struct fake_op *op, struct error
 	case FAKE_SET_REPLICAS:
 	case FAKE_CANCEL_CHANGE:
 		return 0;
+	case FAKE_SNAPSHOT:
+	case FAKE_SNAPSHOT_REMOVE:
+	case FAKE_ROLLBACK:
+		return snapshot_do(volume, op, error);
 	case FAKE_MOUNT:
 		return mount_do(volumes, volume, 1);
 	default:
@@ -317,6 +347,37 @@ void volumes_serve_nbd(struct volumes *volumes, const char *name, volumes_done_f
 void volumes_detach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
 {
 	op_add(volumes, FAKE_DETACH, name, fn, arg);
+}
+
+void volumes_snapshot_create(struct volumes *volumes, const char *name, const char *snapshot, bool freeze,
+	volumes_done_fn fn, void *arg)
+{
+	volumes->froze = freeze;
+	snprintf(op_add(volumes, FAKE_SNAPSHOT, name, fn, arg)->id, 300, "%s", snapshot);
+}
+
+void volumes_snapshot_remove(
+	struct volumes *volumes, const char *name, const char *snapshot, volumes_done_fn fn, void *arg)
+{
+	snprintf(op_add(volumes, FAKE_SNAPSHOT_REMOVE, name, fn, arg)->id, 300, "%s", snapshot);
+}
+
+void volumes_rollback(
+	struct volumes *volumes, const char *name, const char *snapshot, volumes_done_fn fn, void *arg)
+{
+	snprintf(op_add(volumes, FAKE_ROLLBACK, name, fn, arg)->id, 300, "%s", snapshot);
+}
+
+int volumes_each_snapshot(struct volumes *volumes, const char *name,
+	void (*fn)(void *arg, const struct snapshot_view *view), void *arg, struct error *error)
+{
+	struct fake_volume *volume = find(volumes, name);
+
+	if (!volume)
+		return error_set(error, -ENOENT, "no volume %s", name);
+	for (unsigned i = 0; i < volume->snapshot_count; i++)
+		fn(arg, &volume->snapshots[i]);
+	return 0;
 }
 
 void volumes_move_replica(struct volumes *volumes, const char *name, const char *from, const char *to,

@@ -21,6 +21,9 @@ struct fake_op {
 		FAKE_CANCEL_CHANGE,
 		FAKE_MOUNT,
 		FAKE_UNMOUNT,
+		FAKE_SNAPSHOT,
+		FAKE_SNAPSHOT_REMOVE,
+		FAKE_ROLLBACK,
 		FAKE_POOL_ADD
 	} kind;
 	char name[NAME_MAX_LEN + 1];
@@ -34,6 +37,8 @@ struct fake_volume {
 	bool used;
 	struct volume_view view;
 	struct volume_options options;
+	struct snapshot_view snapshots[4];
+	unsigned snapshot_count;
 };
 
 /* Tests look into it and set what they need. */
@@ -47,6 +52,7 @@ struct volumes {
 	unsigned mounts, unmounts; /* calls */
 	bool forced;               /* the last attach */
 	bool accepted;             /* a restored kvdb */
+	bool froze;                /* the last snapshot */
 	struct cluster_view cluster;
 	struct fake_volume volumes[FAKE_VOLUMES];
 	struct pool_view pools[8];

@@ -175,6 +175,39 @@ static void a_volume_is_made_shown_and_removed(void **state)
 	refused(f, "DELETE", "/v1/volumes/v", NULL, 404, "not-found", "no volume v");
 }
 
+static void a_snapshot_is_made_shown_and_removed(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json, *list;
+
+	(void)volumes_fake_add(f->volumes, "v");
+	json = client_json(&f->loop, f->path, "POST", "/v1/volumes/v/snapshots",
+		"{\"name\": \"one\", \"freeze\": true}", 201);
+	assert_string_equal(text_of(json_object_get(json, "snapshot"), "state"), "ready");
+	assert_true(f->volumes->froze);
+	json_decref(json);
+	json = get(f, "/v1/volumes/v/snapshots");
+	list = json_object_get(json, "snapshots");
+	assert_int_equal(json_array_size(list), 1);
+	assert_string_equal(text_of(json_array_get(list, 0), "name"), "one");
+	json_decref(json);
+	refused(f, "POST", "/v1/volumes/v/snapshots", "{\"name\": \"one\"}", 409, "exists",
+		"snapshot v@one exists already");
+	refused(f, "POST", "/v1/volumes/v/snapshots", "{\"name\": 1}", 400, "invalid",
+		"\"name\" must be a string");
+	refused(f, "POST", "/v1/volumes/v/snapshots", "{\"name\": \"o\", \"freeze\": 1}", 400, "invalid",
+		"\"freeze\" must be true or false");
+	json = client_json(&f->loop, f->path, "POST", "/v1/volumes/v/snapshots/one/rollback", NULL, 200);
+	assert_string_equal(text_of(json_object_get(json, "volume"), "name"), "v");
+	json_decref(json);
+	json = client_json(&f->loop, f->path, "DELETE", "/v1/volumes/v/snapshots/one", NULL, 200);
+	assert_string_equal(text_of(json, "removed"), "one");
+	json_decref(json);
+	refused(f, "DELETE", "/v1/volumes/v/snapshots/one", NULL, 404, "not-found",
+		"volume v has no snapshot one");
+	refused(f, "GET", "/v1/volumes/w/snapshots", NULL, 404, "not-found", "no volume w");
+}
+
 static void wrong_volumes_are_refused(void **state)
 {
 	static const struct {
@@ -376,6 +409,7 @@ int main(void)
 		TEST(pools_have_tier_and_room),
 		TEST(a_pool_is_added),
 		TEST(a_volume_is_made_shown_and_removed),
+		TEST(a_snapshot_is_made_shown_and_removed),
 		TEST(wrong_volumes_are_refused),
 		TEST(a_volume_is_attached_and_detached),
 		TEST(errors_keep_their_kind),

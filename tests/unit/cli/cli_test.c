@@ -165,6 +165,25 @@ static void a_volume_lives_through_all_commands(void **state)
 	prints(f, "volume list", "VOLUME  SIZE  CLASS  FS  STATE  ATTACHED  ZONES\n");
 }
 
+static void snapshots_are_made_listed_and_removed(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)volumes_fake_add(f->volumes, "v");
+	prints(f, "snapshot create v@one --freeze", "snapshot v@one created\n");
+	assert_true(f->volumes->froze);
+	prints(f, "snapshot list v",
+		"SNAPSHOT  STATE  CREATED\n"
+		"v@one     ready  2026-01-31T12:00:00.000Z\n");
+	prints(f, "snapshot rollback v@one", "volume v is as snapshot v@one\n");
+	fails(f, "snapshot create v@one", EXIT_REFUSED, "quoin: snapshot v@one exists already\n");
+	prints(f, "snapshot rm v@one", "snapshot v@one removed\n");
+	fails(f, "snapshot rm v@one", EXIT_NOT_FOUND, "quoin: volume v has no snapshot one\n");
+	fails(f, "snapshot rm v", EXIT_USAGE, "quoin: \"v\" is no snapshot: VOLUME@NAME is wanted\n");
+	fails(f, "snapshot create @one", EXIT_USAGE,
+		"quoin: \"@one\" is no snapshot: VOLUME@NAME is wanted\n");
+}
+
 static void inspect_shows_replicas_and_counters(void **state)
 {
 	struct fixture *f = *state;
@@ -422,6 +441,7 @@ int main(void)
 		TEST(pools_are_a_table),
 		TEST(a_pool_is_added),
 		TEST(a_volume_lives_through_all_commands),
+		TEST(snapshots_are_made_listed_and_removed),
 		TEST(inspect_shows_replicas_and_counters),
 		TEST(a_trace_is_in_order_of_time),
 		TEST(a_restored_kvdb_is_accepted_only_with_yes),

@@ -1,0 +1,136 @@
+/*
+ * GET and POST /v1/volumes/NAME/snapshots, DELETE /v1/volumes/NAME/snapshots/SNAPSHOT,
+ * POST /v1/volumes/NAME/snapshots/SNAPSHOT/rollback
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "admin/handlers.h"
+
+static json_t *snapshot_json(const struct snapshot_view *view)
+{
+	return json_pack("{s:o, s:s, s:s, s:o}", "uuid", uuid_json(view->snapshot), "name", view->name,
+		"state", view->state, "created", time_json(view->created));
+}
+
+static void snapshot_append(void *arg, const struct snapshot_view *view)
+{
+	json_array_append_new(arg, snapshot_json(view));
+}
+
+void handle_snapshots(struct http_request *request, void *arg)
+{
+	struct admin *admin = arg;
+	json_t *snapshots = json_array();
+	struct error error;
+	int rc = volumes_each_snapshot(
+		admin->volumes, http_request_param(request, 0), snapshot_append, snapshots, &error);
+
+	if (rc == 0) {
+		http_respond_json(request, 200, answer_json("snapshots", snapshots));
+		return;
+	}
+	json_decref(snapshots);
+	http_respond_error(request, rc, &error);
+}
+
+struct snapshot_search {
+	const char *name;
+	json_t *found;
+};
+
+static void snapshot_is_it(void *arg, const struct snapshot_view *view)
+{
+	struct snapshot_search *search = arg;
+
+	if (strcmp(view->name, search->name) == 0)
+		search->found = snapshot_json(view);
+}
+
+static void on_made(void *arg, int rc, const struct error *error)
+{
+	struct http_request *request = arg;
+	struct admin *admin = http_request_arg(request);
+	struct snapshot_search search = { 0 };
+	struct error ignored;
+	json_t *body;
+
+	if (rc < 0 || !admin) {
+		http_respond_error(request, rc < 0 ? rc : -ECANCELED, error);
+		return;
+	}
+	rc = http_request_json(request, &body, &ignored);
+	ASSERT(rc == 0); /* it was parsed before */
+	search.name = json_string_value(json_object_get(body, "name"));
+	rc = volumes_each_snapshot(
+		admin->volumes, http_request_param(request, 0), snapshot_is_it, &search, &ignored);
+	/* Where the view doesn't show it yet, its name is all there is to tell. */
+	if (rc != 0 || !search.found)
+		search.found = json_pack("{s:s}", "name", search.name);
+	http_respond_json(request, 201, answer_json("snapshot", search.found));
+}
+
+/* "name": "before-upgrade", "freeze": true */
+void handle_snapshot_create(struct http_request *request, void *arg)
+{
+	static const char *const known[] = { "name", "freeze" };
+	struct admin *admin = arg;
+	const json_t *freeze = NULL;
+	const char *name;
+	struct error error;
+	json_t *body;
+	int rc = http_request_json(request, &body, &error);
+
+	if (rc == 0)
+		rc = http_json_only(body, known, sizeof(known) / sizeof(known[0]), &error);
+	if (rc == 0)
+		rc = http_json_string(body, "name", true, NAME_MAX_LEN, &name, &error);
+	if (rc == 0)
+		rc = name_check("snapshot name", name, &error);
+	if (rc == 0)
+		freeze = json_object_get(body, "freeze");
+	if (rc == 0 && freeze && !json_is_boolean(freeze))
+		rc = error_set(&error, -EINVAL, "\"freeze\" must be true or false");
+	if (rc < 0)
+		http_respond_error(request, rc, &error);
+	else
+		volumes_snapshot_create(admin->volumes, http_request_param(request, 0), name,
+			json_is_true(freeze), on_made, request);
+}
+
+static void on_gone(void *arg, int rc, const struct error *error)
+{
+	struct http_request *request = arg;
+
+	if (rc < 0)
+		http_respond_error(request, rc, error);
+	else
+		http_respond_json(
+			request, 200, answer_json("removed", http_json_text(http_request_param(request, 1))));
+}
+
+void handle_snapshot_remove(struct http_request *request, void *arg)
+{
+	struct admin *admin = arg;
+
+	volumes_snapshot_remove(admin->volumes, http_request_param(request, 0),
+		http_request_param(request, 1), on_gone, request);
+}
+
+static void on_rolled_back(void *arg, int rc, const struct error *error)
+{
+	struct http_request *request = arg;
+
+	if (rc < 0 || !http_request_is_waiting(request))
+		http_respond_error(request, rc < 0 ? rc : -ECANCELED, error);
+	else
+		respond_volume(request, 200, http_request_param(request, 0));
+}
+
+void handle_rollback(struct http_request *request, void *arg)
+{
+	struct admin *admin = arg;
+
+	volumes_rollback(admin->volumes, http_request_param(request, 0), http_request_param(request, 1),
+		on_rolled_back, request);
+}
