@@ -34,7 +34,6 @@ struct catalog;
 #define CATALOG_MAX_REPLICAS    8u  /* of one shard: voters, those to come and learners */
 #define CATALOG_MAX_SHARDS      64u /* one is used now */
 #define CATALOG_MAX_LABELS      64u
-#define CATALOG_MAX_SNAPSHOTS   512u /* of a volume */
 #define CATALOG_LABEL_MAX_LEN   256u /* of a label's name and of its value */
 #define CATALOG_PATH_MAX_LEN    255u
 #define CATALOG_ADDRESS_MAX_LEN 63u
@@ -142,16 +141,6 @@ struct catalog_holder {
 	bool steward;
 };
 
-/* One that isn't ready may be in the group's log already, or not yet: catalog/snapshots.h. */
-enum catalog_snapshot_state { CATALOG_SNAPSHOT_MAKING, CATALOG_SNAPSHOT_READY, CATALOG_SNAPSHOT_REMOVING };
-
-struct catalog_snapshot {
-	struct uuid snapshot;
-	char name[NAME_MAX_LEN + 1];
-	uint64_t created_ns;
-	enum catalog_snapshot_state state;
-};
-
 enum catalog_volume_state { CATALOG_VOLUME_READY, CATALOG_VOLUME_DELETING };
 
 struct catalog_volume {
@@ -172,7 +161,7 @@ struct catalog_volume {
 	unsigned label_count;
 	struct catalog_label *labels;
 	unsigned snapshot_count;
-	struct catalog_snapshot *snapshots; /* oldest first */
+	struct catalog_snapshot *snapshots; /* oldest first: catalog/snapshots.h */
 	uint64_t revision;                  /* of the record; ignored on input */
 };
 

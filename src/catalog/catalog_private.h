@@ -13,6 +13,7 @@
 
 #include "catalog/catalog.h"
 #include "catalog/record.h"
+#include "catalog/snapshots.h"
 
 #define KEY_MAX_LEN 320u /* "/quoin/" and two names, with what stands between */
 

@@ -1,6 +1,5 @@
 /* Operations on a volume's snapshots: catalog/snapshots.h. */
 #include "catalog/catalog_private.h"
-#include "catalog/snapshots.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* The record of a volume. */
 #include "catalog/record_codec.h"
+#include "catalog/snapshots.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -14,6 +14,18 @@
 
 #include "catalog/catalog.h"
 
+#define CATALOG_MAX_SNAPSHOTS 512u /* of a volume */
+
+/* One that isn't ready may be in the group's log already, or not yet. */
+enum catalog_snapshot_state { CATALOG_SNAPSHOT_MAKING, CATALOG_SNAPSHOT_READY, CATALOG_SNAPSHOT_REMOVING };
+
+struct catalog_snapshot {
+	struct uuid snapshot;
+	char name[NAME_MAX_LEN + 1];
+	uint64_t created_ns;
+	enum catalog_snapshot_state state;
+};
+
 /* NULL: there is none of this name. */
 const struct catalog_snapshot *catalog_snapshot_find(const struct catalog_volume *volume, const char *name);
 
