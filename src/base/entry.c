@@ -17,7 +17,8 @@ struct entry_pool {
 
 bool entry_op_is_known(uint32_t op)
 {
-	return (op >= ENTRY_WRITE && op <= ENTRY_DELETE_SNAPSHOT) || op == ENTRY_ROLLBACK;
+	return (op >= ENTRY_WRITE && op <= ENTRY_DELETE_SNAPSHOT) || op == ENTRY_MEMBERSHIP ||
+	       op == ENTRY_ROLLBACK;
 }
 
 bool entry_op_has_uuid(enum entry_op op)

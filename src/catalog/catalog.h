@@ -128,7 +128,7 @@ struct catalog_shard {
 	struct catalog_replica replicas[CATALOG_MAX_REPLICAS];
 	unsigned voter_count;
 	struct uuid voters[GROUP_MAX_VOTERS];
-	unsigned next_voter_count;
+	unsigned next_voter_count, wanted_voters; /* wanted_voters: after a drop, so many again; else 0 */
 	struct uuid next_voters[GROUP_MAX_VOTERS];
 };
 
@@ -318,7 +318,8 @@ void catalog_replica_made(struct catalog *catalog, struct uuid volume, struct uu
  * By the holder (docs/protocol.md, "Membership"): the record's number, voters and next voters, where holder,
  * epoch and number are what they were. Success where it reads so already. With the last step of a change,
  * whoever is in neither list and was to leave is retired. -ESTALE: another holder, epoch or number; -ENOENT.
- * -EPERM: what was asked for has been given up: no attempt to write this change can land any more.
+ * A record that isn't joint may drop one voter of two: it is retired, and wanted again. -EPERM: what was
+ * asked for has been given up: no attempt to write this change can land any more.
  */
 struct catalog_membership {
 	struct uuid volume, attachment;
@@ -340,9 +341,8 @@ void catalog_learner_add(struct catalog *catalog, struct uuid volume, const stru
 void catalog_replica_leave(struct catalog *catalog, struct uuid volume, struct uuid replica,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 /*
- * By any node: gives up what was asked for and hasn't begun to count. A learner is retired, a voter that was
- * to leave stays. `learner` none: whatever it is; -ENOENT: nothing is asked for. Else only this one and whom
- * it was to replace; success where it is a learner no more. -EBUSY: the record is joint.
+ * By any node: a learner is retired, who was to leave stays. `learner` none: whatever is asked for, re-adding
+ * after a drop too (-ENOENT: nothing); else this one only, success where it is none. -EBUSY: a joint record.
  */
 void catalog_change_cancel(struct catalog *catalog, struct uuid volume, struct uuid learner,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);

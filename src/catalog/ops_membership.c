@@ -77,6 +77,39 @@ static int asked_check(
 	return 0;
 }
 
+/* From a record that isn't joint straight to voters alone. */
+static bool is_drop(const struct catalog_shard *shard, const struct catalog_membership *change)
+{
+	return shard->next_voter_count == 0 && change->next_voter_count == 0;
+}
+
+static int drop_check(
+	const struct catalog_volume *volume, const struct catalog_membership *change, struct error *error)
+{
+	const struct catalog_shard *shard = &volume->shards[0];
+
+	if (shard->voter_count != 2 || change->voter_count != 1 ||
+		!names_have(shard->voters, shard->voter_count, change->voters[0]))
+		return error_set(error, -EINVAL,
+			"of the %u voters of volume %s none can be dropped without a joint record",
+			shard->voter_count, volume->name);
+	return 0;
+}
+
+/* Who is dropped is retired; a learner that was to take its place comes all the same. */
+static void drop_mark(struct catalog_shard *shard, const struct catalog_membership *change)
+{
+	for (unsigned i = 0; i < shard->replica_count; i++) {
+		struct catalog_replica *replica = &shard->replicas[i];
+
+		replica->replaces = (struct uuid){ 0 };
+		if (catalog_is_voter(shard, replica->replica) &&
+			!uuid_equal(replica->replica, change->voters[0]))
+			replica->retired = true;
+	}
+	shard->wanted_voters = shard->voter_count;
+}
+
 static int membership_step(struct op *op, struct op_txn *txn, struct error *error)
 {
 	const struct catalog_membership *change = &op->membership;
@@ -108,18 +141,24 @@ static int membership_step(struct op *op, struct op_txn *txn, struct error *erro
 			volume->name, (unsigned long long)shard->config_number,
 			(unsigned long long)change->number_before);
 	rc = asked_check(volume, change, error);
+	if (rc == 0 && is_drop(shard, change))
+		rc = drop_check(volume, change, error);
 	if (rc == 0)
 		rc = volume_edit(op, volume, error);
 	if (rc != 0)
 		return rc;
 	to = &op->volume_record->shards[0];
 	op->membership.was_joint = shard->next_voter_count != 0;
+	if (is_drop(shard, change))
+		drop_mark(to, change);
 	to->config_number = change->number;
 	to->voter_count = change->voter_count;
 	memcpy(to->voters, change->voters, sizeof(to->voters));
 	to->next_voter_count = change->next_voter_count;
 	memcpy(to->next_voters, change->next_voters, sizeof(to->next_voters));
 	members_mark(to, change);
+	if (to->next_voter_count == 0 && to->voter_count >= to->wanted_voters)
+		to->wanted_voters = 0;
 	txn_put_volume(op, txn, volume);
 	return 0;
 }
@@ -289,6 +328,10 @@ static int cancel_step(struct op *op, struct op_txn *txn, struct error *error)
 			(!uuid_is_none(op->replica) && !uuid_equal(kept, replica->replica)))
 			continue;
 		replica->leaves = false;
+		any = true;
+	}
+	if (uuid_is_none(op->replica) && shard->wanted_voters != 0) {
+		shard->wanted_voters = 0;
 		any = true;
 	}
 	if (!any && (op->uncertain || !uuid_is_none(op->replica)))

@@ -115,6 +115,9 @@ static int shard_in(const Quoin__Catalog__Shard *message, struct catalog_shard *
 	to->config_number = message->config_number;
 	to->voter_count = (unsigned)message->n_voters;
 	to->next_voter_count = (unsigned)message->n_next_voters;
+	if (message->wanted_voters > GROUP_MAX_VOTERS)
+		return error_set(error, -EBADMSG, "it wants %u voters", message->wanted_voters);
+	to->wanted_voters = message->wanted_voters;
 	return 0;
 }
 
@@ -280,6 +283,7 @@ static void shard_out(const struct catalog_shard *record, struct shard_messages 
 		to->next_voters[i] = uuid_out(&record->next_voters[i]);
 	to->shard.n_next_voters = record->next_voter_count;
 	to->shard.next_voters = to->next_voters;
+	to->shard.wanted_voters = record->wanted_voters;
 }
 
 static void snapshots_out(

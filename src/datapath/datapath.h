@@ -117,6 +117,8 @@ void volume_detach(struct volume *volume, pool_done_fn fn, void *arg);
 int volume_learner_add(struct volume *volume, const struct volume_voter *member) MUST_CHECK;
 int volume_member_remove(struct volume *volume, struct uuid replica) MUST_CHECK;
 int volume_change_begin(struct volume *volume, struct uuid comes, struct uuid goes) MUST_CHECK;
+/* Of two voters drops this one; also of a volume that is being opened. */
+int volume_drop_begin(struct volume *volume, struct uuid goes) MUST_CHECK;
 void volume_record_told(struct volume *volume, enum record_outcome outcome);
 enum volume_state volume_state(const struct volume *volume);
 

@@ -81,6 +81,19 @@ int volume_change_begin(struct volume *volume, struct uuid comes, struct uuid go
 	return rc;
 }
 
+int volume_drop_begin(struct volume *volume, struct uuid goes)
+{
+	int i = member_find(volume, goes), rc;
+
+	if (i < 0)
+		return -ENOENT;
+	if (!volume->events.record)
+		return -EOPNOTSUPP;
+	rc = coordinator_drop_begin(volume->coordinator, i, datapath_now_ns(volume->datapath));
+	volume_mark(volume);
+	return rc;
+}
+
 static unsigned names_of(const struct volume *volume, uint8_t mask, struct uuid *names)
 {
 	unsigned count = 0;

@@ -125,13 +125,17 @@ struct repair_member {
 struct repair_seen {
 	unsigned count;
 	struct repair_member members[CATALOG_MAX_REPLICAS];
+	bool serves;               /* it has a quorum */
 	uint64_t rebuild_after_ms; /* who stays away so long is given up */
+	uint64_t drop_after_ms;    /* of two voters, which have no quorum without each other */
 };
 
 enum repair_kind {
 	REPAIR_NOTHING,
 	REPAIR_GIVE_UP, /* the change that brings this learner: it stays away */
 	REPAIR_REPLACE, /* this voter stays away: a learner is to take its place */
+	REPAIR_DROP,    /* this one of two voters, which holds up the other */
+	REPAIR_ADD,     /* a voter more, for one that was dropped; no replica */
 };
 
 struct repair_choice {

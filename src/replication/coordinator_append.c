@@ -149,6 +149,8 @@ void coordinator_commit_step(struct coordinator *co)
 	/* An entry of this epoch commits, and everything before it with it; an older one never by itself. */
 	if ((seq < co->new_epoch_seq && !MUTANT(commit_old_epoch)) || seq <= co->commit_seq)
 		return;
+	if (seq < co->membership.gate_seq)
+		return; /* the one voter that is left must know first that it is */
 	for (uint64_t s = co->commit_seq + 1; s <= seq; s++) {
 		struct slot *slot = coordinator_slot(co, s);
 

@@ -21,16 +21,20 @@ static unsigned count(uint8_t mask)
 	return bits;
 }
 
-static bool is_majority(uint8_t mask, uint8_t of)
+static bool is_majority(uint8_t mask, uint8_t of, uint8_t learners)
 {
-	return count(mask & of) >= count(of) / 2 + 1;
+	return count(mask & (of | learners)) >= count(of) / 2 + 1;
 }
 
 bool coordinator_is_quorum(const struct coordinator *co, uint8_t mask)
 {
 	const struct membership *m = &co->membership;
 
-	return is_majority(mask, m->voters) && (m->next == 0 || is_majority(mask, m->next));
+	uint8_t learners =
+		MUTANT(learner_counts) ? (uint8_t)(m->members & ~(m->voters | m->next)) : (uint8_t)0;
+
+	return is_majority(mask, m->voters, learners) &&
+	       (m->next == 0 || is_majority(mask, m->next, learners) || MUTANT(change_without_joint));
 }
 
 void membership_init(struct coordinator *co)
@@ -86,6 +90,8 @@ bool coordinator_may_join(const struct coordinator *co, unsigned i)
 {
 	const struct voter *v = &co->voters[i];
 
+	if (MUTANT(join_incomplete))
+		return co->phase == COORDINATOR_SERVING;
 	return co->phase == COORDINATOR_SERVING && voter_is_streaming(v) && !v->incomplete &&
 	       v->durable_seq >= co->commit_seq;
 }
@@ -94,12 +100,13 @@ bool coordinator_may_join(const struct coordinator *co, unsigned i)
 
 static void stage_set(struct coordinator *co, enum membership_stage stage)
 {
-	static const bool allowed[5][5] = {
-		[MEMBERSHIP_STABLE] = { [MEMBERSHIP_JOINING] = true },
+	static const bool allowed[6][6] = {
+		[MEMBERSHIP_STABLE] = { [MEMBERSHIP_JOINING] = true, [MEMBERSHIP_DROPPING] = true },
 		[MEMBERSHIP_JOINING] = { [MEMBERSHIP_JOINT] = true, [MEMBERSHIP_STABLE] = true },
 		[MEMBERSHIP_JOINT] = { [MEMBERSHIP_LEAVING] = true, [MEMBERSHIP_BACKING] = true },
 		[MEMBERSHIP_LEAVING] = { [MEMBERSHIP_STABLE] = true },
 		[MEMBERSHIP_BACKING] = { [MEMBERSHIP_STABLE] = true },
+		[MEMBERSHIP_DROPPING] = { [MEMBERSHIP_STABLE] = true },
 	};
 
 	ASSERT(allowed[co->membership.stage][stage]);
@@ -144,38 +151,124 @@ static void settle(struct coordinator *co, uint8_t voters)
 	coordinator_reads_step(co);
 }
 
-static void append_membership(struct coordinator *co)
+/* Its seq; 0: no entry is to be had, it is tried again with the next tick. */
+static uint64_t append_membership(struct coordinator *co)
 {
 	struct entry *entry = entry_get(co->config.entries);
 
 	if (!entry)
-		return; /* tried again with the next tick */
+		return 0;
 	entry->op = ENTRY_MEMBERSHIP;
 	entry->request_id = co->config.config_number;
-	co->membership.entry_seq = co->last_seq + 1;
 	co->membership.since_ns = co->now_ns;
 	coordinator_append(co, entry, NULL);
+	return co->last_seq;
+}
+
+/* ---- of two, the dead one is dropped ---- */
+
+/* What was acknowledged is on both: whether this one can go on alone. */
+static bool has_all(const struct coordinator *co, unsigned i)
+{
+	const struct voter *v = &co->voters[i];
+
+	if (!v->up || !v->promised || v->incomplete || v->regressed)
+		return false;
+	if (co->phase == COORDINATOR_SERVING)
+		return voter_is_streaming(v) && v->durable_seq >= co->commit_seq;
+	return v->position.seq >= v->known_commit;
+}
+
+/* Its compare-and-set was read: the other one is out, wherever it is and whatever it says. */
+static void dropped(struct coordinator *co)
+{
+	struct membership *m = &co->membership;
+
+	ASSERT(count(m->next) == 1 && count(m->voters) == 2);
+	if (co->phase != COORDINATOR_SERVING) {
+		/* The next session's OPEN brings the survivor the new number. */
+		coordinator_change(co, COORDINATOR_ENDED,
+			"a dead replica was dropped while the volume was opened: it is opened with the other "
+			"one");
+		coordinator_answer_all(co, -EIO);
+		return;
+	}
+	m->gate_seq = UINT64_MAX;
+	settle(co, m->next);
+	membership_step(co);
+}
+
+int coordinator_drop_begin(struct coordinator *co, int goes, uint64_t now_ns)
+{
+	struct membership *m = &co->membership;
+	uint8_t stays = (uint8_t)(m->voters & ~(1u << goes));
+
+	co->now_ns = now_ns;
+	if (m->stage != MEMBERSHIP_STABLE)
+		return -EBUSY;
+	if ((m->voters & 1u << goes) == 0 || count(m->voters) != 2)
+		return -EINVAL;
+	if (co->phase == COORDINATOR_ENDED || !has_all(co, (unsigned)__builtin_ctz(stays)))
+		return -EAGAIN;
+	m->next = stays; /* both are needed until its success is read */
+	m->entry_seq = 0;
+	stage_set(co, MEMBERSHIP_DROPPING);
+	if (MUTANT(drop_without_cas))
+		settle(co, stays);
+	return 0;
+}
+
+static void gate_step(struct coordinator *co)
+{
+	struct membership *m = &co->membership;
+
+	if (co->phase != COORDINATOR_SERVING)
+		return;
+	if (m->gate_seq == UINT64_MAX) {
+		uint64_t seq = append_membership(co);
+
+		m->gate_seq = seq ? seq : UINT64_MAX;
+	}
+	if (m->gate_seq <= co->commit_seq)
+		m->gate_seq = 0;
 }
 
 void membership_step(struct coordinator *co)
 {
 	struct membership *m = &co->membership;
 
+	if (m->gate_seq != 0)
+		gate_step(co);
 	if (m->stage != MEMBERSHIP_JOINT || co->phase != COORDINATOR_SERVING)
 		return;
 	if (m->entry_seq == 0)
-		append_membership(co);
+		m->entry_seq = append_membership(co);
 	if (m->entry_seq != 0 && m->entry_seq <= co->commit_seq)
 		stage_set(co, MEMBERSHIP_LEAVING);
 	else if (m->entry_seq != 0 && co->now_ns - m->since_ns >= JOINT_PATIENCE_NS)
 		stage_set(co, MEMBERSHIP_BACKING);
 }
 
+/* A volume that is being opened may drop, and nothing else. */
+static bool has_record_to_write(const struct coordinator *co)
+{
+	const struct membership *m = &co->membership;
+
+	if (m->asked || m->stage == MEMBERSHIP_STABLE || m->stage == MEMBERSHIP_JOINT)
+		return false;
+	return co->phase == COORDINATOR_SERVING ||
+	       (m->stage == MEMBERSHIP_DROPPING && co->phase != COORDINATOR_ENDED);
+}
+
 uint64_t membership_deadline_ns(const struct coordinator *co)
 {
 	const struct membership *m = &co->membership;
 
-	if (co->phase != COORDINATOR_SERVING || m->stage == MEMBERSHIP_STABLE || m->asked)
+	if (co->phase == COORDINATOR_SERVING && m->gate_seq == UINT64_MAX)
+		return co->now_ns + RETRY_NS;
+	if (!has_record_to_write(co) && m->stage != MEMBERSHIP_JOINT)
+		return UINT64_MAX;
+	if (co->phase != COORDINATOR_SERVING && m->stage == MEMBERSHIP_JOINT)
 		return UINT64_MAX;
 	if (m->stage == MEMBERSHIP_JOINT)
 		return m->entry_seq == 0 ? co->now_ns + RETRY_NS : m->since_ns + JOINT_PATIENCE_NS;
@@ -186,15 +279,15 @@ bool membership_poll(struct coordinator *co, struct coordinator_effect *effect)
 {
 	struct membership *m = &co->membership;
 
-	if (co->phase != COORDINATOR_SERVING || m->stage == MEMBERSHIP_STABLE ||
-		m->stage == MEMBERSHIP_JOINT || m->asked || m->retry_ns > co->now_ns)
+	if (!has_record_to_write(co) || m->retry_ns > co->now_ns)
 		return false;
 	m->asked = true;
 	effect->type = COORDINATOR_RECORD;
 	effect->record = (struct coordinator_record){
 		.number_before = co->config.config_number,
 		.number = co->config.config_number + 1,
-		.voters = m->stage == MEMBERSHIP_LEAVING ? m->next : m->voters,
+		.voters = m->stage == MEMBERSHIP_LEAVING || m->stage == MEMBERSHIP_DROPPING ? m->next
+											    : m->voters,
 		.next_voters = m->stage == MEMBERSHIP_JOINING ? m->next : 0,
 	};
 	return true;
@@ -215,6 +308,9 @@ static void record_written(struct coordinator *co)
 		break;
 	case MEMBERSHIP_BACKING:
 		settle(co, m->voters);
+		break;
+	case MEMBERSHIP_DROPPING:
+		dropped(co);
 		break;
 	case MEMBERSHIP_STABLE:
 	case MEMBERSHIP_JOINT:
@@ -238,7 +334,7 @@ void coordinator_record_told(struct coordinator *co, enum coordinator_record_out
 	if (outcome == COORDINATOR_RECORD_REFUSED)
 		m->uncertain = false;
 	if ((outcome == COORDINATOR_RECORD_UNWRITTEN || outcome == COORDINATOR_RECORD_REFUSED) &&
-		m->stage == MEMBERSHIP_JOINING && !m->uncertain) {
+		(m->stage == MEMBERSHIP_JOINING || m->stage == MEMBERSHIP_DROPPING) && !m->uncertain) {
 		settle(co, m->voters);
 		return;
 	}

@@ -179,6 +179,7 @@ struct slot {
  *      +------------- CAS back read -------- BACKING <------+
  *
  * A session that opens a joint record begins in JOINT. Joint rules hold in all but STABLE.
+ * Of two voters a dead one is dropped: STABLE --drop_begin--> DROPPING --CAS read--> STABLE.
  */
 enum membership_stage {
 	MEMBERSHIP_STABLE,
@@ -186,14 +187,18 @@ enum membership_stage {
 	MEMBERSHIP_JOINT,
 	MEMBERSHIP_LEAVING,
 	MEMBERSHIP_BACKING,
+	MEMBERSHIP_DROPPING,
 };
 
 struct membership {
 	enum membership_stage stage;
 	uint8_t members, voters, next; /* next: 0 while it isn't joint */
 	uint64_t entry_seq;            /* of the membership entry; 0: not yet */
-	bool asked;                    /* the record's outcome will be told */
-	bool uncertain;                /* an earlier attempt may yet land */
+	/* After a drop: nothing below commits before the survivor has the number durable; UINT64_MAX: its
+	 * entry has no seq yet. */
+	uint64_t gate_seq;
+	bool asked;     /* the record's outcome will be told */
+	bool uncertain; /* an earlier attempt may yet land */
 	uint64_t since_ns, retry_ns;
 };
 

@@ -57,7 +57,7 @@ void replica_recv_open(struct replica *rep, uint64_t from, const struct message 
 		replica_send_stale(rep, from, m, rep->waiting.epoch);
 		return;
 	}
-	if (m->config_number < rep->state.config_number) {
+	if (m->config_number < rep->state.config_number && !MUTANT(old_configuration)) {
 		answer_config(rep, from, m);
 		return;
 	}
@@ -99,7 +99,7 @@ static bool wait_refused(struct replica *rep, const struct replica_open *open)
 		replica_send_stale(rep, open->from, &about, rep->state.promise);
 		return true;
 	}
-	if (open->config_number < rep->state.config_number) {
+	if (open->config_number < rep->state.config_number && !MUTANT(old_configuration)) {
 		answer_config(rep, open->from, &about);
 		return true;
 	}

@@ -171,6 +171,12 @@ void coordinator_member_remove(struct coordinator *co, int index, uint64_t now_n
  * goes on by itself to its end; coordinator_status_get() tells.
  */
 int coordinator_change_begin(struct coordinator *co, uint8_t next_voters, uint64_t now_ns) MUST_CHECK;
+/*
+ * Of two voters drops this one, which is dead: by one compare-and-set, without its consent. -EINVAL: they are
+ * not two; -EBUSY: a change is under way; -EAGAIN: the other one isn't there, or not whole. While the volume
+ * is being opened its success ends the session: the next one opens the survivor alone.
+ */
+int coordinator_drop_begin(struct coordinator *co, int goes, uint64_t now_ns) MUST_CHECK;
 void coordinator_record_told(
 	struct coordinator *co, enum coordinator_record_outcome outcome, uint64_t now_ns);
 

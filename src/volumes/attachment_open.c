@@ -185,7 +185,6 @@ static void open_done(struct op *op, int rc)
 	if (rc == 0) {
 		attachment->ended_call = (struct dataplane_call){ .run = ended_run, .done = ended_done };
 		dataplane_call(op->volumes->dataplane, &attachment->ended_call);
-		membership_begin(attachment);
 	} else if (rc == -ESTALE) {
 		error_set(&op->error, rc, "can't attach volume %s: %s", op->name, attachment->why);
 	} else if (rc == -ETIMEDOUT && !op->answered) {
@@ -205,6 +204,7 @@ void attachment_open(struct op *op, void (*then)(struct op *op, int rc))
 	op->attachment->opened = NULL;
 	session_begin(op->volumes, &op->attachment->spec);
 	op_call(op, open_run, open_done);
+	membership_begin(op->attachment); /* behind it: a replica may have to be dropped for it to open */
 	if (op_expired(op))
 		attachment_open_cancel(op->attachment);
 }

@@ -52,6 +52,10 @@ static void record_run(struct dataplane_call *call)
 {
 	struct attachment *attachment = container_of(call, struct attachment, record_call);
 
+	if (!attachment->opened) {
+		dataplane_call_finish(call, -ENOTCONN); /* it could not be opened */
+		return;
+	}
 	if (attachment->told) {
 		attachment->told = false;
 		volume_record_told(attachment->opened, attachment->outcome);
@@ -163,7 +167,11 @@ static void member_run(struct dataplane_call *call)
 	struct member_step *step = &attachment->step;
 	int rc = 0;
 
-	if (step->kind == MEMBER_ADD)
+	if (!attachment->opened)
+		rc = -ENOTCONN;
+	else if (step->kind == MEMBER_DROP)
+		rc = volume_drop_begin(attachment->opened, step->goes);
+	else if (step->kind == MEMBER_ADD)
 		rc = volume_learner_add(attachment->opened, &step->learner);
 	else if (step->kind == MEMBER_REMOVE)
 		rc = volume_member_remove(attachment->opened, step->goes);
@@ -180,10 +188,10 @@ static void member_done(struct dataplane_call *call)
 	snapshot_take(attachment->volumes);
 }
 
-static void step_begin(struct attachment *attachment, const struct member_step *step)
+void membership_step_begin(struct attachment *attachment, const struct member_step *step)
 {
 	static const char *const what[] = { "a learner comes in", "a former member goes",
-		"the voters are to be changed" };
+		"the voters are to be changed", "of two voters the one that is away is to be dropped" };
 
 	attachment->step = *step;
 	attachment->stepping = true;
@@ -266,17 +274,18 @@ void membership_plan(struct volumes *volumes)
 		const struct catalog_volume *volume;
 		struct member_step step;
 
-		if (attachment->phase != ATTACHMENT_UP || !attachment->handle || attachment->ended ||
-			attachment->closing || attachment->stepping ||
+		if (attachment->ended || attachment->closing || attachment->stepping ||
 			catalog_volume_find_uuid(volumes->catalog, attachment->spec.volume, &volume, NULL) ||
 			!uuid_equal(volume->holder.attachment, attachment->spec.attachment))
 			continue;
 		stats = snapshot_stats_find(&volumes->snapshot, attachment->spec.volume);
-		if (!stats || stats->state != VOLUME_SERVING || stats->changing ||
+		if (!stats || stats->state == VOLUME_ENDED || stats->changing ||
 			stats->config_number != volume->shards[0].config_number)
 			continue;
-		if (plan_step(volumes, volume, stats, &step))
-			step_begin(attachment, &step);
+		/* While it is being opened, or has no quorum, one of two voters can be dropped, no more. */
+		if (attachment->phase == ATTACHMENT_UP && attachment->handle &&
+			stats->state == VOLUME_SERVING && plan_step(volumes, volume, stats, &step))
+			membership_step_begin(attachment, &step);
 		else
 			repair_plan(attachment, volume, stats);
 	}

@@ -11,7 +11,7 @@
 struct attachment;
 struct volumes;
 
-enum member_step_kind { MEMBER_ADD, MEMBER_REMOVE, MEMBER_CHANGE };
+enum member_step_kind { MEMBER_ADD, MEMBER_REMOVE, MEMBER_CHANGE, MEMBER_DROP };
 
 struct member_step {
 	enum member_step_kind kind;
@@ -21,7 +21,9 @@ struct member_step {
 
 /* Looks at every volume attached here, and begins what its record asks for next. */
 void membership_plan(struct volumes *volumes);
-/* The data plane has opened it: what its coordinator wants written is written from now on. */
+/* Begins a step, while none is under way. */
+void membership_step_begin(struct attachment *attachment, const struct member_step *step);
+/* The data plane opens it: what its coordinator wants written is written from now on. */
 void membership_begin(struct attachment *attachment);
 void membership_end(struct attachment *attachment);
 void volume_record_asked(void *user, struct volume *volume, const struct volume_record *record);

@@ -142,6 +142,30 @@ static const struct catalog_replica *dispensable(struct volumes *volumes, const 
 	return last;
 }
 
+static void cancel_told(void *arg, int rc, const struct error *error)
+{
+	struct op *op = arg;
+
+	if (rc)
+		op->error = *error;
+	else
+		manager_event(op->volumes, "membership-given-up", op->name, "by a user's wish");
+	manager_plan(op->volumes);
+	op_end(op, rc);
+}
+
+static void cancel_begin(struct op *op)
+{
+	const struct catalog_volume *volume;
+	int rc = catalog_volume_find(op->volumes->catalog, op->name, &volume, &op->error);
+
+	if (rc)
+		op_end(op, rc);
+	else
+		catalog_change_cancel(op->volumes->catalog, volume->volume, (struct uuid){ 0 },
+			op_left_ms(op), cancel_told, op);
+}
+
 static void count_begin(struct op *op)
 {
 	const struct move *move = op->state;
@@ -154,7 +178,9 @@ static void count_begin(struct op *op)
 		return;
 	}
 	now = volume->shards[0].voter_count;
-	if (move->replicas == now)
+	if (move->replicas == now && volume->shards[0].wanted_voters > now)
+		cancel_begin(op); /* one was dropped, and is not to be made anew */
+	else if (move->replicas == now)
 		op_end(op, 0);
 	else if (move->replicas == now + 1)
 		learner_wish(op, volume, NULL);
@@ -195,30 +221,6 @@ void volumes_set_replicas(
 
 	submit(op_make(volumes, "set replicas", name, MOVE_DEADLINE_MS, count_begin, fn, arg), name, &move,
 		fn, arg);
-}
-
-static void cancel_told(void *arg, int rc, const struct error *error)
-{
-	struct op *op = arg;
-
-	if (rc)
-		op->error = *error;
-	else
-		manager_event(op->volumes, "membership-given-up", op->name, "by a user's wish");
-	manager_plan(op->volumes);
-	op_end(op, rc);
-}
-
-static void cancel_begin(struct op *op)
-{
-	const struct catalog_volume *volume;
-	int rc = catalog_volume_find(op->volumes->catalog, op->name, &volume, &op->error);
-
-	if (rc)
-		op_end(op, rc);
-	else
-		catalog_change_cancel(op->volumes->catalog, volume->volume, (struct uuid){ 0 },
-			op_left_ms(op), cancel_told, op);
 }
 
 void volumes_cancel_change(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)

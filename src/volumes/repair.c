@@ -126,6 +126,7 @@ static void give_up(struct attachment *attachment, const struct catalog_volume *
 		volumes->catalog, volume->volume, learner->replica, REPAIR_DEADLINE_MS, wish_told, wish);
 }
 
+/* `from` NULL: one more, for one that was dropped. */
 static void replace(struct attachment *attachment, const struct catalog_volume *volume,
 	const struct catalog_replica *from)
 {
@@ -137,8 +138,8 @@ static void replace(struct attachment *attachment, const struct catalog_volume *
 	int rc = replica_place(volumes, volume, from, "", &learner, &error);
 
 	if (rc) {
-		snprintf(text, sizeof(text), "the replica on node %.40s stays away: %.180s", from->node,
-			error.text);
+		snprintf(text, sizeof(text), "the replica on node %.40s stays away: %.180s",
+			from ? from->node : "that was dropped", error.text);
 		if (strcmp(attachment->repair.told, text) != 0)
 			manager_event(volumes, "replica-not-replaced", attachment->spec.name, "%s", text);
 		memcpy(attachment->repair.told, text, sizeof(text));
@@ -148,17 +149,34 @@ static void replace(struct attachment *attachment, const struct catalog_volume *
 	wish = wish_new(attachment, "replica-replaced");
 	if (!wish)
 		return;
-	snprintf(wish->text, sizeof(wish->text),
-		"the one on node %.64s was away for %llu s: a new one on node %.64s takes its place",
-		from->node, (unsigned long long)(volumes->config.rebuild_after_ms / 1000), learner.node);
+	if (from)
+		snprintf(wish->text, sizeof(wish->text),
+			"the one on node %.64s was away for %llu s: a new one on node %.64s takes its place",
+			from->node, (unsigned long long)(volumes->config.rebuild_after_ms / 1000),
+			learner.node);
+	else
+		snprintf(wish->text, sizeof(wish->text),
+			"one was dropped: a new one on node %.64s takes its place", learner.node);
 	catalog_learner_add(volumes->catalog, volume->volume, &learner, REPAIR_DEADLINE_MS, wish_told, wish);
+}
+
+static void drop(struct attachment *attachment, const struct catalog_replica *replica)
+{
+	struct member_step step = { .kind = MEMBER_DROP, .goes = replica->replica };
+
+	manager_event(attachment->volumes, "replica-dropped", attachment->spec.name,
+		"the one on node %s was away for %llu s: the volume goes on with the other one alone",
+		replica->node, (unsigned long long)(attachment->volumes->config.drop_after_ms / 1000));
+	membership_step_begin(attachment, &step);
 }
 
 void repair_plan(
 	struct attachment *attachment, const struct catalog_volume *volume, const struct volume_stats *stats)
 {
 	struct volumes *volumes = attachment->volumes;
-	struct repair_seen seen = { .rebuild_after_ms = volumes->config.rebuild_after_ms };
+	struct repair_seen seen = { .rebuild_after_ms = volumes->config.rebuild_after_ms,
+		.drop_after_ms = volumes->config.drop_after_ms,
+		.serves = attachment->phase == ATTACHMENT_UP && stats->state == VOLUME_SERVING };
 	struct repair_choice choice;
 
 	absences_look(attachment, &volume->shards[0], stats, clock_now_ns(volumes->clock), &seen);
@@ -171,6 +189,10 @@ void repair_plan(
 	case REPAIR_GIVE_UP:
 		give_up(attachment, volume, choice.replica);
 		break;
+	case REPAIR_DROP:
+		drop(attachment, choice.replica);
+		break;
+	case REPAIR_ADD:
 	case REPAIR_REPLACE:
 		replace(attachment, volume, choice.replica);
 		break;

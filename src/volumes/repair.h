@@ -24,7 +24,7 @@ struct repair {
 	char told[256]; /* why there is no place for a new replica, as it was told last */
 };
 
-/* Looks at one attachment that serves, with no step of a change under way; begins what is needed. */
+/* Looks at one attachment with no step of a change under way; begins what is needed. */
 void repair_plan(
 	struct attachment *attachment, const struct catalog_volume *volume, const struct volume_stats *stats);
 /*

@@ -71,7 +71,8 @@ static void force_told(struct op *op, bool reaches)
 static void probe_told(struct op *op, int rc)
 {
 	struct holder_probe *probe = op->state;
-	unsigned quorum = probe->voter_count / 2 + 1;
+	/* Of two, one is enough: the other can be dropped (docs/protocol.md, "Membership"). */
+	unsigned quorum = probe->voter_count == 2 ? 1 : probe->voter_count / 2 + 1;
 
 	op->state = NULL;
 	if (op->force_attach) {

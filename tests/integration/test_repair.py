@@ -1,7 +1,9 @@
 """Members that stay away are replaced, learners that die are given up, by themselves."""
 
+import pytest
+
 from blockio import check_blocks, write_blocks
-from cluster import wait_for
+from cluster import Cluster, wait_for
 
 MIB = 256  # blocks
 
@@ -10,26 +12,35 @@ def roles(agent, name):
     return {r["node"]: r["role"] for r in agent.volume(name)["replicas"]}
 
 
-def configured(cluster, **keys):
-    """Agents with these keys in [cluster]."""
-    for agent in cluster.agents.values():
-        text = agent.config.read_text()
-        lines = "".join(f"{key} = {value}\n" for key, value in keys.items())
-        agent.config.write_text(text.replace("[cluster]\n", "[cluster]\n" + lines))
-        if agent.process:
-            agent.stop()
-            agent.start(ready=False)
-    for agent in cluster.agents.values():
-        if agent.process:
-            agent.wait_ready()
+@pytest.fixture
+def make():
+    """Makes three agents with these keys in [cluster]."""
+    made = []
+
+    def three(**keys):
+        cluster = Cluster()
+        made.append(cluster)
+        for agent in "abc":
+            configure(cluster.add(agent), **keys)
+        return cluster.init().start()
+
+    yield three
+    problems = [problem for cluster in made for problem in cluster.close()]
+    assert not problems, problems
+
+
+def configure(agent, **keys):
+    lines = "".join(f"{key} = {value}\n" for key, value in keys.items())
+    agent.config.write_text(agent.config.read_text().replace("[cluster]\n", "[cluster]\n" + lines))
+    return agent
 
 
 def pools_ok(agent):
     return len([p for p in agent.get("/v1/pools")["pools"] if p["state"] == "ok"])
 
 
-def test_a_replica_that_stays_away_is_replaced(cluster, name):
-    configured(cluster, rebuild_after="2s")
+def test_a_replica_that_stays_away_is_replaced(make, name):
+    cluster = make(rebuild_after="2s")
     a = cluster["a"]
     a.create(name, size="64M")
     device = a.attach(name)
@@ -40,10 +51,7 @@ def test_a_replica_that_stays_away_is_replaced(cluster, name):
     assert "zone" in a.events("replica-not-replaced")[-1]["text"]
     assert a.volume(name)["membership"]["number"] == 1
     # A pool comes: it is taken by itself.
-    d = cluster.add("d")
-    configured_d = d.config.read_text().replace("[cluster]\n", "[cluster]\nrebuild_after = 2s\n")
-    d.config.write_text(configured_d)
-    d.start()
+    configure(cluster.add("d"), rebuild_after="2s").start()
     wait_for("d is a voter", lambda: roles(a, name).get("d") == "voter"
              and a.volume(name)["state"] == "healthy", 90, 0.2)
     assert a.events("replica-replaced")
@@ -62,8 +70,8 @@ def test_a_replica_that_stays_away_is_replaced(cluster, name):
     a.detach(name)
 
 
-def test_a_learner_that_dies_is_given_up(cluster, name):
-    configured(cluster, rebuild_after="2s")
+def test_a_learner_that_dies_is_given_up(make, name):
+    cluster = make(rebuild_after="2s")
     a = cluster["a"]
     a.create(name, size="64M", replicas="1")
     agent = cluster[a.volume(name)["replicas"][0]["node"]]
@@ -95,3 +103,32 @@ def test_a_learner_that_dies_is_given_up(cluster, name):
     wait_for("two voters", lambda: list(roles(agent, name).values()).count("voter") == 2, 60, 0.2)
     check_blocks(device, 0, MIB, version=1)
     agent.detach(name)
+
+
+def test_of_two_replicas_the_dead_one_is_dropped(make, name):
+    cluster = make(drop_after="2s")
+    a = cluster["a"]
+    a.create(name, size="64M", replicas="2")
+    nodes = [r["node"] for r in a.volume(name)["replicas"]]
+    agent = cluster[nodes[0]]
+    wait_for("the volume there", lambda: agent.volume(name))
+    device = agent.attach(name)
+    write_blocks(device, 0, MIB, version=1)
+    cluster[nodes[1]].kill()
+    write_blocks(device, 2 * MIB, MIB, version=2)  # waits, and goes on alone
+    assert agent.events("replica-dropped")
+    # A new one is made in the free zone; the dropped one is deleted when its node is back.
+    wait_for("two again", lambda: list(roles(agent, name).values()).count("voter") == 2
+             and agent.volume(name)["state"] == "healthy", 60, 0.2)
+    cluster[nodes[1]].start()
+    wait_for("it is deleted", lambda: len(roles(agent, name)) == 2, 30)
+    write_blocks(device, 4 * MIB, MIB, version=3)
+    # The holder dies with its replica: the other one is enough to take over, and all is there.
+    other = cluster[[node for node in roles(agent, name) if node != nodes[0]][0]]
+    agent.kill()
+    device = wait_for("the takeover", lambda: other.attach(name), 60)
+    for at, version in ((0, 1), (2, 2), (4, 3)):
+        check_blocks(device, at * MIB, MIB, version=version)
+    write_blocks(device, 6 * MIB, MIB, version=4)
+    agent.start()
+    other.detach(name)

@@ -39,6 +39,25 @@ static void ended(void *user, struct volume *volume, struct epoch promised, cons
 		(unsigned long long)a->number, why);
 }
 
+/* Scenes write it, or don't. */
+static void record_asked(void *user, struct volume *volume, const struct volume_record *record)
+{
+	struct attached *a = user;
+
+	(void)volume;
+	a->asked = *record;
+	a->has_asked = true;
+	trace_event(&a->node->cluster->trace, "record-asked", a->node->index, record->number,
+		record->voter_count * 16 + record->next_voter_count);
+}
+
+void sim_voter_fill(const struct sim_volume *v, unsigned replica, struct volume_voter *voter)
+{
+	*voter = (struct volume_voter){ .replica = v->replicas[replica].uuid };
+	snprintf(voter->node, sizeof(voter->node), "%s", v->cluster->nodes[v->replicas[replica].node].name);
+	net_sim_address(v->replicas[replica].node, &voter->address);
+}
+
 static void fill_spec(const struct sim_volume *v, struct volume_spec *spec)
 {
 	*spec = (struct volume_spec){
@@ -49,17 +68,21 @@ static void fill_spec(const struct sim_volume *v, struct volume_spec *spec)
 		.epoch = { .number = v->record.number, .restart = v->record.restart },
 		.session = v->record.session,
 		.dead_session = v->record.dead_session,
-		.config_number = 1,
+		.config_number = v->members.number ? v->members.number : 1,
 		.reads_quorum = v->cluster->plan.reads_quorum,
 		.error_after_ms = v->cluster->plan.error_after_ms,
 	};
 	snprintf(spec->name, sizeof(spec->name), "%s", v->name);
 	for (unsigned i = 0; i < v->replica_count; i++) {
-		struct volume_voter *voter = &spec->voters[spec->voter_count++];
+		unsigned bit = 1u << spec->voter_count;
 
-		voter->replica = v->replicas[i].uuid;
-		snprintf(voter->node, sizeof(voter->node), "%s", v->cluster->nodes[v->replicas[i].node].name);
-		net_sim_address(v->replicas[i].node, &voter->address);
+		if (v->members.voters != 0 && ((v->members.voters | v->members.next) & 1u << i) == 0)
+			continue;
+		if (v->members.voters & 1u << i)
+			spec->voter_mask = (uint8_t)(spec->voter_mask | bit);
+		if (v->members.next & 1u << i)
+			spec->next_mask = (uint8_t)(spec->next_mask | bit);
+		sim_voter_fill(v, i, &spec->voters[spec->voter_count++]);
 	}
 }
 
@@ -113,7 +136,9 @@ static void session_begin(struct sim_volume *v, struct node *node)
 void attach(struct sim_volume *v, struct node *node, uint64_t above)
 {
 	struct attached **slot = handle_slot(node->process, v, NULL);
-	struct volume_events events = { .ready = ready, .changed = changed, .ended = ended };
+	struct volume_events events = {
+		.ready = ready, .changed = changed, .ended = ended, .record = record_asked
+	};
 	struct volume_spec spec;
 	struct attached *a;
 

@@ -88,6 +88,8 @@ struct attached {
 	struct sim_event think;
 	uint64_t request_id;
 	struct epoch promised;
+	struct volume_record asked; /* by its coordinator, while has_asked */
+	bool has_asked;
 };
 
 /* Everything that dies with the node's process. Its memory is never freed: a seed is a process of its own. */
@@ -142,6 +144,12 @@ struct sim_session {
 	const struct process *process;
 };
 
+/* Who counts, by the record: a bit for each of the volume's replicas; voters 0: all. */
+struct sim_members {
+	uint64_t number;
+	uint8_t voters, next;
+};
+
 /* A volume, with one group. */
 struct sim_volume {
 	struct cluster *cluster;
@@ -150,6 +158,7 @@ struct sim_volume {
 	struct uuid volume, group;
 	struct record record;
 	struct sim_session sessions[SIM_MAX_NODES];
+	struct sim_members members;
 	struct history *history;
 	uint32_t hot_blocks;
 	struct sim_replica replicas[GROUP_MAX_VOTERS];
@@ -192,6 +201,7 @@ void node_reopen_pool(struct node *node, unsigned pool);
 bool node_is_up(const struct node *node);
 struct pool_replica *sim_replica_store(struct cluster *c, const struct sim_replica *replica);
 /* attach.c: what agents do with the record */
+void sim_voter_fill(const struct sim_volume *v, unsigned replica, struct volume_voter *voter);
 void control_start(struct cluster *c);
 void attach(struct sim_volume *v, struct node *node, uint64_t above);
 void detach(struct attached *a);

@@ -188,9 +188,25 @@ static void a_trim_may_be_long_but_bears_no_payload(void **state)
 
 #define WITH_POOLS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* A journal with an operation that isn't known counts as damaged. */
+static void every_operation_is_known_and_no_other_number(void **state)
+{
+	static const enum entry_op known[] = { ENTRY_WRITE, ENTRY_TRIM, ENTRY_ZERO, ENTRY_NEW_EPOCH,
+		ENTRY_SNAPSHOT, ENTRY_DELETE_SNAPSHOT, ENTRY_MEMBERSHIP, ENTRY_ROLLBACK };
+	unsigned count = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		assert_true(entry_op_is_known(known[i]));
+	for (uint32_t op = 0; op < 256; op++)
+		count += entry_op_is_known(op);
+	assert_int_equal(count, sizeof(known) / sizeof(known[0]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_operation_is_known_and_no_other_number),
 		cmocka_unit_test(positions_compare_epoch_before_seq),
 		WITH_POOLS(a_pool_gives_no_more_than_its_capacity),
 		WITH_POOLS(a_reused_entry_is_zero_again),

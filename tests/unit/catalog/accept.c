@@ -84,11 +84,19 @@ static void go_back(struct world *world)
 	assert_int_equal(world_delete(world, 0, "x", NULL), 0);
 	assert_int_equal(world_removed(world, 0, "x", 0), 0);
 	v = volume_of(world, 0, "v");
+	catalog_replica_leave(world->nodes[0].catalog, v->volume, v->shards[0].voters[2], WORLD_TIMEOUT_MS,
+		world_done, &answer);
+	assert_true(world_wait(world, &answer.done));
+	assert_int_equal(answer.rc, 0);
+	answer.done = false;
+	v = volume_of(world, 0, "v");
 	change.epoch_number = v->epoch_number;
 	change.number_before = v->shards[0].config_number;
 	change.number = change.number_before + 1;
-	change.voter_count = 2;
-	memcpy(change.voters, v->shards[0].voters, 2 * sizeof(change.voters[0]));
+	change.voter_count = 3;
+	memcpy(change.voters, v->shards[0].voters, 3 * sizeof(change.voters[0]));
+	change.next_voter_count = 2;
+	memcpy(change.next_voters, v->shards[0].voters, 2 * sizeof(change.next_voters[0]));
 	catalog_membership_set(world->nodes[0].catalog, &change, WORLD_TIMEOUT_MS, world_done, &answer);
 	assert_true(world_wait(world, &answer.done));
 	assert_int_equal(answer.rc, 0);
@@ -114,7 +122,7 @@ static void what_is_newer_is_put_back(void **state)
 	v = volume_of(world, 1, "v");
 	assert_int_equal(v->epoch_number, 1);
 	assert_int_equal(v->shards[0].config_number, 2);
-	assert_int_equal(v->shards[0].voter_count, 2);
+	assert_int_equal(v->shards[0].next_voter_count, 2);
 	assert_string_equal(v->holder.node, "n0");
 	assert_int_equal(volume_of(world, 1, "w")->size_bytes, 2 * GIB);
 	assert_int_equal(provisioned(world, 1, 0), 4 * GIB); /* v, w, and x again */

@@ -202,6 +202,44 @@ static void a_joint_record_is_not_given_up(void **state)
 	assert_false(volume_at(world)->shards[0].replicas[2].retired);
 }
 
+static int drop(struct world *world, uint64_t before, const char *stays)
+{
+	struct catalog_membership change = { .volume = world_uuid("v"),
+		.attachment = world_uuid("att"),
+		.epoch_number = volume_at(world)->epoch_number,
+		.number_before = before,
+		.number = before + 1,
+		.voter_count = 1,
+		.voters = { world_uuid(stays) } };
+	struct world_answer answer = { 0 };
+
+	catalog_membership_set(world->nodes[0].catalog, &change, WORLD_TIMEOUT_MS, world_done, &answer);
+	assert_true(world_wait(world, &answer.done));
+	return answer.rc;
+}
+
+static void of_two_one_is_dropped_retired_and_wanted_again(void **state)
+{
+	struct world *world = *state;
+	const struct catalog_volume *volume;
+
+	assert_int_equal(learner_add(world, "new", 2, "v-replica1"), 0);
+	assert_int_equal(drop(world, 1, "new"), -EINVAL); /* no voter */
+	assert_int_equal(drop(world, 1, "v-replica0"), 0);
+	assert_int_equal(drop(world, 1, "v-replica0"), 0); /* said again */
+	volume = volume_at(world);
+	assert_int_equal(volume->shards[0].voter_count, 1);
+	assert_int_equal(volume->shards[0].wanted_voters, 2);
+	assert_true(volume->shards[0].replicas[1].retired);
+	assert_true(uuid_is_none(volume->shards[0].replicas[2].replaces)); /* it comes all the same */
+	assert_int_equal(drop(world, 2, "v-replica0"), -EINVAL);           /* the last one */
+	assert_true(set(world, "att", 2, 2) != 0); /* the dropped one is no voter any more */
+	assert_int_equal(world_removed(world, 1, "v", 1), 0);
+	assert_int_equal(volume_at(world)->shards[0].wanted_voters, 2);
+	assert_int_equal(cancel(world, NULL), 0);
+	assert_int_equal(volume_at(world)->shards[0].wanted_voters, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -214,6 +252,7 @@ int main(void)
 		TEST(a_change_that_is_given_up_leaves_all_as_it_was),
 		TEST(what_has_been_given_up_never_becomes_a_voter),
 		TEST(a_joint_record_is_not_given_up),
+		TEST(of_two_one_is_dropped_retired_and_wanted_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
