@@ -13,16 +13,27 @@ void image_names_damaged(struct image *image, const struct batch_name *names, un
 			image->dir[names[i].dir]->damaged = true;
 }
 
+_Static_assert(ENTRY_MAX_BLOCKS <= 64, "a bit for each block of a payload");
+
+/* A bit for each block that doesn't match. */
+static uint64_t payload_rotten(const struct record *record, const uint8_t *payload)
+{
+	uint32_t blocks = record_payload_blocks(record);
+	uint64_t rotten = 0;
+
+	for (uint32_t i = 0; record->kind == RECORD_WRITE && i < blocks; i++)
+		if (crc32c(payload + (size_t)i * BLOCK_BYTES, BLOCK_BYTES) != record->crc[i])
+			rotten |= UINT64_C(1) << i;
+	return rotten;
+}
+
 bool image_payload_is_intact(const struct record *record, const uint8_t *payload)
 {
 	uint32_t blocks = record_payload_blocks(record);
 
 	if (record->kind == RECORD_IMAGES)
 		return crc32c(payload, (size_t)blocks * BLOCK_BYTES) == record->sum;
-	for (uint32_t i = 0; record->kind == RECORD_WRITE && i < blocks; i++)
-		if (crc32c(payload + (size_t)i * BLOCK_BYTES, BLOCK_BYTES) != record->crc[i])
-			return false;
-	return true;
+	return payload_rotten(record, payload) == 0;
 }
 
 /* ---- what a batch says ---- */
@@ -99,8 +110,8 @@ static int take_images(struct image *image, const struct record *record, const u
 	return rc;
 }
 
-static int take_entry(
-	struct image *image, const struct record *record, uint64_t batch, uint32_t payload_block, bool rotten)
+static int take_entry(struct image *image, const struct record *record, uint64_t batch,
+	uint32_t payload_block, uint64_t rotten)
 {
 	struct image_replica *replica = image->dir[record->dir];
 	struct image_entry entry = { .epoch = record->epoch,
@@ -174,7 +185,8 @@ int image_batch_take(struct image *image, const struct batch_header *h, struct r
 		else if (record.kind == RECORD_TRUNCATE)
 			take_truncate(image, &record);
 		else if (record.kind == RECORD_WRITE || record.kind == RECORD_OP)
-			rc = take_entry(image, &record, h->number, place, !intact);
+			rc = take_entry(image, &record, h->number, place,
+				intact ? 0 : payload_rotten(&record, bytes));
 	}
 	for (unsigned i = 0; i < h->name_count; i++) {
 		struct image_replica *replica =

@@ -1,20 +1,14 @@
 /* quoin-pool: looks into a pool that no agent has open. It reads, and never writes. docs/quoin-pool.md. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "tools/tools.h"
-
-enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_FOUND = 3, EXIT_REFUSED = 4 };
+#include "tools/command.h"
+#include "tools/salvage.h"
 
 struct options {
 	const char *command, *path;
@@ -26,70 +20,18 @@ static const char *const part_names[DUMP_PARTS] = { "superblocks", "replicas", "
 static const char usage_text[] =
 	"usage: quoin-pool check IMAGE|DEVICE [--data] [--json]\n"
 	"       quoin-pool dump IMAGE|DEVICE [superblocks|replicas|journal|grains]... [--json]\n"
+	"       quoin-pool salvage VOLUME OUT IMAGE|DEVICE... [--older] [--json]\n"
 	"\n"
 	"check  reads superblocks, journal and table, and says whether they agree; with --data every grain "
 	"too\n"
 	"dump   prints what stands in them; without a part all but the grains\n"
+	"salvage  the last resort: the best image of a volume (its UUID) from the pools that are left, into "
+	"a new "
+	"file\n"
 	"\n"
-	"Neither writes. Exit code 0: clean, 1: damaged or failed, 2: usage, 3: not found, 4: in use by an "
+	"None of them writes to a pool. Exit code 0: clean, 1: damaged or failed, 2: usage, 3: not found, 4: "
+	"in use by an "
 	"agent.\n";
-
-/* ---- where the bytes come from ---- */
-
-static int file_read(void *arg, uint64_t offset_bytes, void *to, uint64_t length_bytes)
-{
-	const int *fd = arg;
-
-	while (length_bytes > 0) {
-		ssize_t got = pread(*fd, to, length_bytes, (off_t)offset_bytes);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -errno;
-		if (got == 0)
-			return -EIO;
-		to = (uint8_t *)to + got;
-		offset_bytes += (uint64_t)got;
-		length_bytes -= (uint64_t)got;
-	}
-	return 0;
-}
-
-static int refuse(int code, const char *path, const char *words)
-{
-	fprintf(stderr, "quoin-pool: %s: %s\n", path, words);
-	return code;
-}
-
-/* Direct I/O sees what the device has, not what a cache has; where there is none, the cache will do. */
-static int file_open(const char *path, int *ret_fd, uint64_t *ret_size)
-{
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
-
-	if (fd < 0 && errno == EINVAL)
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return refuse(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_FAILED, path, strerror(errno));
-	*ret_fd = fd;
-	if (fstat(fd, &st) < 0)
-		return refuse(EXIT_FAILED, path, strerror(errno));
-	if (S_ISBLK(st.st_mode)) {
-		if (ioctl(fd, BLKGETSIZE64, ret_size) < 0)
-			return refuse(EXIT_FAILED, path, strerror(errno));
-	} else if (S_ISREG(st.st_mode)) {
-		*ret_size = (uint64_t)st.st_size;
-	} else {
-		return refuse(EXIT_FAILED, path, "neither a block device nor a regular file");
-	}
-	*ret_size = *ret_size / BLOCK_BYTES * BLOCK_BYTES;
-	if (flock(fd, LOCK_SH | LOCK_NB) < 0)
-		return refuse(EXIT_REFUSED, path,
-			"an agent has it open, so it changes while it is read; stop the agent, or take the "
-			"pool off it");
-	return EXIT_OK;
-}
 
 /* ---- commands ---- */
 
@@ -113,7 +55,7 @@ static int check(struct image *image, const struct options *options)
 	else if (rc == 0)
 		report_text(image, options->path);
 	if (rc < 0)
-		return refuse(EXIT_FAILED, options->path, strerror(-rc));
+		return command_refuse(EXIT_FAILED, options->path, strerror(-rc));
 	return image->damages ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -125,7 +67,7 @@ static int dump(struct image *image, const struct options *options)
 		if (options->some_part ? options->parts[part] : part != DUMP_GRAINS)
 			rc = dump_part(image, (enum dump_part)part, options->json);
 		if (rc < 0)
-			return refuse(EXIT_FAILED, options->path, strerror(-rc));
+			return command_refuse(EXIT_FAILED, options->path, strerror(-rc));
 	}
 	return EXIT_OK;
 }
@@ -136,7 +78,7 @@ static int refuse_load(const struct options *options, const char *words)
 	json_t *report;
 
 	if (!options->json || strcmp(options->command, "check") != 0)
-		return refuse(EXIT_FAILED, options->path, words);
+		return command_refuse(EXIT_FAILED, options->path, words);
 	report = json_pack("{s:i, s:s, s:s, s:s}", "version", 1, "path", options->path, "result",
 		"unreadable", "error", words);
 	(void)json_dumpf(report, stdout, JSON_INDENT(2));
@@ -147,10 +89,10 @@ static int refuse_load(const struct options *options, const char *words)
 
 static int run(const struct options *options)
 {
-	struct image_source source = { .read = file_read };
+	struct image_source source = { .read = command_read };
 	struct image image = { 0 };
 	struct error error = { "" };
-	int fd = -1, code = file_open(options->path, &fd, &source.size_bytes);
+	int fd = -1, code = command_open(options->path, &fd, &source.size_bytes);
 
 	source.arg = &fd;
 	if (code == EXIT_OK) {
@@ -168,7 +110,7 @@ static int run(const struct options *options)
 
 /* ---- command line ---- */
 
-static int usage(const char *what, const char *word)
+int command_usage(const char *what, const char *word)
 {
 	fprintf(stderr, "quoin-pool: %s%s\n%s", what, word, usage_text);
 	return EXIT_USAGE;
@@ -194,13 +136,13 @@ static int word_take(struct options *options, const char *word)
 	else if (strcmp(word, "--data") == 0)
 		options->data = true;
 	else if (word[0] == '-')
-		return usage("unknown option ", word);
+		return command_usage("unknown option ", word);
 	else if (!options->command)
 		options->command = word;
 	else if (!options->path)
 		options->path = word;
 	else if (!part_take(options, word))
-		return usage("too much: ", word);
+		return command_usage("too much: ", word);
 	return EXIT_OK;
 }
 
@@ -208,6 +150,8 @@ int main(int argc, char **argv)
 {
 	struct options options = { 0 };
 
+	if (argc > 1 && strcmp(argv[1], "salvage") == 0)
+		return salvage_main(argc - 2, argv + 2);
 	for (int i = 1; i < argc; i++) {
 		int code;
 
@@ -224,12 +168,12 @@ int main(int argc, char **argv)
 			return code;
 	}
 	if (!options.command)
-		return usage("no command", "");
+		return command_usage("no command", "");
 	if (strcmp(options.command, "check") != 0 && strcmp(options.command, "dump") != 0)
-		return usage("unknown command ", options.command);
+		return command_usage("unknown command ", options.command);
 	if (!options.path)
-		return usage("which pool? a file or a device is missing", "");
+		return command_usage("which pool? a file or a device is missing", "");
 	if (options.data && strcmp(options.command, "check") != 0)
-		return usage("--data goes with ", "check");
+		return command_usage("--data goes with ", "check");
 	return run(&options);
 }

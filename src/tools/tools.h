@@ -45,7 +45,7 @@ struct image_entry {
 	uint64_t offset_bytes, length_bytes;
 	uint64_t batch;
 	uint32_t payload_block; /* of the ring */
-	bool rotten;            /* its payload does not match */
+	uint64_t rotten;        /* a bit for each block of its payload that does not match */
 };
 
 struct image_replica {
