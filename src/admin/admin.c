@@ -14,6 +14,8 @@ static const struct http_route routes[] = {
 	{ "GET", "/v1/status", handle_status, FROM_MEMORY_MS },
 	{ "POST", "/v1/cluster/accept-restore", handle_cluster_accept_restore, ATTACH_MS },
 	{ "GET", "/v1/nodes", handle_nodes, FROM_MEMORY_MS },
+	{ "DELETE", "/v1/nodes/*", handle_node_remove, OPERATION_MS },
+	{ "POST", "/v1/drain", handle_drain, OPERATION_MS },
 	{ "POST", "/v1/scan", handle_scan, OPERATION_MS },
 	{ "GET", "/v1/pools", handle_pools, FROM_MEMORY_MS },
 	{ "POST", "/v1/pools", handle_pool_add, OPERATION_MS },

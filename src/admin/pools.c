@@ -13,6 +13,8 @@ static json_t *pool_json(const struct pool_view *view)
 		(json_int_t)view->size_bytes, "used_bytes", (json_int_t)view->used_bytes, "provisioned_bytes",
 		(json_int_t)view->provisioned_bytes, "local", (int)view->local);
 
+	json_object_set_new(pool, "draining", json_boolean(view->draining));
+	json_object_set_new(pool, "replicas", json_integer(view->replica_count));
 	if (view->local) {
 		json_object_set_new(
 			pool, "journal_bytes", json_integer((json_int_t)view->info.journal_bytes));

@@ -75,10 +75,8 @@ struct catalog_node {
 	char address[CATALOG_ADDRESS_MAX_LEN + 1]; /* of its data port */
 	uint64_t registered_ns;
 	enum catalog_source region_from, zone_from, rack_from, host_from;
-	unsigned label_count; /* at most CATALOG_MAX_LABELS */
-	/* On input the caller's, until the catalog is closed: a lease that ran out is taken anew with them.
-	 */
-	const struct catalog_label *labels;
+	unsigned label_count;               /* at most CATALOG_MAX_LABELS */
+	const struct catalog_label *labels; /* on input the caller's, until the catalog is closed */
 	uint32_t cores, link_mbit_s;
 	uint64_t memory_bytes;
 	/* From its lease; filled in by the view, ignored on input. */
@@ -355,7 +353,8 @@ struct catalog_attach {
 	 * else none.
 	 */
 	struct uuid probed;
-	bool force; /* succeeds a living holder: the caller is loud about it */
+	bool force;   /* succeeds a living holder: the caller is loud about it */
+	bool steward; /* serves no I/O; succeeds nobody but a steward whose node is down: -EBUSY */
 };
 
 /*

@@ -53,6 +53,9 @@ static int holder_check(
 	const struct row *live;
 	int rc;
 
+	if (op->attach.steward && !uuid_is_none(volume->holder.attachment) &&
+		(!volume->holder.steward || view_find(&catalog->view, RECORD_LIVE, volume->holder.node)))
+		return volume_held(catalog, volume, error);
 	if (!volume_is_held(volume) || strcmp(volume->holder.node, catalog->node.name) == 0 ||
 		op->attach.force)
 		return 0;
@@ -117,6 +120,7 @@ static int attach_step(struct op *op, struct op_txn *txn, struct error *error)
 	op->sent_epoch = volume->epoch_number + 1;
 	op->volume_record->epoch_number = op->sent_epoch;
 	holder_fill(op, txn, op->attach.attachment, live);
+	op->volume_record->holder.steward = op->attach.steward;
 	txn_put_volume(op, txn, volume);
 	return 0;
 }

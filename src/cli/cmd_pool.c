@@ -12,15 +12,18 @@ int cmd_pool_list(struct cli *cli)
 
 	if (exit_code != EXIT_OK || !answer)
 		return exit_code;
-	table_init(
-		&table, "POOL", "NODE", "ZONE", "TIER", "STATE", "USED", "SIZE", "PROVISIONED", "PATH", NULL);
+	table_init(&table, "POOL", "NODE", "ZONE", "TIER", "STATE", "REPLICAS", "USED", "SIZE", "PROVISIONED",
+		"PATH", NULL);
 	json_array_foreach(json_object_get(answer, "pools"), index, pool)
 	{
-		char used[SIZE_TEXT_LEN + 1], size[SIZE_TEXT_LEN + 1], provisioned[SIZE_TEXT_LEN + 1];
+		bool draining = json_is_true(json_object_get(pool, "draining"));
+		char replicas[24], used[SIZE_TEXT_LEN + 1], size[SIZE_TEXT_LEN + 1],
+			provisioned[SIZE_TEXT_LEN + 1];
 
+		snprintf(replicas, sizeof(replicas), "%lld", number_of(pool, "replicas"));
 		table_row(&table, text_of(pool, "name"), text_of(pool, "node"), text_of(pool, "zone"),
-			text_of(pool, "tier"), text_of(pool, "state"), size_text(pool, "used_bytes", used),
-			size_text(pool, "size_bytes", size),
+			text_of(pool, "tier"), draining ? "draining" : text_of(pool, "state"), replicas,
+			size_text(pool, "used_bytes", used), size_text(pool, "size_bytes", size),
 			size_text(pool, "provisioned_bytes", provisioned), text_of(pool, "path"));
 	}
 	table_print(&table);

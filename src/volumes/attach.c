@@ -5,6 +5,7 @@
 
 #include "volumes/in_use.h"
 #include "volumes/manager.h"
+#include "volumes/steward.h"
 
 #define ATTACH_DEADLINE_MS 60000u
 #define DETACH_DEADLINE_MS 30000u
@@ -37,8 +38,7 @@ static void force_told(const struct op *op)
 	const struct catalog_volume *volume;
 
 	if (catalog_volume_find(op->volumes->catalog, op->name, &volume, NULL) ||
-		uuid_is_none(volume->holder.attachment) ||
-		!strcmp(volume->holder.node, op->volumes->config.node))
+		!volume_is_attached(volume) || !strcmp(volume->holder.node, op->volumes->config.node))
 		return;
 	manager_event(op->volumes, "volume-forced", op->name,
 		"taken by force from node %s, whether that lives or not: its I/O there gets EIO for ever, "
@@ -99,7 +99,7 @@ static void detach_begin(struct op *op)
 	const struct catalog_volume *volume;
 	int rc = catalog_volume_find(op->volumes->catalog, op->name, &volume, &op->error);
 
-	if (!rc && !attachment_find(op->volumes, op->name) && !uuid_is_none(volume->holder.attachment) &&
+	if (!rc && !attachment_find(op->volumes, op->name) && volume_is_attached(volume) &&
 		strcmp(volume->holder.node, op->volumes->config.node) != 0)
 		rc = error_set(&op->error, -EBUSY,
 			"volume %s isn't attached on this node (%s) but on %s: detach it there", op->name,

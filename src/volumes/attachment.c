@@ -63,8 +63,10 @@ static void down_closed(struct op *op, int rc)
 	 * case. */
 	if (rc)
 		manager_event(op->volumes, "volume-release-failed", op->name, "%s", strerror(-rc));
-	manager_event(op->volumes, "volume-detached", op->name, "%s",
-		op->force ? "by force: what was still in use gets EIO" : "nothing is in use any more");
+	manager_event(op->volumes, attachment->steward ? "steward-ends" : "volume-detached", op->name, "%s",
+		attachment->steward ? "nothing is left to move, or the volume is attached"
+		: op->force         ? "by force: what was still in use gets EIO"
+				    : "nothing is in use any more");
 	if (op->keep_record) {
 		if (attachment->ended)
 			held_remove(op->volumes->config.state_dir, op->name);
@@ -167,8 +169,11 @@ static void device_up(struct op *op, int rc)
 	}
 	attachment->phase = ATTACHMENT_UP;
 	op->brought_up = true;
-	manager_event(op->volumes, "volume-attached", op->name, "%s, epoch %llu",
-		blockdev_link(attachment->blockdev), (unsigned long long)attachment->spec.epoch.number);
+	manager_event(op->volumes, attachment->steward ? "steward-begins" : "volume-attached", op->name,
+		"%s, epoch %llu",
+		attachment->steward ? "attached nowhere, replicas are to move"
+				    : blockdev_link(attachment->blockdev),
+		(unsigned long long)attachment->spec.epoch.number);
 	snapshot_take(op->volumes);
 	op->then(op, 0);
 }
@@ -262,6 +267,10 @@ void attachment_device(struct op *op)
 	char socket[ATTACH_PATH_MAX];
 	int rc;
 
+	if (attachment->steward) {
+		device_up(op, 0);
+		return;
+	}
 	op->told_then = device_up;
 	if (attachment->nbd) {
 		nbd_socket_path(op->volumes, op->name, socket, sizeof(socket));
@@ -308,6 +317,7 @@ struct attachment *attachment_new(struct op *op)
 		return NULL;
 	attachment->volumes = op->volumes;
 	attachment->nbd = op->nbd;
+	attachment->steward = op->steward;
 	snprintf(attachment->spec.name, sizeof(attachment->spec.name), "%s", op->name);
 	list_push_back(&op->volumes->attachments, &attachment->node);
 	op->attachment = attachment;
@@ -322,7 +332,7 @@ static void up_begin(struct op *op)
 	int rc;
 
 	rc = catalog_volume_find(volumes->catalog, op->name, &volume, &op->error);
-	if (!rc && !op->nbd)
+	if (!rc && !op->nbd && !op->steward)
 		rc = attach_supported(&op->error);
 	attachment = rc ? NULL : attachment_new(op);
 	if (!attachment) {
@@ -358,6 +368,10 @@ void attachment_bring_up(struct op *op, op_step_fn then)
 	if (op->attachment && op->attachment->ended) {
 		op->force = op->keep_record = true;
 		attachment_take_down(op, up_after_fence);
+		return;
+	}
+	if (op->attachment && op->attachment->steward && !op->steward) {
+		attachment_take_down(op, up_after_fence); /* what it has begun goes on under the new one */
 		return;
 	}
 	if (op->attachment) {

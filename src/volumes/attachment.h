@@ -32,6 +32,7 @@ struct attachment {
 	struct volume *handle;   /* the data plane's; NULL while there is none */
 	struct blockdev *blockdev;
 	bool mounted;
+	bool steward;   /* no device at all: steward.h */
 	bool nbd;       /* an export, not a device of the kernel */
 	bool ended;     /* fenced: its I/O gets EIO for ever */
 	bool closing;   /* the data plane has been told to let it go: nothing more is asked of it */

@@ -99,7 +99,7 @@ static void close_run(struct dataplane_call *call)
 
 static void fence_told(struct attachment *attachment, const char *why)
 {
-	if (!attachment->ended)
+	if (!attachment->ended && !attachment->steward)
 		manager_event(attachment->volumes, "volume-fenced", attachment->spec.name,
 			"its I/O gets EIO from now on, and its mount is taken down: %s", why);
 	attachment->ended = true;

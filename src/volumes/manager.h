@@ -49,10 +49,13 @@ struct volumes {
 	bool plan_wanted;
 	uv_timer_t tick; /* each second: snapshot, lingering devices */
 
-	struct list pools;        /* struct local_pool */
-	struct list attachments;  /* struct attachment */
-	struct snapshot snapshot; /* what the data plane told last */
-	unsigned orphan_count;    /* replicas that no record names, and that were told */
+	struct list pools;         /* struct local_pool */
+	struct list attachments;   /* struct attachment */
+	struct snapshot snapshot;  /* what the data plane told last */
+	unsigned drain_asking;     /* moves that the catalog is being asked for */
+	uint64_t drain_tell_ns;    /* when one that finds no place may be told again */
+	uint64_t steward_pause_ns; /* no steward begins before */
+	unsigned orphan_count;     /* replicas that no record names, and that were told */
 	struct uuid orphans[64];
 
 	void (*stopped)(void *arg);

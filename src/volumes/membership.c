@@ -11,6 +11,7 @@
 
 #include "volumes/held.h"
 #include "volumes/manager.h"
+#include "volumes/steward.h"
 
 #define RECORD_DEADLINE_MS 5000u
 
@@ -273,6 +274,7 @@ void membership_plan(struct volumes *volumes)
 		const struct volume_stats *stats;
 		const struct catalog_volume *volume;
 		struct member_step step;
+		bool serves;
 
 		if (attachment->ended || attachment->closing || attachment->stepping ||
 			catalog_volume_find_uuid(volumes->catalog, attachment->spec.volume, &volume, NULL) ||
@@ -282,11 +284,16 @@ void membership_plan(struct volumes *volumes)
 		if (!stats || stats->state == VOLUME_ENDED || stats->changing ||
 			stats->config_number != volume->shards[0].config_number)
 			continue;
+		serves = attachment->phase == ATTACHMENT_UP && attachment->handle &&
+			 stats->state == VOLUME_SERVING;
 		/* While it is being opened, or has no quorum, one of two voters can be dropped, no more. */
-		if (attachment->phase == ATTACHMENT_UP && attachment->handle &&
-			stats->state == VOLUME_SERVING && plan_step(volumes, volume, stats, &step))
+		if (serves && plan_step(volumes, volume, stats, &step)) {
 			membership_step_begin(attachment, &step);
-		else
+		} else {
 			repair_plan(attachment, volume, stats);
+			if (serves)
+				drain_plan(attachment, volume);
+		}
 	}
+	stewards_plan(volumes);
 }

@@ -69,6 +69,7 @@ struct op {
 	struct attachment *attachment;
 	unsigned tries;
 	bool force, keep_record; /* attachment_take_down() */
+	bool steward;            /* attachment_bring_up(): without a device, for changes of members */
 	bool nbd;                /* attachment_bring_up(): as an NBD export */
 	bool force_attach;       /* succeeds a holder that lives */
 	bool force_reaches;      /* a quorum of the replicas has answered: it may */

@@ -10,6 +10,7 @@
 #include "reconcile/reconcile.h"
 #include "volumes/manager.h"
 #include "volumes/mount.h"
+#include "volumes/steward.h"
 
 #define STEP_DEADLINE_MS     20000u
 #define BRING_UP_DEADLINE_MS 60000u
@@ -235,8 +236,7 @@ static void wanted_bring_up(void *arg, const char *name)
 	const struct catalog_volume *volume;
 	struct op *op;
 
-	if (catalog_volume_find(volumes->catalog, name, &volume, NULL) ||
-		!uuid_is_none(volume->holder.attachment))
+	if (catalog_volume_find(volumes->catalog, name, &volume, NULL) || volume_is_attached(volume))
 		return; /* another's by now; or ours still, which the plan sees */
 	op = op_make(volumes, "attach again", name, BRING_UP_DEADLINE_MS, bring_up_begin, NULL, NULL);
 	if (op)

@@ -26,7 +26,8 @@ static void note(struct attachment *attachment, const struct held *held)
 	struct volumes *volumes = attachment->volumes;
 	struct error why;
 
-	if (held_write(volumes->config.state_dir, held, &why))
+	/* Without a device there is nothing to resume. */
+	if (!attachment->steward && held_write(volumes->config.state_dir, held, &why))
 		manager_event(volumes, "state-not-written", attachment->spec.name, "%s", why.text);
 }
 

@@ -198,7 +198,8 @@ static void lingering_try(struct volumes *volumes)
 		struct mounts_count count = mounts_count(volumes->mounts, attachment->spec.name);
 		struct op *op;
 
-		if (attachment->phase != ATTACHMENT_UP || attachment->ended || count.current || count.older ||
+		if (attachment->phase != ATTACHMENT_UP || attachment->ended || attachment->steward ||
+			count.current || count.older ||
 			mounts_attached(volumes->mounts, attachment->spec.name) ||
 			ops_has(volumes, attachment->spec.name, NULL))
 			continue;

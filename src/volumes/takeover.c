@@ -148,6 +148,7 @@ static void hold_try(struct op *op)
 		.attachment = op->attachment->spec.attachment,
 		.probed = op->probed,
 		.force = op->force_attach,
+		.steward = op->steward,
 	};
 	const struct catalog_volume *volume;
 	int rc = catalog_volume_find(op->volumes->catalog, op->name, &volume, &op->error);

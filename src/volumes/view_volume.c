@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "volumes/manager.h"
+#include "volumes/steward.h"
 
 static const char *const status_names[] = {
 	[REPLICA_COMPLETE] = "complete",
@@ -125,7 +126,7 @@ static void here_fill(struct volumes *volumes, const struct attachment *attachme
 	struct mounts_count count = mounts_count(volumes->mounts, view->name);
 
 	view->mount_count = count.current + count.older;
-	if (!attachment || attachment->phase != ATTACHMENT_UP)
+	if (!attachment || attachment->phase != ATTACHMENT_UP || attachment->steward)
 		return;
 	view->attached_here = true;
 	view->nbd = attachment->nbd;
@@ -155,7 +156,7 @@ static void volume_fill(
 		stats = snapshot_stats_find(&volumes->snapshot, volume->volume);
 	if (stats)
 		view->stats = *stats;
-	if (!uuid_is_none(volume->holder.attachment)) {
+	if (volume_is_attached(volume)) {
 		snprintf(view->attached_node, sizeof(view->attached_node), "%s", volume->holder.node);
 		time_format(volume->holder.since_ns, view->attached_since);
 	}
@@ -169,10 +170,10 @@ static void volume_fill(
 				&view->replicas[view->replica_count++]);
 	}
 	snprintf(view->state, sizeof(view->state), "%s",
-		stats                                     ? state_here(stats)
-		: uuid_is_none(volume->holder.attachment) ? "detached"
-		: volume->shard_count ? state_elsewhere(volumes, volume, &volume->shards[0])
-				      : "no-quorum");
+		stats && !attachment->steward ? state_here(stats)
+		: !volume_is_attached(volume) ? "detached"
+		: volume->shard_count         ? state_elsewhere(volumes, volume, &volume->shards[0])
+					      : "no-quorum");
 }
 
 int volumes_volume_view(

@@ -63,6 +63,8 @@ static void pool_fill(struct volumes *volumes, const struct catalog_pool *record
 		.size_bytes = record->size_bytes,
 		.used_bytes = record->used_bytes,
 		.provisioned_bytes = record->provisioned_bytes,
+		.draining = record->draining,
+		.replica_count = record->replica_count,
 		.local = !strcmp(record->node, volumes->config.node),
 	};
 	snprintf(view->name, sizeof(view->name), "%s", record->name);

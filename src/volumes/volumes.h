@@ -99,6 +99,17 @@ void volumes_trace(struct volumes *volumes, const char *name,
 		unsigned count),
 	void *arg);
 
+/*
+ * Marks pools as draining: nothing comes, what is there moves away, copied first. "POOL", "NODE/POOL"; all
+ * pools of a node. -EBUSY with the rule where a volume would find no other place (nothing is marked then),
+ * unless `force`. draining false takes the marks away.
+ */
+void volumes_pool_drain(
+	struct volumes *volumes, const char *pool, bool draining, bool force, volumes_done_fn fn, void *arg);
+void volumes_node_drain(
+	struct volumes *volumes, const char *node, bool draining, bool force, volumes_done_fn fn, void *arg);
+/* Forgets a node that is down, has no pool and holds nothing: -EBUSY otherwise. */
+void volumes_node_remove(struct volumes *volumes, const char *node, volumes_done_fn fn, void *arg);
 /* What this node is, and its disks. */
 struct node_scan {
 	struct node_facts node;
@@ -172,6 +183,8 @@ struct pool_view {
 	char tier_reason[160];
 	char state[16]; /* ok, failed, away, opening */
 	uint64_t size_bytes, used_bytes, provisioned_bytes;
+	bool draining;
+	unsigned replica_count; /* promised or there */
 	bool local;
 	struct pool_info info; /* local only: as of the last refresh (1 s) */
 };

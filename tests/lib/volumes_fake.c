@@ -262,6 +262,8 @@ static int op_do(struct volumes *volumes, const struct fake_op *op, struct error
 		return create_do(volumes, op, error);
 	if (op->kind == FAKE_POOL_ADD)
 		return pool_do(volumes, op);
+	if (op->kind == FAKE_DRAIN)
+		return 0;
 	if (!volume)
 		return error_set(error, -ENOENT, "no volume %s", op->name);
 	switch (op->kind) {
@@ -467,6 +469,23 @@ void volumes_scan(struct volumes *volumes, bool measure,
 	device.facts.size_bytes = UINT64_C(1) << 40;
 	device.measurement.read_p50_us = 80;
 	fn(arg, 0, NULL, &scan);
+}
+
+void volumes_pool_drain(
+	struct volumes *volumes, const char *pool, bool draining, bool force, volumes_done_fn fn, void *arg)
+{
+	snprintf(op_add(volumes, FAKE_DRAIN, pool, fn, arg)->id, 300, "pool %d %d", draining, force);
+}
+
+void volumes_node_drain(
+	struct volumes *volumes, const char *node, bool draining, bool force, volumes_done_fn fn, void *arg)
+{
+	snprintf(op_add(volumes, FAKE_DRAIN, node, fn, arg)->id, 300, "node %d %d", draining, force);
+}
+
+void volumes_node_remove(struct volumes *volumes, const char *node, volumes_done_fn fn, void *arg)
+{
+	snprintf(op_add(volumes, FAKE_DRAIN, node, fn, arg)->id, 300, "node rm");
 }
 
 void volumes_pool_add(struct volumes *volumes, const char *name, const char *path, const char *tier,

@@ -276,6 +276,22 @@ static void errors_keep_their_kind(void **state)
 	}
 }
 
+static void a_drain_names_a_pool_or_a_node(void **state)
+{
+	struct fixture *f = *state;
+
+	json_decref(client_json(
+		&f->loop, f->path, "POST", "/v1/drain", "{\"pool\": \"a/p\", \"force\": true}", 200));
+	json_decref(client_json(
+		&f->loop, f->path, "POST", "/v1/drain", "{\"node\": \"a\", \"drain\": false}", 200));
+	json_decref(client_json(&f->loop, f->path, "DELETE", "/v1/nodes/a", NULL, 200));
+	refused(f, "POST", "/v1/drain", "{}", 400, "invalid", "one of \"pool\" and \"node\" must be given");
+	refused(f, "POST", "/v1/drain", "{\"pool\": \"p\", \"node\": \"a\"}", 400, "invalid",
+		"one of \"pool\" and \"node\" must be given");
+	refused(f, "POST", "/v1/drain", "{\"pool\": \"p\", \"force\": 1}", 400, "invalid",
+		"\"force\" must be true or false");
+}
+
 static void a_scan_shows_disks_with_what_was_measured(void **state)
 {
 	struct fixture *f = *state;
@@ -413,6 +429,7 @@ int main(void)
 		TEST(wrong_volumes_are_refused),
 		TEST(a_volume_is_attached_and_detached),
 		TEST(errors_keep_their_kind),
+		TEST(a_drain_names_a_pool_or_a_node),
 		TEST(a_scan_shows_disks_with_what_was_measured),
 		TEST(a_trace_shows_each_step_in_microseconds),
 		TEST(events_go_on_after_a_number),

@@ -168,6 +168,37 @@ static void labels_and_their_sources_are_seen_by_all(void **state)
 	assert_true(catalog_node_same(&node, seen));
 }
 
+static int attach(struct world *world, unsigned i, const char *attachment, bool steward)
+{
+	struct catalog_attach attach = {
+		.volume = world_uuid("one"), .attachment = world_uuid(attachment), .steward = steward
+	};
+	struct world_answer answer = { 0 };
+
+	catalog_volume_attach(world->nodes[i].catalog, &attach, WORLD_TIMEOUT_MS, world_volume_done, &answer);
+	assert_true(world_wait(world, &answer.done));
+	world_sleep(world, 200);
+	return answer.rc;
+}
+
+static void a_steward_succeeds_nobody_and_gives_way_to_anybody(void **state)
+{
+	struct world *world = *state;
+	const struct catalog_volume *volume;
+
+	assert_int_equal(world_create(world, 0, "one", GIB, 3, NULL), 0);
+	world_sleep(world, 200);
+	assert_int_equal(attach(world, 0, "s0", true), 0);
+	assert_int_equal(attach(world, 1, "s1", true), -EBUSY);
+	assert_int_equal(attach(world, 2, "user", false), 0);
+	assert_int_equal(catalog_volume_find(world->nodes[2].catalog, "one", &volume, NULL), 0);
+	assert_string_equal(volume->holder.node, "n2");
+	assert_false(volume->holder.steward);
+	/* Not even on the node of the device itself. */
+	assert_int_equal(attach(world, 2, "s2", true), -EBUSY);
+	assert_int_equal(attach(world, 1, "s1", true), -EBUSY);
+}
+
 #define test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -177,6 +208,7 @@ int main(void)
 		test(a_create_never_slips_past_a_drain),
 		test(a_pool_is_forgotten_only_drained_and_empty),
 		test(a_node_is_forgotten_only_down_and_without_pools),
+		test(a_steward_succeeds_nobody_and_gives_way_to_anybody),
 		test(labels_and_their_sources_are_seen_by_all),
 	};
 

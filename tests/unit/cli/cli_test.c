@@ -132,10 +132,10 @@ static void nodes_are_a_table(void **state)
 static void pools_are_a_table(void **state)
 {
 	prints(*state, "pool list",
-		"POOL  NODE  ZONE    TIER  STATE  USED   SIZE    PROVISIONED  PATH\n"
-		"p1    a     zone-a  high  ok     1 GiB  20 GiB  10 GiB       /var/lib/pool-a\n"
-		"p2    b     zone-b  high  ok     1 GiB  20 GiB  10 GiB       /var/lib/pool-b\n"
-		"p3    c     zone-c  high  ok     1 GiB  20 GiB  10 GiB       /var/lib/pool-c\n");
+		"POOL  NODE  ZONE    TIER  STATE  REPLICAS  USED   SIZE    PROVISIONED  PATH\n"
+		"p1    a     zone-a  high  ok     0         1 GiB  20 GiB  10 GiB       /var/lib/pool-a\n"
+		"p2    b     zone-b  high  ok     0         1 GiB  20 GiB  10 GiB       /var/lib/pool-b\n"
+		"p3    c     zone-c  high  ok     0         1 GiB  20 GiB  10 GiB       /var/lib/pool-c\n");
 }
 
 static void a_pool_is_added(void **state)
@@ -360,7 +360,7 @@ static void wrong_command_lines_are_told_what_is_near(void **state)
 		{ "volme", "quoin: unknown command \"volme\"; did you mean \"volume\"?\nquoin: see `quoin "
 			   "--help`\n" },
 		{ "xyzzyx", "quoin: unknown command \"xyzzyx\"\nquoin: see `quoin --help`\n" },
-		{ "pool", "quoin: `quoin pool` needs a command: list, add\n"
+		{ "pool", "quoin: `quoin pool` needs a command: list, add, drain, undrain\n"
 			  "quoin: see `quoin pool --help`\n" },
 		{ "volume lst", "quoin: unknown command \"lst\"; did you mean \"list\"?\nquoin: see `quoin "
 				"volume --help`\n" },

@@ -1,0 +1,63 @@
+/* POST /v1/drain, DELETE /v1/nodes/NAME */
+#include <errno.h>
+
+#include "admin/handlers.h"
+
+static void on_drained(void *arg, int rc, const struct error *error)
+{
+	struct http_request *request = arg;
+
+	if (rc < 0)
+		http_respond_error(request, rc, error);
+	else
+		http_respond_json(request, 200, json_pack("{s:i}", "version", 1));
+}
+
+static int flag_read(const json_t *body, const char *key, bool *to, struct error *error)
+{
+	const json_t *value = json_object_get(body, key);
+
+	if (value && !json_is_boolean(value))
+		return error_set(error, -EINVAL, "\"%s\" must be true or false", key);
+	if (value)
+		*to = json_is_true(value);
+	return 0;
+}
+
+/* {"pool": "NODE/POOL"} or {"node": "NODE"}; "drain": false takes it back; "force" */
+void handle_drain(struct http_request *request, void *arg)
+{
+	static const char *const known[] = { "pool", "node", "drain", "force" };
+	struct admin *admin = arg;
+	const char *pool = NULL, *node = NULL;
+	bool drain = true, force = false;
+	struct error error;
+	json_t *body;
+	int rc = http_request_json(request, &body, &error);
+
+	if (rc == 0)
+		rc = http_json_only(body, known, sizeof(known) / sizeof(known[0]), &error);
+	if (rc == 0)
+		rc = http_json_string(body, "pool", false, 2 * NAME_MAX_LEN - 1, &pool, &error);
+	if (rc == 0)
+		rc = http_json_string(body, "node", false, NAME_MAX_LEN, &node, &error);
+	if (rc == 0)
+		rc = flag_read(body, "drain", &drain, &error);
+	if (rc == 0)
+		rc = flag_read(body, "force", &force, &error);
+	if (rc == 0 && !pool == !node)
+		rc = error_set(&error, -EINVAL, "one of \"pool\" and \"node\" must be given");
+	if (rc < 0)
+		http_respond_error(request, rc, &error);
+	else if (pool)
+		volumes_pool_drain(admin->volumes, pool, drain, force, on_drained, request);
+	else
+		volumes_node_drain(admin->volumes, node, drain, force, on_drained, request);
+}
+
+void handle_node_remove(struct http_request *request, void *arg)
+{
+	struct admin *admin = arg;
+
+	volumes_node_remove(admin->volumes, http_request_param(request, 0), on_drained, request);
+}

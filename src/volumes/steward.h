@@ -1,0 +1,40 @@
+/*
+ * Draining pools: replicas on them move away by the membership change that a user's move is too. Where a
+ * volume is attached, that node asks for it. A volume that is attached nowhere gets a steward: a holder on
+ * the node of its first live replica that coordinates the group without a device, and goes when nothing is
+ * left to move, or as soon as somebody attaches the volume.
+ *
+ * Thread rule: the control thread.
+ */
+#ifndef QUOIN_VOLUMES_STEWARD_H
+#define QUOIN_VOLUMES_STEWARD_H
+
+#include "catalog/catalog.h"
+
+struct attachment;
+struct volumes;
+
+/* Volumes of one node whose replicas move at once because a pool drains; resync_rate bounds their bytes. */
+#define DRAIN_AT_ONCE 2u
+
+/* Attached for use, a steward aside. */
+static inline bool volume_is_attached(const struct catalog_volume *volume)
+{
+	return !uuid_is_none(volume->holder.attachment) && !volume->holder.steward;
+}
+
+/* drain.c: the first voter on a pool that drains, if no change of members is under way; or NULL. */
+const struct catalog_replica *drain_next(const struct volumes *volumes, const struct catalog_volume *volume);
+/* Whether a voter is on a draining pool, under way or not. */
+bool drain_is_wanted(const struct volumes *volumes, const struct catalog_volume *volume);
+/* For a volume that is coordinated here, and has nothing else to change: asks for the next move. */
+void drain_plan(struct attachment *attachment, const struct catalog_volume *volume);
+/* Where drain_next() could go. -ENOSPC with the rule; told as an event now and then. */
+int drain_place(struct volumes *volumes, const struct catalog_volume *volume,
+	const struct catalog_replica *from, struct catalog_replica *ret_learner,
+	struct error *error) MUST_CHECK;
+
+/* steward.c: begins and ends stewards; after each plan. */
+void stewards_plan(struct volumes *volumes);
+
+#endif

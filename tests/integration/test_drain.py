@@ -1,0 +1,103 @@
+"""A node is emptied while its volumes are used, or attached nowhere; no volume has fewer copies meanwhile."""
+
+import threading
+import time
+
+from blockio import check_blocks, write_blocks
+from cluster import wait_for
+
+MIB = 256  # blocks
+
+
+def voters(agent, name):
+    """Voters, old and next, that vouch for data as far as is known here."""
+    return [r["node"] for r in agent.volume(name)["replicas"] if r["role"] not in ("learner", "retired")]
+
+
+class Watch(threading.Thread):
+    """No volume has fewer than three voters, at any look, until stopped."""
+
+    def __init__(self, agent, names):
+        super().__init__()
+        self.agent, self.names = agent, names
+        self.bad, self.looks, self.going = [], 0, True
+
+    def run(self):
+        while self.going:
+            for name in self.names:
+                found = voters(self.agent, name)
+                if len(found) < 3:
+                    self.bad.append((name, found))
+            self.looks += 1
+            time.sleep(0.02)
+
+    def stop(self):
+        self.going = False
+        self.join()
+
+
+def replicas_on(agent, node):
+    return sum(p["replicas"] for p in agent.get("/v1/pools")["pools"] if p["node"] == node)
+
+
+def test_a_node_is_drained_refused_where_there_is_no_place_and_forgotten(cluster, name):
+    a, b, c = (cluster[n] for n in "abc")
+    used, idle = name, name + "-idle"
+    a.create(used, size="64M")
+    a.create(idle, size="64M")
+    device = a.attach(used)
+    write_blocks(device, 0, 8 * MIB, version=1)
+    wait_for("c knows", lambda: len(voters(c, used)) == 3)
+    # Three zones, three copies: nothing could go anywhere.
+    refused = a.cli("node", "drain", "c", check=False)
+    assert refused.returncode == 4, refused
+    assert f"volume {used}" in refused.stderr or f"volume {idle}" in refused.stderr
+    assert not any(p["draining"] for p in a.get("/v1/pools")["pools"])
+    d = cluster.add("d").start()
+    wait_for("d's pool", lambda: len([p for p in a.get("/v1/pools")["pools"] if p["state"] == "ok"]) == 4)
+    watch = Watch(a, [used, idle])
+    watch.start()
+    b.cli("node", "drain", "c")
+    # Nothing comes to it from now on: the only other three are taken.
+    a.create(name + "-new", size="64M")
+    assert sorted(voters(a, name + "-new")) == ["a", "b", "d"]
+    write_blocks(device, 8 * MIB, 8 * MIB, version=2)
+    wait_for("c is empty", lambda: replicas_on(a, "c") == 0, 120, 0.2)
+    watch.stop()
+    assert watch.looks > 3 and not watch.bad, watch.bad[:5]
+    assert sorted(voters(a, used)) == sorted(voters(a, idle)) == ["a", "b", "d"]
+    # The steward has gone again, and the volume can be attached by anybody.
+    wait_for("idle is detached", lambda: b.volume(idle)["state"] == "detached" and not b.volume(idle)["attached"])
+    check_blocks(device, 0, 8 * MIB, version=1)
+    check_blocks(device, 8 * MIB, 8 * MIB, version=2)
+    b.attach(idle)
+    b.detach(idle)
+    # A node that is up isn't forgotten.
+    assert a.cli("node", "rm", "c", check=False).returncode == 4
+    a.cli("node", "undrain", "c")
+    assert not any(p["draining"] for p in a.get("/v1/pools")["pools"])
+    a.detach(used)
+    assert d.alive()
+
+
+def test_a_volume_is_attached_while_its_steward_moves_it(cluster, name):
+    a = cluster["a"]
+    names = [f"{name}-{i}" for i in range(4)]
+    for each in names:
+        a.create(each, size="64M")
+        write_blocks(a.attach(each), 0, 16 * MIB, version=1)
+        a.detach(each)
+    cluster.add("d").start()
+    wait_for("d's pool", lambda: len([p for p in a.get("/v1/pools")["pools"] if p["state"] == "ok"]) == 4)
+    a.cli("node", "drain", "b")
+    for i, each in enumerate(names):
+        agent = cluster["abcd"[i]]
+        wait_for("known", lambda: agent.volume(each))
+        device = agent.attach(each)
+        check_blocks(device, 0, 16 * MIB, version=1)
+        write_blocks(device, 16 * MIB, MIB, version=2)
+    wait_for("b is empty", lambda: replicas_on(a, "b") == 0, 120, 0.2)
+    for i, each in enumerate(names):
+        agent = cluster["abcd"[i]]
+        check_blocks(f"/dev/quoin/{each}", 16 * MIB, MIB, version=2)
+        agent.detach(each)
