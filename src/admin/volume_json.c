@@ -107,6 +107,8 @@ json_t *volume_json(const struct volume_view *view, bool with_stats)
 		"class", view->class_name, "fs", view->fs, "state", view->state, "created",
 		time_json(view->created), "attached", attachment_json(view), "replicas", replicas,
 		"membership", membership_json(view));
+	json_object_set_new(
+		volume, "shared_zone", view->shared_zone[0] ? json_string(view->shared_zone) : json_null());
 	if (with_stats && view->attached_here)
 		json_object_set_new(volume, "stats", stats_json(&view->stats));
 	return volume;

@@ -203,8 +203,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	if (check) {
-		printf("%s is right: node %s, zone %s, %u pools\n", path, config.node, config.zone,
-			config.pool_count);
+		printf("%s is right: node %s, zone %s, %u pools\n", path, config.node,
+			config.zone[0] ? config.zone : "to be found", config.pool_count);
 		return 0;
 	}
 	return init ? agent_init_cluster(&config) : agent_run(&config);

@@ -117,6 +117,7 @@ void table_print(struct table *table);
 int cmd_status(struct cli *cli);
 int cmd_node_list(struct cli *cli);
 int cmd_node_scan(struct cli *cli);
+int cmd_node_inspect(struct cli *cli);
 int cmd_node_drain(struct cli *cli);
 int cmd_node_undrain(struct cli *cli);
 int cmd_node_rm(struct cli *cli);

@@ -157,6 +157,8 @@ int cmd_volume_inspect(struct cli *cli)
 	printf("size        %s, %s, class %s\n", size_text(volume, "size_bytes", size), text_of(volume, "fs"),
 		text_of(volume, "class"));
 	printf("created     %s\n", text_of(volume, "created"));
+	if (json_is_string(json_object_get(volume, "shared_zone")))
+		printf("placement   relaxed: two copies are in zone %s\n", text_of(volume, "shared_zone"));
 	if (json_is_object(attached)) {
 		printf("attached    on node %s since %s\n", text_of(attached, "node"),
 			text_of(attached, "since"));

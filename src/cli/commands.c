@@ -29,6 +29,8 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 const struct command commands[] = {
 	{ "status", "", 0, 0, "Show the cluster as this node sees it", NULL, cmd_status },
 	{ "node list", "", 0, 0, "List nodes with their zones and states", NULL, cmd_node_list },
+	{ "node inspect", "NODE", 1, 0, "Show all of one node: its place and who said so, labels, hardware",
+		NULL, cmd_node_inspect },
 	{ "node scan", "", 0, 0, "List the disks of the agent's node: what is on them, which could be pools",
 		"Free disks are measured, for a second, all at once; nothing is written.", cmd_node_scan },
 	{ "node drain", "NODE", 1, BIT(OPTION_FORCE), "Move all replicas away from a node",

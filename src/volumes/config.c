@@ -209,9 +209,6 @@ static int parse_pair(void *user, const char *section, const char *name, const c
 static void config_defaults(struct volumes_config *config)
 {
 	*config = (struct volumes_config){
-		.region = "default",
-		.zone = "default",
-		.rack = "default",
 		.state_dir = "/var/lib/quoin",
 		.listen = { "127.0.0.1:7420" },
 		.buffer_bytes = UINT64_C(512) << 20,
@@ -245,8 +242,6 @@ static void config_check(struct parse *p)
 				name);
 		memcpy(config->node, name, sizeof(name));
 	}
-	if (!config->host[0])
-		memcpy(config->host, config->node, sizeof(config->host));
 	if (!config->address.text[0]) {
 		if (config_address_is_wildcard(&config->listen))
 			parse_fail(p, 0,

@@ -21,6 +21,7 @@
 #define CONFIG_MAX_BYTES  (256u * 1024) /* a file larger than that is no configuration */
 #define CONFIG_MAX_POOLS  64u
 #define CONFIG_PATH_MAX   256u
+#define CONFIG_LABELS_MAX 1024u
 #define CONFIG_SOCKET_MAX 108u /* sockaddr_un's, with the final zero byte */
 
 struct pool_config {
@@ -36,6 +37,7 @@ struct volumes_config {
 	/* [node] */
 	char node[NAME_MAX_LEN + 1];
 	char region[NAME_MAX_LEN + 1], zone[NAME_MAX_LEN + 1], rack[NAME_MAX_LEN + 1], host[NAME_MAX_LEN + 1];
+	char labels[CONFIG_LABELS_MAX]; /* "disk=fast, owner=db"; places that are empty are looked for */
 	char state_dir[CONFIG_PATH_MAX];
 	struct net_address listen;
 	struct net_address address; /* what other nodes connect to; `listen` unless given */

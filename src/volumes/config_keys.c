@@ -20,6 +20,7 @@ const struct config_key config_keys[] = {
 	NODE_KEY("zone", zone, CONFIG_NAME),
 	NODE_KEY("rack", rack, CONFIG_NAME),
 	NODE_KEY("host", host, CONFIG_NAME),
+	NODE_KEY("labels", labels, CONFIG_LABELS),
 	NODE_KEY("state_dir", state_dir, CONFIG_PATH),
 	NODE_KEY("listen", listen, CONFIG_ADDRESS),
 	NODE_KEY("address", address, CONFIG_ADDRESS),
@@ -109,6 +110,20 @@ int config_address_check(const char *text, struct error *error)
 bool config_address_is_wildcard(const struct net_address *address)
 {
 	return !strncmp(address->text, "0.0.0.0:", 8) || !strncmp(address->text, "[::]:", 5);
+}
+
+static int labels_set(char *to, const char *value, struct error *error)
+{
+	char copy[CONFIG_LABELS_MAX], *rest = copy, *pair;
+	int rc = text_set(copy, sizeof(copy), value, error);
+
+	while (!rc && (pair = strsep(&rest, ",")) != NULL) {
+		pair += strspn(pair, " ");
+		if (strcspn(pair, "=") == 0 || !strchr(pair, '=') || strchr(pair, ' '))
+			rc = error_set(error, -EINVAL,
+				"is not NAME=VALUE, NAME=VALUE ..., without spaces in them: \"%s\"", value);
+	}
+	return rc ? rc : text_set(to, CONFIG_LABELS_MAX, value, error);
 }
 
 static int duration_parse(const char *text, uint64_t *ret_ms, struct error *error)
@@ -202,6 +217,8 @@ int config_value_set(const struct config_key *key, const char *value, void *base
 		int rc = name_check(key->name, value, error);
 		return rc ? rc : text_set(field, NAME_MAX_LEN + 1, value, error);
 	}
+	case CONFIG_LABELS:
+		return labels_set(field, value, error);
 	case CONFIG_PATH:
 		return path_set(field, CONFIG_PATH_MAX, value, error);
 	case CONFIG_SOCKET:

@@ -16,6 +16,7 @@ enum config_section {
 
 enum config_type {
 	CONFIG_NAME,    /* char[NAME_MAX_LEN + 1] */
+	CONFIG_LABELS,  /* char[CONFIG_LABELS_MAX]: NAME=VALUE, separated by commas */
 	CONFIG_PATH,    /* char[CONFIG_PATH_MAX], absolute */
 	CONFIG_SOCKET,  /* char[CONFIG_SOCKET_MAX], absolute */
 	CONFIG_ADDRESS, /* struct net_address */

@@ -15,6 +15,7 @@
 #include "volumes/ops.h"
 #include "volumes/pools.h"
 #include "volumes/snapshot.h"
+#include "volumes/topology.h"
 #include "volumes/volumes.h"
 
 enum manager_phase { MANAGER_STARTING, MANAGER_READY, MANAGER_STOPPING };
@@ -52,6 +53,9 @@ struct volumes {
 	struct list pools;         /* struct local_pool */
 	struct list attachments;   /* struct attachment */
 	struct snapshot snapshot;  /* what the data plane told last */
+	struct topology topology;  /* the labels that node_record points to */
+	uint64_t topology_look_ns; /* when it is looked at again */
+	bool topology_told;
 	unsigned drain_asking;     /* moves that the catalog is being asked for */
 	uint64_t drain_tell_ns;    /* when one that finds no place may be told again */
 	uint64_t steward_pause_ns; /* no steward begins before */

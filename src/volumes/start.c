@@ -143,6 +143,7 @@ static void joined(void *arg, int rc, const struct error *error)
 		return; /* the next tick tries again */
 	}
 	volumes->joined = true;
+	topology_settle(volumes);
 	manager_register(volumes);
 	pools_begin_recorded(volumes);
 	manager_kick(volumes);
@@ -167,7 +168,7 @@ static void ready_check(struct volumes *volumes)
 	volumes->phase = MANAGER_READY;
 	volumes->not_ready[0] = '\0';
 	manager_event(volumes, "node-ready", volumes->config.node, "zone %s, data port %s",
-		volumes->config.zone, volumes->config.address.text);
+		volumes->node_record.zone, volumes->config.address.text);
 	manager_wanted_again(volumes);
 	manager_scan(volumes);
 }
@@ -221,6 +222,7 @@ static void tick_fired(uv_timer_t *timer)
 		generation_keep(volumes);
 	if (volumes->joined && !volumes->registered)
 		manager_register(volumes);
+	topology_tick(volumes);
 	if (!volumes->snapshot.pending)
 		snapshot_take(volumes);
 	if (volumes->phase == MANAGER_READY)
@@ -238,10 +240,7 @@ static void node_record_fill(struct volumes *volumes)
 
 	record->node = volumes->node.node;
 	memcpy(record->name, config->node, sizeof(record->name));
-	memcpy(record->region, config->region, sizeof(record->region));
-	memcpy(record->zone, config->zone, sizeof(record->zone));
-	memcpy(record->rack, config->rack, sizeof(record->rack));
-	memcpy(record->host, config->host, sizeof(record->host));
+	topology_begin(volumes);
 	snprintf(record->address, sizeof(record->address), "%s", config->address.text);
 }
 

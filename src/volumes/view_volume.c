@@ -140,6 +140,26 @@ static void here_fill(struct volumes *volumes, const struct attachment *attachme
 	}
 }
 
+/* As the nodes' records say now: a zone's name may have changed since the replicas were placed. */
+static void shared_zone_find(
+	struct volumes *volumes, const struct catalog_shard *shard, char zone[static NAME_MAX_LEN + 1])
+{
+	const struct catalog_node *nodes[CATALOG_MAX_REPLICAS];
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < shard->replica_count; i++) {
+		const struct catalog_node *node;
+
+		if (!is_named(shard->voters, shard->voter_count, shard->replicas[i].replica) ||
+			catalog_node_find(volumes->catalog, shard->replicas[i].node, &node, NULL))
+			continue;
+		for (unsigned j = 0; j < count; j++)
+			if (!strcmp(nodes[j]->zone, node->zone) && !strcmp(nodes[j]->region, node->region))
+				memcpy(zone, node->zone, sizeof(node->zone));
+		nodes[count++] = node;
+	}
+}
+
 static void volume_fill(
 	struct volumes *volumes, const struct catalog_volume *volume, struct volume_view *view)
 {
@@ -165,6 +185,7 @@ static void volume_fill(
 
 		view->config_number = shard->config_number;
 		view->joint = shard->next_voter_count != 0;
+		shared_zone_find(volumes, shard, view->shared_zone);
 		for (unsigned i = 0; i < shard->replica_count; i++)
 			replica_fill(volumes, shard, &shard->replicas[i], stats,
 				&view->replicas[view->replica_count++]);

@@ -137,8 +137,19 @@ void volumes_each_node(
 		struct node_view view = { .local = !strcmp(node->name, volumes->config.node) };
 		uint64_t since_ns = node->live ? node->live_since_ns : node->registered_ns;
 
-		for (size_t j = 0; (pool = catalog_pool_at(volumes->catalog, j)); j++)
+		for (size_t j = 0; (pool = catalog_pool_at(volumes->catalog, j)); j++) {
 			view.pool_count += !strcmp(pool->node, node->name);
+			view.draining_count += !strcmp(pool->node, node->name) && pool->draining;
+		}
+		view.region_from = catalog_source_name(node->region_from);
+		view.zone_from = catalog_source_name(node->zone_from);
+		view.rack_from = catalog_source_name(node->rack_from);
+		view.host_from = catalog_source_name(node->host_from);
+		view.label_count = node->label_count;
+		view.labels = node->labels;
+		view.cores = node->cores;
+		view.link_mbit_s = node->link_mbit_s;
+		view.memory_bytes = node->memory_bytes;
 		snprintf(view.name, sizeof(view.name), "%s", node->name);
 		snprintf(view.region, sizeof(view.region), "%s", node->region);
 		snprintf(view.zone, sizeof(view.zone), "%s", node->zone);

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/base.h"
+#include "catalog/catalog.h"
 #include "datapath/datapath.h"
 #include "fingerprint/fingerprint.h"
 
@@ -167,6 +168,7 @@ struct volume_view {
 	bool nbd;                          /* here only: an NBD export */
 	char mountpoint[512];              /* here only; empty when not mounted */
 	uint32_t mount_count;
+	char shared_zone[NAME_MAX_LEN + 1]; /* two voters are in it, whatever the class says; else empty */
 	unsigned replica_count;
 	struct replica_view replicas[VOLUME_VIEW_REPLICAS];
 	uint64_t config_number; /* of the record: it grows with each change of voters */
@@ -197,6 +199,12 @@ struct node_view {
 	char since[TIME_TEXT_LEN + 1];
 	bool local;
 	unsigned pool_count;
+	const char *region_from, *zone_from, *rack_from, *host_from; /* "config", "docker" ..., "none" */
+	unsigned label_count;
+	const struct catalog_label *labels; /* the catalog's: valid during the call */
+	uint32_t cores, link_mbit_s;
+	uint64_t memory_bytes;
+	unsigned draining_count; /* of its pools */
 };
 
 /* A pool, and whether a new volume would have a replica there; strings live in the place view, or longer. */

@@ -47,7 +47,7 @@ static void whole_file_is_taken(void **state)
 			       "[metrics]\nlisten = none\n"),
 		0);
 	assert_string_equal(config.node, "a");
-	assert_string_equal(config.host, "a");
+	assert_string_equal(config.host, "");
 	assert_string_equal(config.zone, "z1");
 	assert_string_equal(config.listen.text, "127.0.0.1:7421");
 	assert_string_equal(config.address.text, "127.0.0.1:7421");
@@ -85,6 +85,9 @@ static void unknown_words_name_line_and_nearest(void **state)
 	assert_refused("[pool p]\npath=/x\nfaults = delay:write=soon\n", "delay:write=soon");
 	assert_refused("[pool p]\npath=/x\ntier = hihg\n", "did you mean \"high\"?");
 	assert_refused("[pool]\npath=/x\n", "needs its name");
+	assert_refused("[node]\nlabels = a=b, c\n", "is not NAME=VALUE");
+	assert_int_equal(parse("[node]\nlabels = a=b, c=d\n"), 0);
+	assert_string_equal(config.labels, "a=b, c=d");
 }
 
 static void malformed_lines_are_refused(void **state)
