@@ -15,6 +15,7 @@ static const struct http_route routes[] = {
 	{ "POST", "/v1/cluster/accept-restore", handle_cluster_accept_restore, ATTACH_MS },
 	{ "GET", "/v1/nodes", handle_nodes, FROM_MEMORY_MS },
 	{ "DELETE", "/v1/nodes/*", handle_node_remove, OPERATION_MS },
+	{ "POST", "/v1/pools/remove", handle_pool_remove, OPERATION_MS },
 	{ "POST", "/v1/drain", handle_drain, OPERATION_MS },
 	{ "POST", "/v1/scan", handle_scan, OPERATION_MS },
 	{ "GET", "/v1/pools", handle_pools, FROM_MEMORY_MS },

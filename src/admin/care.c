@@ -1,4 +1,4 @@
-/* POST /v1/drain, DELETE /v1/nodes/NAME */
+/* POST /v1/drain, POST /v1/pools/remove, DELETE /v1/nodes/NAME */
 #include <errno.h>
 
 #include "admin/handlers.h"
@@ -53,6 +53,26 @@ void handle_drain(struct http_request *request, void *arg)
 		volumes_pool_drain(admin->volumes, pool, drain, force, on_drained, request);
 	else
 		volumes_node_drain(admin->volumes, node, drain, force, on_drained, request);
+}
+
+/* {"pool": "NODE/POOL"} */
+void handle_pool_remove(struct http_request *request, void *arg)
+{
+	static const char *const known[] = { "pool" };
+	struct admin *admin = arg;
+	const char *pool = NULL;
+	struct error error;
+	json_t *body;
+	int rc = http_request_json(request, &body, &error);
+
+	if (rc == 0)
+		rc = http_json_only(body, known, 1, &error);
+	if (rc == 0)
+		rc = http_json_string(body, "pool", true, 2 * NAME_MAX_LEN - 1, &pool, &error);
+	if (rc < 0)
+		http_respond_error(request, rc, &error);
+	else
+		volumes_pool_remove(admin->volumes, pool, on_drained, request);
 }
 
 void handle_node_remove(struct http_request *request, void *arg)

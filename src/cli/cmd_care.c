@@ -1,4 +1,4 @@
-/* quoin pool drain, pool undrain, node drain, node undrain, node rm */
+/* quoin pool drain, pool undrain, pool rm, node drain, node undrain, node rm */
 #include <stdio.h>
 
 #include "cli/client.h"
@@ -45,6 +45,24 @@ int cmd_node_drain(struct cli *cli)
 int cmd_node_undrain(struct cli *cli)
 {
 	return drain_ask(cli, "node", false);
+}
+
+int cmd_pool_rm(struct cli *cli)
+{
+	json_t *body = json_pack("{s:s}", "pool", cli->args[0]);
+	json_t *answer;
+	int exit_code;
+
+	if (!body) {
+		fprintf(stderr, "quoin: the name is not valid UTF-8\n");
+		return EXIT_USAGE;
+	}
+	exit_code = cli_call(cli, "POST", "/v1/pools/remove", body, &answer);
+	json_decref(body);
+	if (exit_code == EXIT_OK && answer)
+		printf("pool %s is forgotten\n", cli->args[0]);
+	json_decref(answer);
+	return exit_code;
 }
 
 int cmd_node_rm(struct cli *cli)

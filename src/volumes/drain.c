@@ -211,8 +211,7 @@ static void marks_next(struct op *op)
 		op_told, op);
 }
 
-/* "POOL" of this node, or of the only node that has one of this name; "NODE/POOL". */
-static int drain_pool_find(
+int drain_pool_find(
 	struct volumes *volumes, const char *text, const struct catalog_pool **ret_pool, struct error *error)
 {
 	const struct catalog_pool *pool, *found = NULL;

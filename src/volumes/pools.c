@@ -48,6 +48,8 @@ bool local_pool_record(
 	const struct catalog_pool *known = pools_record_by_name(volumes, pool->config.name);
 	struct catalog_pool record;
 
+	if (pool->removing)
+		return false;
 	/* One that couldn't be opened: what is missing is the pool that the catalog knows. */
 	if (uuid_is_none(pool->uuid) && pool->phase == LOCAL_POOL_FAILED && known)
 		pool->uuid = known->pool;

@@ -12,6 +12,7 @@
 #include "catalog/catalog.h"
 
 struct attachment;
+struct error;
 struct volumes;
 
 /* Volumes of one node whose replicas move at once because a pool drains; resync_rate bounds their bytes. */
@@ -32,6 +33,10 @@ void drain_plan(struct attachment *attachment, const struct catalog_volume *volu
 /* Where drain_next() could go. -ENOSPC with the rule; told as an event now and then. */
 int drain_place(struct volumes *volumes, const struct catalog_volume *volume,
 	const struct catalog_replica *from, struct catalog_replica *ret_learner,
+	struct error *error) MUST_CHECK;
+
+/* "POOL" of this node, or of the only node that has one of this name; "NODE/POOL". -ENOENT, -EINVAL. */
+int drain_pool_find(struct volumes *volumes, const char *text, const struct catalog_pool **ret_pool,
 	struct error *error) MUST_CHECK;
 
 /* steward.c: begins and ends stewards; after each plan. */

@@ -109,6 +109,11 @@ void volumes_pool_drain(
 	struct volumes *volumes, const char *pool, bool draining, bool force, volumes_done_fn fn, void *arg);
 void volumes_node_drain(
 	struct volumes *volumes, const char *node, bool draining, bool force, volumes_done_fn fn, void *arg);
+/*
+ * Forgets a pool that drains and is empty, on its own node (any, where that is down); closes it and clears
+ * its superblocks. -EBUSY with words.
+ */
+void volumes_pool_remove(struct volumes *volumes, const char *pool, volumes_done_fn fn, void *arg);
 /* Forgets a node that is down, has no pool and holds nothing: -EBUSY otherwise. */
 void volumes_node_remove(struct volumes *volumes, const char *node, volumes_done_fn fn, void *arg);
 /* What this node is, and its disks. */

@@ -74,8 +74,16 @@ def test_a_node_is_drained_refused_where_there_is_no_place_and_forgotten(cluster
     b.detach(idle)
     # A node that is up isn't forgotten.
     assert a.cli("node", "rm", "c", check=False).returncode == 4
-    a.cli("node", "undrain", "c")
-    assert not any(p["draining"] for p in a.get("/v1/pools")["pools"])
+    assert "is up" in a.cli("pool", "rm", "c/p", check=False).stderr
+    assert b.cli("pool", "rm", "p", check=False).returncode == 4  # in use
+    c.cli("pool", "rm", "p")
+    wait_for("c's pool is forgotten", lambda: not [p for p in a.get("/v1/pools")["pools"] if p["node"] == "c"])
+    c.stop()
+    a.cli("node", "rm", "c")
+    assert [n["name"] for n in a.get("/v1/nodes")["nodes"]] == ["a", "b", "d"]
+    # It comes again, without its pool: what lies there isn't taken.
+    c.start(ready=False)
+    wait_for("refused", lambda: c.events("pool-failed"), 30)
     a.detach(used)
     assert d.alive()
 

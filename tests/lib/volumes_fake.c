@@ -483,6 +483,11 @@ void volumes_node_drain(
 	snprintf(op_add(volumes, FAKE_DRAIN, node, fn, arg)->id, 300, "node %d %d", draining, force);
 }
 
+void volumes_pool_remove(struct volumes *volumes, const char *pool, volumes_done_fn fn, void *arg)
+{
+	snprintf(op_add(volumes, FAKE_DRAIN, pool, fn, arg)->id, 300, "pool rm");
+}
+
 void volumes_node_remove(struct volumes *volumes, const char *node, volumes_done_fn fn, void *arg)
 {
 	snprintf(op_add(volumes, FAKE_DRAIN, node, fn, arg)->id, 300, "node rm");
