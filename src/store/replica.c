@@ -228,6 +228,20 @@ const struct replica_state *pool_replica_state(const struct pool_replica *replic
 	return &replica->state;
 }
 
+#ifdef QUOIN_ASSERT_EXPENSIVE
+/* No grain is of a version beyond the log: a complete replica is a prefix. */
+static bool grains_are_of_the_log(const struct pool_replica *replica)
+{
+	const struct pool *pool = replica->pool;
+
+	for (uint32_t phys = 0; phys < pool->g.grain_count; phys++)
+		if (pool->map.slots[phys].layer == replica->head.layer &&
+			pool->map.slots[phys].seq > replica->last.seq)
+			return false;
+	return true;
+}
+#endif
+
 void pool_replica_state_write(
 	struct pool_replica *replica, const struct replica_state *state, pool_done_fn fn, void *arg)
 {
@@ -241,6 +255,7 @@ void pool_replica_state_write(
 		work_answer(pool, work, -EIO);
 		return;
 	}
+	ASSERT_EXPENSIVE(state->incomplete || !replica->state.incomplete || grains_are_of_the_log(replica));
 	replica->state = *state;
 	journal_queue(pool, &work->item);
 }

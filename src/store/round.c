@@ -296,6 +296,8 @@ static void round_entries(struct pool *pool, struct pool_replica *replica)
 
 	if (replica->deleted || replica->creating || !le || !entry_may_apply(le))
 		return;
+	/* An incomplete replica never replays its log: what was left out is told by no entry. */
+	ASSERT(!replica->state.incomplete || replica->syncing);
 	rr = round_replica(&pool->round, replica);
 	while (rr && le && entry_may_apply(le) && round_entry(pool, rr, le))
 		le = index_find(replica, le->seq + 1);

@@ -58,6 +58,7 @@ struct scenario {
 	int64_t drift_ppm;
 	bool reads_quorum;
 	uint32_t error_after_ms;
+	uint32_t map_grains, map_copies; /* 0: as large as may be */
 };
 
 /* Ends the scene with these words: it has failed. */
@@ -148,13 +149,21 @@ void scene_compare(struct scene *s, uint32_t blocks);
 bool scene_reaches(struct scene *s, unsigned voter, uint64_t seq); /* durable there */
 /* X serves; blocks 0 .. writes - 1 are written; all voters are level. */
 struct attached *scene_begin(struct scene *s, uint32_t writes);
+/*
+ * X serves; C is away until its entries are in no log any more (scene_log_is_gone()); level otherwise.
+ * Meanwhile SCENE_MANY grains are written, each `step`th; those in between were before, and are the same on
+ * C.
+ */
+#define SCENE_MANY 40u /* far more than the ring keeps */
+struct attached *scene_behind(struct scene *s, uint32_t step);
+bool scene_log_is_gone(struct scene *s);
 /* X's log ends in entries that only `voter` has, uncommitted; and X is dead. */
 void scene_leave_tail(struct scene *s, struct attached *x, unsigned voter, uint32_t first, uint32_t count);
 
 extern const struct scenario *const scenario_lists[];
 /* NULL-terminated by a name of NULL. */
 extern const struct scenario scenarios_log[], scenarios_lease[], scenarios_sync[], scenarios_life[],
-	scenarios_room[], scenarios_snapshot[], scenarios_members[];
+	scenarios_room[], scenarios_maps[], scenarios_snapshot[], scenarios_members[];
 
 const struct scenario *scenario_find(const char *name);
 /* Runs it; text: why it failed; empty: it passed. */
