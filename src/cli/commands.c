@@ -105,6 +105,11 @@ const struct command commands[] = {
 		"is\n"
 		"refused.",
 		cmd_snapshot_rollback },
+	{ "rebalance", "", 0, BIT(OPTION_DRY_RUN),
+		"Move replicas from full pools to empty ones, as few as can be",
+		"At most 64 a call, one of each volume; nothing where the pools of a tier are within 10 %.\n"
+		"Each is carried out as by `volume move-replica`: when the volume is attached.",
+		cmd_rebalance },
 	{ "events", "", 0, BIT(OPTION_FOLLOW), "Show what has happened on the node", NULL, cmd_events },
 };
 

@@ -114,6 +114,19 @@ void volumes_node_drain(
  * its superblocks. -EBUSY with words.
  */
 void volumes_pool_remove(struct volumes *volumes, const char *pool, volumes_done_fn fn, void *arg);
+#define VOLUMES_REBALANCE_MAX 64u
+struct rebalance_view {
+	char volume[NAME_MAX_LEN + 1];
+	char from_node[NAME_MAX_LEN + 1], from_pool[NAME_MAX_LEN + 1];
+	char to_node[NAME_MAX_LEN + 1], to_pool[NAME_MAX_LEN + 1];
+	uint64_t bytes; /* at most: what is provisioned */
+};
+/*
+ * The moves that would make the pools of each tier about equally full, at most VOLUMES_REBALANCE_MAX, in the
+ * order in which they are best made; none where they are even enough. Called during the call. -ENOMEM.
+ */
+int volumes_rebalance(struct volumes *volumes, void (*fn)(void *arg, const struct rebalance_view *view),
+	void *arg, struct error *error) MUST_CHECK;
 /* Forgets a node that is down, has no pool and holds nothing: -EBUSY otherwise. */
 void volumes_node_remove(struct volumes *volumes, const char *node, volumes_done_fn fn, void *arg);
 /* What this node is, and its disks. */

@@ -488,6 +488,17 @@ void volumes_pool_remove(struct volumes *volumes, const char *pool, volumes_done
 	snprintf(op_add(volumes, FAKE_DRAIN, pool, fn, arg)->id, 300, "pool rm");
 }
 
+int volumes_rebalance(struct volumes *volumes, void (*fn)(void *arg, const struct rebalance_view *view),
+	void *arg, struct error *error)
+{
+	struct rebalance_view view = { .volume = "v", .from_node = "a", .to_node = "d", .bytes = 1 << 30 };
+
+	(void)volumes;
+	(void)error;
+	fn(arg, &view);
+	return 0;
+}
+
 void volumes_node_remove(struct volumes *volumes, const char *node, volumes_done_fn fn, void *arg)
 {
 	snprintf(op_add(volumes, FAKE_DRAIN, node, fn, arg)->id, 300, "node rm");

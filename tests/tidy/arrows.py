@@ -43,6 +43,7 @@ PUBLIC = {
     "store/ondisk.h",  # the format itself, for tools
     "catalog/accept.h",
     "catalog/care.h",
+    "placement/rebalance.h",
     "catalog/snapshots.h",
     "volumes/config.h",
 }

@@ -293,6 +293,18 @@ static void a_drain_names_a_pool_or_a_node(void **state)
 		"\"force\" must be true or false");
 }
 
+static void a_rebalance_is_a_list_of_moves(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json = get(f, "/v1/rebalance");
+	json_t *move = json_array_get(json_object_get(json, "moves"), 0);
+
+	assert_string_equal(json_string_value(json_object_get(move, "volume")), "v");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(move, "to"), "node")), "d");
+	assert_int_equal(json_integer_value(json_object_get(json, "move_bytes")), 1 << 30);
+	json_decref(json);
+}
+
 static void a_scan_shows_disks_with_what_was_measured(void **state)
 {
 	struct fixture *f = *state;
@@ -431,6 +443,7 @@ int main(void)
 		TEST(a_volume_is_attached_and_detached),
 		TEST(errors_keep_their_kind),
 		TEST(a_drain_names_a_pool_or_a_node),
+		TEST(a_rebalance_is_a_list_of_moves),
 		TEST(a_scan_shows_disks_with_what_was_measured),
 		TEST(a_trace_shows_each_step_in_microseconds),
 		TEST(events_go_on_after_a_number),

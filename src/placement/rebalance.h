@@ -1,0 +1,41 @@
+/*
+ * rebalance: which replicas to move so that pools of a tier are about equally full, by what is provisioned. A
+ * pure function; the same input gives the same answer.
+ *
+ * Only from pools above the mean to pools below it, and never past the mean on either side: so no byte moves
+ * twice, and no more than the least that evens them out. Each move keeps the hard rules of placement beside
+ * the copies that stay. A volume gives at most one replica a plan.
+ *
+ * Thread rule: any.
+ */
+#ifndef QUOIN_PLACEMENT_REBALANCE_H
+#define QUOIN_PLACEMENT_REBALANCE_H
+
+#include "placement/placement.h"
+
+#define REBALANCE_PERCENT 10u /* fullest and emptiest pool of a tier this far apart: it is worth moving */
+
+struct rebalance_volume {
+	/* Of one replica: size, tiers, spread, selector; beside and replicas are filled in here. */
+	struct placement_request request;
+	bool stays; /* its members change already */
+	unsigned count;
+	size_t pools[CATALOG_MAX_REPLICAS]; /* of its replicas: indexes; SIZE_MAX: of no pool that is known */
+};
+
+struct rebalance_move {
+	size_t volume;
+	unsigned replica; /* of the volume's pools[] */
+	size_t from, to;
+	uint64_t bytes; /* at most: what is provisioned */
+};
+
+/*
+ * Fills in at most max_moves, in the order in which they are best made; *ret_count of them. Nothing where no
+ * tier's pools are `percent` points apart. -ENOMEM.
+ */
+int rebalance_plan(const struct placement_pool *pools, size_t pool_count,
+	const struct rebalance_volume *volumes, size_t volume_count, unsigned percent,
+	struct rebalance_move *moves, size_t max_moves, size_t *ret_count) MUST_CHECK;
+
+#endif
