@@ -82,7 +82,7 @@ void coordinator_lease_step(struct coordinator *co)
 			co->quorum_waits++;
 	}
 	co->had_quorum = has;
-	if (!has && co->config.error_after_ms != 0) {
+	if (!has && (co->config.error_after_ms != 0 || MUTANT(queue_gives_up)) && !MUTANT(error_never)) {
 		give_up_old(co);
 		if (co->error_check_ns <= co->now_ns)
 			co->error_check_ns = co->now_ns + 100 * NS_PER_MS;

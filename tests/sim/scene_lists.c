@@ -4,7 +4,8 @@
 #include "sim/scene.h"
 
 const struct scenario *const scenario_lists[] = { scenarios_log, scenarios_lease, scenarios_sync,
-	scenarios_life, scenarios_room, scenarios_maps, scenarios_snapshot, scenarios_members, NULL };
+	scenarios_life, scenarios_room, scenarios_maps, scenarios_snapshot, scenarios_members,
+	scenarios_quorum, NULL };
 
 const struct scenario *scenario_find(const char *name)
 {
