@@ -109,6 +109,8 @@ json_t *volume_json(const struct volume_view *view, bool with_stats)
 		"membership", membership_json(view));
 	json_object_set_new(
 		volume, "shared_zone", view->shared_zone[0] ? json_string(view->shared_zone) : json_null());
+	json_object_set_new(
+		volume, "steward", view->steward_node[0] ? json_string(view->steward_node) : json_null());
 	if (with_stats && view->attached_here)
 		json_object_set_new(volume, "stats", stats_json(&view->stats));
 	return volume;

@@ -166,6 +166,8 @@ int cmd_volume_inspect(struct cli *cli)
 			device_print(attached);
 	} else {
 		printf("attached    nowhere\n");
+		if (json_is_string(json_object_get(volume, "steward")))
+			printf("steward     node %s repairs it\n", text_of(volume, "steward"));
 	}
 	members_print(json_object_get(volume, "membership"));
 	if (stats)

@@ -70,6 +70,7 @@ struct volume_spec {
 	struct volume_voter voters[GROUP_MAX_VOTERS];
 	uint8_t voter_mask, next_mask; /* who of them is what: a bit for each; voter_mask 0: all are voters */
 	bool reads_quorum;             /* class reads=quorum */
+	bool steward;                  /* for repair only: it must get no request */
 	uint32_t error_after_ms;       /* policy `error`: EIO after this long without quorum; 0: `queue` */
 };
 

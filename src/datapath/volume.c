@@ -154,6 +154,7 @@ static int coordinator_make(struct volume *volume)
 		.lease_ms = dp->config.lease_ms,
 		.lease_margin_ms = dp->config.lease_margin_ms,
 		.reads_quorum = spec->reads_quorum,
+		.steward = spec->steward,
 		.error_after_ms = spec->error_after_ms,
 		.entries = dp->config.entries,
 		.budget = &dp->budget,

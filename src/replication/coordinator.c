@@ -326,6 +326,7 @@ void coordinator_message(struct coordinator *co, int i, const struct message *m,
 void coordinator_submit(struct coordinator *co, struct operation *op, uint64_t now_ns)
 {
 	co->now_ns = now_ns;
+	ASSERT(!co->config.steward);
 	co->busy_ns = now_ns;
 	op->arrived_ns = now_ns;
 	op->seq = 0;

@@ -217,6 +217,7 @@ static void append_new_epoch(struct coordinator *co)
 		return; /* tried again with the next answer or tick */
 	entry->op = ENTRY_NEW_EPOCH;
 	entry->attachment = co->config.attachment;
+	entry->steward = co->config.steward;
 	if (co->row_count == EPOCHS_MAX) {
 		memmove(co->rows, co->rows + 1, (EPOCHS_MAX - 1) * sizeof(co->rows[0]));
 		co->row_count--;

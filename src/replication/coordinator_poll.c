@@ -38,7 +38,9 @@ static void fill_clock(struct coordinator *co, int i, struct message *m)
 static void fill_open(struct coordinator *co, int i, struct message *m)
 {
 	m->type = MESSAGE_OPEN;
-	m->lease_ms = co->config.lease_ms;
+	/* Whoever succeeds a steward waits for nothing. */
+	m->lease_ms = co->config.steward && !MUTANT(steward_takes_leases) ? 0 : co->config.lease_ms;
+	m->steward = co->config.steward;
 	m->config_number = co->config.config_number;
 	m->dead_session = co->config.dead_session;
 	fill_clock(co, i, m);

@@ -40,6 +40,7 @@ struct coordinator_config {
 	uint64_t config_number;
 	uint32_t lease_ms, lease_margin_ms;
 	bool reads_quorum;
+	bool steward;               /* for repair: it takes no leases, and is given no operation */
 	uint32_t error_after_ms;    /* policy `error`; 0: `queue` */
 	struct entry_pool *entries; /* for NEW_EPOCH */
 	/* Of all resyncs that share it; NULL: no limit. Kept by who made it, longer than the coordinator. */

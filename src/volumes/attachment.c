@@ -64,7 +64,7 @@ static void down_closed(struct op *op, int rc)
 	if (rc)
 		manager_event(op->volumes, "volume-release-failed", op->name, "%s", strerror(-rc));
 	manager_event(op->volumes, attachment->steward ? "steward-ends" : "volume-detached", op->name, "%s",
-		attachment->steward ? "nothing is left to move, or the volume is attached"
+		attachment->steward ? "nothing is left to be done, or the volume is attached"
 		: op->force         ? "by force: what was still in use gets EIO"
 				    : "nothing is in use any more");
 	if (op->keep_record) {
@@ -171,7 +171,7 @@ static void device_up(struct op *op, int rc)
 	op->brought_up = true;
 	manager_event(op->volumes, attachment->steward ? "steward-begins" : "volume-attached", op->name,
 		"%s, epoch %llu",
-		attachment->steward ? "attached nowhere, replicas are to move"
+		attachment->steward ? "attached nowhere, replicas are to move or to be repaired"
 				    : blockdev_link(attachment->blockdev),
 		(unsigned long long)attachment->spec.epoch.number);
 	snapshot_take(op->volumes);
@@ -317,7 +317,7 @@ struct attachment *attachment_new(struct op *op)
 		return NULL;
 	attachment->volumes = op->volumes;
 	attachment->nbd = op->nbd;
-	attachment->steward = op->steward;
+	attachment->steward = attachment->spec.steward = op->steward;
 	snprintf(attachment->spec.name, sizeof(attachment->spec.name), "%s", op->name);
 	list_push_back(&op->volumes->attachments, &attachment->node);
 	op->attachment = attachment;

@@ -125,7 +125,7 @@ bool attachment_serves(const struct attachment *attachment)
 	const struct volume_stats *stats =
 		snapshot_stats_find(&attachment->volumes->snapshot, attachment->spec.volume);
 
-	return stats && stats->state == VOLUME_SERVING && !attachment->ended;
+	return stats && stats->state == VOLUME_SERVING && !attachment->ended && !attachment->steward;
 }
 
 static void ended_done(struct dataplane_call *call)

@@ -219,6 +219,7 @@ static void config_defaults(struct volumes_config *config)
 		.resync_bytes_per_s = UINT64_C(128) << 20,
 		.rebuild_after_ms = 600000,
 		.drop_after_ms = 20000,
+		.steward_after_ms = 30000,
 		.docker_enabled = true,
 		.docker_socket = "/run/docker/plugins/quoin.sock",
 		.admin_socket = "/run/quoin/admin.sock",

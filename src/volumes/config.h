@@ -48,6 +48,7 @@ struct volumes_config {
 	uint64_t node_lease_ms, group_lease_ms;
 	uint64_t resync_bytes_per_s; /* of all volumes attached here together */
 	uint64_t rebuild_after_ms;   /* a replica that stays away so long is replaced */
+	uint64_t steward_after_ms;   /* a volume that is detached so long is looked after where needed */
 	uint64_t drop_after_ms;      /* of two replicas one that stays away so long is dropped */
 	/* [pool NAME] */
 	unsigned pool_count;

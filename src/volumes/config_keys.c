@@ -36,6 +36,8 @@ const struct config_key config_keys[] = {
 		UINT64_C(1) << 20, UINT64_C(1) << 40 },
 	{ CONFIG_CLUSTER, "rebuild_after", CONFIG_DURATION, offsetof(struct volumes_config, rebuild_after_ms),
 		1000, UINT64_C(30) * 24 * 3600 * 1000 },
+	{ CONFIG_CLUSTER, "steward_after", CONFIG_DURATION, offsetof(struct volumes_config, steward_after_ms),
+		1000, UINT64_C(30) * 24 * 3600 * 1000 },
 	{ CONFIG_CLUSTER, "drop_after", CONFIG_DURATION, offsetof(struct volumes_config, drop_after_ms), 1000,
 		UINT64_C(30) * 24 * 3600 * 1000 },
 	{ CONFIG_POOL, "path", CONFIG_PATH, offsetof(struct pool_config, path), 0, 0 },

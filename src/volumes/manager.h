@@ -58,6 +58,7 @@ struct volumes {
 	bool topology_told;
 	unsigned drain_asking;     /* moves that the catalog is being asked for */
 	uint64_t drain_tell_ns;    /* when one that finds no place may be told again */
+	struct list stewarded;     /* look_after.c */
 	uint64_t steward_pause_ns; /* no steward begins before */
 	unsigned orphan_count;     /* replicas that no record names, and that were told */
 	struct uuid orphans[64];

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "volumes/manager.h"
+#include "volumes/steward.h"
 
 #define OPS_TIMER_MS 50u
 
@@ -65,6 +66,8 @@ void op_submit(struct op *op)
 	struct volumes *volumes = op->volumes;
 
 	list_push_back(&volumes->ops, &op->node);
+	if (op->fn)
+		steward_yield(volumes, op->name);
 	if (!uv_is_active((uv_handle_t *)&volumes->ops_timer))
 		uv_timer_start(&volumes->ops_timer, ops_timer_fired, OPS_TIMER_MS, OPS_TIMER_MS);
 	manager_kick(volumes);

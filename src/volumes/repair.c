@@ -18,7 +18,7 @@
 /* ---- who is away ---- */
 
 /* Its node or its pool, as the catalog has it. */
-static bool place_is_away(const struct volumes *volumes, const struct catalog_replica *replica)
+bool repair_place_is_away(const struct volumes *volumes, const struct catalog_replica *replica)
 {
 	const struct catalog_node *node;
 	const struct catalog_pool *pool;
@@ -32,11 +32,11 @@ static bool place_is_away(const struct volumes *volumes, const struct catalog_re
 static bool member_is_away(const struct volumes *volumes, const struct catalog_replica *replica,
 	const struct volume_stats *stats)
 {
-	for (unsigned i = 0; i < stats->voter_count; i++)
+	for (unsigned i = 0; stats && i < stats->voter_count; i++)
 		if (uuid_equal(stats->voters[i].replica, replica->replica))
 			return stats->voters[i].status == REPLICA_AWAY ||
 			       stats->voters[i].status == REPLICA_RETIRED;
-	return place_is_away(volumes, replica);
+	return repair_place_is_away(volumes, replica);
 }
 
 static uint64_t away_since_ns(const struct repair *repair, struct uuid replica, uint64_t now_ns)
@@ -47,10 +47,9 @@ static uint64_t away_since_ns(const struct repair *repair, struct uuid replica, 
 	return now_ns;
 }
 
-static void absences_look(struct attachment *attachment, const struct catalog_shard *shard,
+void repair_absences_look(struct volumes *volumes, struct repair *repair, const struct catalog_shard *shard,
 	const struct volume_stats *stats, uint64_t now_ns, struct repair_seen *seen)
 {
-	struct repair *repair = &attachment->repair;
 	struct repair now = { .absence_count = 0 };
 
 	for (unsigned i = 0; i < shard->replica_count; i++) {
@@ -59,7 +58,7 @@ static void absences_look(struct attachment *attachment, const struct catalog_sh
 		uint64_t since_ns;
 
 		*member = (struct repair_member){ .replica = replica->replica };
-		if (replica->retired || !member_is_away(attachment->volumes, replica, stats))
+		if (replica->retired || !member_is_away(volumes, replica, stats))
 			continue;
 		since_ns = away_since_ns(repair, replica->replica, now_ns);
 		now.absences[now.absence_count++] = (struct repair_absence){ replica->replica, since_ns };
@@ -179,7 +178,8 @@ void repair_plan(
 		.serves = attachment->phase == ATTACHMENT_UP && stats->state == VOLUME_SERVING };
 	struct repair_choice choice;
 
-	absences_look(attachment, &volume->shards[0], stats, clock_now_ns(volumes->clock), &seen);
+	repair_absences_look(
+		volumes, &attachment->repair, &volume->shards[0], stats, clock_now_ns(volumes->clock), &seen);
 	if (attachment->repair.asking)
 		return;
 	choice = repair_choose(&volume->shards[0], &seen);

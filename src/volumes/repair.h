@@ -7,6 +7,7 @@
 
 #include "catalog/catalog.h"
 #include "datapath/datapath.h"
+#include "reconcile/reconcile.h"
 
 struct attachment;
 struct volumes;
@@ -24,6 +25,11 @@ struct repair {
 	char told[256]; /* why there is no place for a new replica, as it was told last */
 };
 
+/* Its node or its pool, as the catalog has it. */
+bool repair_place_is_away(const struct volumes *volumes, const struct catalog_replica *replica);
+/* Who is away, by what the data plane hears (stats; or NULL) or else by the catalog, and how long now. */
+void repair_absences_look(struct volumes *volumes, struct repair *repair, const struct catalog_shard *shard,
+	const struct volume_stats *stats, uint64_t now_ns, struct repair_seen *seen);
 /* Looks at one attachment with no step of a change under way; begins what is needed. */
 void repair_plan(
 	struct attachment *attachment, const struct catalog_volume *volume, const struct volume_stats *stats);

@@ -26,21 +26,31 @@ static void steward_down(struct op *op)
 	attachment_take_down(op, op_end);
 }
 
-static bool steward_is_needed(struct volumes *volumes, const struct attachment *attachment)
+/* Nothing of the two is decided by the other: both are asked, for both watch. */
+static bool drain_waits(struct volumes *volumes, const struct catalog_volume *volume)
 {
-	const struct catalog_volume *volume;
 	const struct catalog_replica *from;
 	struct catalog_replica learner;
 	struct error error;
 
-	if (attachment->ended ||
-		catalog_volume_find_uuid(volumes->catalog, attachment->spec.volume, &volume, NULL) ||
-		volume->state != CATALOG_VOLUME_READY ||
-		!uuid_equal(volume->holder.attachment, attachment->spec.attachment) ||
-		!drain_is_wanted(volumes, volume))
+	if (!drain_is_wanted(volumes, volume))
 		return false;
 	from = drain_next(volumes, volume);
 	return !from || drain_place(volumes, volume, from, &learner, &error) == 0;
+}
+
+static bool steward_is_needed(struct volumes *volumes, struct attachment *attachment)
+{
+	const struct catalog_volume *volume;
+	bool goes_on;
+
+	if (attachment->ended ||
+		catalog_volume_find_uuid(volumes->catalog, attachment->spec.volume, &volume, NULL) ||
+		volume->state != CATALOG_VOLUME_READY ||
+		!uuid_equal(volume->holder.attachment, attachment->spec.attachment))
+		return false;
+	goes_on = look_after_goes_on(attachment, volume);
+	return drain_waits(volumes, volume) || goes_on;
 }
 
 static unsigned stewards_end(struct volumes *volumes)
@@ -48,7 +58,7 @@ static unsigned stewards_end(struct volumes *volumes)
 	unsigned count = 0;
 
 	list_for_each (node, &volumes->attachments) {
-		const struct attachment *attachment = list_entry(node, struct attachment, node);
+		struct attachment *attachment = list_entry(node, struct attachment, node);
 		struct op *op;
 
 		count += attachment->steward;
@@ -69,8 +79,12 @@ static unsigned stewards_end(struct volumes *volumes)
 static void steward_up(struct op *op, int rc)
 {
 	/* Somebody was faster, or no quorum is there now: later again. */
-	if (rc)
+	if (rc) {
 		op->volumes->steward_pause_ns = clock_now_ns(op->volumes->clock) + STEWARD_PAUSE_NS;
+		look_after_failed(op->volumes, op->name);
+	} else if (op->attachment) {
+		look_after_begun(op->attachment);
+	}
 	op_end(op, rc);
 }
 
@@ -103,16 +117,14 @@ static bool is_ours(const struct volumes *volumes, const struct catalog_volume *
 
 static bool needs_steward(struct volumes *volumes, const struct catalog_volume *volume)
 {
-	const struct catalog_replica *from;
-	struct catalog_replica learner;
-	struct error error;
+	bool due;
 
-	if (volume->state != CATALOG_VOLUME_READY || volume_is_attached(volume) ||
-		!drain_is_wanted(volumes, volume) || !is_ours(volumes, volume) ||
-		attachment_find(volumes, volume->name) || ops_has(volumes, volume->name, NULL))
+	if (volume->state != CATALOG_VOLUME_READY || volume->shard_count == 0)
 		return false;
-	from = drain_next(volumes, volume);
-	return !from || drain_place(volumes, volume, from, &learner, &error) == 0;
+	due = look_after_is_due(volumes, volume);
+	return !volume_is_attached(volume) && is_ours(volumes, volume) &&
+	       !attachment_find(volumes, volume->name) && !ops_has(volumes, volume->name, NULL) &&
+	       (due || drain_waits(volumes, volume));
 }
 
 void stewards_plan(struct volumes *volumes)
@@ -120,6 +132,7 @@ void stewards_plan(struct volumes *volumes)
 	unsigned count = stewards_end(volumes);
 	const struct catalog_volume *volume;
 
+	look_after_forget(volumes);
 	if (!catalog_node_lease_valid(volumes->catalog) ||
 		clock_now_ns(volumes->clock) < volumes->steward_pause_ns)
 		return;

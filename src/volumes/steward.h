@@ -39,6 +39,18 @@ int drain_place(struct volumes *volumes, const struct catalog_volume *volume,
 int drain_pool_find(struct volumes *volumes, const char *text, const struct catalog_pool **ret_pool,
 	struct error *error) MUST_CHECK;
 
+/* look_after.c: whether a volume that nobody has attached needs a steward, pools that drain aside. */
+bool look_after_is_due(struct volumes *volumes, const struct catalog_volume *volume);
+/* Whether this steward has something left that can be done now. */
+bool look_after_goes_on(struct attachment *attachment, const struct catalog_volume *volume);
+void look_after_begun(struct attachment *attachment);
+void look_after_failed(struct volumes *volumes, const char *name);
+/* Volumes that are no more. */
+void look_after_forget(struct volumes *volumes);
+void look_after_done(struct volumes *volumes);
+/* Somebody wants this volume here: a steward that still opens it gives up. */
+void steward_yield(struct volumes *volumes, const char *name);
+
 /* steward.c: begins and ends stewards; after each plan. */
 void stewards_plan(struct volumes *volumes);
 

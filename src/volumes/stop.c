@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "volumes/manager.h"
+#include "volumes/steward.h"
 #include "volumes/sessions.h"
 
 #define ATTACH_FREE_PAUSE_MS 50u
@@ -30,6 +31,7 @@ static void handle_closed(uv_handle_t *handle)
 		return;
 	while (!list_is_empty(&volumes->pools))
 		local_pool_free(list_entry(list_first(&volumes->pools), struct local_pool, node));
+	look_after_done(volumes);
 	snapshot_free(&volumes->snapshot);
 	mounts_close(volumes->mounts);
 	sessions_free(volumes->sessions);

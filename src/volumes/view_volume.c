@@ -180,6 +180,8 @@ static void volume_fill(
 		snprintf(view->attached_node, sizeof(view->attached_node), "%s", volume->holder.node);
 		time_format(volume->holder.since_ns, view->attached_since);
 	}
+	if (volume->holder.steward)
+		snprintf(view->steward_node, sizeof(view->steward_node), "%s", volume->holder.node);
 	for (unsigned s = 0; s < volume->shard_count && s < 1; s++) {
 		const struct catalog_shard *shard = &volume->shards[s];
 

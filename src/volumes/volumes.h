@@ -181,6 +181,7 @@ struct volume_view {
 	char created[TIME_TEXT_LEN + 1];
 	char attached_node[NAME_MAX_LEN + 1]; /* empty: nowhere */
 	char attached_since[TIME_TEXT_LEN + 1];
+	char steward_node[NAME_MAX_LEN + 1]; /* it is detached, and repaired by that node; or empty */
 	bool attached_here;
 	char device[UNIX_SOCKET_PATH_MAX]; /* here only; of an NBD export: its socket */
 	bool nbd;                          /* here only: an NBD export */

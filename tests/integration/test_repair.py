@@ -132,3 +132,33 @@ def test_of_two_replicas_the_dead_one_is_dropped(make, name):
     write_blocks(device, 6 * MIB, MIB, version=4)
     agent.start()
     other.detach(name)
+
+
+def test_a_detached_volume_is_looked_after_by_a_steward(make, name):
+    cluster = make(rebuild_after="3s", steward_after="1s")
+    a = cluster["a"]
+    a.create(name, size="64M")
+    device = a.attach(name)
+    write_blocks(device, 0, 4 * MIB, version=1)
+    cluster["c"].kill()
+    a.detach(name)
+    # A fourth zone: the one that stays away is replaced, though nobody has the volume.
+    configure(cluster.add("d"), rebuild_after="3s", steward_after="1s").start()
+    wait_for("d is a voter", lambda: roles(a, name).get("d") == "voter", 90, 0.2)
+    assert a.volume(name)["state"] == "detached" and a.holder(name) is None
+    events = [e for agent in cluster.agents.values() if agent.process for e in agent.events()]
+    assert any(e["kind"] == "replica-replaced" and e["subject"] == name for e in events)
+    wait_for("it ends", lambda: a.volume(name)["steward"] is None, 30)
+    # The new one has all: with another one dead it is enough.
+    cluster["b"].kill()
+    device = a.attach(name)
+    check_blocks(device, 0, 4 * MIB, version=1)
+    write_blocks(device, 8 * MIB, MIB, version=2)
+    # Whoever wants the volume while a steward has it gets it at once.
+    a.detach(name)
+    cluster["b"].start()
+    wait_for("a steward", lambda: a.volume(name)["steward"], 30, 0.01)
+    device = a.attach(name)
+    check_blocks(device, 8 * MIB, MIB, version=2)
+    assert a.holder(name) == "a" and a.volume(name)["steward"] is None
+    a.detach(name)

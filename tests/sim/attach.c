@@ -70,6 +70,7 @@ static void fill_spec(const struct sim_volume *v, struct volume_spec *spec)
 		.dead_session = v->record.dead_session,
 		.config_number = v->members.number ? v->members.number : 1,
 		.reads_quorum = v->cluster->plan.reads_quorum,
+		.steward = v->record.steward,
 		.error_after_ms = v->cluster->plan.error_after_ms,
 	};
 	snprintf(spec->name, sizeof(spec->name), "%s", v->name);
@@ -105,6 +106,8 @@ static void record_take(struct sim_volume *v, unsigned holder, uint64_t above)
 	record->restart = 0;
 	record->holder = holder;
 	record->attachment = uuid_random(&v->cluster->random);
+	record->steward = v->as_steward;
+	v->as_steward = false;
 	trace_event(&v->cluster->trace, "record", holder, record->number, v->index);
 }
 

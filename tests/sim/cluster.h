@@ -136,6 +136,7 @@ struct record {
 	unsigned holder;
 	struct uuid attachment;
 	uint64_t session, dead_session;
+	bool steward;
 };
 
 /* The last session of a node, and the process that had it. */
@@ -159,6 +160,7 @@ struct sim_volume {
 	struct record record;
 	struct sim_session sessions[SIM_MAX_NODES];
 	struct sim_members members;
+	bool as_steward; /* whoever attaches it next */
 	struct history *history;
 	uint32_t hot_blocks;
 	struct sim_replica replicas[GROUP_MAX_VOTERS];

@@ -281,6 +281,34 @@ static void dropped_while_it_serves(struct scene *s)
 	EXPECT(scene_seen(s, y, 1) == w->write, "an acknowledged write is lost");
 }
 
+static void steward_gives_way(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 4), *y;
+	uint32_t last;
+	uint64_t from_ns;
+
+	GOES_ON();
+	/* C misses what is written last, and comes back when nobody has the volume. */
+	scene_kill(s, C);
+	last = scene_written(s, x, 2, 1);
+	scene_detach(s, x);
+	scene_back(s, C);
+	s->v->as_steward = true;
+	y = scene_serve(s, Y);
+	EXPECT(scene_is_level(s, y, 20000), "a steward does not bring C up to the others");
+	/* It hangs; whoever wants the volume waits for nothing. */
+	scene_pause(s, Y, 20000);
+	scene_power_off(s, A);
+	from_ns = s->c->sim.now_ns;
+	x = scene_serve(s, X);
+	EXPECT(s->c->sim.now_ns - from_ns < NS_PER_S, "a steward's leases were waited for: %llu ms",
+		(unsigned long long)((s->c->sim.now_ns - from_ns) / NS_PER_MS));
+	EXPECT(scene_seen(s, x, 2) == last, "an acknowledged write is lost");
+	last = scene_written(s, x, 3, 1);
+	EXPECT(scene_is_ended(s, y, 60000), "a steward that was succeeded goes on");
+	EXPECT(scene_seen(s, x, 3) == last, "a steward has undone a write");
+}
+
 const struct scenario scenarios_members[] = {
 	{ "learner-counts-nowhere", "a voter and a learner are no quorum of three", "35",
 		{ "learner_counts" }, .run = learner_counts_nowhere, .voters = 4 },
@@ -296,5 +324,7 @@ const struct scenario scenarios_members[] = {
 		{ "drop_without_cas" }, .run = dropped_by_record_only, .voters = 2 },
 	{ "dropped-while-it-serves", "of two the survivor goes on when it has read that it may", "30",
 		{ "drop_without_cas", "old_configuration" }, .run = dropped_while_it_serves, .voters = 2 },
+	{ "steward-gives-way", "a steward repairs, and whoever wants the volume waits for nothing", "29",
+		{ "steward_takes_leases" }, .run = steward_gives_way },
 	{ 0 },
 };
