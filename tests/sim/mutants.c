@@ -1,13 +1,16 @@
 /*
  * mutants [--only NAME] [--seeds N] [--jobs N]: switches on one deliberate bug at a time and says whether the
- * simulator sees it: which scenario fails, and after how many seeds by chance (--seeds 0: scenarios only).
- * Exit status 1 when one is missed by both.
+ * simulator sees it: which scenario fails, and after how many seeds by chance (--seeds 0: scenarios only);
+ * for some of the store's, whether its own tests beside this program do, which end in a minute or two. Exit
+ * status 1 when one is missed by all.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "sim/child.h"
@@ -23,7 +26,19 @@ static void failed(uint64_t seed, const char *violation)
 	snprintf(example, sizeof(example), "seed %" PRIu64 ": %s", seed, violation);
 }
 
+/* What fails with it in tests/crash: a program, and its arguments. */
+static const struct {
+	const char *mutant, *program, *arguments[6];
+} store_tests[] = {
+	{ "apply_before_commit_durable", "enumerate", { "--workloads", "1..4", "--subsets", "4" } },
+	{ "no_flush_before_images", "enumerate", { "--workloads", "1..4", "--subsets", "4" } },
+	{ "lost_slot_unnoticed", "rot", { "--flips", "1500", "--most", "4", "--seed", "9" } },
+};
+
+static char crash_dir[256];
+
 struct verdict {
+	const char *store_test;
 	const char *scenario; /* that fails with it; NULL: none */
 	uint64_t seeds;       /* run until one failed; 0: none did */
 	bool liveness;
@@ -54,6 +69,45 @@ static const char *failing_scenario(enum mutant which)
 			if (text[0])
 				return at->name;
 		}
+	return NULL;
+}
+
+static int store_test_run(const char *program, const char *const arguments[static 6], const char *mutant)
+{
+	char path[512];
+	char *argv[10] = { path };
+	int status, null, count = 1;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s/%s", crash_dir, program);
+	for (unsigned i = 0; i < 6 && arguments[i]; i++)
+		argv[count++] = (char *)(uintptr_t)arguments[i];
+	argv[count++] = (char *)(uintptr_t) "--mutant";
+	argv[count++] = (char *)(uintptr_t)mutant;
+	pid = fork();
+	if (pid == 0) {
+		null = open("/dev/null", O_WRONLY);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		execv(path, argv);
+		_exit(127);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid ? status : 127 << 8;
+}
+
+static const char *failing_store_test(enum mutant which)
+{
+	for (size_t i = 0; i < sizeof(store_tests) / sizeof(store_tests[0]); i++) {
+		int status;
+
+		if (mutant_find(store_tests[i].mutant) != (int)which)
+			continue;
+		status = store_test_run(
+			store_tests[i].program, store_tests[i].arguments, store_tests[i].mutant);
+		/* Violations, or an assertion; not: no such program. */
+		if (WIFSIGNALED(status) || WEXITSTATUS(status) == 1)
+			return store_tests[i].program;
+	}
 	return NULL;
 }
 
@@ -91,21 +145,25 @@ static bool mutant_is_caught(enum mutant which, uint64_t seeds, unsigned jobs)
 
 	mutant_chosen = which;
 	verdict.scenario = failing_scenario(which);
+	verdict.store_test = failing_store_test(which);
 	run_seeds(&verdict, seeds, jobs);
-	printf("%-26s %-7s", mutant_name(which), verdict.scenario || verdict.seeds ? "caught" : "MISSED");
+	printf("%-26s %-7s", mutant_name(which),
+		verdict.scenario || verdict.seeds || verdict.store_test ? "caught" : "MISSED");
 	if (verdict.seeds)
 		printf(" after %4" PRIu64 " seeds", verdict.seeds);
 	else
 		printf(" in no seed of %" PRIu64, seeds);
 	if (verdict.scenario)
 		printf("; scenario %s", verdict.scenario);
+	if (verdict.store_test)
+		printf("; tests/crash/%s", verdict.store_test);
 	if (verdict.seeds)
 		printf("; %s, %s", verdict.liveness ? "liveness" : "safety", example);
-	else if (!verdict.scenario)
+	else if (!verdict.scenario && !verdict.store_test)
 		printf(": %s", mutant_what(which));
 	putchar('\n');
 	fflush(stdout);
-	return verdict.scenario || verdict.seeds;
+	return verdict.scenario || verdict.seeds || verdict.store_test;
 }
 
 int main(int argc, char **argv)
@@ -122,6 +180,9 @@ int main(int argc, char **argv)
 	int only = -1;
 	unsigned caught = 0, missed = 0;
 
+	snprintf(crash_dir, sizeof(crash_dir), "%.*s/../crash",
+		strrchr(argv[0], '/') ? (int)(strrchr(argv[0], '/') - argv[0]) : 1,
+		strrchr(argv[0], '/') ? argv[0] : ".");
 	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		if (c == 'o')
 			only = mutant_find(optarg);
