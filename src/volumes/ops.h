@@ -74,6 +74,7 @@ struct op {
 	bool force_attach;       /* succeeds a holder that lives */
 	bool force_reaches;      /* a quorum of the replicas has answered: it may */
 	bool brought_up;         /* by this operation */
+	bool syncing;            /* stop.c: a filesystem, on another thread */
 	int rc_undone;           /* what failed, while it is undone; or why it is refused */
 	struct error why_undone;
 	void *state; /* freed with it */

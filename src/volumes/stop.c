@@ -14,6 +14,11 @@
 #include "volumes/steward.h"
 #include "volumes/sessions.h"
 
+/* A sync is given up after so many looks without a quorum, and that long after the stop began: that ends
+ * after 30 s. */
+#define SYNC_WATCH_MS        1000u
+#define SYNC_TRIES           5u
+#define SYNC_UNTIL_MS        18000u
 #define ATTACH_FREE_PAUSE_MS 50u
 #define ATTACH_FREE_TRIES    100u
 
@@ -149,10 +154,61 @@ static int sync_work(struct op *op)
 	return 0;
 }
 
+/*
+ * Without a quorum a sync never ends, and a thread in it would keep the process, and the lock of its state
+ * directory, from ever ending. So it is waited for only so long; then the device goes by force, which fails
+ * what waits in it.
+ */
 static void synced(struct op *op, int rc)
 {
 	(void)rc;
-	attachment_take_down(op, stop_down);
+	op->retry_at_ns = 0;
+	op->syncing = false;
+	if (!op->force)
+		attachment_take_down(op, stop_down);
+	else if (!attachment_find(op->volumes, op->name))
+		stop_next(op);
+}
+
+static void sync_late_down(struct op *op, int rc)
+{
+	(void)rc;
+	if (!op->syncing)
+		stop_next(op);
+}
+
+static uint64_t stopping_ms(const struct op *op)
+{
+	uint64_t began_ns = op->deadline_ns - OP_FOREVER_MS * NS_PER_MS;
+
+	return (clock_now_ns(op->volumes->clock) - began_ns) / NS_PER_MS;
+}
+
+static void sync_watch(struct op *op)
+{
+	const struct attachment *attachment = attachment_find(op->volumes, op->name);
+
+	ASSERT(attachment && op->syncing);
+	op->tries = attachment_serves(attachment) ? 0 : op->tries + 1;
+	if (op->tries < SYNC_TRIES && stopping_ms(op) < SYNC_UNTIL_MS) {
+		if (!op->volumes->snapshot.pending)
+			snapshot_take(op->volumes);
+		op_retry(op, SYNC_WATCH_MS, sync_watch);
+		return;
+	}
+	manager_event(op->volumes, "volume-not-synced", op->name,
+		"its replicas don't answer in time, and the agent is stopping: what was written and not "
+		"synced is lost");
+	op->force = true;
+	attachment_take_down(op, sync_late_down);
+}
+
+static void sync_begin(struct op *op)
+{
+	op->syncing = true;
+	op_work(op, sync_work, synced);
+	op->tries = 0;
+	op_retry(op, SYNC_WATCH_MS, sync_watch);
 }
 
 static void stop_next(struct op *op)
@@ -168,9 +224,9 @@ static void stop_next(struct op *op)
 	attachment = list_entry(first, struct attachment, node);
 	snprintf(op->name, sizeof(op->name), "%s", attachment->spec.name);
 	if (attachment->mounted && !attachment->ended)
-		op_work(op, sync_work, synced);
+		sync_begin(op);
 	else
-		synced(op, 0);
+		attachment_take_down(op, stop_down);
 }
 
 void volumes_stop(struct volumes *volumes, void (*fn)(void *arg), void *arg)
