@@ -36,6 +36,12 @@ static const struct http_route routes[] = {
 	{ "DELETE", "/v1/volumes/*/snapshots/*", handle_snapshot_remove, OPERATION_MS },
 	{ "POST", "/v1/volumes/*/snapshots/*/rollback", handle_rollback, OPERATION_MS },
 	{ "GET", "/v1/volumes/*/trace", handle_volume_trace, TRACE_MS },
+	{ "GET", "/v1/classes", handle_classes, FROM_MEMORY_MS },
+	{ "POST", "/v1/classes", handle_classes_apply, OPERATION_MS },
+	{ "GET", "/v1/classes/*", handle_class, FROM_MEMORY_MS },
+	{ "DELETE", "/v1/classes/*", handle_class_remove, OPERATION_MS },
+	{ "POST", "/v1/classes/*/set", handle_class_set, OPERATION_MS },
+	{ "POST", "/v1/classes/*/check", handle_class_check, OPERATION_MS },
 	{ "POST", "/v1/place", handle_place, FROM_MEMORY_MS },
 	{ "GET", "/v1/events", handle_events, FROM_MEMORY_MS },
 };

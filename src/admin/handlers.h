@@ -33,6 +33,13 @@ void handle_pool_add(struct http_request *request, void *arg);
 /* volume_get.c */
 void handle_volumes(struct http_request *request, void *arg);
 void handle_volume(struct http_request *request, void *arg);
+/* classes.c */
+void handle_classes(struct http_request *request, void *arg);
+void handle_class(struct http_request *request, void *arg);
+void handle_classes_apply(struct http_request *request, void *arg);
+void handle_class_set(struct http_request *request, void *arg);
+void handle_class_remove(struct http_request *request, void *arg);
+void handle_class_check(struct http_request *request, void *arg);
 /* place.c */
 void handle_place(struct http_request *request, void *arg);
 /* volume_ops.c */

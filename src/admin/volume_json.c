@@ -95,6 +95,15 @@ static json_t *membership_json(const struct volume_view *view)
 		members_json(view, "learner", "learner"));
 }
 
+static json_t *policy_json(const struct policy_view *view)
+{
+	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:b}", "replicas",
+		(int)view->replicas, "tier", view->tier, "spread", view->spread, "group_rule",
+		view->group_rule, "group", view->group, "selector", http_json_text(view->selector),
+		"on_no_quorum", view->on_no_quorum, "reads", view->reads ? view->reads : "lease",
+		"rebuild_after", view->rebuild_after, "sticky", (int)view->sticky);
+}
+
 json_t *volume_json(const struct volume_view *view, bool with_stats)
 {
 	json_t *replicas = json_array();
@@ -111,6 +120,7 @@ json_t *volume_json(const struct volume_view *view, bool with_stats)
 		volume, "shared_zone", view->shared_zone[0] ? json_string(view->shared_zone) : json_null());
 	json_object_set_new(
 		volume, "steward", view->steward_node[0] ? json_string(view->steward_node) : json_null());
+	json_object_set_new(volume, "policy", policy_json(&view->policy));
 	if (with_stats && view->attached_here)
 		json_object_set_new(volume, "stats", stats_json(&view->stats));
 	return volume;

@@ -26,6 +26,7 @@
 
 #include "base/base.h"
 #include "catalog/class.h"
+#include "catalog/selector.h"
 #include "kvdb/kvdb.h"
 
 struct catalog;
@@ -36,6 +37,7 @@ struct catalog;
 #define CATALOG_MAX_LABELS      64u
 #define CATALOG_LABEL_MAX_LEN   256u /* of a label's name and of its value */
 #define CATALOG_PATH_MAX_LEN    255u
+#define VOLUME_SELECTOR_LEN     255u
 #define CATALOG_ADDRESS_MAX_LEN 63u
 
 #define CATALOG_NODE_LEASE_MS     6000u
@@ -150,6 +152,11 @@ struct catalog_volume {
 	bool fs_made; /* the filesystem has been made: never again */
 	bool reads_quorum;
 	uint32_t error_after_ms; /* policy `error`; 0: `queue` */
+	/* Its user's, beside or instead of its class's. */
+	char selector[VOLUME_SELECTOR_LEN + 1]; /* beside the class's */
+	char group_name[NAME_MAX_LEN + 1];      /* of the class's group rule; "": none */
+	unsigned tiers, replicas;               /* 0: the class's */
+	bool sticky;                            /* isn't deleted before this is cleared */
 	uint64_t created_ns;
 	enum catalog_volume_state state;
 	uint64_t epoch_number; /* of the last attach; never goes back */
@@ -161,6 +168,8 @@ struct catalog_volume {
 	unsigned snapshot_count;
 	struct catalog_snapshot *snapshots; /* oldest first: catalog/snapshots.h */
 	uint64_t revision;                  /* of the record; ignored on input */
+	/* For catalog_volume_create(): its class's, as it was placed by; not kept. */
+	uint64_t class_revision;
 };
 
 /* ---- life ---- */
@@ -290,7 +299,9 @@ void catalog_pool_put(struct catalog *catalog, const struct catalog_pool *pool, 
  * transaction. The caller fills in name, size, class_name, fs, policies, labels, `volume` and the shards
  * (UUIDs, replicas, voters). Success with the existing record where that has the same `volume`.
  * -EEXIST: the name is taken. -ENOSPC: a pool has no room (any longer): place anew. -ENOENT: no such pool.
- * -EHOSTDOWN: a pool isn't in state ok. -EINVAL: a bad field, named.
+ * -EHOSTDOWN: a pool isn't in state ok. -EINVAL: a bad field, named. -ESTALE: its class has changed since it
+ * was placed (class_revision): place anew. Where the class has a group rule and the volume a group, creates
+ * of the class go one after the other: what one has placed, the next one sees.
  */
 void catalog_volume_create(struct catalog *catalog, const struct catalog_volume *volume, uint32_t timeout_ms,
 	catalog_volume_fn fn, void *arg);

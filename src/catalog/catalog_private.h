@@ -126,6 +126,7 @@ struct op {
 	struct catalog_replica learner;
 	struct catalog_snapshot snapshot;
 	struct catalog_volume *volume_record; /* owned */
+	struct catalog_class *class_record;   /* owned */
 	struct catalog_node node_record;
 	struct catalog_pool pool;
 	uint8_t key[CATALOG_KEY_BYTES];

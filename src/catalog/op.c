@@ -139,6 +139,7 @@ void op_finish(struct op *op, int rc, const struct error *error)
 		op->fn(op->arg, rc, words);
 	}
 	catalog_volume_free(op->volume_record);
+	free(op->class_record);
 	explicit_bzero(op->key, sizeof(op->key));
 	free(op);
 }

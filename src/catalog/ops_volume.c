@@ -107,6 +107,27 @@ int pool_reserve(
 	return 0;
 }
 
+/*
+ * The class is what it was when the volume was placed. A group's rule is about volumes that others make at
+ * this moment: the record is written anew, as it is, so that of two such creates one is placed anew.
+ */
+static int class_hold(struct op *op, struct op_txn *txn, struct error *error)
+{
+	struct catalog *catalog = op->catalog;
+	const struct catalog_volume *volume = op->volume_record;
+	const struct row *row = view_find(&catalog->view, RECORD_CLASS, volume->class_name);
+	const struct catalog_class *class = row ? row->record : NULL;
+
+	if (volume->class_revision == 0)
+		return 0;
+	if (!class || row->revision != volume->class_revision)
+		return error_set(error, -ESTALE, "class %s has changed", volume->class_name);
+	txn_if_revision(txn, catalog, RECORD_CLASS, volume->class_name, row->revision);
+	if (class->group_rule != CLASS_GROUP_NONE && volume->group_name[0])
+		txn_put(txn, catalog, RECORD_CLASS, volume->class_name, class, 0);
+	return 0;
+}
+
 static int create_step(struct op *op, struct op_txn *txn, struct error *error)
 {
 	struct catalog *catalog = op->catalog;
@@ -128,6 +149,7 @@ static int create_step(struct op *op, struct op_txn *txn, struct error *error)
 		return error_set(
 			error, -ENOENT, "this cluster has not been initialised: run quoind --init-cluster");
 	volume->created_ns = catalog_wall_ns(catalog);
+	rc = class_hold(op, txn, error);
 	for (unsigned i = 0; i < volume->shards[0].replica_count && rc == 0; i++)
 		rc = pool_reserve(op, txn, &volume->shards[0].replicas[i], error);
 	if (rc != 0)

@@ -43,6 +43,12 @@ int class_in(const Quoin__Catalog__Class *message, struct catalog_class *to, str
 		rc = text_in(
 			"description", message->description, to->description, CATALOG_REASON_MAX_LEN, error);
 	if (rc == 0)
+		rc = text_in("comment", message->comment, to->comment, CATALOG_COMMENT_MAX_LEN, error);
+	if (rc == 0)
+		rc = text_in("selector", message->selector, to->selector, CLASS_SELECTOR_LEN, error);
+	if (rc == 0 && message->group_rule > CLASS_GROUP_LAST)
+		rc = error_set(error, -EBADMSG, "its group rule is %u", message->group_rule);
+	if (rc == 0)
 		rc = fs_in(message->fs, to->fs, error);
 	if (rc == 0 && (message->tiers == 0 || (message->tiers & ~CLASS_TIERS_ANY) != 0))
 		rc = error_set(error, -EBADMSG, "its tiers are 0x%x", message->tiers);
@@ -58,6 +64,9 @@ int class_in(const Quoin__Catalog__Class *message, struct catalog_class *to, str
 	to->tiers = message->tiers;
 	to->replicas = message->replicas;
 	to->spread = (enum class_spread)message->spread;
+	to->group_rule = (enum class_group_rule)message->group_rule;
+	to->number = message->number;
+	to->rebuild_after_ms = message->rebuild_after_ms;
 	to->size_bytes = message->size_bytes;
 	to->reads_quorum = message->reads_quorum;
 	to->error_after_ms = message->error_after_ms;
@@ -73,6 +82,11 @@ void class_out(const struct catalog_class *record, Quoin__Catalog__Class *to)
 	to->tiers = record->tiers;
 	to->replicas = record->replicas;
 	to->spread = record->spread;
+	to->comment = (char *)(uintptr_t)record->comment;
+	to->selector = (char *)(uintptr_t)record->selector;
+	to->group_rule = record->group_rule;
+	to->number = record->number;
+	to->rebuild_after_ms = record->rebuild_after_ms;
 	to->size_bytes = record->size_bytes;
 	to->fs = (char *)(uintptr_t)record->fs;
 	to->reads_quorum = record->reads_quorum;

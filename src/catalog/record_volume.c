@@ -205,6 +205,13 @@ int volume_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to, 
 		rc = name_in("class name", message->class_name, to->class_name, error);
 	if (rc == 0)
 		rc = fs_in(message->fs, to->fs, error);
+	if (rc == 0)
+		rc = text_in("selector", message->selector, to->selector, VOLUME_SELECTOR_LEN, error);
+	if (rc == 0)
+		rc = name_or_none_in("group name", message->group_name, to->group_name, error);
+	if (rc == 0 && ((message->tiers & ~CLASS_TIERS_ANY) != 0 || message->replicas > GROUP_MAX_VOTERS))
+		rc = error_set(error, -EBADMSG, "its tiers are 0x%x, its replicas %u", message->tiers,
+			message->replicas);
 	if (rc == 0 && (message->size_bytes < VOLUME_MIN_BYTES || message->size_bytes > VOLUME_MAX_BYTES ||
 			       message->size_bytes % GRAIN_BYTES != 0))
 		rc = error_set(error, -EBADMSG,
@@ -229,6 +236,9 @@ int volume_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to, 
 	to->created_ns = message->created_ns;
 	to->state = (enum catalog_volume_state)message->state;
 	to->epoch_number = message->epoch_number;
+	to->tiers = message->tiers;
+	to->replicas = message->replicas;
+	to->sticky = message->sticky;
 	return 0;
 }
 
@@ -319,6 +329,11 @@ static void volume_out(
 	to->created_ns = record->created_ns;
 	to->state = (uint32_t)record->state;
 	to->epoch_number = record->epoch_number;
+	to->selector = (char *)(uintptr_t)record->selector;
+	to->group_name = (char *)(uintptr_t)record->group_name;
+	to->tiers = record->tiers;
+	to->replicas = record->replicas;
+	to->sticky = record->sticky;
 	if (!uuid_is_none(record->holder.attachment)) {
 		quoin__catalog__holder__init(&parts->holder);
 		parts->holder.node = (char *)(uintptr_t)record->holder.node;

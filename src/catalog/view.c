@@ -277,6 +277,8 @@ void view_put(struct view *view, enum record_kind kind, const char *name, const 
 		*ret_bad = true;
 	} else if (kind == RECORD_VOLUME) {
 		((struct catalog_volume *)record)->revision = revision;
+	} else if (kind == RECORD_CLASS) {
+		((struct catalog_class *)record)->revision = revision;
 	}
 	row_join(view, kind, name);
 	change_note_row(view, kind, row);

@@ -158,6 +158,8 @@ int args_parse(int argc, char **argv, struct cli *ret_cli)
 			options_end = true;
 		} else if (!options_end && strcmp(argv[i], "-h") == 0) {
 			ret_cli->options[OPTION_HELP] = "";
+		} else if (!options_end && strcmp(argv[i], "-f") == 0 && i + 1 < argc) {
+			ret_cli->options[OPTION_FILE] = argv[++i];
 		} else if (!options_end && strncmp(argv[i], "--", 2) == 0) {
 			rc = option_parse(argc, argv, &i, ret_cli);
 			if (rc)

@@ -44,6 +44,8 @@ enum option {
 	OPTION_DRY_RUN,
 	OPTION_YES,
 	OPTION_FREEZE,
+	OPTION_APPLY,
+	OPTION_FILE,
 	OPTION_COUNT
 };
 
@@ -138,6 +140,12 @@ int cmd_volume_move_replica(struct cli *cli);
 int cmd_volume_set_replicas(struct cli *cli);
 int cmd_volume_cancel_change(struct cli *cli);
 int cmd_volume_trace(struct cli *cli);
+int cmd_class_list(struct cli *cli);
+int cmd_class_show(struct cli *cli);
+int cmd_class_set(struct cli *cli);
+int cmd_class_rm(struct cli *cli);
+int cmd_class_apply(struct cli *cli);
+int cmd_class_check(struct cli *cli);
 int cmd_place(struct cli *cli);
 int cmd_cluster_accept_restore(struct cli *cli);
 int cmd_snapshot_create(struct cli *cli);

@@ -141,6 +141,29 @@ static void members_print(const json_t *members)
 			: "");
 }
 
+/* Whether there is a text that says something. */
+static bool tells(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text && text[0];
+}
+
+static void policy_print(const json_t *policy)
+{
+	if (!tells(policy, "tier"))
+		return; /* its class is gone, or the agent is an older one */
+	printf("policy      %lld replicas, tier %s, spread %s", number_of(policy, "replicas"),
+		text_of(policy, "tier"), text_of(policy, "spread"));
+	if (tells(policy, "selector"))
+		printf(", selector %s", text_of(policy, "selector"));
+	if (tells(policy, "group"))
+		printf(", group %s: %s", text_of(policy, "group"), text_of(policy, "group_rule"));
+	printf("\n            without a quorum: %s; reads by %s; rebuild after: %s%s\n",
+		text_of(policy, "on_no_quorum"), text_of(policy, "reads"), text_of(policy, "rebuild_after"),
+		json_is_true(json_object_get(policy, "sticky")) ? "; sticky" : "");
+}
+
 int cmd_volume_inspect(struct cli *cli)
 {
 	char size[SIZE_TEXT_LEN + 1];
@@ -156,6 +179,7 @@ int cmd_volume_inspect(struct cli *cli)
 	printf("state       %s\n", text_of(volume, "state"));
 	printf("size        %s, %s, class %s\n", size_text(volume, "size_bytes", size), text_of(volume, "fs"),
 		text_of(volume, "class"));
+	policy_print(json_object_get(volume, "policy"));
 	printf("created     %s\n", text_of(volume, "created"));
 	if (json_is_string(json_object_get(volume, "shared_zone")))
 		printf("placement   relaxed: two copies are in zone %s\n", text_of(volume, "shared_zone"));

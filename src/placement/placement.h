@@ -21,7 +21,6 @@
 
 #include "base/base.h"
 #include "catalog/catalog.h"
-#include "placement/selector.h"
 
 #define PLACEMENT_FULL_PERCENT 95u /* of a pool's size used: no new replicas, whatever is provisioned */
 

@@ -47,6 +47,7 @@ unsigned pool_objections(const struct placement_request *request, const struct p
 enum placement_verdict pool_verdict(
 	const struct placement_request *request, const struct placement_pool *pool);
 uint64_t pool_room_bytes(const struct placement_pool *pool);
+struct selector_subject pool_subject(const struct placement_pool *pool);
 bool same_zone(const struct placement_pool *a, const struct placement_pool *b);
 bool same_rack(const struct placement_pool *a, const struct placement_pool *b);
 bool same_host(const struct placement_pool *a, const struct placement_pool *b);

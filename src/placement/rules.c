@@ -9,6 +9,27 @@ uint64_t pool_room_bytes(const struct placement_pool *pool)
 	return pool->provisioned_bytes < pool->limit_bytes ? pool->limit_bytes - pool->provisioned_bytes : 0;
 }
 
+struct selector_subject pool_subject(const struct placement_pool *pool)
+{
+	return (struct selector_subject){
+		.region = pool->region,
+		.zone = pool->zone,
+		.rack = pool->rack,
+		.host = pool->host,
+		.node = pool->node,
+		.pool = pool->name,
+		.labels = pool->labels,
+		.label_count = pool->label_count,
+	};
+}
+
+static bool selector_allows(const struct placement_request *request, const struct placement_pool *pool)
+{
+	struct selector_subject subject = pool_subject(pool);
+
+	return !request->selector || selector_matches(request->selector, &subject);
+}
+
 /* ---- places ---- */
 
 bool same_zone(const struct placement_pool *a, const struct placement_pool *b)
@@ -105,7 +126,7 @@ unsigned pool_objections(const struct placement_request *request, const struct p
 		objections |= VERDICT_BIT(PLACEMENT_POOL_NOT_OK);
 	if (pool->draining)
 		objections |= VERDICT_BIT(PLACEMENT_DRAINING);
-	if (request->selector && !selector_matches(request->selector, pool))
+	if (!selector_allows(request, pool))
 		objections |= VERDICT_BIT(PLACEMENT_SELECTOR);
 	/* "Any" takes a pool as well that has not been measured yet. */
 	if ((request->tiers & CLASS_TIERS_ANY) != CLASS_TIERS_ANY &&

@@ -86,6 +86,7 @@ static void explain_excluded(
 	const struct choice *choice, const struct placement_pool *pool, struct placement_explain *to)
 {
 	const struct placement_request *request = choice->request;
+	struct selector_subject subject = pool_subject(pool);
 	char term[SELECTOR_TEXT_LEN + 1];
 	char text[2][SIZE_TEXT_LEN + 1];
 
@@ -101,7 +102,7 @@ static void explain_excluded(
 		break;
 	case PLACEMENT_SELECTOR:
 		(void)snprintf(to->text, sizeof(to->text), "not chosen by %.100s",
-			selector_failed(request->selector, pool, term));
+			selector_failed(request->selector, &subject, term));
 		break;
 	case PLACEMENT_TIER:
 		(void)snprintf(to->text, sizeof(to->text), "its tier is %s", tier_name(pool->tier));

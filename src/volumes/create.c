@@ -9,7 +9,8 @@
 #include "volumes/placing.h"
 
 #define CREATE_DEADLINE_MS 30000u
-#define CREATE_TRIES       4u
+#define CREATE_TRIES       500u
+#define CREATE_PAUSE_MS    50u
 #define REPLICAS_WAIT_MS   100u
 
 static int differs(struct op *op, const struct catalog_volume *volume, const char *what)
@@ -37,11 +38,10 @@ static int compare_existing(struct op *op, const struct catalog_volume *volume)
 static int place(struct op *op, const struct catalog_class *class, struct catalog_volume *volume,
 	struct catalog_shard *shard)
 {
-	struct placing placing;
+	struct placing placing = { .pools = NULL };
 	struct placement_result result;
-	int rc = placing_init(op->volumes, class, volume,
-		op->options.replicas ? op->options.replicas : class->replicas, (struct uuid){ 0 }, &placing,
-		&op->error);
+	int rc = placing_init(op->volumes, class, volume, volume_replicas(volume, class), (struct uuid){ 0 },
+		&placing, &op->error);
 
 	if (!rc)
 		rc = placement_choose(
@@ -89,10 +89,10 @@ static void create_told(void *arg, int rc, const struct error *error, const stru
 
 	if (rc)
 		op->error = *error;
-	/* Another took the room, or a pool went away, since the view was read: place anew. */
-	if ((rc == -ENOSPC || rc == -ENOENT || rc == -EHOSTDOWN || rc == -EEXIST) &&
+	/* Others have made volumes, or changed the class or a pool, since the view was read: place anew. */
+	if ((rc == -ENOSPC || rc == -ENOENT || rc == -EHOSTDOWN || rc == -EEXIST || rc == -ESTALE) &&
 		++op->tries < CREATE_TRIES && !op_expired(op)) {
-		op_retry(op, 50, create_try);
+		op_retry(op, 1 + random_below(&op->volumes->random, CREATE_PAUSE_MS), create_try);
 		return;
 	}
 	if (rc == -EAGAIN && !op_expired(op) && op->volumes->phase == MANAGER_READY) {

@@ -77,9 +77,8 @@ int volumes_place(struct volumes *volumes, const struct volume_options *options,
 	if (!rc)
 		rc = volume_draft("new", options, class, &draft, error);
 	if (!rc)
-		rc = placing_init(volumes, class, &draft,
-			options->replicas ? options->replicas : class->replicas, (struct uuid){ 0 }, &placing,
-			error);
+		rc = placing_init(volumes, class, &draft, volume_replicas(&draft, class), (struct uuid){ 0 },
+			&placing, error);
 	if (!rc)
 		rc = explain(&placing, &view, error);
 	placing_done(&placing);

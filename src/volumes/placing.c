@@ -36,8 +36,69 @@ int volume_draft(const char *name, const struct volume_options *options, const s
 	volume->size_bytes = options->size_bytes ? options->size_bytes : class->size_bytes;
 	volume->reads_quorum = class->reads_quorum;
 	volume->error_after_ms = class->error_after_ms;
+	volume->class_revision = class->revision;
+	volume->replicas = options->replicas;
 	if (!strcmp(volume->fs, "xfs") && volume->size_bytes < XFS_MIN_BYTES)
 		return error_set(error, -EINVAL, "option size: xfs needs at least 300 MiB");
+	return 0;
+}
+
+/* ---- what a volume wants ---- */
+
+unsigned volume_replicas(const struct catalog_volume *volume, const struct catalog_class *class)
+{
+	return volume->replicas ? volume->replicas : class->replicas;
+}
+
+unsigned volume_tiers(const struct catalog_volume *volume, const struct catalog_class *class)
+{
+	return volume->tiers ? volume->tiers : class->tiers;
+}
+
+void volume_selector(const struct catalog_volume *volume, const struct catalog_class *class,
+	char text[static SELECTOR_TEXT_LEN + 1])
+{
+	_Static_assert(CLASS_SELECTOR_LEN + VOLUME_SELECTOR_LEN + 1 <= SELECTOR_TEXT_LEN, "both have room");
+	snprintf(text, SELECTOR_TEXT_LEN + 1, "%s%s%s", class->selector,
+		class->selector[0] && volume->selector[0] ? "," : "", volume->selector);
+}
+
+/* ---- its group ---- */
+
+static int names_compare(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool is_fellow(const struct catalog_volume *volume, const struct catalog_volume *other)
+{
+	return strcmp(volume->group_name, other->group_name) == 0 && other->state == CATALOG_VOLUME_READY &&
+	       !uuid_equal(volume->volume, other->volume);
+}
+
+/* The nodes of the other volumes of its group. */
+static int group_read(struct volumes *volumes, const struct catalog_volume *volume, struct placing *placing)
+{
+	const struct catalog_volume *other;
+	size_t capacity = 0, count = 0;
+
+	for (size_t i = 0; (other = catalog_volume_at(volumes->catalog, i)); i++)
+		capacity += is_fellow(volume, other) ? CATALOG_MAX_REPLICAS * other->shard_count : 0;
+	placing->group_nodes = calloc(capacity + 1, sizeof(*placing->group_nodes));
+	if (!placing->group_nodes)
+		return -ENOMEM;
+	for (size_t i = 0; (other = catalog_volume_at(volumes->catalog, i)); i++) {
+		if (!is_fellow(volume, other))
+			continue;
+		for (unsigned s = 0; s < other->shard_count; s++)
+			for (unsigned r = 0; r < other->shards[s].replica_count; r++)
+				if (!other->shards[s].replicas[r].retired)
+					placing->group_nodes[count++] = other->shards[s].replicas[r].node;
+	}
+	ASSERT(count <= capacity);
+	qsort(placing->group_nodes, count, sizeof(*placing->group_nodes), names_compare);
+	placing->request.group_nodes = placing->group_nodes;
+	placing->request.group_node_count = count;
 	return 0;
 }
 
@@ -46,6 +107,7 @@ int placing_init(struct volumes *volumes, const struct catalog_class *class,
 	struct placing *ret_placing, struct error *error)
 {
 	struct placing *placing = ret_placing;
+	char selector[SELECTOR_TEXT_LEN + 1];
 	int rc;
 
 	*placing = (struct placing){ .request = {
@@ -53,19 +115,31 @@ int placing_init(struct volumes *volumes, const struct catalog_class *class,
 					     .class_name = class->name,
 					     .size_bytes = volume->size_bytes,
 					     .replicas = replicas,
-					     .tiers = class->tiers,
+					     .tiers = volume_tiers(volume, class),
 					     .spread = class->spread,
 					     .beside = placing->beside,
 				     } };
 	if (volume->shard_count > 0)
 		placing->request.beside_count =
 			placement_beside_read(volumes->catalog, &volume->shards[0], leaving, placing->beside);
-	rc = placement_pools_read(volumes->catalog, &placing->pools, &placing->pool_count);
+	volume_selector(volume, class, selector);
+	rc = selector_parse(selector, &placing->selector, error);
+	if (rc)
+		return rc;
+	placing->request.selector = &placing->selector;
+	if (volume->group_name[0] && class->group_rule != CLASS_GROUP_NONE) {
+		placing->request.group_rule = class->group_rule;
+		rc = group_read(volumes, volume, placing);
+	}
+	if (!rc)
+		rc = placement_pools_read(volumes->catalog, &placing->pools, &placing->pool_count);
 	return rc ? error_set(error, rc, "no memory to place volume %s", volume->name) : 0;
 }
 
 void placing_done(struct placing *placing)
 {
 	free(placing->pools);
+	free(placing->group_nodes);
 	placing->pools = NULL;
+	placing->group_nodes = NULL;
 }

@@ -17,6 +17,8 @@ struct placing {
 	struct placement_pool *pools;
 	size_t pool_count;
 	struct placement_beside beside[CATALOG_MAX_REPLICAS];
+	struct selector selector;
+	const char **group_nodes;
 };
 
 /* The options' class, else `default`. -EINVAL: there is none of the name. */
@@ -27,9 +29,17 @@ int class_of_options(struct volumes *volumes, const struct volume_options *optio
 int volume_draft(const char *name, const struct volume_options *options, const struct catalog_class *class,
 	struct catalog_volume *volume, struct error *error) MUST_CHECK;
 
+/* How many replicas it is to have; its tiers. Its user's wish, else its class's. */
+unsigned volume_replicas(const struct catalog_volume *volume, const struct catalog_class *class);
+unsigned volume_tiers(const struct catalog_volume *volume, const struct catalog_class *class);
+/* Its class's selector and its own, as one. */
+void volume_selector(const struct catalog_volume *volume, const struct catalog_class *class,
+	char text[static SELECTOR_TEXT_LEN + 1]);
+
 /*
  * For so many new replicas of the volume, beside those of its record's first shard, if it has one; `leaving`
- * (none: nobody) is to go. -ENOMEM. placing_done() in any case.
+ * (none: nobody) is to go. -ENOMEM; -EINVAL: its selectors together are no selector. placing_done() in any
+ * case.
  */
 int placing_init(struct volumes *volumes, const struct catalog_class *class,
 	const struct catalog_volume *volume, unsigned replicas, struct uuid leaving,

@@ -111,6 +111,16 @@ static struct repair_wish *wish_new(struct attachment *attachment, const char *k
 	return wish;
 }
 
+static uint64_t rebuild_after_ms(const struct volumes *volumes, const struct catalog_volume *volume)
+{
+	const struct catalog_class *class;
+
+	if (catalog_class_find(volumes->catalog, volume->class_name, &class, NULL) ||
+		!class->rebuild_after_ms)
+		return volumes->config.rebuild_after_ms;
+	return class->rebuild_after_ms;
+}
+
 static void give_up(struct attachment *attachment, const struct catalog_volume *volume,
 	const struct catalog_replica *learner)
 {
@@ -120,7 +130,7 @@ static void give_up(struct attachment *attachment, const struct catalog_volume *
 	if (!wish)
 		return;
 	snprintf(wish->text, sizeof(wish->text), "the new replica on node %.64s was away for %llu s",
-		learner->node, (unsigned long long)(volumes->config.rebuild_after_ms / 1000));
+		learner->node, (unsigned long long)(rebuild_after_ms(volumes, volume) / 1000));
 	catalog_change_cancel(
 		volumes->catalog, volume->volume, learner->replica, REPAIR_DEADLINE_MS, wish_told, wish);
 }
@@ -151,7 +161,7 @@ static void replace(struct attachment *attachment, const struct catalog_volume *
 	if (from)
 		snprintf(wish->text, sizeof(wish->text),
 			"the one on node %.64s was away for %llu s: a new one on node %.64s takes its place",
-			from->node, (unsigned long long)(volumes->config.rebuild_after_ms / 1000),
+			from->node, (unsigned long long)(rebuild_after_ms(volumes, volume) / 1000),
 			learner.node);
 	else
 		snprintf(wish->text, sizeof(wish->text),
@@ -173,7 +183,7 @@ void repair_plan(
 	struct attachment *attachment, const struct catalog_volume *volume, const struct volume_stats *stats)
 {
 	struct volumes *volumes = attachment->volumes;
-	struct repair_seen seen = { .rebuild_after_ms = volumes->config.rebuild_after_ms,
+	struct repair_seen seen = { .rebuild_after_ms = rebuild_after_ms(volumes, volume),
 		.drop_after_ms = volumes->config.drop_after_ms,
 		.serves = attachment->phase == ATTACHMENT_UP && stats->state == VOLUME_SERVING };
 	struct repair_choice choice;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "volumes/manager.h"
+#include "volumes/policy.h"
 #include "volumes/steward.h"
 
 static const char *const status_names[] = {
@@ -192,6 +193,7 @@ static void volume_fill(
 			replica_fill(volumes, shard, &shard->replicas[i], stats,
 				&view->replicas[view->replica_count++]);
 	}
+	policy_fill(volumes, volume, &view->policy);
 	snprintf(view->state, sizeof(view->state), "%s",
 		stats && !attachment->steward ? state_here(stats)
 		: !volume_is_attached(volume) ? "detached"

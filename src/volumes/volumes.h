@@ -81,6 +81,20 @@ void volumes_snapshot_remove(
 	struct volumes *volumes, const char *name, const char *snapshot, volumes_done_fn fn, void *arg);
 void volumes_rollback(
 	struct volumes *volumes, const char *name, const char *snapshot, volumes_done_fn fn, void *arg);
+/*
+ * Makes or replaces the classes of a text, one after the other; a bad text changes nothing. Where it gives a
+ * class's version, that must be the record's: -ESTALE.
+ */
+void volumes_classes_apply(
+	struct volumes *volumes, const char *text, size_t len, volumes_done_fn fn, void *arg);
+/* One field of a class that exists. */
+void volumes_class_set(struct volumes *volumes, const char *name, const char *key, const char *value,
+	volumes_done_fn fn, void *arg);
+/* -EBUSY: it is `default`, or volumes are of it. */
+void volumes_class_remove(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
+/* Asks for the next change of members that brings the volume nearer to its class; success where none is due.
+ */
+void volumes_class_mend(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
 /* Attaches if need be, makes the filesystem if it is new, mounts; the path is in the view. IDs are counted,
  * and persist. */
 void volumes_mount(struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg);
@@ -171,6 +185,17 @@ struct replica_view {
 	uint64_t syncs, sync_copied_bytes, sync_map_bytes, bad_reads, healed_blocks;
 };
 
+/* What a volume's class asks for, with what its user chose instead, and what is so. In the words of classes.
+ */
+struct policy_view {
+	char tier[64], spread[16], group_rule[16], on_no_quorum[64], rebuild_after[64];
+	char group[NAME_MAX_LEN + 1]; /* "": none */
+	char selector[520];           /* "": any pool */
+	const char *reads;            /* "lease", "quorum" */
+	unsigned replicas;
+	bool sticky;
+};
+
 struct volume_view {
 	struct uuid volume;
 	char name[NAME_MAX_LEN + 1];
@@ -193,6 +218,27 @@ struct volume_view {
 	uint64_t config_number; /* of the record: it grows with each change of voters */
 	bool joint;
 	struct volume_stats stats; /* here only: as of the last refresh (1 s) */
+	struct policy_view policy;
+};
+
+struct class_view {
+	char name[NAME_MAX_LEN + 1];
+	char description[160];
+	uint64_t number; /* its version */
+	unsigned replicas;
+	char tier[64], spread[16], group_rule[16], on_no_quorum[64], rebuild_after[64];
+	char selector[256];
+	const char *reads;
+	uint64_t size_bytes;
+	char fs[8];
+	unsigned volume_count; /* of this class */
+	char text[4096];       /* docs/classes.md */
+};
+
+/* A volume that isn't as its class says. */
+struct breach_view {
+	const char *volume;
+	const char *why;
 };
 
 struct pool_view {
@@ -288,6 +334,14 @@ int volumes_volume_view(struct volumes *volumes, const char *name, struct volume
 int volumes_place(struct volumes *volumes, const struct volume_options *options, struct place_view *ret_view,
 	struct error *error) MUST_CHECK;
 void place_view_done(struct place_view *view);
+void volumes_each_class(
+	struct volumes *volumes, bool (*fn)(void *arg, const struct class_view *view), void *arg);
+/* -ENOENT, with words. */
+int volumes_class_view(struct volumes *volumes, const char *name, struct class_view *ret_view,
+	struct error *error) MUST_CHECK;
+/* The volumes of a class that aren't as it says; their group's rule is looked at where they are made only. */
+void volumes_each_breach(struct volumes *volumes, const char *class_name,
+	bool (*fn)(void *arg, const struct breach_view *view), void *arg);
 /* Calls fn for each, in order of names; fn returns false to stop. The view is valid during the call. */
 void volumes_each_volume(
 	struct volumes *volumes, bool (*fn)(void *arg, const struct volume_view *view), void *arg);

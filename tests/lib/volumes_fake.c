@@ -262,7 +262,7 @@ static int op_do(struct volumes *volumes, const struct fake_op *op, struct error
 		return create_do(volumes, op, error);
 	if (op->kind == FAKE_POOL_ADD)
 		return pool_do(volumes, op);
-	if (op->kind == FAKE_DRAIN)
+	if (op->kind == FAKE_DRAIN || op->kind == FAKE_CLASS)
 		return 0;
 	if (!volume)
 		return error_set(error, -ENOENT, "no volume %s", op->name);
@@ -394,46 +394,27 @@ void volumes_set_replicas(
 	snprintf(op_add(volumes, FAKE_SET_REPLICAS, name, fn, arg)->id, 300, "%u", replicas);
 }
 
-/* Pools are taken in their order, as many as there are to be; with fail_rc there is no place. */
-int volumes_place(struct volumes *volumes, const struct volume_options *options, struct place_view *ret_view,
-	struct error *error)
+void volumes_classes_apply(
+	struct volumes *volumes, const char *text, size_t len, volumes_done_fn fn, void *arg)
 {
-	unsigned replicas = options->replicas ? options->replicas : 3;
-	struct place_view view = { .found = volumes->fail_rc == 0,
-		.class_name = "default",
-		.spread = "zone",
-		.size_bytes = options->size_bytes ? options->size_bytes : UINT64_C(10) << 30,
-		.replicas = replicas,
-		.advice = "start node c",
-		.pool_count = volumes->pool_count };
-
-	if (volumes->fail_rc != 0 && volumes->fail_rc != -ENOSPC)
-		return error_set(error, volumes->fail_rc, "%s", volumes->fail_text);
-	snprintf(view.why_not, sizeof(view.why_not), "%s", volumes->fail_text);
-	view.pools = calloc(view.pool_count + 1, sizeof(*view.pools));
-	for (size_t i = 0; i < view.pool_count; i++) {
-		const struct pool_view *pool = &volumes->pools[i];
-		bool taken = view.found && i < replicas;
-
-		view.pools[i] = (struct place_pool_view){ .pool = pool->pool,
-			.name = pool->name,
-			.node = pool->node,
-			.zone = pool->node,
-			.rack = "",
-			.tier = pool->tier,
-			.taken = taken,
-			.verdict = taken ? "taken" : "score",
-			.why = taken ? "taken: 5 % of its limit is promised with it" : "not needed",
-			.size_bytes = pool->size_bytes };
-	}
-	*ret_view = view;
-	return 0;
+	(void)len;
+	snprintf(op_add(volumes, FAKE_CLASS, "", fn, arg)->id, 300, "%s", text);
 }
 
-void place_view_done(struct place_view *view)
+void volumes_class_set(struct volumes *volumes, const char *name, const char *key, const char *value,
+	volumes_done_fn fn, void *arg)
 {
-	free(view->pools);
-	free(view->texts);
+	snprintf(op_add(volumes, FAKE_CLASS, name, fn, arg)->id, 300, "%s=%s", key, value);
+}
+
+void volumes_class_remove(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
+{
+	op_add(volumes, FAKE_CLASS, name, fn, arg);
+}
+
+void volumes_class_mend(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
+{
+	op_add(volumes, FAKE_CLASS, name, fn, arg);
 }
 
 void volumes_cancel_change(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)

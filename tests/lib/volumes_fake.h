@@ -25,7 +25,8 @@ struct fake_op {
 		FAKE_SNAPSHOT_REMOVE,
 		FAKE_ROLLBACK,
 		FAKE_POOL_ADD,
-		FAKE_DRAIN
+		FAKE_DRAIN,
+		FAKE_CLASS
 	} kind;
 	char name[NAME_MAX_LEN + 1];
 	char id[300]; /* a pool's path */

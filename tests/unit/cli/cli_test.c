@@ -200,10 +200,21 @@ static void inspect_shows_replicas_and_counters(void **state)
 	view->replicas[1].sync_why = "it was away for longer than the logs reach back";
 	view->replicas[1].bad_reads = 2;
 	view->replicas[1].healed_blocks = 3;
+	view->policy = (struct policy_view){ .tier = ">=medium",
+		.spread = "zone",
+		.group_rule = "together",
+		.group = "pg",
+		.on_no_quorum = "queue",
+		.rebuild_after = "10m",
+		.reads = "lease",
+		.replicas = 3,
+		.sticky = true };
 	prints(f, "volume inspect v",
 		"volume      v (11111111-1111-1111-1111-111111111111)\n"
 		"state       healthy\n"
 		"size        1 GiB, ext4, class default\n"
+		"policy      3 replicas, tier >=medium, spread zone, group pg: together\n"
+		"            without a quorum: queue; reads by lease; rebuild after: 10m; sticky\n"
 		"created     2026-01-31T12:00:00.000Z\n"
 		"attached    on node a since 2026-01-31T12:34:56.000Z\n"
 		"device      /dev/quoin/v, not mounted\n"
@@ -303,6 +314,36 @@ static void json_is_what_the_api_says(void **state)
 		assert_int_equal(json_integer_value(json_object_get(json, "version")), 1);
 		json_decref(json);
 	}
+}
+
+static void classes_are_listed_shown_changed_and_checked(void **state)
+{
+	struct fixture *f = *state;
+
+	prints(f, "class list",
+		"CLASS     VERSION  REPLICAS  TIER  SPREAD  GROUP  FS    VOLUMES  DESCRIPTION\n"
+		"default   2        3         any   zone    none   ext4  0        three copies\n"
+		"postgres  2        3         any   zone    none   ext4  0        three copies\n");
+	prints(f, "class show postgres", "[class postgres]\nreplicas = 3\n");
+	fails(f, "class show gold", EXIT_NOT_FOUND, "quoin: there is no class gold\n");
+	fails(f, "class show a/b", EXIT_USAGE,
+		"quoin: class name 'a/b': character 2, '/', is not allowed; letters, digits, '_', '.' and "
+		"'-' are\n");
+	prints(f, "class set default replicas=5",
+		"class default has version 2 now\nall volumes of class default are as it says\n");
+	fails(f, "class set default replicas", EXIT_USAGE,
+		"quoin: \"replicas\": write KEY=VALUE, as in replicas=3\n");
+	prints(f, "class check postgres",
+		"volume pgdata isn't as class postgres says: pool p0 of node a is of tier low\n"
+		"`quoin class check postgres --apply` moves them, one replica of each at a time\n");
+	prints(f, "class check postgres --apply",
+		"volume pgdata isn't as class postgres says: pool p0 of node a is of tier low; change asked "
+		"for\n");
+	prints(f, "class rm default", "class default removed\n");
+	fails(f, "class apply", EXIT_USAGE,
+		"quoin: which text? `quoin class apply -f FILE`, or - for standard input\n");
+	prints(f, "class apply -f /dev/null", "applied\n");
+	fails(f, "class apply -f /nowhere", EXIT_FAILED, "quoin: /nowhere: No such file or directory\n");
 }
 
 static void place_shows_pools_or_what_would_help(void **state)
@@ -448,6 +489,7 @@ int main(void)
 		TEST(events_are_lines),
 		TEST(followed_events_come_once),
 		TEST(json_is_what_the_api_says),
+		TEST(classes_are_listed_shown_changed_and_checked),
 		TEST(place_shows_pools_or_what_would_help),
 		TEST(errors_have_words_and_exit_codes),
 		TEST(wrong_command_lines_are_told_what_is_near),

@@ -7,12 +7,12 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "placement/placement.h"
+#include "catalog/catalog.h"
 
 static const struct catalog_label labels[] = { { "disk", "nvme" }, { "site", "east" } };
 
-static const struct placement_pool pool = {
-	.name = "p1",
+static const struct selector_subject subject = {
+	.pool = "p1",
 	.node = "n1",
 	.region = "eu",
 	.zone = "a",
@@ -50,11 +50,11 @@ static void terms_hold_or_not(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		assert_int_equal(selector_parse(cases[i].text, &selector, NULL), 0);
-		assert_int_equal(selector_matches(&selector, &pool), cases[i].matches);
-		assert_int_equal(selector_failed(&selector, &pool, text)[0] == 0, cases[i].matches);
+		assert_int_equal(selector_matches(&selector, &subject), cases[i].matches);
+		assert_int_equal(selector_failed(&selector, &subject, text)[0] == 0, cases[i].matches);
 	}
 	assert_int_equal(selector_parse("zone=a,label.disk!=x|nvme", &selector, NULL), 0);
-	assert_string_equal(selector_failed(&selector, &pool, text), "label.disk!=x|nvme");
+	assert_string_equal(selector_failed(&selector, &subject, text), "label.disk!=x|nvme");
 }
 
 static void what_is_no_selector_is_refused_with_words(void **state)

@@ -1,12 +1,12 @@
 /* Selectors: text to terms, terms against a pool. */
-#include "placement/selector.h"
+#include "catalog/selector.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "placement/placement.h"
+#include "catalog/catalog.h"
 
 #define LABEL_PREFIX     "label."
 #define LABEL_PREFIX_LEN (sizeof(LABEL_PREFIX) - 1)
@@ -108,40 +108,40 @@ int selector_parse(const char *text, struct selector *ret_selector, struct error
 
 /* ---- against a pool ---- */
 
-static const char *label_value(const struct placement_pool *pool, const char *name)
+static const char *label_value(const struct selector_subject *subject, const char *name)
 {
-	for (unsigned i = 0; i < pool->label_count; i++) {
-		if (strcmp(pool->labels[i].name, name) == 0)
-			return pool->labels[i].value;
+	for (unsigned i = 0; i < subject->label_count; i++) {
+		if (strcmp(subject->labels[i].name, name) == 0)
+			return subject->labels[i].value;
 	}
 	return NULL;
 }
 
-static const char *field_value(
-	const struct selector *selector, const struct selector_term *term, const struct placement_pool *pool)
+static const char *field_value(const struct selector *selector, const struct selector_term *term,
+	const struct selector_subject *subject)
 {
 	switch (term->field) {
 	case SELECTOR_REGION:
-		return pool->region;
+		return subject->region;
 	case SELECTOR_ZONE:
-		return pool->zone;
+		return subject->zone;
 	case SELECTOR_RACK:
-		return pool->rack;
+		return subject->rack;
 	case SELECTOR_HOST:
-		return pool->host;
+		return subject->host;
 	case SELECTOR_NODE:
-		return pool->node;
+		return subject->node;
 	case SELECTOR_POOL:
-		return pool->name;
+		return subject->pool;
 	default:
-		return label_value(pool, selector->text + term->label);
+		return label_value(subject, selector->text + term->label);
 	}
 }
 
-static bool term_holds(
-	const struct selector *selector, const struct selector_term *term, const struct placement_pool *pool)
+static bool term_holds(const struct selector *selector, const struct selector_term *term,
+	const struct selector_subject *subject)
 {
-	const char *is = field_value(selector, term, pool);
+	const char *is = field_value(selector, term, subject);
 	const char *value = selector->text + term->value;
 
 	for (unsigned i = 0; is && i < term->value_count; i++, value += strlen(value) + 1) {
@@ -151,16 +151,16 @@ static bool term_holds(
 	return term->excludes;
 }
 
-bool selector_matches(const struct selector *selector, const struct placement_pool *pool)
+bool selector_matches(const struct selector *selector, const struct selector_subject *subject)
 {
 	for (unsigned i = 0; i < selector->term_count; i++) {
-		if (!term_holds(selector, &selector->terms[i], pool))
+		if (!term_holds(selector, &selector->terms[i], subject))
 			return false;
 	}
 	return true;
 }
 
-const char *selector_failed(const struct selector *selector, const struct placement_pool *pool,
+const char *selector_failed(const struct selector *selector, const struct selector_subject *subject,
 	char text[static SELECTOR_TEXT_LEN + 1])
 {
 	size_t len;
@@ -170,7 +170,7 @@ const char *selector_failed(const struct selector *selector, const struct placem
 		const struct selector_term *term = &selector->terms[i];
 		const char *value = selector->text + term->value;
 
-		if (term_holds(selector, term, pool))
+		if (term_holds(selector, term, subject))
 			continue;
 		len = (size_t)snprintf(text, SELECTOR_TEXT_LEN + 1, "%s%s%s",
 			term->field == SELECTOR_LABEL ? LABEL_PREFIX : field_names[term->field],

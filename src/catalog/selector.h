@@ -3,11 +3,11 @@
  *
  *     zone=a|b,label.disk!=slow        all terms hold; a term holds for any (with != for none) of its values
  *
- * Fields: region, zone, rack, host, node, pool (its name), label.NAME. A label that a node doesn't have is
- * equal to nothing. Thread rule: any.
+ * In classes and in volumes. Fields: region, zone, rack, host, node, pool (its name), label.NAME. A label
+ * that a node doesn't have is equal to nothing. Thread rule: any.
  */
-#ifndef QUOIN_PLACEMENT_SELECTOR_H
-#define QUOIN_PLACEMENT_SELECTOR_H
+#ifndef QUOIN_CATALOG_SELECTOR_H
+#define QUOIN_CATALOG_SELECTOR_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -41,13 +41,18 @@ struct selector {
 	struct selector_term terms[SELECTOR_MAX_TERMS];
 };
 
-struct placement_pool;
+/* What a selector looks at: a pool and its node; the strings are the caller's, "" where unknown. */
+struct selector_subject {
+	const char *region, *zone, *rack, *host, *node, *pool;
+	const struct catalog_label *labels;
+	unsigned label_count;
+};
 
 /* "" is every pool. -EINVAL: names the term, and the nearest field. */
 int selector_parse(const char *text, struct selector *ret_selector, struct error *error) MUST_CHECK;
-bool selector_matches(const struct selector *selector, const struct placement_pool *pool);
+bool selector_matches(const struct selector *selector, const struct selector_subject *subject);
 /* The first term that the pool fails, as text; "" where it matches. */
-const char *selector_failed(const struct selector *selector, const struct placement_pool *pool,
+const char *selector_failed(const struct selector *selector, const struct selector_subject *subject,
 	char text[static SELECTOR_TEXT_LEN + 1]);
 
 #endif
