@@ -149,12 +149,13 @@ void pool_free(struct pool *pool)
 {
 	struct list *node;
 
-	while ((node = list_first(&pool->replicas)) || (node = list_first(&pool->zombies)))
-		pool_replica_free(list_entry(node, struct pool_replica, node));
+	/* Layers first: frozen ones stand on their replicas' lists. */
 	while ((node = list_first(&pool->layers))) {
 		list_entry(node, struct layer, node)->top_of = NULL;
 		layer_free(pool, list_entry(node, struct layer, node));
 	}
+	while ((node = list_first(&pool->replicas)) || (node = list_first(&pool->zombies)))
+		pool_replica_free(list_entry(node, struct pool_replica, node));
 	free(pool->layer_table);
 	loop_task_cancel(&pool->pump);
 	loop_task_cancel(&pool->answers);
