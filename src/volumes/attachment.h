@@ -41,6 +41,7 @@ struct attachment {
 
 	struct dataplane_call ended_call; /* pends at the data plane until the volume ends */
 	struct dataplane_call cancel_call;
+	uint64_t sessions;                 /* counts: opened, closed */
 	struct dataplane_call record_call; /* pends until the coordinator wants its record written */
 	struct dataplane_call member_call;
 	struct member_step step;

@@ -216,6 +216,7 @@ static void close_done(struct op *op, int rc)
 	op->attachment->handle = NULL;
 	op->attachment->opened = NULL;
 	op->attachment->closing = false;
+	op->attachment->sessions++; /* what it has asked for comes too late */
 	op->told_then(op, rc);
 }
 

@@ -12,7 +12,7 @@
 #include "volumes/manager.h"
 #include "volumes/steward.h"
 
-#define LOOK_PAUSE_NS (60 * NS_PER_S) /* after one that could not be opened */
+#define LOOK_PAUSE_NS (20 * NS_PER_S) /* after one that could not be opened */
 
 /* What this node remembers of a volume. */
 struct steward_seen {

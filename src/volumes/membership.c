@@ -20,6 +20,7 @@
 struct record_told {
 	struct volumes *volumes;
 	struct uuid attachment;
+	uint64_t session; /* of the attachment's, which opens anew with another epoch */
 };
 
 static struct attachment *attachment_by_id(struct volumes *volumes, struct uuid id)
@@ -96,9 +97,12 @@ static void record_set(void *arg, int rc, const struct error *error)
 	struct record_told *told = arg;
 	struct volumes *volumes = told->volumes;
 	struct attachment *attachment = attachment_by_id(volumes, told->attachment);
+	uint64_t session = told->session;
 
 	free(told);
-	if (!attachment || attachment->closing)
+	/* What a former session asked for can't land behind the new one's epoch, and is none of its business.
+	 */
+	if (!attachment || attachment->closing || attachment->sessions != session)
 		return;
 	if (rc)
 		manager_event(volumes, "membership-not-written", attachment->spec.name, "%s", error->text);
@@ -128,7 +132,8 @@ static void record_done(struct dataplane_call *call)
 	told = malloc(sizeof(*told));
 	if (!told)
 		abort(); /* a few bytes; the kernel kills long before */
-	*told = (struct record_told){ attachment->volumes, attachment->spec.attachment };
+	*told = (struct record_told){ attachment->volumes, attachment->spec.attachment,
+		attachment->sessions };
 	change = (struct catalog_membership){
 		.volume = attachment->spec.volume,
 		.attachment = attachment->spec.attachment,
@@ -147,6 +152,7 @@ static void record_done(struct dataplane_call *call)
 void membership_begin(struct attachment *attachment)
 {
 	attachment->told = false;
+	attachment->sessions++;
 	attachment->record_call = (struct dataplane_call){ .run = record_run, .done = record_done };
 	dataplane_call(attachment->volumes->dataplane, &attachment->record_call);
 }
