@@ -261,6 +261,7 @@ static void replica_move(struct pool *pool, struct round_replica *rr, uint64_t b
 
 		ASSERT(le && !le->applied);
 		pool->unapplied_bytes -= le->weight_bytes;
+		redirect_release(pool, le, batch);
 		le_drop_payload(le);
 	}
 	replica->applied = rr->end;
@@ -296,6 +297,13 @@ void apply_images_durable(struct pool *pool, uint64_t batch)
 
 /* ---- when ---- */
 
+/* By somebody, or for room in the ring: it does not wait for the idle mark. */
+bool round_is_awaited(const struct pool *pool)
+{
+	return !list_is_empty(&pool->applied_waiters) || !list_is_empty(&pool->rollback_wait) ||
+	       journal_used_blocks(pool) > pool->g.ring_blocks / 2;
+}
+
 /* 16 MiB, or an eighth of a small ring; the second's timer, and a tail that is held up, set `wanted`. */
 static bool round_is_wanted(const struct pool *pool)
 {
@@ -320,9 +328,7 @@ void apply_pump(struct pool *pool)
 		return;
 	}
 	/* Who waits for a commit to be known durably need not wait for the idle mark. */
-	if (!list_is_empty(&pool->commit_news) &&
-		(!list_is_empty(&pool->applied_waiters) || !list_is_empty(&pool->rollback_wait) ||
-			journal_used_blocks(pool) > pool->g.ring_blocks / 2))
+	if (!list_is_empty(&pool->commit_news) && round_is_awaited(pool))
 		pool->journal.mark_wanted = true;
 	/* In a ring that is nearly full only what moves the tail gets images. */
 	if (journal_used_blocks(pool) > (uint64_t)pool->g.ring_blocks * 13 / 16 &&

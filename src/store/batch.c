@@ -71,14 +71,18 @@ static bool add_entry(struct pool *pool, struct batch *batch, struct log_entry *
 	struct record record;
 	struct batch_name *name;
 	uint32_t blocks, place;
+	bool redirect = redirect_take(pool, batch, le);
 
-	record_of_entry(le->entry, le->replica->head.dir, &record);
+	redirect_record(le, &record);
 	blocks = record_payload_blocks(&record);
-	if (!batch_room(pool, batch, blocks, class))
+	if (!batch_room(pool, batch, blocks, class) || !(name = batch_name(batch, le->replica)) ||
+		!batch_add(&batch->writer, &record)) {
+		if (redirect)
+			redirect_untake(pool, le);
 		return false;
-	name = batch_name(batch, le->replica);
-	if (!name || !batch_add(&batch->writer, &record))
-		return false;
+	}
+	if (redirect)
+		redirect_add(pool, batch, le);
 	place = (uint32_t)((batch->position + batch->blocks) % pool->g.ring_blocks);
 	if (blocks)
 		batch_payload(batch, le->entry->payload->data, blocks);
@@ -256,6 +260,7 @@ bool batch_compose(struct pool *pool, struct batch *batch)
 	batch->position = 0;
 	batch->blocks = 0;
 	batch->images_used = 0;
+	batch->redirect_count = 0;
 	batch->has_round = batch->has_records = false;
 	batch->iov_count = 1;
 	batch_begin(&batch->writer, batch->block, j->former_count);

@@ -2,7 +2,7 @@
  * Images: what an apply round or a change of state puts into the journal in place of table pages. A replica's
  * record as of the ring's head (`head`) changes here and only here, in the order of the batches.
  */
-#include "store/pool.h"
+#include "store/opening.h"
 
 #include <string.h>
 
@@ -151,10 +151,22 @@ uint32_t images_of_round(struct pool *pool, struct batch *batch)
 
 /* ---- states ---- */
 
+/* What the open found to be outdated is freed together with the record that counts it out. */
+static uint32_t stale_images(const struct pool *pool, uint8_t *bytes)
+{
+	const struct opening *o = pool->opening;
+
+	_Static_assert(STALE_MAX + DIRECTORY_MAX_UNITS <= BLOCK_BYTES / UNIT_BYTES, "one block of images");
+	for (unsigned i = 0; o && i < o->stale_count; i++)
+		slot_encode(&(struct slot){ 0 }, o->stale[i], bytes + (size_t)i * UNIT_BYTES);
+	return o ? o->stale_count : 0;
+}
+
 uint32_t images_of_work(struct pool *pool, const struct work *work, uint8_t *bytes)
 {
 	struct pool_replica *replica = work->replica;
 	struct directory_record record = replica->head;
+	uint32_t first = 0;
 
 	switch (work->kind) {
 	case WORK_CREATE:
@@ -179,6 +191,7 @@ uint32_t images_of_work(struct pool *pool, const struct work *work, uint8_t *byt
 			record.grain_count = replica->found_count;
 			record.grain_sum = replica->found_sum;
 			replica->recount = false;
+			first = stale_images(pool, bytes);
 		}
 		if (MUTANT(forget_promise)) {
 			record.state.promise = replica->head.state.promise;
@@ -203,5 +216,5 @@ uint32_t images_of_work(struct pool *pool, const struct work *work, uint8_t *byt
 		ASSERT(!"bears no image");
 	}
 	directory_change(pool, replica, &record);
-	return directory_encode(&replica->head, bytes);
+	return first + directory_encode(&replica->head, bytes + (size_t)first * UNIT_BYTES);
 }

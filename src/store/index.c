@@ -136,7 +136,9 @@ static void pieces_add(struct log_entry *le)
 
 		if (entry->op == ENTRY_WRITE && needs_grain(le->replica, index))
 			le->reserved++;
-		*piece = (struct piece){ .next = *head, .le = le, .index = (uint32_t)index };
+		piece->next = *head;
+		piece->le = le;
+		piece->index = (uint32_t)index;
 		*head = piece;
 		if (entry->op == ENTRY_WRITE && le->replica->top)
 			replica_grain_mark(le->replica, index);
@@ -279,6 +281,7 @@ bool index_has_grain(const struct pool_replica *replica, uint64_t index)
 void le_drop_payload(struct log_entry *le)
 {
 	pieces_remove(le);
+	le->redirects = 0;
 	le->applied = true;
 	le->bare = false;
 	entry_put(le->entry);
@@ -290,6 +293,9 @@ void le_release(struct log_entry *le)
 	struct pool *pool = le->replica->pool;
 
 	ASSERT(!le->queued && !le->carrying);
+	/* What is read at open owns nothing before it is claimed. */
+	if (!le->applied && pool->open)
+		redirect_release(pool, le, pool->journal.next);
 	index_remove(le);
 	list_remove(&le->log_node);
 	if (le->batch) {

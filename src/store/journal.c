@@ -93,7 +93,10 @@ bool journal_is_idle(const struct pool *pool)
 /* Something is durable that no header says, or committed. */
 static bool mark_is_due(const struct pool *pool)
 {
-	return pool->journal.last_records > pool->journal.written_claim || !list_is_empty(&pool->commit_news);
+	const struct journal *j = &pool->journal;
+
+	return j->last_records > j->written_claim || j->settle_goal > j->settled ||
+	       !list_is_empty(&pool->commit_news);
 }
 
 static void mark_due(void *arg)
@@ -179,13 +182,24 @@ static void flush_ended(struct device_io *io, int rc)
 static void write_ended(struct device_io *io, int rc)
 {
 	struct batch *batch = container_of(io, struct batch, io);
+
+	if (MUTANT(redirect_not_awaited))
+		batch->state = BATCH_WRITTEN;
+	batch_write_ended(batch, rc, "journal write");
+}
+
+void batch_write_ended(struct batch *batch, int rc, const char *what)
+{
 	struct pool *pool = batch->pool;
 
 	pool_io_ended(pool);
-	batch->state = BATCH_WRITTEN;
 	if (rc < 0 && !MUTANT(failed_write_ignored))
-		pool_fail(pool, rc, "journal write");
-	if (MUTANT(ack_before_durable) && !pool->failed && batch->header.number == pool->journal.durable + 1)
+		pool_fail(pool, rc, what);
+	ASSERT(batch->busy > 0);
+	if (--batch->busy == 0 && batch->state == BATCH_WRITING)
+		batch->state = BATCH_WRITTEN;
+	if (MUTANT(ack_before_durable) && !pool->failed && batch->state == BATCH_WRITTEN &&
+		batch->header.number == pool->journal.durable + 1)
 		batch_durable(pool, batch);
 	pool_pump(pool);
 }
@@ -209,9 +223,11 @@ static void batch_write(struct pool *pool, struct batch *batch)
 	batch->state = BATCH_WRITING;
 	batch->began_look = pool->watch.looks;
 	batch->io.fn = write_ended;
+	batch->busy = 1 + batch->redirect_count;
 	pool->io_busy++;
 	pool->counters.batches++;
 	pool->counters.device_write_bytes += (uint64_t)batch->blocks * BLOCK_BYTES;
+	redirect_write(pool, batch);
 	pool->device->ops->write(pool->device, &batch->io, batch->iov, batch->iov_count,
 		geometry_ring_offset(&pool->g, (uint32_t)(batch->position % pool->g.ring_blocks)));
 }
@@ -220,7 +236,7 @@ void journal_pump(struct pool *pool)
 {
 	struct batch *batch = batch_by_state(pool, BATCH_FREE);
 
-	if (batch && !batch_by_state(pool, BATCH_WRITING) && batch_compose(pool, batch))
+	if (batch && batch->busy == 0 && !batch_by_state(pool, BATCH_WRITING) && batch_compose(pool, batch))
 		batch_write(pool, batch);
 	flush_pump(pool);
 }

@@ -83,6 +83,6 @@ void load_ahead(struct pool *pool, struct log_entry *le)
 	if (pool->loads_busy > 0)
 		return;
 	for (unsigned i = 0; le && i < LOADS; i++, le = index_find(le->replica, le->seq + 1))
-		if (le->entry && le->entry->op == ENTRY_WRITE && !le->entry->payload)
+		if (le->entry && le->entry->op == ENTRY_WRITE && !le->entry->payload && le->redirects == 0)
 			load_start(pool, le);
 }

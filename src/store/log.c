@@ -69,8 +69,9 @@ uint64_t pool_replica_applied_seq(const struct pool_replica *replica)
 uint64_t pool_replica_first_seq(const struct pool_replica *replica)
 {
 	struct list *node = list_first(&replica->log);
+	uint64_t first = node ? list_entry(node, struct log_entry, log_node)->seq : replica->last.seq + 1;
 
-	return node ? list_entry(node, struct log_entry, log_node)->seq : replica->last.seq + 1;
+	return first > replica->lost_seq ? first : replica->lost_seq + 1;
 }
 
 /* ---- append ---- */
@@ -219,6 +220,7 @@ void pool_replica_log_reset(struct pool_replica *replica, struct position last,
 	replica->durable_seq = replica->commit_seq = replica->commit_written = replica->commit_durable =
 		last.seq;
 	replica->composed_seq = 0;
+	replica->lost_seq = 0;
 	replica->trim_cursor = 0;
 	replica->serial++;
 	replica->syncing = true;

@@ -1,5 +1,5 @@
 /* Entries for others: from memory, or from the ring, header first, then the payload that its descriptor
- * names. */
+ * names; of a redirected one from the grains that it names, as long as they are what they were. */
 #include "store/pool.h"
 
 #include <errno.h>
@@ -17,6 +17,8 @@ struct log_job {
 	struct entry *entry;
 	uint8_t *header;
 	uint64_t batch, seq;
+	uint32_t fresh[REDIRECT_MAX_GRAINS]; /* of a redirected entry */
+	unsigned fresh_count, fresh_next;
 	uint32_t dir;
 	struct epoch epoch;
 	int rc;
@@ -47,6 +49,22 @@ static void log_job_finish(struct log_job *job, int rc)
 	log_job_end(job);
 }
 
+static void log_payload_ended(struct device_io *io, int rc);
+
+static void log_grain_read(struct log_job *job)
+{
+	struct pool *pool = job->pool;
+	unsigned i = job->fresh_next++;
+
+	ASSERT(i < job->fresh_count);
+	job->iov = (struct iovec){ .iov_base = job->entry->payload->data + (size_t)i * GRAIN_BYTES,
+		.iov_len = GRAIN_BYTES };
+	job->io.fn = log_payload_ended;
+	pool->io_busy++;
+	pool->device->ops->read(
+		pool->device, &job->io, &job->iov, 1, geometry_grain_offset(&pool->g, job->fresh[i]));
+}
+
 static void log_payload_ended(struct device_io *io, int rc)
 {
 	struct log_job *job = container_of(io, struct log_job, io);
@@ -55,10 +73,20 @@ static void log_payload_ended(struct device_io *io, int rc)
 	size_t blocks = entry->length_bytes / BLOCK_BYTES;
 
 	pool_io_ended(job->pool);
+	if (rc == 0 && job->fresh_next < job->fresh_count) {
+		log_grain_read(job);
+		return;
+	}
 	if (rc == 0) {
 		crc32c_blocks(entry->payload->data, blocks, crcs);
 		if (memcmp(crcs, entry->crc, blocks * sizeof(crcs[0])) != 0 && !MUTANT(skip_crc))
 			rc = -EILSEQ;
+	}
+	/* Once it is committed it may be applied, and its grains written again. */
+	if (rc == -EILSEQ && job->fresh_count > 0 && job->seq <= job->replica->commit_seq) {
+		rc = -ENOENT;
+		if (job->replica->lost_seq < job->seq)
+			job->replica->lost_seq = job->seq;
 	}
 	if (rc == -EILSEQ)
 		job->pool->counters.checksum_errors++;
@@ -74,14 +102,26 @@ static int log_find(struct log_job *job, const struct batch_header *h, struct re
 	for (unsigned i = 0; i < h->record_count; i++) {
 		if (record_decode(records, record) < 0)
 			return -EILSEQ;
-		if ((record->kind == RECORD_WRITE || record->kind == RECORD_OP) && record->dir == job->dir &&
-			record->seq == job->seq && epoch_equal(record->epoch, job->epoch)) {
+		if (record_is_entry(record) && record->dir == job->dir && record->seq == job->seq &&
+			epoch_equal(record->epoch, job->epoch)) {
 			*ret_payload_block = at;
 			return 0;
 		}
 		at += record_payload_blocks(record);
 	}
 	return -ENOENT;
+}
+
+static int log_grains(struct log_job *job, const struct record *record)
+{
+	job->fresh_count = record_grains(record);
+	job->fresh_next = 0;
+	for (unsigned i = 0; i < job->fresh_count; i++) {
+		if (record->fresh[i] >= job->pool->g.grain_count)
+			return -EILSEQ;
+		job->fresh[i] = record->fresh[i];
+	}
+	return 0;
 }
 
 static void log_header_ended(struct device_io *io, int rc)
@@ -108,7 +148,9 @@ static void log_header_ended(struct device_io *io, int rc)
 	}
 	if (rc == 0)
 		entry_of_record(&record, job->entry);
-	if (rc == 0 && record.kind == RECORD_WRITE) {
+	if (rc == 0)
+		rc = log_grains(job, &record);
+	if (rc == 0 && record.op == ENTRY_WRITE) {
 		job->entry->payload = buf_get(pool->options.bufs, (uint32_t)record.length_bytes);
 		rc = job->entry->payload ? 0 : -EAGAIN;
 	}
@@ -117,6 +159,10 @@ static void log_header_ended(struct device_io *io, int rc)
 		return;
 	}
 	job->entry->payload->len_bytes = (uint32_t)record.length_bytes;
+	if (job->fresh_count > 0) {
+		log_grain_read(job);
+		return;
+	}
 	job->iov = (struct iovec){ .iov_base = job->entry->payload->data, .iov_len = record.length_bytes };
 	job->io.fn = log_payload_ended;
 	pool->io_busy++;

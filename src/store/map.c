@@ -251,6 +251,20 @@ uint32_t map_alloc(struct pool *pool)
 	return PHYS_NONE;
 }
 
+bool map_claim(struct pool *pool, uint32_t phys)
+{
+	struct map *map = &pool->map;
+	uint64_t bit = UINT64_C(1) << phys % 64;
+
+	ASSERT(map->prepared == 0 && map->ready_count == 0);
+	if (phys >= pool->g.grain_count || !(map->free_bits[phys / 64] & bit))
+		return false;
+	ASSERT(map->slots[phys].layer == 0);
+	map->free_bits[phys / 64] &= ~bit;
+	map->free_count--;
+	return true;
+}
+
 /* Gives back a grain that no image ever named. */
 void map_unalloc(struct pool *pool, uint32_t phys)
 {

@@ -66,6 +66,8 @@ void map_layer_remove(struct pool *pool, uint32_t place);
 void map_remove(struct pool *pool, uint32_t phys);
 uint32_t map_alloc(struct pool *pool);
 void map_unalloc(struct pool *pool, uint32_t phys);
+/* At open: takes this one. False: it is not free. */
+bool map_claim(struct pool *pool, uint32_t phys) MUST_CHECK;
 void map_quarantine(struct pool *pool, uint32_t phys, uint64_t batch);
 void map_release_settled(struct pool *pool);
 void map_page_dirty(struct pool *pool, uint32_t page, uint64_t batch);

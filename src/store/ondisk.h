@@ -177,11 +177,13 @@ struct batch_header {
 
 enum record_kind {
 	RECORD_WRITE = 1,
-	RECORD_REDIRECT = 2, /* reserved */
+	RECORD_REDIRECT = 2, /* a write of whole grains, which stand in fresh ones, not in the payload */
 	RECORD_OP = 3,
 	RECORD_TRUNCATE = 4,
 	RECORD_IMAGES = 5,
 };
+
+#define REDIRECT_MAX_GRAINS (ENTRY_MAX_BYTES / GRAIN_BYTES)
 
 struct record {
 	enum record_kind kind;
@@ -189,7 +191,7 @@ struct record {
 	uint64_t seq;   /* TRUNCATE: what stays */
 	uint32_t units; /* IMAGES: in the payload */
 	uint32_t sum;   /* IMAGES: of the payload, padding included */
-	/* WRITE, OP */
+	/* WRITE, REDIRECT, OP */
 	struct epoch epoch;
 	enum entry_op op;
 	uint64_t offset_bytes, length_bytes, request_id;
@@ -197,6 +199,7 @@ struct record {
 	bool steward;
 	struct uuid attachment;
 	uint32_t crc[ENTRY_MAX_BLOCKS];
+	uint32_t fresh[REDIRECT_MAX_GRAINS]; /* REDIRECT: the grain of the pool, for each of the write */
 };
 
 /* Builds the header block: begin, records, then seal (which knows names and sums). */
@@ -215,8 +218,12 @@ void batch_seal(struct batch_writer *w, const struct geometry *g, uint32_t ring_
 	const struct batch_header *header);
 /* The record of an entry. */
 void record_of_entry(const struct entry *entry, uint32_t dir, struct record *ret_record);
-/* The entry of a WRITE or OP record; without its payload. */
+/* Whether the record is an entry of a replica's log. */
+bool record_is_entry(const struct record *record);
+/* The entry of such a record; without its payload. */
 void entry_of_record(const struct record *record, struct entry *entry);
+/* Grains that a REDIRECT names; 0: another kind. */
+uint32_t record_grains(const struct record *record);
 /* Payload blocks that follow the header for this record. */
 uint32_t record_payload_blocks(const struct record *record);
 

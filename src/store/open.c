@@ -8,6 +8,7 @@
 static void opening_free(struct opening *o)
 {
 	free(o->window);
+	free(o->grain);
 	free(o->pages[0]);
 	free(o->pages[1]);
 	free(o->found);

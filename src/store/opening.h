@@ -10,6 +10,7 @@
 
 #include "store/pool.h"
 
+#define STALE_MAX     16u
 #define WINDOW_BLOCKS 1024u /* of the ring in memory: the longest batch and more */
 
 /* A valid header that the scan has found at a block of the ring; number 0: none there. */
@@ -48,8 +49,12 @@ struct opening {
 	uint64_t former_open_count;
 	uint64_t directory_sum; /* of the last header that was accepted */
 	uint64_t layer_sum;
-	uint64_t accepted; /* batches */
-	bool lost_former;  /* the batch before was lost: the next header says whom it named */
+	uint64_t accepted;       /* batches */
+	uint64_t redirect_batch; /* whose redirected grains are being compared, or were */
+	unsigned redirect_next;  /* grains of it that were */
+	bool redirect_rotten;    /* one differs */
+	uint8_t *grain;
+	bool lost_former; /* the batch before was lost: the next header says whom it named */
 	bool all_damaged;
 	bool sum_known;
 	struct suspect *suspects; /* by directory place */
@@ -58,6 +63,9 @@ struct opening {
 	/* What was found in places that hold a layer's record (slot.index says which). */
 	struct layer_record *layers;
 	uint32_t layer_count, layer_size;
+	/* Places of older slots for an index that has a newer one: freed with what says the damage. */
+	uint32_t stale[STALE_MAX];
+	unsigned stale_count;
 };
 
 void opening_fail(struct opening *o, int rc);
@@ -77,6 +85,9 @@ void open_replay(struct opening *o);
 int replay_batch(struct opening *o, const struct batch_header *h, struct reader *records, uint32_t block);
 /* True when these blocks of the ring stand in the window; else they are being read, and `next` is called. */
 bool opening_window(struct opening *o, uint32_t block, uint32_t count, void (*next)(struct opening *o));
+/* ---- replay_redirects.c ---- */
+/* The batch's redirected grains are compared; false: one is being read, and then replay goes on. */
+bool replay_redirects(struct opening *o, const struct batch_header *h, struct reader records);
 /* ---- replay_refill.c ---- */
 void open_refill(struct opening *o);
 /* ---- replay_records.c ---- */

@@ -18,17 +18,18 @@
 #include "store/prepare.h"
 #include "store/watch.h"
 
-#define BATCHES_IN_FLIGHT  2u
-#define STATES_PER_BATCH   8u
-#define ENTRY_MAX_PIECES   (ENTRY_MAX_BYTES / GRAIN_BYTES + 1)
-#define ROUND_MAX_GRAINS   4096u
-#define ROUND_MAX_BYTES    (UINT64_C(16) << 20)
-#define ROUND_MAX_REPLICAS 12u
-#define ROUND_IOS          64u
-#define SWEEP_PAGES        256u
-#define READ_RUNS          2048u
-#define MARK_DELAY_NS      (5 * NS_PER_MS)
-#define ROUND_DELAY_NS     NS_PER_S
+#define BATCHES_IN_FLIGHT   2u
+#define STATES_PER_BATCH    8u
+#define REDIRECTS_PER_BATCH 32u
+#define ENTRY_MAX_PIECES    (ENTRY_MAX_BYTES / GRAIN_BYTES + 1)
+#define ROUND_MAX_GRAINS    4096u
+#define ROUND_MAX_BYTES     (UINT64_C(16) << 20)
+#define ROUND_MAX_REPLICAS  12u
+#define ROUND_IOS           64u
+#define SWEEP_PAGES         256u
+#define READ_RUNS           2048u
+#define MARK_DELAY_NS       (5 * NS_PER_MS)
+#define ROUND_DELAY_NS      NS_PER_S
 
 struct work;
 
@@ -46,6 +47,7 @@ struct piece {
 	struct piece *next;
 	struct log_entry *le;
 	uint32_t index;
+	uint32_t fresh; /* of a redirected entry: the grain that it stands in */
 };
 
 /* An entry of a replica's log, for as long as it is in the ring. */
@@ -66,7 +68,8 @@ struct log_entry {
 	uint32_t carry_payload_block;
 	uint32_t weight_bytes; /* of the ring, at most */
 	uint8_t piece_count;
-	uint8_t reserved; /* fresh grains that it may take */
+	uint8_t redirects; /* grains that its content stands in, by pieces[].fresh; 0: it is in the ring */
+	uint8_t reserved;  /* fresh grains that it may take */
 	bool indexed, applied, truncated, queued, carrying;
 	bool bare;         /* at open: its entry is still to be read */
 	bool structural;   /* makes a new top, and is not applied */
@@ -115,6 +118,14 @@ struct flush_waiter {
 	void (*fn)(struct flush_waiter *waiter);
 };
 
+/* Content of a batch's entries on its way into fresh grains. */
+struct redirect_io {
+	struct device_io io;
+	struct iovec iov;
+	struct batch *batch;
+	uint64_t offset_bytes;
+};
+
 enum batch_state { BATCH_FREE, BATCH_WRITING, BATCH_WRITTEN, BATCH_FLUSHING };
 
 struct batch {
@@ -133,6 +144,9 @@ struct batch {
 	struct list items;
 	struct list carried;
 	struct device_io io;
+	struct redirect_io redirects[REDIRECTS_PER_BATCH];
+	unsigned redirect_count;
+	unsigned busy; /* writes under way: its own, and those into fresh grains */
 	struct pool *pool;
 	bool has_round, has_records; /* records: something that a restart must not miss */
 };
@@ -156,6 +170,7 @@ struct journal {
 	uint64_t durable;       /* newest durable batch */
 	uint64_t claimed;       /* `durable` in the newest durable header */
 	uint64_t settled;       /* two durable headers claim up to here */
+	uint64_t settle_goal;   /* a round waits until this one is settled; 0: none does */
 	uint64_t written_claim; /* `durable` in the last header */
 	uint64_t last_records;  /* newest batch with anything in it */
 	struct list queue;      /* items, in the order of the calls */
@@ -180,6 +195,7 @@ struct round_grain {
 	uint32_t phys;    /* its place in the map; PHYS_NONE: none */
 	uint32_t to;      /* its place afterwards; PHYS_NONE: none */
 	uint32_t next;    /* hash chain */
+	bool redirected;  /* `to` is an entry's fresh grain, which is the entry's to give back */
 	uint16_t below;   /* blocks with data that shine through from the parent */
 	struct slot slot; /* as it will be */
 	const uint8_t *source[GRAIN_BLOCKS];
@@ -341,7 +357,8 @@ struct pool_replica {
 	uint64_t composed_seq, durable_seq, commit_seq, commit_written, commit_durable, all_seq;
 	struct epoch_start rows[EPOCHS_MAX];
 	unsigned row_count;
-	struct list log; /* log entries, first_seq .. last */
+	uint64_t lost_seq; /* up to here the log can't be read: a grain that held an entry has changed */
+	struct list log;   /* log entries, first_seq .. last */
 	struct list wide;
 	struct layer *top;
 	struct list layers;    /* frozen, its own */
@@ -395,6 +412,8 @@ bool journal_is_idle(const struct pool *pool);
 uint64_t journal_used_blocks(const struct pool *pool);
 bool batch_compose(struct pool *pool, struct batch *batch);
 void batch_durable(struct pool *pool, struct batch *batch);
+/* One of its writes has ended; the last makes it written. */
+void batch_write_ended(struct batch *batch, int rc, const char *what);
 struct ring_batch *ring_batch(struct pool *pool, uint64_t number);
 
 /* ---- images.c ---- */
@@ -412,6 +431,7 @@ void apply_pump(struct pool *pool);
 void apply_images_durable(struct pool *pool, uint64_t batch);
 bool round_build(struct pool *pool);
 bool entry_may_apply(const struct log_entry *le);
+bool round_is_awaited(const struct pool *pool);
 void applied_waiters_check(struct pool *pool);
 void replicas_finalize(struct pool *pool);
 void replica_cancel_works(struct pool_replica *replica);
@@ -447,5 +467,6 @@ bool pool_has_share(const struct pool *pool);
 void replica_rows_cut(struct pool_replica *replica, uint64_t seq);
 
 #include "store/index.h"
+#include "store/redirect.h"
 
 #endif

@@ -44,6 +44,19 @@ void prepare_begin(struct pool *pool)
 	if (pool->device->is_file)
 		while (used_end > 0 && pool->map.slots[used_end - 1].layer == 0)
 			used_end--;
+	/* Those of entries that wait to be applied are in no slot. */
+	list_for_each (node, &pool->replicas) {
+		const struct pool_replica *replica = list_entry(node, struct pool_replica, node);
+
+		list_for_each (log_node, &replica->log) {
+			const struct log_entry *le = list_entry(log_node, struct log_entry, log_node);
+
+			ASSERT(!le->applied || le->redirects == 0);
+			for (unsigned i = 0; i < le->redirects; i++)
+				if (le->pieces[i].fresh >= used_end)
+					used_end = le->pieces[i].fresh + 1;
+		}
+	}
 	map_prepared(pool, used_end);
 }
 

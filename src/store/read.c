@@ -74,6 +74,8 @@ static void source_find(const struct pool_replica *replica, const struct layer *
 		ret->kind = le->entry->payload ? SOURCE_MEMORY : SOURCE_DEVICE;
 		if (le->entry->payload)
 			ret->data = le->entry->payload->data + at * BLOCK_BYTES;
+		else if (le->redirects > 0)
+			ret->offset_bytes = redirect_block_offset(le, block);
 		else
 			ret->offset_bytes =
 				geometry_ring_offset(&pool->g, le->payload_block) + at * BLOCK_BYTES;

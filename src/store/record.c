@@ -15,7 +15,7 @@
 #define BATCH_MAGIC        UINT64_C(0x3148435442555551) /* "QUUBTCH1" */
 #define HEADER_FIXED_BYTES 80u
 #define NAME_BYTES         20u
-#define RECORD_MAX_BYTES   (64u + 16u + 4u * ENTRY_MAX_BLOCKS)
+#define RECORD_MAX_BYTES   (64u + 16u + 4u * ENTRY_MAX_BLOCKS + 4u * REDIRECT_MAX_GRAINS)
 
 #define ENTRY_STEWARD 1u
 
@@ -27,6 +27,16 @@ void batch_begin(struct batch_writer *w, uint8_t block[static BLOCK_BYTES], unsi
 	w->record_count = 0;
 	/* Room for all names is kept, so that adding one never overflows. */
 	w->limit_bytes = BLOCK_BYTES - HEADER_FIXED_BYTES - NAME_BYTES * (former_count + HEADER_MAX_NAMED);
+}
+
+bool record_is_entry(const struct record *record)
+{
+	return record->kind == RECORD_WRITE || record->kind == RECORD_REDIRECT || record->kind == RECORD_OP;
+}
+
+uint32_t record_grains(const struct record *record)
+{
+	return record->kind == RECORD_REDIRECT ? (uint32_t)(record->length_bytes / GRAIN_BYTES) : 0;
 }
 
 uint32_t record_payload_blocks(const struct record *record)
@@ -77,9 +87,15 @@ void entry_of_record(const struct record *record, struct entry *entry)
 		memcpy(entry->crc, record->crc, record->length_bytes / BLOCK_BYTES * sizeof(entry->crc[0]));
 }
 
+/* Checksums in a record: of the blocks of a write. */
+static uint32_t record_crc_count(const struct record *record)
+{
+	return record->op == ENTRY_WRITE ? (uint32_t)(record->length_bytes / BLOCK_BYTES) : 0;
+}
+
 static void entry_encode(struct writer *w, const struct record *record)
 {
-	uint32_t crc_count = record_payload_blocks(record);
+	uint32_t crc_count = record_crc_count(record);
 
 	write_u64(w, record->seq);
 	write_u64(w, record->epoch.number);
@@ -93,6 +109,8 @@ static void entry_encode(struct writer *w, const struct record *record)
 		write_uuid(w, record->attachment);
 	for (uint32_t i = 0; i < crc_count; i++)
 		write_u32(w, record->crc[i]);
+	for (uint32_t i = 0; i < record_grains(record); i++)
+		write_u32(w, record->fresh[i]);
 }
 
 bool batch_add(struct batch_writer *w, const struct record *record)
@@ -102,11 +120,12 @@ bool batch_add(struct batch_writer *w, const struct record *record)
 	uint32_t size;
 
 	write_u8(&rw, (uint8_t)record->kind);
-	write_u8(&rw, record->kind == RECORD_WRITE || record->kind == RECORD_OP ? (uint8_t)record->op : 0);
+	write_u8(&rw, record_is_entry(record) ? (uint8_t)record->op : 0);
 	write_u16(&rw, 0); /* the size */
 	write_u32(&rw, record->dir);
 	switch (record->kind) {
 	case RECORD_WRITE:
+	case RECORD_REDIRECT:
 	case RECORD_OP:
 		entry_encode(&rw, record);
 		break;
@@ -117,8 +136,6 @@ bool batch_add(struct batch_writer *w, const struct record *record)
 		write_u32(&rw, record->units);
 		write_u32(&rw, record->sum);
 		break;
-	case RECORD_REDIRECT:
-		ASSERT(!"redirects are not written yet");
 	}
 	ASSERT(!rw.failed);
 	size = (uint32_t)(rw.at - bytes);
@@ -238,17 +255,22 @@ static int entry_decode(struct reader *r, struct record *record)
 	if (flags & ~ENTRY_STEWARD)
 		return -EILSEQ;
 	record->attachment = entry_op_has_uuid(record->op) ? read_uuid(r) : (struct uuid){ 0 };
-	if ((record->kind == RECORD_WRITE) != (record->op == ENTRY_WRITE))
+	if ((record->kind == RECORD_OP) == (record->op == ENTRY_WRITE))
 		return -EILSEQ;
-	if (record->kind == RECORD_WRITE &&
+	if (record->op == ENTRY_WRITE &&
 		(record->length_bytes == 0 || record->length_bytes > ENTRY_MAX_BYTES))
 		return -EILSEQ;
 	if (record->offset_bytes % BLOCK_BYTES || record->length_bytes % BLOCK_BYTES ||
 		record->offset_bytes > VOLUME_MAX_BYTES || record->length_bytes > VOLUME_MAX_BYTES)
 		return -EILSEQ;
-	crc_count = record_payload_blocks(record);
+	if (record->kind == RECORD_REDIRECT &&
+		(record->offset_bytes % GRAIN_BYTES || record->length_bytes % GRAIN_BYTES))
+		return -EILSEQ;
+	crc_count = record_crc_count(record);
 	for (uint32_t i = 0; i < crc_count; i++)
 		record->crc[i] = read_u32(r);
+	for (uint32_t i = 0; i < record_grains(record); i++)
+		record->fresh[i] = read_u32(r);
 	return 0;
 }
 
@@ -269,6 +291,7 @@ int record_decode(struct reader *records, struct record *ret_record)
 	record->dir = read_u32(&r);
 	switch (kind) {
 	case RECORD_WRITE:
+	case RECORD_REDIRECT:
 	case RECORD_OP:
 		if (!entry_op_is_known(op))
 			return -EILSEQ;

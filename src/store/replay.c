@@ -119,9 +119,11 @@ static bool replay_one(struct opening *o, uint32_t block)
 	}
 	if (!opening_window(o, block, h.blocks, open_replay))
 		return false;
+	if (h.number > o->claim && !MUTANT(redirect_unverified) && !replay_redirects(o, &h, records))
+		return false;
 	*rb = (struct ring_batch){ .position = o->position, .blocks = h.blocks };
 	list_init(&rb->entries);
-	if (replay_batch(o, &h, &records, block) < 0) {
+	if ((h.number > o->claim && o->redirect_rotten) || replay_batch(o, &h, &records, block) < 0) {
 		if (h.number > o->claim) {
 			replay_end(o);
 			return false;

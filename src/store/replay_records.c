@@ -39,6 +39,9 @@ static int batch_check(
 		count = record_payload_blocks(&record);
 		if (blocks + count > h->blocks)
 			return -EILSEQ;
+		for (uint32_t k = 0; k < record_grains(&record); k++)
+			if (record.fresh[k] >= o->pool->g.grain_count)
+				return -EILSEQ;
 		if (h->number > o->claim &&
 			!payload_is_intact(&record, payload + (size_t)(blocks - 1) * BLOCK_BYTES))
 			return -EILSEQ;
@@ -105,7 +108,7 @@ static void replay_entry(
 	le->epoch = record->epoch;
 	le->seq = record->seq;
 	le->edge = UINT64_MAX;
-	le->weight_bytes = BLOCK_BYTES + (record->kind == RECORD_WRITE ? (uint32_t)record->length_bytes : 0);
+	le->weight_bytes = BLOCK_BYTES + (record->op == ENTRY_WRITE ? (uint32_t)record->length_bytes : 0);
 	le->applied = record->seq <= replica->head.applied.seq;
 	if (!le->applied) {
 		le->entry = entry_get(pool->options.entries);
@@ -116,6 +119,9 @@ static void replay_entry(
 	log_insert(replica, le);
 	index_add(le);
 	entry_hold(o, le, number, payload_block);
+	le->redirects = le->applied ? 0 : (uint8_t)record_grains(record);
+	for (unsigned k = 0; k < le->redirects; k++)
+		le->pieces[k].fresh = record->fresh[k];
 }
 
 static void log_cut_above(struct pool_replica *replica, uint64_t seq)
@@ -286,7 +292,7 @@ int replay_batch(struct opening *o, const struct batch_header *h, struct reader 
 			replay_images(o, &record, payload + (size_t)at * BLOCK_BYTES, h->number);
 		else if (record.kind == RECORD_TRUNCATE)
 			replay_truncate(o, &record);
-		if (record.kind == RECORD_WRITE || record.kind == RECORD_OP)
+		if (record_is_entry(&record))
 			replay_entry(o, &record, h->number, block + 1 + at);
 		at += record_payload_blocks(&record);
 	}

@@ -57,7 +57,7 @@ static bool refill_batch(struct opening *o, uint32_t block)
 	for (unsigned i = 0; i < h.record_count && o->rc == 0; i++) {
 		if (record_decode(&records, &record) < 0)
 			return false;
-		if (record.kind == RECORD_WRITE || record.kind == RECORD_OP)
+		if (record_is_entry(&record))
 			refill_record(o, &record, h.number);
 	}
 	return true;

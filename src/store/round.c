@@ -123,6 +123,25 @@ static bool write_fits(struct pool *pool, const struct log_entry *le, uint64_t f
 	return needed <= pool->map.ready_count;
 }
 
+static bool round_redirect(struct pool *pool, struct log_entry *le)
+{
+	ASSERT(redirect_is_settled(le) && le->redirects == le->piece_count);
+	if (pool->round.grain_count + le->redirects > pool->round.grain_max)
+		return false;
+	for (unsigned i = 0; i < le->redirects; i++) {
+		struct round_grain *grain;
+
+		if (le->pieces[i].index >= le->edge)
+			break;
+		grain = round_grain(pool, layer_to_write(le->replica), le->pieces[i].index);
+		if (grain_is_beyond(grain, le))
+			continue;
+		grain_stamp(grain, le->epoch, le->seq);
+		redirect_grain(pool, grain, le, i);
+	}
+	return true;
+}
+
 static bool round_write(struct pool *pool, struct log_entry *le)
 {
 	const struct entry *entry = le->entry;
@@ -196,7 +215,7 @@ bool entry_may_apply(const struct log_entry *le)
 	if (replica->state.incomplete && !replica->syncing && !MUTANT(replay_while_incomplete))
 		return false;
 	return !le->queued && le->seq <= commit_seq && le->seq <= replica->hold &&
-	       le->seq <= replica->durable_seq;
+	       le->seq <= replica->durable_seq && redirect_is_settled(le);
 }
 
 /* ---- what changes the layers: the last of its replica in this round ---- */
@@ -245,6 +264,10 @@ static bool round_entry(struct pool *pool, struct round_replica *rr, struct log_
 
 	switch (le->entry->op) {
 	case ENTRY_WRITE:
+		if (le->redirects > 0) {
+			all = round_redirect(pool, le);
+			break;
+		}
 		if (!le->entry->payload) {
 			load_ahead(pool, le);
 			return false;
@@ -294,8 +317,12 @@ static void round_entries(struct pool *pool, struct pool_replica *replica)
 	unsigned before = pool->round.replica_count;
 	struct round_replica *rr;
 
-	if (replica->deleted || replica->creating || !le || !entry_may_apply(le))
+	if (replica->deleted || replica->creating)
 		return;
+	if (!le || !entry_may_apply(le)) {
+		redirect_settle_want(pool, le);
+		return;
+	}
 	/* An incomplete replica never replays its log: what was left out is told by no entry. */
 	ASSERT(!replica->state.incomplete || replica->syncing);
 	rr = round_replica(&pool->round, replica);
@@ -325,8 +352,9 @@ static void grains_settle(struct pool *pool)
 			grain_place(pool, grain);
 			continue;
 		}
-		if (grain->to != PHYS_NONE && grain->to != grain->phys)
+		if (grain->to != PHYS_NONE && grain->to != grain->phys && !grain->redirected)
 			map_unalloc(pool, grain->to);
+		grain->redirected = false;
 		grain->to = extra;
 	}
 }

@@ -75,6 +75,35 @@ static bool log_settle_pending(struct pool_replica *replica)
 	return gap;
 }
 
+/*
+ * Fresh grains of entries that are not applied are taken. One that is somebody else's can have happened only
+ * to a log that was given up: from there on nothing of it is left. Returns whether that was so.
+ */
+static bool log_settle_redirects(struct pool_replica *replica)
+{
+	struct list *node = replica->log.next;
+
+	while (node != &replica->log) {
+		struct log_entry *le = list_entry(node, struct log_entry, log_node);
+
+		if (!le->applied && !redirect_claim(replica->pool, le))
+			break;
+		node = node->next;
+	}
+	if (node == &replica->log)
+		return false;
+	replica->last.seq = list_entry(node, struct log_entry, log_node)->seq - 1;
+	replica_rows_cut(replica, replica->last.seq);
+	replica->last.epoch = replica_epoch_at(replica, replica->last.seq);
+	while (node != &replica->log) {
+		struct log_entry *le = list_entry(node, struct log_entry, log_node);
+
+		node = node->next;
+		le_release(le);
+	}
+	return true;
+}
+
 static void log_settle_weights(struct pool_replica *replica)
 {
 	list_for_each (node, &replica->log) {
@@ -97,6 +126,8 @@ static void log_settle(struct opening *o, struct pool_replica *replica)
 		replica->rows[i] = replica->head.rows[i];
 	log_settle_applied(replica);
 	if (log_settle_pending(replica) || s->rotten_seq > replica->applied.seq)
+		s->damaged = true;
+	if (log_settle_redirects(replica))
 		s->damaged = true;
 	if (replica->commit_seq < replica->applied.seq)
 		replica->commit_seq = replica->applied.seq;

@@ -165,8 +165,41 @@ static bool index_is_mapped(const struct pool *pool, const struct layer *layer, 
 	return map_find(pool, layer, index) != PHYS_NONE;
 }
 
-static void slot_settle(struct pool *pool, struct layer *layer, uint32_t place)
+static struct position slot_position(const struct slot *slot)
 {
+	return (struct position){ { slot->epoch_number, slot->epoch_restart }, slot->seq };
+}
+
+/*
+ * Of two slots for one index the image that freed the older one was lost; whether more was, count and sum
+ * tell. The older stays out of use, and what says the damage frees it, so that it does not come back. Returns
+ * whether this one is the newer.
+ */
+static bool slot_wins(struct opening *o, struct layer *layer, uint32_t place)
+{
+	struct pool *pool = o->pool;
+	uint32_t other = map_find(pool, layer, pool->map.slots[place].index), loser;
+	int order = position_compare(
+		slot_position(&pool->map.slots[place]), slot_position(&pool->map.slots[other]));
+
+	ASSERT(other != PHYS_NONE && other != place);
+	layer->damaged = layer->damaged || order == 0;
+	loser = order > 0 ? other : place;
+	if (loser == other) {
+		layer->found_count--;
+		layer->found_sum -= slot_hash(&pool->map.slots[other], other);
+		map_remove(pool, other);
+	}
+	pool->map.slots[loser] = (struct slot){ 0 };
+	map_page_dirty(pool, geometry_place_page(&pool->g, loser), pool->journal.durable);
+	if (o->stale_count < STALE_MAX)
+		o->stale[o->stale_count++] = loser;
+	return loser == other;
+}
+
+static void slot_settle(struct opening *o, struct layer *layer, uint32_t place)
+{
+	struct pool *pool = o->pool;
 	struct slot *slot = &pool->map.slots[place];
 
 	if (!layer) {
@@ -181,12 +214,13 @@ static void slot_settle(struct pool *pool, struct layer *layer, uint32_t place)
 		pool->map.free_count++;
 		return;
 	}
-	if (slot->index >= layer->tree->limit || index_is_mapped(pool, layer, slot->index)) {
-		/* It stays out of use: who knows which of two is right. */
-		layer->damaged = true;
+	if (slot->index >= layer->tree->limit) {
+		layer->damaged = true; /* it stays out of use */
 		*slot = (struct slot){ 0 };
 		return;
 	}
+	if (index_is_mapped(pool, layer, slot->index) && !slot_wins(o, layer, place))
+		return;
 	layer->found_count++;
 	layer->found_sum += slot_hash(slot, place);
 	map_insert(pool, place, layer);
@@ -207,7 +241,7 @@ static void slots_settle(struct settling *s)
 			found = NULL;
 		else if (!found || found->number != number)
 			found = found_by_number(s, number);
-		slot_settle(pool, found ? found->layer : NULL, place);
+		slot_settle(s->o, found ? found->layer : NULL, place);
 	}
 }
 

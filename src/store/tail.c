@@ -50,7 +50,7 @@ static void entry_forget(struct log_entry *le)
 
 static void entry_carry(struct pool *pool, struct log_entry *le)
 {
-	if (le->entry->op == ENTRY_WRITE && !le->entry->payload) {
+	if (le->entry->op == ENTRY_WRITE && !le->entry->payload && le->redirects == 0) {
 		load_start(pool, le);
 		return;
 	}
@@ -76,7 +76,7 @@ static bool entry_clear(struct pool *pool, struct log_entry *le)
 	}
 	if (le->seq <= replica->commit_seq && le->seq <= replica->hold) {
 		pool->round.wanted = true;
-		if (le->seq > replica->commit_durable)
+		if (le->seq > replica->commit_durable || !redirect_is_settled(le))
 			pool->journal.mark_wanted = pool->journal.tail_waits = true;
 		else
 			pool->journal.tail_applies = true;
@@ -133,6 +133,26 @@ static void settle_if_short(struct pool *pool)
 		pool->journal.mark_wanted = true;
 }
 
+/* A round waits until two headers say that a redirected grain's batch is durable. */
+static void settle_for_round(struct pool *pool)
+{
+	struct journal *j = &pool->journal;
+
+	if (j->settle_goal == 0 || pool->closing)
+		return;
+	ASSERT(j->settle_goal < j->next);
+	if (j->settled < j->settle_goal) {
+		/* Usually the next batches do it: who is waited for has no time for that. */
+		if (round_is_awaited(pool))
+			j->mark_wanted = true;
+		else if (!loop_timer_is_set(&j->mark_timer))
+			journal_mark_arm(pool);
+		return;
+	}
+	j->settle_goal = 0;
+	pool->round.wanted = true;
+}
+
 /* How many blocks the next header would give back. */
 static uint64_t tail_gain(const struct pool *pool)
 {
@@ -166,6 +186,7 @@ void tail_pump(struct pool *pool)
 		tail_gain(pool) >= worth)
 		j->mark_wanted = true;
 	settle_if_short(pool);
+	settle_for_round(pool);
 }
 
 void carry_durable(struct pool *pool, struct batch *batch)

@@ -127,6 +127,7 @@ static const char *op_word(const struct record *record)
 static void record_dump(const struct record *record, bool json)
 {
 	const char *kind = record->kind == RECORD_IMAGES     ? "images"
+			   : record->kind == RECORD_REDIRECT ? "redirect"
 			   : record->kind == RECORD_TRUNCATE ? "truncate"
 							     : op_word(record);
 

@@ -127,9 +127,11 @@ int image_load(struct image *image, const struct image_source *source, struct er
 
 	*image = (struct image){ .source = source };
 	image->findings = calloc(FINDINGS_MAX, sizeof(*image->findings));
-	if (!image->findings || posix_memalign(&window, BLOCK_BYTES, (size_t)1024 * BLOCK_BYTES) != 0)
+	if (!image->findings ||
+		posix_memalign(&window, BLOCK_BYTES, (size_t)1024 * BLOCK_BYTES + GRAIN_BYTES) != 0)
 		return error_set(error, -ENOMEM, "no memory");
 	image->window = window;
+	image->grain = image->window + (size_t)1024 * BLOCK_BYTES;
 	if (source->size_bytes < POOL_MIN_BYTES)
 		return error_set(error, -EILSEQ, "too small for a pool: %llu bytes",
 			(unsigned long long)source->size_bytes);

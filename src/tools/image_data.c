@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct data_walk {
 	uint8_t *grain;
@@ -14,13 +15,14 @@ struct data_walk {
 	uint64_t done;
 };
 
-static bool entry_will_write(const struct image_replica *replica, uint64_t offset_bytes)
+/* A committed entry that is newer than `seq` and not applied. */
+static bool entry_will_write(const struct image_replica *replica, uint64_t offset_bytes, uint64_t seq)
 {
 	for (uint32_t i = 0; i < replica->entry_count; i++) {
 		const struct image_entry *entry = &replica->entries[i];
 
-		if (entry->seq > replica->record.applied.seq && entry->seq <= replica->commit_seq &&
-			offset_bytes >= entry->offset_bytes &&
+		if (entry->seq > replica->record.applied.seq && entry->seq > seq &&
+			entry->seq <= replica->commit_seq && offset_bytes >= entry->offset_bytes &&
 			offset_bytes - entry->offset_bytes < entry->length_bytes)
 			return true;
 	}
@@ -44,7 +46,7 @@ static int grain_verify(struct image *image, uint32_t phys, const struct slot *s
 			continue;
 		image->blocks_checked++;
 		if (crc32c(walk->grain + (size_t)i * BLOCK_BYTES, BLOCK_BYTES) == slot->crc[i] ||
-			entry_will_write(replica, offset_bytes))
+			entry_will_write(replica, offset_bytes, 0))
 			continue;
 		image->blocks_rotten++;
 		finding_add(image, SEVERITY_DAMAGE, "grain", place + (uint64_t)i * BLOCK_BYTES, replica,
@@ -54,6 +56,73 @@ static int grain_verify(struct image *image, uint32_t phys, const struct slot *s
 	if (walk->progress)
 		walk->progress(walk->arg, ++walk->done, image->mapped_count);
 	return 0;
+}
+
+/* ---- redirected grains of entries that are not applied ---- */
+
+static void redirect_verify(
+	struct image *image, const struct image_replica *replica, const struct record *record, uint32_t grain)
+{
+	uint64_t place = geometry_grain_offset(&image->g, record->fresh[grain]);
+
+	image_read(image, "grain", place, image->grain, GRAIN_BYTES);
+	for (unsigned i = 0; i < GRAIN_BLOCKS; i++) {
+		uint32_t block = grain * GRAIN_BLOCKS + i;
+		uint64_t offset_bytes = record->offset_bytes + (uint64_t)block * BLOCK_BYTES;
+
+		image->blocks_checked++;
+		if (crc32c(image->grain + (size_t)i * BLOCK_BYTES, BLOCK_BYTES) == record->crc[block] ||
+			entry_will_write(replica, offset_bytes, record->seq))
+			continue;
+		image->blocks_rotten++;
+		finding_add(image, SEVERITY_DAMAGE, "grain", place + (uint64_t)i * BLOCK_BYTES, replica,
+			"the block of entry %llu at %llu of the volume does not match its checksum",
+			(unsigned long long)record->seq, (unsigned long long)offset_bytes);
+	}
+}
+
+/* Whether the log has it still: neither applied, nor cut off, nor carried on to a later batch. */
+static bool entry_waits(const struct image_replica *replica, const struct record *record, uint64_t batch)
+{
+	if (!replica || record->seq <= replica->record.applied.seq)
+		return false;
+	for (uint32_t i = 0; i < replica->entry_count; i++)
+		if (replica->entries[i].seq == record->seq)
+			return replica->entries[i].batch == batch &&
+			       epoch_equal(replica->entries[i].epoch, record->epoch);
+	return false;
+}
+
+static int batch_verify(struct image *image, const struct batch_header *h, struct reader records,
+	uint32_t block, const uint8_t *payload, void *arg)
+{
+	struct record record;
+
+	(void)block;
+	(void)payload;
+	(void)arg;
+	for (unsigned i = 0; i < h->record_count && record_decode(&records, &record) == 0; i++) {
+		if (record.dir >= image->g.dir_pages ||
+			!entry_waits(image->dir[record.dir], &record, h->number))
+			continue;
+		for (uint32_t grain = 0; grain < record_grains(&record); grain++)
+			redirect_verify(image, image->dir[record.dir], &record, grain);
+	}
+	return 0;
+}
+
+bool image_redirect_is_intact(struct image *image, const struct record *record)
+{
+	uint32_t crcs[GRAIN_BLOCKS];
+	bool intact = true;
+
+	for (uint32_t i = 0; i < record_grains(record) && intact; i++) {
+		image_read(image, "grain", geometry_grain_offset(&image->g, record->fresh[i]), image->grain,
+			GRAIN_BYTES);
+		crc32c_blocks(image->grain, GRAIN_BLOCKS, crcs);
+		intact = memcmp(crcs, record->crc + (size_t)i * GRAIN_BLOCKS, sizeof(crcs)) == 0;
+	}
+	return intact;
 }
 
 int image_verify_data(
@@ -67,6 +136,8 @@ int image_verify_data(
 		return -ENOMEM;
 	walk.grain = memory;
 	rc = image_slots(image, grain_verify, &walk);
+	if (rc == 0)
+		rc = image_batches(image, batch_verify, NULL);
 	free(memory);
 	image->data_checked = rc == 0;
 	return rc;

@@ -110,7 +110,7 @@ static int take_images(struct image *image, const struct record *record, const u
 	return rc;
 }
 
-static int take_entry(struct image *image, const struct record *record, uint64_t batch,
+static int take_entry(struct image *image, const struct record *record, uint64_t batch, uint32_t header_block,
 	uint32_t payload_block, uint64_t rotten)
 {
 	struct image_replica *replica = image->dir[record->dir];
@@ -121,6 +121,8 @@ static int take_entry(struct image *image, const struct record *record, uint64_t
 		.length_bytes = record->length_bytes,
 		.batch = batch,
 		.payload_block = payload_block,
+		.header_block = header_block,
+		.redirected = record_grains(record) > 0,
 		.rotten = rotten };
 
 	if (!replica)
@@ -184,8 +186,8 @@ int image_batch_take(struct image *image, const struct batch_header *h, struct r
 			rc = take_images(image, &record, bytes);
 		else if (record.kind == RECORD_TRUNCATE)
 			take_truncate(image, &record);
-		else if (record.kind == RECORD_WRITE || record.kind == RECORD_OP)
-			rc = take_entry(image, &record, h->number, place,
+		else if (record_is_entry(&record))
+			rc = take_entry(image, &record, h->number, block, place,
 				intact ? 0 : payload_rotten(&record, bytes));
 	}
 	for (unsigned i = 0; i < h->name_count; i++) {

@@ -92,9 +92,17 @@ static uint32_t batch_after(const struct image *image, uint64_t number)
 	return best;
 }
 
+static bool grains_exist(const struct image *image, const struct record *record)
+{
+	for (uint32_t i = 0; i < record_grains(record); i++)
+		if (record->fresh[i] >= image->g.grain_count)
+			return false;
+	return true;
+}
+
 /* Whether records and lengths agree, and, with `payloads`, every checksum. */
-static bool batch_is_whole(
-	const struct batch_header *h, struct reader records, const uint8_t *payload, bool payloads)
+static bool batch_is_whole(struct image *image, const struct batch_header *h, struct reader records,
+	const uint8_t *payload, bool payloads)
 {
 	uint32_t blocks = 1;
 	struct record record;
@@ -109,6 +117,8 @@ static bool batch_is_whole(
 			return false;
 		if (payloads &&
 			!image_payload_is_intact(&record, payload + (size_t)(blocks - 1) * BLOCK_BYTES))
+			return false;
+		if (!grains_exist(image, &record) || (payloads && !image_redirect_is_intact(image, &record)))
 			return false;
 		blocks += count;
 	}
@@ -162,7 +172,7 @@ static int walk_batch(
 	bytes = window_get(image, block, h.blocks);
 	if (batch_decode(&image->g, block, bytes, &h, &records) < 0)
 		return -EIO;
-	if (batch_is_whole(&h, records, bytes + BLOCK_BYTES, h.number > image->claim)) {
+	if (batch_is_whole(image, &h, records, bytes + BLOCK_BYTES, h.number > image->claim)) {
 		rc = fn(image, &h, records, block, bytes + BLOCK_BYTES, arg);
 	} else if (h.number > image->claim) {
 		return 1;

@@ -46,6 +46,34 @@ static enum block_read grain_block_read(
 	return BLOCK_DATA;
 }
 
+/* Its grain may have been written again since: it is looked up in the record, and compared. */
+static bool redirect_block_read(
+	struct salvage *s, struct salvage_copy *copy, const struct image_entry *entry, uint32_t block)
+{
+	struct image *image = copy->image;
+	struct batch_header h;
+	struct reader records;
+	struct record record;
+	uint64_t place;
+
+	image_read(image, "journal", geometry_ring_offset(&image->g, entry->header_block), s->memory,
+		BLOCK_BYTES);
+	if (batch_decode(&image->g, entry->header_block, s->memory, &h, &records) < 0)
+		return false;
+	for (unsigned i = 0; i < h.record_count && record_decode(&records, &record) == 0; i++) {
+		if (record.dir != copy->replica->record.dir || record.seq != entry->seq ||
+			!epoch_equal(record.epoch, entry->epoch) ||
+			block / GRAIN_BLOCKS >= record_grains(&record) ||
+			record.fresh[block / GRAIN_BLOCKS] >= image->g.grain_count)
+			continue;
+		place = geometry_grain_offset(&image->g, record.fresh[block / GRAIN_BLOCKS]) +
+			(uint64_t)(block % GRAIN_BLOCKS) * BLOCK_BYTES;
+		image_read(image, "grain", place, s->memory, BLOCK_BYTES);
+		return crc32c(s->memory, BLOCK_BYTES) == record.crc[block];
+	}
+	return false;
+}
+
 static enum block_read entry_block_read(
 	struct salvage *s, const struct salvage_entry *e, uint64_t offset_bytes)
 {
@@ -61,6 +89,14 @@ static enum block_read entry_block_read(
 		if (e->copies[c]->rotten & UINT64_C(1) << block) {
 			copy->rotten_blocks++;
 			continue;
+		}
+		if (e->copies[c]->redirected) {
+			if (!redirect_block_read(s, copy, e->copies[c], block)) {
+				copy->rotten_blocks++;
+				continue;
+			}
+			copy->taken_blocks++;
+			return BLOCK_DATA;
 		}
 		image_read(copy->image, "journal",
 			geometry_ring_offset(&copy->image->g, e->copies[c]->payload_block + block), s->memory,

@@ -45,6 +45,8 @@ struct image_entry {
 	uint64_t offset_bytes, length_bytes;
 	uint64_t batch;
 	uint32_t payload_block; /* of the ring */
+	uint32_t header_block;  /* of its batch */
+	bool redirected;        /* its payload stands in grains, and is not looked at */
 	uint64_t rotten;        /* a bit for each block of its payload that does not match */
 };
 
@@ -88,6 +90,7 @@ struct image {
 	bool sum_known;
 	bool *orphans; /* by place in the directory: entries came without a record */
 	uint8_t *window;
+	uint8_t *grain; /* one, being compared */
 	uint32_t window_block, window_count;
 	struct image_slot *slots;
 	uint32_t slot_count, slot_mask;
@@ -136,6 +139,8 @@ void image_read(
 int image_ring_load(struct image *image) MUST_CHECK;
 void image_names_damaged(struct image *image, const struct batch_name *names, unsigned count);
 bool image_payload_is_intact(const struct record *record, const uint8_t *payload);
+/* Whether the grains that it redirects to, which exist, have the content that it says: image_data.c. */
+bool image_redirect_is_intact(struct image *image, const struct record *record);
 /* An image_batch_fn: takes what the batch says into the image. */
 int image_batch_take(struct image *image, const struct batch_header *h, struct reader records, uint32_t block,
 	const uint8_t *payload, void *arg) MUST_CHECK;

@@ -59,13 +59,16 @@ static bool superblocks_are_lost(const struct sim_disk *disk)
 	return lost;
 }
 
+/* A redirected grain is its entry's payload: one hit there is as good as one in the ring. */
 static bool journal_is_hit_twice(const struct damage *damages, unsigned count)
 {
-	unsigned hits = 0;
+	unsigned journal = 0, grains = 0;
 
-	for (unsigned i = 0; i < count; i++)
-		hits += damages[i].area == AREA_JOURNAL;
-	return hits > 1;
+	for (unsigned i = 0; i < count; i++) {
+		journal += damages[i].area == AREA_JOURNAL;
+		grains += damages[i].area == AREA_GRAINS;
+	}
+	return journal > 1 || (journal == 1 && grains > 0);
 }
 
 static void damaged_copy(struct rot *r)

@@ -85,8 +85,9 @@ static void pick_range(struct workload *w, struct model_record *r)
 	uint64_t blocks = 1 + random_below(&w->random, random_chance(&w->random, 1, 4) ? 40 : 4);
 	uint64_t at = random_below(&w->random, random_chance(&w->random, 3, 4) ? 48 : MODEL_BLOCKS);
 
-	if (random_chance(&w->random, 1, 6)) {
-		blocks = GRAIN_BLOCKS;
+	/* Whole grains, which are redirected when they are written. */
+	if (random_chance(&w->random, 1, 4)) {
+		blocks = random_chance(&w->random, 3, 4) ? GRAIN_BLOCKS : 2 * GRAIN_BLOCKS;
 		at = at / GRAIN_BLOCKS * GRAIN_BLOCKS;
 	}
 	if (at + blocks > MODEL_BLOCKS)
@@ -134,7 +135,7 @@ static void clone_make(struct workload *w)
 	w->replica_count++;
 }
 
-static void append(struct workload *w, unsigned i)
+static void append(struct workload *w, unsigned i, const struct model_record *wanted)
 {
 	struct model *m = &w->models[i];
 	struct position last = pool_replica_last(w->replicas[i]);
@@ -146,8 +147,13 @@ static void append(struct workload *w, unsigned i)
 	r = record_new(m, MODEL_APPEND);
 	r->op = random_chance(&w->random, 1, 5) ? ENTRY_TRIM : ENTRY_WRITE;
 	r->tag = ++w->tag;
-	if (!pick_structural(w, m, r))
+	if (wanted) {
+		r->op = ENTRY_WRITE;
+		r->offset_bytes = wanted->offset_bytes;
+		r->length_bytes = wanted->length_bytes;
+	} else if (!pick_structural(w, m, r)) {
 		pick_range(w, r);
+	}
 	r->position.seq = last.seq + 1;
 	r->position.epoch = last.epoch;
 	if (r->position.epoch.number == 0 || random_chance(&w->random, 1, 10))
@@ -179,12 +185,14 @@ static void append(struct workload *w, unsigned i)
 	entry_put(entry);
 }
 
-static void commit(struct workload *w, unsigned i)
+static void commit(struct workload *w, unsigned i, bool all)
 {
 	struct model *m = &w->models[i];
 	uint64_t last = pool_replica_last(w->replicas[i]).seq;
 	uint64_t seq = m->commit_told + random_below(&w->random, last - m->commit_told + 1);
 
+	if (all)
+		seq = last;
 	if (last == 0 || seq <= m->commit_told)
 		return;
 	m->commit_told = seq;
@@ -206,6 +214,34 @@ static void truncate_log(struct workload *w, unsigned i)
 	pool_replica_truncate(w->replicas[i], r->keep_seq, answered, asked_new(m));
 }
 
+/* Whole grains, and close behind them what would like to have the same place. */
+static void redirect_burst(struct workload *w, unsigned i)
+{
+	uint64_t grain = random_below(&w->random, 4), dice = random_below(&w->random, 2);
+	const struct model_record whole = { .offset_bytes = grain * GRAIN_BYTES,
+		.length_bytes = GRAIN_BYTES };
+	const struct model_record part = { .offset_bytes = whole.offset_bytes + BLOCK_BYTES,
+		.length_bytes = BLOCK_BYTES };
+
+	append(w, i, &whole);
+	if (dice == 0) {
+		/* In one round, which is due at once. */
+		commit(w, i, true);
+		append(w, i, &whole);
+		commit(w, i, true);
+		append(w, i, &part);
+		commit(w, i, true);
+		return;
+	}
+	bench_run(&w->bench, random_below(&w->random, 60 * NS_PER_US));
+	truncate_log(w, i);
+	for (unsigned k = 0; k < 5; k++) {
+		bench_run(&w->bench, random_below(&w->random, 100 * NS_PER_US));
+		append(w, i, &whole);
+		commit(w, i, true);
+	}
+}
+
 static void promise(struct workload *w, unsigned i)
 {
 	struct model *m = &w->models[i];
@@ -223,10 +259,12 @@ void workload_step(struct workload *w)
 	unsigned i = (unsigned)random_below(&w->random, w->replica_count);
 	uint64_t dice = random_below(&w->random, 100);
 
-	if (dice < 60)
-		append(w, i);
+	if (dice < 10)
+		redirect_burst(w, i);
+	else if (dice < 60)
+		append(w, i, NULL);
 	else if (dice < 85)
-		commit(w, i);
+		commit(w, i, false);
 	else if (dice < 90)
 		truncate_log(w, i);
 	else if (dice < 94)

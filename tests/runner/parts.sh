@@ -13,7 +13,8 @@ crash_workloads=${CRASH_WORKLOADS:-80}
 rot_flips=${ROT_FLIPS:-20000}
 crash_batch=10
 crash_subsets=50
-crash_mutants=(trim_falls_through coalesce_across_snapshot write_into_frozen)
+crash_mutants=(trim_falls_through coalesce_across_snapshot write_into_frozen redirect_not_awaited redirect_unverified
+	redirect_applied_unsettled redirect_in_place truncated_grain_reused)
 fuzz_seconds=${FUZZ_SECONDS:-10}
 quickstart_mib=${QUICKSTART_MIB:-64}
 
