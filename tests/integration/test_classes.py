@@ -1,0 +1,96 @@
+"""Classes seen from outside; creates from three agents at once."""
+
+import threading
+import time
+
+import pytest
+
+from cluster import ApiError, wait_for
+
+MIB = 1 << 20
+
+
+def create_all(agents, names, size, after_start=lambda: None):
+    """All at once, each from the next agent: the names that were answered with success, and the refusals."""
+    made, refused, lost = [], [], []
+
+    def one(agent, name):
+        try:
+            agent.create(name, size=size)
+            made.append(name)
+        except ApiError as e:
+            refused.append(e)
+        except OSError:
+            lost.append(name)
+
+    threads = [threading.Thread(target=one, args=(agents[i % len(agents)], n)) for i, n in enumerate(names)]
+    for thread in threads:
+        thread.start()
+    after_start()
+    for thread in threads:
+        thread.join()
+    return made, refused, lost
+
+
+def promised(agent):
+    return [p["provisioned_bytes"] for p in agent.get("/v1/pools")["pools"]]
+
+
+def listed(agent, prefix):
+    return [v for v in agent.get("/v1/volumes")["volumes"] if v["name"].startswith(prefix)]
+
+
+def test_a_hundred_creates_fill_the_pools_and_no_more(cluster, name):
+    """A pool may be promised twice: so many volumes of 256 MiB, and not one more."""
+    agents = [cluster[n] for n in "abc"]
+    pools = agents[0].get("/v1/pools")["pools"]
+    room = min(2 * p["size_bytes"] // (256 * MIB) for p in pools)
+    made, refused, lost = create_all(agents, [f"{name}-{i}" for i in range(100)], "256M")
+    assert not lost
+    assert len(made) == room and len(refused) == 100 - room, (len(made), len(refused), refused[:1])
+    assert all("needs 3 zones" in str(e) and "what would help" in str(e) for e in refused)
+    for agent in agents:
+        wait_for("all of them known", lambda: sorted(v["name"] for v in listed(agent, name)) == sorted(made))
+        assert promised(agent) == [room * 256 * MIB] * 3
+    assert all(len({r["zone"] for r in v["replicas"]}) == 3 for v in listed(agents[0], name))
+
+
+def test_a_create_under_kill_9_is_whole_or_not_there(cluster, name):
+    agents = [cluster[n] for n in "abc"]
+
+    def kill_one():
+        time.sleep(0.4)
+        cluster["b"].kill()
+
+    made, refused, _ = create_all(agents, [f"{name}-{i}" for i in range(12)], "64M", kill_one)
+    cluster["b"].start()
+    wait_for("three pools", lambda: [p["state"] for p in agents[0].get("/v1/pools")["pools"]] == ["ok"] * 3)
+    volumes = listed(agents[0], name)
+    assert set(made) <= {v["name"] for v in volumes}, "an answered create is lost"
+    assert all(len(v["replicas"]) == 3 for v in volumes)
+    assert promised(agents[0]) == [64 * MIB * len(volumes)] * 3, "a reservation without its volume"
+    last = volumes[-1]["name"]
+    agents[2].attach(last)
+    wait_for("healthy", lambda: agents[2].volume(last)["state"] == "healthy", 60)
+    agents[2].detach(last)
+
+
+def test_classes_make_different_volumes_and_are_checked(cluster, name):
+    a = cluster["a"]
+    a.create(name + "-pg", size="320M", **{"class": "postgres"})
+    a.create(name + "-cs", size="320M", **{"class": "cassandra"})
+    pg, cs = a.volume(name + "-pg"), a.volume(name + "-cs")
+    assert (pg["fs"], len(pg["replicas"]), pg["policy"]["tier"], pg["policy"]["on_no_quorum"]) == \
+        ("ext4", 3, ">=medium", "queue")
+    assert (cs["fs"], len(cs["replicas"]), cs["policy"]["tier"], cs["policy"]["on_no_quorum"]) == \
+        ("xfs", 1, "any", "error 10s")
+    said = a.cli("class", "set", "cassandra", "replicas=3").stdout
+    assert f"volume {name}-cs isn't as class cassandra says: it has 1 replica, and is to have 3" in said
+    assert "version = 2" in cluster["a"].cli("class", "show", "cassandra").stdout
+    with pytest.raises(ApiError, match="1 by now|2 by now|has version"):
+        a.request("POST", "/v1/classes", {"text": "[class cassandra]\nversion = 1\n"})
+    with pytest.raises(ApiError, match="is used by 1 volume"):
+        a.request("DELETE", "/v1/classes/postgres")
+    refused = a.cli("place", "--explain", "--replicas", "5", "--size", "64M", check=False)
+    assert refused.returncode == 4
+    assert "what would help: a pool in 2 more zones, or replicas=3" in refused.stderr
