@@ -27,6 +27,8 @@ static const struct {
 		"Highest committed seq of the log."),
 	COUNTER(METRIC_VOLUME_QUORUM_WAITS, "quoin_volume_quorum_waits_total",
 		"Times that I/O waited for a quorum."),
+	COUNTER(METRIC_VOLUME_LIMIT_WAITS, "quoin_volume_limit_waits_total",
+		"Requests that waited for the volume's limits."),
 	COUNTER(METRIC_VOLUME_HEALED, "quoin_volume_healed_blocks_total",
 		"Bad blocks mended from another replica."),
 	COUNTER(METRIC_VOLUME_REMOTE_READS, "quoin_volume_remote_reads_total",

@@ -89,6 +89,7 @@ static bool put_volume(void *arg, const struct volume_view *view)
 	put(page, METRIC_VOLUME_EPOCH, labels, stats->epoch.number);
 	put(page, METRIC_VOLUME_COMMITTED, labels, stats->commit_seq);
 	put(page, METRIC_VOLUME_QUORUM_WAITS, labels, stats->quorum_waits);
+	put(page, METRIC_VOLUME_LIMIT_WAITS, labels, stats->limit_waits);
 	put(page, METRIC_VOLUME_HEALED, labels, stats->healed_blocks);
 	put(page, METRIC_VOLUME_REMOTE_READS, labels, stats->remote_reads);
 	put_io(page, view, "read", &stats->read);

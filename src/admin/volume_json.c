@@ -64,13 +64,13 @@ static json_t *io_json(const struct io_stats *io)
 
 static json_t *stats_json(const struct volume_stats *stats)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "epoch",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "epoch",
 		(json_int_t)stats->epoch.number, "epoch_restart", (json_int_t)stats->epoch.restart,
 		"last_seq", (json_int_t)stats->last_seq, "commit_seq", (json_int_t)stats->commit_seq,
 		"in_flight", (json_int_t)stats->in_flight, "quorum_waits", (json_int_t)stats->quorum_waits,
-		"healed_blocks", (json_int_t)stats->healed_blocks, "remote_reads",
-		(json_int_t)stats->remote_reads, "read", io_json(&stats->read), "write",
-		io_json(&stats->write), "trim", io_json(&stats->trim));
+		"limit_waits", (json_int_t)stats->limit_waits, "healed_blocks",
+		(json_int_t)stats->healed_blocks, "remote_reads", (json_int_t)stats->remote_reads, "read",
+		io_json(&stats->read), "write", io_json(&stats->write), "trim", io_json(&stats->trim));
 }
 
 /* Those of either role. */
@@ -121,6 +121,9 @@ json_t *volume_json(const struct volume_view *view, bool with_stats)
 	json_object_set_new(
 		volume, "steward", view->steward_node[0] ? json_string(view->steward_node) : json_null());
 	json_object_set_new(volume, "policy", policy_json(&view->policy));
+	json_object_set_new(volume, "limits",
+		json_pack("{s:I, s:I}", "iops", (json_int_t)view->limit_iops, "bytes_per_s",
+			(json_int_t)view->limit_bytes_per_s));
 	if (with_stats && view->attached_here)
 		json_object_set_new(volume, "stats", stats_json(&view->stats));
 	return volume;

@@ -1,5 +1,6 @@
 /* POST /v1/volumes, DELETE /v1/volumes/NAME, POST /v1/volumes/NAME/attach and detach */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/handlers.h"
@@ -184,6 +185,54 @@ void handle_volume_set_replicas(struct http_request *request, void *arg)
 	else
 		volumes_set_replicas(admin->volumes, http_request_param(request, 0), options.replicas,
 			on_changed, request);
+}
+
+/* A number that isn't negative, or text: digits; for bytes a size, or 0. */
+static int limit_read(
+	json_t *body, const char *key, bool is_size, bool *ret_has, uint64_t *ret, struct error *error)
+{
+	json_t *value = json_object_get(body, key);
+	const char *text = json_string_value(value);
+
+	if (!value)
+		return 0;
+	*ret_has = true;
+	if (json_is_integer(value) && json_integer_value(value) >= 0) {
+		*ret = (uint64_t)json_integer_value(value);
+		return 0;
+	}
+	if (text && is_size && strcmp(text, "0") != 0)
+		return size_parse(text, ret, error);
+	if (!text || !text[0] || strlen(text) > 9 || strspn(text, "0123456789") != strlen(text))
+		return error_set(error, -EINVAL, "\"%s\" must be a number from 0 to 999999999%s", key,
+			is_size ? " or a size" : "");
+	*ret = strtoul(text, NULL, 10);
+	return 0;
+}
+
+/* "iops": 500, "bandwidth": "100M" or 104857600; each may be left out; 0: no limit */
+void handle_volume_set_limits(struct http_request *request, void *arg)
+{
+	static const char *const known[] = { "iops", "bandwidth" };
+	struct volume_limits_wish wish = { 0 };
+	struct admin *admin = arg;
+	struct error error;
+	json_t *body;
+	int rc = http_request_json(request, &body, &error);
+
+	if (rc == 0)
+		rc = http_json_only(body, known, 2, &error);
+	if (rc == 0)
+		rc = limit_read(body, "iops", false, &wish.has_iops, &wish.iops, &error);
+	if (rc == 0)
+		rc = limit_read(body, "bandwidth", true, &wish.has_bytes_per_s, &wish.bytes_per_s, &error);
+	if (rc == 0 && !wish.has_iops && !wish.has_bytes_per_s)
+		rc = error_set(&error, -EINVAL, "neither \"iops\" nor \"bandwidth\" is given");
+	if (rc < 0)
+		http_respond_error(request, rc, &error);
+	else
+		volumes_set_limits(
+			admin->volumes, http_request_param(request, 0), &wish, on_changed, request);
 }
 
 void handle_volume_cancel_change(struct http_request *request, void *arg)

@@ -8,6 +8,7 @@
 #define QUOIN_BASE_H
 
 #include "base/assert.h"
+#include "base/budget.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/clock.h"

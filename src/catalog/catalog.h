@@ -157,6 +157,7 @@ struct catalog_volume {
 	char group_name[NAME_MAX_LEN + 1];      /* of the class's group rule; "": none */
 	unsigned tiers, replicas;               /* 0: the class's */
 	bool sticky;                            /* isn't deleted before this is cleared */
+	uint64_t limit_iops, limit_bytes_per_s; /* of its users; 0: none */
 	uint64_t created_ns;
 	enum catalog_volume_state state;
 	uint64_t epoch_number; /* of the last attach; never goes back */
@@ -215,9 +216,8 @@ struct catalog_options {
 int catalog_open(struct kvdb *kvdb, const struct catalog_options *options, struct catalog **ret_catalog,
 	struct error *error) MUST_CHECK;
 /*
- * Ends pending operations (-ECANCELED), gives up the node lease if `leave` (what the node holds is then
- * free to be taken over: only after it has detached all), and closes the kvdb. The handle is gone when fn
- * runs; within 2 s.
+ * Ends pending operations (-ECANCELED), gives up the node lease if `leave` (only after it has detached all:
+ * what it holds is then free), and closes the kvdb. The handle is gone when fn runs; within 2 s.
  */
 void catalog_close(struct catalog *catalog, bool leave, void (*fn)(void *arg), void *arg);
 

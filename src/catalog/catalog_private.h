@@ -132,6 +132,7 @@ struct op {
 	uint8_t key[CATALOG_KEY_BYTES];
 	struct uuid expected;
 	uint64_t above;
+	uint64_t limit_iops, limit_bytes_per_s;
 	uint64_t sent_epoch;                  /* of the attach or raise that is uncertain */
 	uint64_t lease, granted_ns, since_ns; /* node_register */
 	uint64_t sent_highest;                /* the catalog's highest_revision when the sync was sent */

@@ -233,6 +233,8 @@ int volume_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to, 
 	to->fs_made = message->fs_made;
 	to->reads_quorum = message->reads_quorum;
 	to->error_after_ms = message->error_after_ms;
+	to->limit_iops = message->limit_iops;
+	to->limit_bytes_per_s = message->limit_bytes_per_s;
 	to->created_ns = message->created_ns;
 	to->state = (enum catalog_volume_state)message->state;
 	to->epoch_number = message->epoch_number;
@@ -326,6 +328,8 @@ static void volume_out(
 	to->fs_made = record->fs_made;
 	to->reads_quorum = record->reads_quorum;
 	to->error_after_ms = record->error_after_ms;
+	to->limit_iops = record->limit_iops;
+	to->limit_bytes_per_s = record->limit_bytes_per_s;
 	to->created_ns = record->created_ns;
 	to->state = (uint32_t)record->state;
 	to->epoch_number = record->epoch_number;

@@ -116,6 +116,24 @@ static void stats_print(const json_t *stats)
 		number_of(stats, "remote_reads"));
 }
 
+static void limits_print(const json_t *limits, const json_t *stats)
+{
+	char bytes[SIZE_TEXT_LEN + 1];
+	bool iops = number_of(limits, "iops") > 0, bandwidth = number_of(limits, "bytes_per_s") > 0;
+
+	if (!iops && !bandwidth)
+		return;
+	printf("limits      ");
+	if (iops)
+		printf("%lld requests%s", number_of(limits, "iops"), bandwidth ? ", " : "");
+	if (bandwidth)
+		printf("%s", size_text(limits, "bytes_per_s", bytes));
+	printf(" a second");
+	if (stats)
+		printf("; %lld requests have waited for that", number_of(stats, "limit_waits"));
+	printf("\n");
+}
+
 static void device_print(const json_t *attached)
 {
 	const char *mountpoint = json_string_value(json_object_get(attached, "mountpoint"));
@@ -194,6 +212,7 @@ int cmd_volume_inspect(struct cli *cli)
 			printf("steward     node %s repairs it\n", text_of(volume, "steward"));
 	}
 	members_print(json_object_get(volume, "membership"));
+	limits_print(json_object_get(volume, "limits"), stats);
 	if (stats)
 		stats_print(stats);
 	printf("\n");

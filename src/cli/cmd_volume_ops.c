@@ -131,6 +131,29 @@ int cmd_volume_set_replicas(struct cli *cli)
 	return change_ask(cli, "/set-replicas", json_pack("{s:s}", "replicas", cli->args[1]));
 }
 
+int cmd_volume_set_limits(struct cli *cli)
+{
+	json_t *answer, *body;
+	int exit_code;
+
+	if (!cli->options[OPTION_IOPS] && !cli->options[OPTION_BANDWIDTH]) {
+		fprintf(stderr, "quoin: give --iops or --bandwidth, or both\n");
+		return EXIT_USAGE;
+	}
+	body = json_pack("{s:s*, s:s*}", "iops", cli->options[OPTION_IOPS], "bandwidth",
+		cli->options[OPTION_BANDWIDTH]);
+	if (!body) {
+		fprintf(stderr, "quoin: an argument is not valid UTF-8\n");
+		return EXIT_USAGE;
+	}
+	exit_code = cli_send_volume(cli, "POST", "/set-limits", body, &answer);
+	json_decref(body);
+	if (exit_code == EXIT_OK && answer)
+		printf("volume %s: limited\n", cli->args[0]);
+	json_decref(answer);
+	return exit_code;
+}
+
 int cmd_volume_cancel_change(struct cli *cli)
 {
 	json_t *answer;

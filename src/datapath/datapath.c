@@ -48,7 +48,7 @@ int datapath_new(const struct datapath_config *config, struct datapath **ret_dat
 		return -ENOMEM;
 	ASSERT(config->lease_ms > config->lease_margin_ms);
 	dp->config = *config;
-	dp->budget.bytes_per_s = config->resync_bytes_per_s;
+	dp->budget.per_s = config->resync_bytes_per_s;
 	dp->random = config->random;
 	loop_task_init(&dp->task, run_dirty, dp);
 	loop_timer_init(&dp->admit_timer, admit_later, dp);

@@ -57,6 +57,15 @@ struct volume_voter {
 	struct net_address address; /* of the node's data port; unused where the node is this one */
 };
 
+/*
+ * What an application may ask for in a second, here where the volume is attached: more waits. A fifth of a
+ * second's worth can be saved up for a burst. 0: no limit.
+ */
+struct volume_limits {
+	uint64_t iops; /* reads, writes and trims, each of at most 256 KiB: fronts split what is larger */
+	uint64_t bytes_per_s; /* of reads and writes */
+};
+
 struct volume_spec {
 	struct uuid volume, group, attachment;
 	char name[NAME_MAX_LEN + 1];
@@ -72,6 +81,7 @@ struct volume_spec {
 	bool reads_quorum;             /* class reads=quorum */
 	bool steward;                  /* for repair only: it must get no request */
 	uint32_t error_after_ms;       /* policy `error`: EIO after this long without quorum; 0: `queue` */
+	struct volume_limits limits;
 };
 
 enum volume_state {
@@ -121,6 +131,7 @@ int volume_change_begin(struct volume *volume, struct uuid comes, struct uuid go
 /* Of two voters drops this one; also of a volume that is being opened. */
 int volume_drop_begin(struct volume *volume, struct uuid goes) MUST_CHECK;
 void volume_record_told(struct volume *volume, enum record_outcome outcome);
+void volume_limits_set(struct volume *volume, const struct volume_limits *limits);
 enum volume_state volume_state(const struct volume *volume);
 
 /* ---- what is to be seen from outside ---- */
@@ -162,6 +173,7 @@ struct volume_stats {
 	uint64_t config_number;
 	bool changing;         /* its membership: joint, or about to be */
 	uint64_t quorum_waits; /* times that I/O had to wait for a quorum */
+	uint64_t limit_waits;  /* requests that had to wait for the volume's limits */
 	uint64_t healed_blocks, remote_reads;
 	struct io_stats read, write, trim;
 	unsigned voter_count;

@@ -121,7 +121,11 @@ struct volume {
 	struct list waiting;  /* requests without an op or an entry */
 	struct list finished; /* requests to be answered in this turn */
 	uint64_t in_flight;   /* requests, from submit to done */
-	bool admitting_later;
+
+	struct budget ops_budget, bytes_budget; /* volume_limits.c */
+	bool paid, limited;                     /* the first that waits: its share is spent; it had to wait */
+	struct loop_timer limit_timer;
+	uint64_t limit_waits;
 
 	bool detaching, released;
 	uint64_t detach_deadline_ns;
@@ -198,7 +202,7 @@ struct datapath {
 	uint32_t held_cut;
 	struct wire_in wire_in;
 	struct wire_out wire_out;
-	struct resync_budget budget;
+	struct budget budget;
 	uint64_t frames_refused; /* that made no sense, or had no place */
 };
 
@@ -295,6 +299,15 @@ void volume_record_wanted(struct volume *volume, const struct coordinator_record
 void volume_admit(struct volume *volume);
 void volume_answered(struct volume *volume, struct operation *operation, int rc);
 void volume_finish(struct volume *volume);
+
+/* volume_limits.c */
+void volume_limits_begin(struct volume *volume);
+void volume_limits_end(struct volume *volume);
+/* Whether the first that waits may go on now; if not, the volume is run again when it may. Asked again, it
+ * says the same without a second price, until volume_limits_admitted() tells that this one waits no longer.
+ */
+bool volume_limits_admit(struct volume *volume, const struct request *request);
+void volume_limits_admitted(struct volume *volume);
 
 /* volume_reads.c */
 void volume_read_start(struct volume *volume, const struct coordinator_effect *effect);

@@ -73,6 +73,7 @@ void volume_stats_get(const struct volume *volume, struct volume_stats *ret_stat
 		.commit_seq = status.commit_seq,
 		.in_flight = volume->in_flight,
 		.quorum_waits = status.quorum_waits,
+		.limit_waits = volume->limit_waits,
 		.remote_reads = volume->remote_reads,
 		.read = volume->read_stats,
 		.write = volume->write_stats,

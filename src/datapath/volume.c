@@ -171,6 +171,7 @@ static void volume_free(struct volume *volume)
 	for (unsigned i = 0; i < volume->spec.voter_count; i++)
 		voter_unbind(&volume->voters[i]);
 	loop_timer_cancel(volume->datapath->config.loop, &volume->timer);
+	volume_limits_end(volume);
 	list_remove(&volume->dirty_node);
 	list_remove(&volume->node);
 	coordinator_free(volume->coordinator);
@@ -196,6 +197,7 @@ int volume_attach(struct datapath *dp, const struct volume_spec *spec, const str
 	list_init(&volume->waiting);
 	list_init(&volume->finished);
 	loop_timer_init(&volume->timer, volume_tick, volume);
+	volume_limits_begin(volume);
 	list_push_back(&dp->volumes, &volume->node);
 	rc = coordinator_make(volume);
 	for (unsigned i = 0; rc == 0 && i < spec->voter_count; i++)

@@ -19,6 +19,7 @@ static void fail_waiting(struct volume *volume)
 
 	while ((node = list_pop_front(&volume->waiting)) != NULL)
 		request_finish(volume, list_entry(node, struct request, node), -EIO);
+	volume_limits_admitted(volume);
 }
 
 /* True when the volume can be freed. Called at the end of each run. */

@@ -173,11 +173,14 @@ void volume_admit(struct volume *volume)
 		if (volume->state == VOLUME_ENDED) {
 			list_remove(node);
 			request_finish(volume, request, -EIO);
+		} else if (!volume_limits_admit(volume, request)) {
+			return;
 		} else if (!request_start(volume, request)) {
 			loop_timer_set(dp->config.loop, &dp->admit_timer,
 				datapath_now_ns(dp) + ADMIT_RETRY_MS * NS_PER_MS);
 			return;
 		}
+		volume_limits_admitted(volume);
 	}
 }
 

@@ -108,11 +108,11 @@ static void next_window(struct coordinator *co, int i)
 /* A target holds entries back until they are in: no more than a quarter of a second's worth. */
 static uint32_t map_copies(const struct coordinator *co)
 {
-	const struct resync_budget *budget = co->config.budget;
+	const struct budget *budget = co->config.budget;
 	uint64_t most = co->config.map_copies ? co->config.map_copies : MAP_MAX_COPIES;
 
-	if (budget && budget->bytes_per_s != 0 && budget->bytes_per_s / 4 / GRAIN_BYTES < most)
-		most = budget->bytes_per_s / 4 / GRAIN_BYTES;
+	if (budget && budget->per_s != 0 && budget->per_s / 4 / GRAIN_BYTES < most)
+		most = budget->per_s / 4 / GRAIN_BYTES;
 	return most > 0 ? (uint32_t)most : 1;
 }
 
@@ -139,7 +139,7 @@ static void ask_map(struct coordinator *co, int i)
 		v->sync.retry_ns = co->now_ns + RETRY_NS;
 		return;
 	}
-	later_ns = resync_budget_take(
+	later_ns = budget_take(
 		co->config.budget, (uint64_t)sync_map_most(co, &v->sync) * MAP_SURVEY_BYTES, co->now_ns);
 	if (later_ns) {
 		v->sync.source = -1;
@@ -165,7 +165,7 @@ static void copies_begin(struct coordinator *co, int i)
 			sync->retry_ns = co->now_ns + RETRY_NS;
 			return;
 		}
-		later_ns = resync_budget_take(co->config.budget, GRAIN_BYTES, co->now_ns);
+		later_ns = budget_take(co->config.budget, GRAIN_BYTES, co->now_ns);
 		if (later_ns) {
 			sync->retry_ns = later_ns;
 			return;

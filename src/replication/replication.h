@@ -43,23 +43,12 @@ struct coordinator_config {
 	bool steward;               /* for repair: it takes no leases, and is given no operation */
 	uint32_t error_after_ms;    /* policy `error`; 0: `queue` */
 	struct entry_pool *entries; /* for NEW_EPOCH */
-	/* Of all resyncs that share it; NULL: no limit. Kept by who made it, longer than the coordinator. */
-	struct resync_budget *budget;
+	/* Bytes that all resyncs which share it may move: copies and maps; NULL: no limit. Kept by who made
+	 * it, longer than the coordinator. */
+	struct budget *budget;
 	/* A window's size, for tests; 0: MAP_MAX_GRAINS and MAP_MAX_COPIES. */
 	uint32_t map_grains, map_copies;
 };
-
-/*
- * What resyncs may move in a second, shared by the coordinators of a thread: copies and maps. It may be
- * overdrawn by one copy; a fifth of a second's worth can be saved up.
- */
-struct resync_budget {
-	uint64_t bytes_per_s; /* 0: no limit */
-	int64_t bytes;        /* left */
-	uint64_t filled_ns;
-};
-/* 0: taken; else the time at which to ask again. */
-uint64_t resync_budget_take(struct resync_budget *budget, uint64_t bytes, uint64_t now_ns) MUST_CHECK;
 
 /* One request of a front; the driver's, embedded in its own. Kept until its COORDINATOR_ANSWER has come. */
 struct operation {

@@ -212,6 +212,7 @@ void attachment_spec_fill(
 	spec->epoch = (struct epoch){ .number = volume->epoch_number };
 	spec->reads_quorum = volume->reads_quorum;
 	spec->error_after_ms = volume->error_after_ms;
+	spec->limits = (struct volume_limits){ volume->limit_iops, volume->limit_bytes_per_s };
 	spec->voter_count = 0;
 	for (unsigned i = 0; i < shard->replica_count && spec->voter_count < GROUP_MAX_VOTERS; i++)
 		if (catalog_is_voter(shard, shard->replicas[i].replica))

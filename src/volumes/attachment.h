@@ -38,12 +38,15 @@ struct attachment {
 	bool closing;   /* the data plane has been told to let it go: nothing more is asked of it */
 	bool stepping;  /* member_call is under way */
 	bool cancelled; /* cancel_call is under way, or was */
+	bool limiting;  /* limits_call is under way */
 
 	struct dataplane_call ended_call; /* pends at the data plane until the volume ends */
 	struct dataplane_call cancel_call;
 	uint64_t sessions;                 /* counts: opened, closed */
 	struct dataplane_call record_call; /* pends until the coordinator wants its record written */
 	struct dataplane_call member_call;
+	struct dataplane_call limits_call; /* limits.c */
+	struct volume_limits limits;
 	struct member_step step;
 	struct repair repair;
 	/* Handed over with record_call. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "volumes/held.h"
+#include "volumes/volume_limits.h"
 #include "volumes/manager.h"
 #include "volumes/steward.h"
 
@@ -286,6 +287,7 @@ void membership_plan(struct volumes *volumes)
 			catalog_volume_find_uuid(volumes->catalog, attachment->spec.volume, &volume, NULL) ||
 			!uuid_equal(volume->holder.attachment, attachment->spec.attachment))
 			continue;
+		limits_follow(attachment, volume);
 		stats = snapshot_stats_find(&volumes->snapshot, attachment->spec.volume);
 		if (!stats || stats->state == VOLUME_ENDED || stats->changing ||
 			stats->config_number != volume->shards[0].config_number)

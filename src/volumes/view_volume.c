@@ -171,6 +171,8 @@ static void volume_fill(
 	snprintf(view->name, sizeof(view->name), "%s", volume->name);
 	snprintf(view->class_name, sizeof(view->class_name), "%s", volume->class_name);
 	snprintf(view->fs, sizeof(view->fs), "%s", volume->fs);
+	view->limit_iops = volume->limit_iops;
+	view->limit_bytes_per_s = volume->limit_bytes_per_s;
 	time_format(volume->created_ns, view->created);
 	here_fill(volumes, attachment, view);
 	if (attachment && attachment->handle)

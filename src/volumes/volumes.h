@@ -95,6 +95,13 @@ void volumes_class_remove(struct volumes *volumes, const char *name, volumes_don
 /* Asks for the next change of members that brings the volume nearer to its class; success where none is due.
  */
 void volumes_class_mend(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
+/* From now on, wherever it is attached: what isn't given stays. 0: no limit. */
+struct volume_limits_wish {
+	bool has_iops, has_bytes_per_s;
+	uint64_t iops, bytes_per_s;
+};
+void volumes_set_limits(struct volumes *volumes, const char *name, const struct volume_limits_wish *wish,
+	volumes_done_fn fn, void *arg);
 /* Attaches if need be, makes the filesystem if it is new, mounts; the path is in the view. IDs are counted,
  * and persist. */
 void volumes_mount(struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg);
@@ -215,7 +222,8 @@ struct volume_view {
 	char shared_zone[NAME_MAX_LEN + 1]; /* two voters are in it, whatever the class says; else empty */
 	unsigned replica_count;
 	struct replica_view replicas[VOLUME_VIEW_REPLICAS];
-	uint64_t config_number; /* of the record: it grows with each change of voters */
+	uint64_t limit_iops, limit_bytes_per_s; /* 0: none */
+	uint64_t config_number;                 /* of the record: it grows with each change of voters */
 	bool joint;
 	struct volume_stats stats; /* here only: as of the last refresh (1 s) */
 	struct policy_view policy;

@@ -289,6 +289,12 @@ static int op_do(struct volumes *volumes, const struct fake_op *op, struct error
 	case FAKE_SNAPSHOT_REMOVE:
 	case FAKE_ROLLBACK:
 		return snapshot_do(volume, op, error);
+	case FAKE_SET_LIMITS:
+		if (op->limits.has_iops)
+			volume->view.limit_iops = op->limits.iops;
+		if (op->limits.has_bytes_per_s)
+			volume->view.limit_bytes_per_s = op->limits.bytes_per_s;
+		return 0;
 	case FAKE_MOUNT:
 		return mount_do(volumes, volume, 1);
 	default:
@@ -415,6 +421,12 @@ void volumes_class_remove(struct volumes *volumes, const char *name, volumes_don
 void volumes_class_mend(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
 {
 	op_add(volumes, FAKE_CLASS, name, fn, arg);
+}
+
+void volumes_set_limits(struct volumes *volumes, const char *name, const struct volume_limits_wish *wish,
+	volumes_done_fn fn, void *arg)
+{
+	op_add(volumes, FAKE_SET_LIMITS, name, fn, arg)->limits = *wish;
 }
 
 void volumes_cancel_change(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)

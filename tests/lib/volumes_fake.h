@@ -18,6 +18,7 @@ struct fake_op {
 		FAKE_DETACH,
 		FAKE_MOVE,
 		FAKE_SET_REPLICAS,
+		FAKE_SET_LIMITS,
 		FAKE_CANCEL_CHANGE,
 		FAKE_MOUNT,
 		FAKE_UNMOUNT,
@@ -31,6 +32,7 @@ struct fake_op {
 	char name[NAME_MAX_LEN + 1];
 	char id[300]; /* a pool's path */
 	struct volume_options options;
+	struct volume_limits_wish limits;
 	volumes_done_fn fn;
 	void *arg;
 };

@@ -44,6 +44,7 @@ PUBLIC = {
     "catalog/accept.h",
     "catalog/care.h",
     "placement/rebalance.h",
+    "catalog/policy.h",
     "catalog/snapshots.h",
     "volumes/config.h",
 }

@@ -258,6 +258,31 @@ static void a_volume_is_attached_and_detached(void **state)
 	refused(f, "GET", "/v1/volumes/v/attach", NULL, 405, "not-supported", NULL);
 }
 
+static void limits_expect(struct fixture *f, const char *body, long long iops, long long bytes_per_s)
+{
+	json_t *json = client_json(&f->loop, f->path, "POST", "/v1/volumes/v/set-limits", body, 200);
+	json_t *limits = json_object_get(json_object_get(json, "volume"), "limits");
+
+	assert_int_equal(number_of(limits, "iops"), iops);
+	assert_int_equal(number_of(limits, "bytes_per_s"), bytes_per_s);
+	json_decref(json);
+}
+
+static void limits_are_read_as_they_are_meant(void **state)
+{
+	struct fixture *f = *state;
+
+	volumes_fake_add(f->volumes, "v");
+	limits_expect(f, "{\"iops\": \"500\", \"bandwidth\": \"100M\"}", 500, 104857600);
+	limits_expect(f, "{\"bandwidth\": 0}", 500, 0);
+	limits_expect(f, "{\"iops\": 20}", 20, 0);
+	refused(f, "POST", "/v1/volumes/v/set-limits", "{}", 400, "invalid",
+		"neither \"iops\" nor \"bandwidth\" is given");
+	refused(f, "POST", "/v1/volumes/v/set-limits", "{\"iops\": -1}", 400, "invalid",
+		"\"iops\" must be a number from 0 to 999999999");
+	refused(f, "POST", "/v1/volumes/v/set-limits", "{\"iops\": \"many\"}", 400, "invalid", NULL);
+}
+
 static void errors_keep_their_kind(void **state)
 {
 	static const struct {
@@ -441,6 +466,7 @@ int main(void)
 		TEST(a_snapshot_is_made_shown_and_removed),
 		TEST(wrong_volumes_are_refused),
 		TEST(a_volume_is_attached_and_detached),
+		TEST(limits_are_read_as_they_are_meant),
 		TEST(errors_keep_their_kind),
 		TEST(a_drain_names_a_pool_or_a_node),
 		TEST(a_rebalance_is_a_list_of_moves),

@@ -326,6 +326,20 @@ static void detach(struct dataplane_call *call)
 	volume_detach(volume, told_call, call);
 }
 
+static struct volume_limits limits;
+
+static void limit(struct dataplane_call *call)
+{
+	volume_limits_set(volume, &limits);
+	dataplane_call_finish(call, 0);
+}
+
+void volume_limit(uint64_t iops, uint64_t bytes_per_s)
+{
+	limits = (struct volume_limits){ .iops = iops, .bytes_per_s = bytes_per_s };
+	assert_int_equal(plane_call(0, limit), 0);
+}
+
 void volume_end(void)
 {
 	assert_int_equal(plane_call(0, detach), 0);

@@ -44,6 +44,8 @@ bool planes_wait(bool (*cond)(void));
 /* A replica on each plane, and the volume attached on plane 0 with this epoch, ready. */
 void volume_make(void);
 void volume_begin(uint64_t epoch);
+/* From now on; 0: none. */
+void volume_limit(uint64_t iops, uint64_t bytes_per_s);
 void volume_end(void);
 /* One request on plane 0, waited for. A write's blocks, and what a read must find, are filled from `seed`. */
 int volume_write(uint64_t offset_bytes, uint32_t length_bytes, uint32_t seed);

@@ -121,6 +121,36 @@ static void what_was_written_is_there_after_all_have_restarted(void **state)
 		assert_int_equal(volume_read_expect(i * 3 * BLOCK_BYTES, 2 * BLOCK_BYTES, i + 1), 0);
 }
 
+/* Writes so many blocks, one after the other; ms. */
+static uint64_t writes_take_ms(uint32_t count)
+{
+	uint64_t begin_ns = clock_now_ns(clock_system());
+
+	for (uint32_t i = 0; i < count; i++)
+		assert_int_equal(volume_write(i * BLOCK_BYTES, BLOCK_BYTES, i + 1), 0);
+	return (clock_now_ns(clock_system()) - begin_ns) / NS_PER_MS;
+}
+
+static void a_volume_gets_no_more_than_its_limits(void **state)
+{
+	uint64_t waits;
+
+	(void)state;
+	volume_make();
+	volume_limit(20, 0);
+	/* A fifth of a second's worth at once, the others at their rate. */
+	assert_true(writes_take_ms(12) >= 330);
+	waits = volume_stats_now().limit_waits;
+	assert_in_range(waits, 1, 12);
+	volume_limit(0, 20 * BLOCK_BYTES);
+	assert_true(writes_take_ms(12) >= 330);
+	assert_true(volume_stats_now().limit_waits > waits);
+	volume_limit(0, 0);
+	waits = volume_stats_now().limit_waits;
+	(void)writes_take_ms(30);
+	assert_int_equal(volume_stats_now().limit_waits, waits);
+}
+
 static struct probe_result probed;
 
 static void probe_told(void *arg, const struct probe_result *result)
@@ -188,6 +218,7 @@ int main(void)
 		TEST(two_of_three_go_on_and_the_third_catches_up),
 		TEST(a_pool_that_fails_takes_only_its_replica_away),
 		TEST(what_was_written_is_there_after_all_have_restarted),
+		TEST(a_volume_gets_no_more_than_its_limits),
 		TEST(a_probe_tells_when_the_coordinator_was_heard_last),
 	};
 

@@ -56,7 +56,7 @@ struct group {
 	uint64_t now_ns;
 	struct entry_pool *entries;
 	struct buf_pool *bufs;
-	struct resync_budget budget;
+	struct budget budget;
 	uint64_t maps_read, grains_read; /* answered */
 	uint32_t map_grains, map_copies;
 	struct group_replica replicas[GROUP_REPLICAS];

@@ -246,36 +246,10 @@ static void a_repair_never_brings_back_something_older(void **state)
 
 /* ---- the budget ---- */
 
-static void a_resync_moves_no_more_than_its_budget(void **state)
-{
-	struct resync_budget budget = { .bytes_per_s = 1u << 20 };
-	uint64_t now_ns = 1000 * NS_PER_S, end_ns = now_ns + 10 * NS_PER_S, taken = 0;
-
-	(void)state;
-	budget.filled_ns = now_ns;
-	while (now_ns < end_ns) {
-		uint64_t later_ns = resync_budget_take(&budget, GRAIN_BYTES, now_ns);
-
-		if (later_ns == 0) {
-			taken += GRAIN_BYTES;
-			continue;
-		}
-		assert_true(later_ns > now_ns);
-		now_ns = later_ns;
-	}
-	assert_in_range(taken, 9u << 20, (10u << 20) + GRAIN_BYTES);
-	/* After a long rest a fifth of a second's worth, not more. */
-	now_ns += 3600 * NS_PER_S;
-	for (taken = 0; resync_budget_take(&budget, 4096, now_ns) == 0; taken += 4096)
-		;
-	assert_in_range(taken, 200u << 10, 210u << 10);
-	assert_int_equal(resync_budget_take(NULL, 1, now_ns), 0);
-}
-
 static void a_small_budget_delays_but_does_not_stop_it(void **state)
 {
 	(void)state;
-	g.budget.bytes_per_s = 4 * GRAIN_BYTES;
+	g.budget.per_s = 4 * GRAIN_BYTES;
 	six_grains_then_c_is_away();
 	for (uint64_t grain = 0; grain < 6; grain++)
 		group_write(&g, 0, grain);
@@ -301,7 +275,6 @@ int main(void)
 		scenario(a_source_with_a_bad_block_is_replaced_and_repaired),
 		scenario(a_bad_read_is_answered_elsewhere_and_repaired),
 		scenario(a_repair_never_brings_back_something_older),
-		cmocka_unit_test(a_resync_moves_no_more_than_its_budget),
 		scenario(a_small_budget_delays_but_does_not_stop_it),
 	};
 

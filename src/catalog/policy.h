@@ -1,0 +1,15 @@
+/*
+ * What may be changed of a volume while it is used. A part of the catalog: its rules of threads and errors
+ * hold (catalog/catalog.h).
+ */
+#ifndef QUOIN_CATALOG_POLICY_H
+#define QUOIN_CATALOG_POLICY_H
+
+#include "catalog/catalog.h"
+
+/* By any node: what its users may ask for in a second, from now on; 0: no limit. Otherwise as
+ * catalog_volume_create(). */
+void catalog_volume_limits_set(struct catalog *catalog, struct uuid volume, uint64_t iops,
+	uint64_t bytes_per_s, uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+
+#endif
