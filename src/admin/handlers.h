@@ -50,6 +50,7 @@ void handle_volume_remove(struct http_request *request, void *arg);
 void handle_volume_attach(struct http_request *request, void *arg);
 void handle_volume_serve_nbd(struct http_request *request, void *arg);
 void handle_volume_move_replica(struct http_request *request, void *arg);
+void handle_volume_set_sticky(struct http_request *request, void *arg);
 void handle_volume_set_limits(struct http_request *request, void *arg);
 void handle_volume_set_replicas(struct http_request *request, void *arg);
 void handle_volume_cancel_change(struct http_request *request, void *arg);

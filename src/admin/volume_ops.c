@@ -235,6 +235,29 @@ void handle_volume_set_limits(struct http_request *request, void *arg)
 			admin->volumes, http_request_param(request, 0), &wish, on_changed, request);
 }
 
+/* "sticky": "yes" or "no" */
+void handle_volume_set_sticky(struct http_request *request, void *arg)
+{
+	static const char *const known[] = { "sticky" };
+	struct volume_options options;
+	struct admin *admin = arg;
+	struct error error;
+	json_t *body;
+	int rc = http_request_json(request, &body, &error);
+
+	if (rc == 0)
+		rc = http_json_only(body, known, 1, &error);
+	if (rc == 0)
+		rc = options_json_read(body, &options, &error);
+	if (rc == 0 && !options.sticky_given)
+		rc = error_set(&error, -EINVAL, "\"sticky\" is missing");
+	if (rc < 0)
+		http_respond_error(request, rc, &error);
+	else
+		volumes_set_sticky(
+			admin->volumes, http_request_param(request, 0), options.sticky, on_changed, request);
+}
+
 void handle_volume_cancel_change(struct http_request *request, void *arg)
 {
 	struct admin *admin = arg;

@@ -133,6 +133,7 @@ struct op {
 	struct uuid expected;
 	uint64_t above;
 	uint64_t limit_iops, limit_bytes_per_s;
+	bool sticky;
 	uint64_t sent_epoch;                  /* of the attach or raise that is uncertain */
 	uint64_t lease, granted_ns, since_ns; /* node_register */
 	uint64_t sent_highest;                /* the catalog's highest_revision when the sync was sent */

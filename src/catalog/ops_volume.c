@@ -1,6 +1,7 @@
 /* Operations that make and end volumes: a volume, its name and its reservations change together, or not at
  * all. */
 #include "catalog/catalog_private.h"
+#include "catalog/policy.h"
 
 #include <errno.h>
 #include <string.h>
@@ -219,6 +220,13 @@ void txn_put_volume(struct op *op, struct op_txn *txn, const struct catalog_volu
 	txn_put(txn, op->catalog, RECORD_VOLUME, uuid, op->volume_record, 0);
 }
 
+int volume_sticky(const struct catalog_volume *volume, struct error *error)
+{
+	return error_set(error, -EPERM,
+		"volume %s is sticky, so it is not removed: `quoin volume set-sticky %s no` first",
+		volume->name, volume->name);
+}
+
 static int delete_step(struct op *op, struct op_txn *txn, struct error *error)
 {
 	struct catalog *catalog = op->catalog;
@@ -233,6 +241,8 @@ static int delete_step(struct op *op, struct op_txn *txn, struct error *error)
 		return OP_FINISHED;
 	if (volume_is_held(volume))
 		return volume_held(catalog, volume, error);
+	if (volume->sticky)
+		return volume_sticky(volume, error);
 	if (volume->snapshot_count > 0)
 		return error_set(error, -EBUSY, "volume %s has %u snapshots: remove them first", volume->name,
 			volume->snapshot_count);

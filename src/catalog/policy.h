@@ -12,4 +12,10 @@
 void catalog_volume_limits_set(struct catalog *catalog, struct uuid volume, uint64_t iops,
 	uint64_t bytes_per_s, uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 
+/* By any node: whether it may be removed. -ENOENT. */
+void catalog_volume_sticky_set(struct catalog *catalog, struct uuid volume, bool sticky, uint32_t timeout_ms,
+	catalog_done_fn fn, void *arg);
+/* -EPERM, with what to do. */
+int volume_sticky(const struct catalog_volume *volume, struct error *error);
+
 #endif

@@ -46,6 +46,12 @@ enum option {
 	OPTION_FREEZE,
 	OPTION_APPLY,
 	OPTION_FILE,
+	OPTION_GROUP,
+	OPTION_NODES,
+	OPTION_ZONES,
+	OPTION_RACKS,
+	OPTION_SELECTOR,
+	OPTION_STICKY,
 	OPTION_IOPS,
 	OPTION_BANDWIDTH,
 	OPTION_COUNT
@@ -140,6 +146,7 @@ int cmd_volume_serve_nbd(struct cli *cli);
 int cmd_volume_detach(struct cli *cli);
 int cmd_volume_move_replica(struct cli *cli);
 int cmd_volume_set_limits(struct cli *cli);
+int cmd_volume_set_sticky(struct cli *cli);
 int cmd_volume_set_replicas(struct cli *cli);
 int cmd_volume_cancel_change(struct cli *cli);
 int cmd_volume_trace(struct cli *cli);

@@ -197,3 +197,22 @@ int cli_send_volume(
 	snprintf(path, sizeof(path), "/v1/volumes/%s%s", cli->args[0], suffix);
 	return cli_call(cli, method, path, body, ret_json);
 }
+
+json_t *cli_volume_options(const struct cli *cli, const char *name)
+{
+	static const enum option options[] = { OPTION_SIZE, OPTION_CLASS, OPTION_REPLICAS, OPTION_FS,
+		OPTION_TIER, OPTION_GROUP, OPTION_NODES, OPTION_ZONES, OPTION_RACKS, OPTION_SELECTOR,
+		OPTION_STICKY };
+	json_t *body = json_pack("{s:s*}", "name", name);
+
+	for (size_t i = 0; body && i < sizeof(options) / sizeof(options[0]); i++) {
+		const char *value = cli->options[options[i]];
+
+		if (value &&
+			json_object_set_new(body, option_specs[options[i]].name, json_string(value)) != 0) {
+			json_decref(body);
+			return NULL;
+		}
+	}
+	return body;
+}

@@ -28,9 +28,7 @@ static void pools_print(const json_t *place, bool all)
 
 int cmd_place(struct cli *cli)
 {
-	json_t *body = json_pack("{s:s*, s:s*, s:s*, s:s*}", "size", cli->options[OPTION_SIZE], "class",
-		cli->options[OPTION_CLASS], "replicas", cli->options[OPTION_REPLICAS], "fs",
-		cli->options[OPTION_FS]);
+	json_t *body = cli_volume_options(cli, NULL);
 	char size[SIZE_TEXT_LEN + 1];
 	const json_t *place;
 	json_t *answer;

@@ -21,9 +21,7 @@ static void created_print(const json_t *volume)
 
 int cmd_volume_create(struct cli *cli)
 {
-	json_t *body = json_pack("{s:s, s:s*, s:s*, s:s*, s:s*}", "name", cli->args[0], "size",
-		cli->options[OPTION_SIZE], "class", cli->options[OPTION_CLASS], "replicas",
-		cli->options[OPTION_REPLICAS], "fs", cli->options[OPTION_FS]);
+	json_t *body = cli_volume_options(cli, cli->args[0]);
 	json_t *answer;
 	int exit_code;
 
@@ -150,6 +148,23 @@ int cmd_volume_set_limits(struct cli *cli)
 	json_decref(body);
 	if (exit_code == EXIT_OK && answer)
 		printf("volume %s: limited\n", cli->args[0]);
+	json_decref(answer);
+	return exit_code;
+}
+
+int cmd_volume_set_sticky(struct cli *cli)
+{
+	json_t *answer = NULL, *body = json_pack("{s:s}", "sticky", cli->args[1]);
+	int exit_code;
+
+	if (!body) {
+		fprintf(stderr, "quoin: an argument is not valid UTF-8\n");
+		return EXIT_USAGE;
+	}
+	exit_code = cli_send_volume(cli, "POST", "/set-sticky", body, &answer);
+	json_decref(body);
+	if (exit_code == EXIT_OK && answer)
+		printf("volume %s: sticky %s\n", cli->args[0], cli->args[1]);
 	json_decref(answer);
 	return exit_code;
 }

@@ -11,7 +11,8 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 	[OPTION_REPLICAS] = { "replicas", "N",
 		"how many copies, each in a zone of its own (the class's, 3)" },
 	[OPTION_FS] = { "fs", "FS", "ext4 or xfs (the class's, ext4)" },
-	[OPTION_TIER] = { "tier", "TIER", "auto (measured), high, medium or low (auto)" },
+	[OPTION_TIER] = { "tier", "TIER",
+		"of a pool: auto (measured), high, medium, low; of a volume: high, >=medium, any …" },
 	[OPTION_FOLLOW] = { "follow", NULL, "go on with new events until interrupted" },
 	[OPTION_FORCE] = { "force", NULL, "do it although it hurts: see the command" },
 	[OPTION_FROM] = { "from", "POOL|NODE", "where the replica is now" },
@@ -20,6 +21,12 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 	[OPTION_EXPLAIN] = { "explain", NULL, "show every pool, with the rule that excludes it" },
 	[OPTION_DRY_RUN] = { "dry-run", NULL,
 		"show the pools that would be taken (what it does without --explain)" },
+	[OPTION_GROUP] = { "group", "NAME", "of volumes, to which the class's group rule applies" },
+	[OPTION_NODES] = { "nodes", "A,B", "replicas on these nodes only" },
+	[OPTION_ZONES] = { "zones", "A,B", "replicas in these zones only" },
+	[OPTION_RACKS] = { "racks", "A,B", "replicas in these racks only" },
+	[OPTION_SELECTOR] = { "selector", "TERMS", "beside the class's: zone=a|b,label.disk!=old" },
+	[OPTION_STICKY] = { "sticky", "yes|no", "refuse to remove it until that is cleared (no)" },
 	[OPTION_IOPS] = { "iops", "N", "reads, writes and trims a second; 0: no limit" },
 	[OPTION_BANDWIDTH] = { "bandwidth", "SIZE", "read and written a second, 100M …; 0: no limit" },
 	[OPTION_TO] = { "to", "POOL|NODE", "where it shall be (the best place by the class's rules)" },
@@ -27,8 +34,11 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 	[OPTION_FREEZE] = { "freeze", NULL, "hold the mounted filesystem still meanwhile (fsfreeze)" },
 };
 
-#define BIT(option)    (1u << (option))
-#define CREATE_OPTIONS (BIT(OPTION_SIZE) | BIT(OPTION_CLASS) | BIT(OPTION_REPLICAS) | BIT(OPTION_FS))
+#define BIT(option) (1u << (option))
+#define CREATE_OPTIONS                                                                                       \
+	(BIT(OPTION_SIZE) | BIT(OPTION_CLASS) | BIT(OPTION_REPLICAS) | BIT(OPTION_FS) | BIT(OPTION_TIER) |   \
+		BIT(OPTION_GROUP) | BIT(OPTION_NODES) | BIT(OPTION_ZONES) | BIT(OPTION_RACKS) |              \
+		BIT(OPTION_SELECTOR) | BIT(OPTION_STICKY))
 
 const struct command commands[] = {
 	{ "status", "", 0, 0, "Show the cluster as this node sees it", NULL, cmd_status },
@@ -80,6 +90,8 @@ const struct command commands[] = {
 		cmd_volume_move_replica },
 	{ "volume set-replicas", "NAME N", 2, 0, "Change the number of replicas, while the volume is used",
 		"One more or one less at a time.", cmd_volume_set_replicas },
+	{ "volume set-sticky", "NAME yes|no", 2, 0, "Say whether the volume may be removed", NULL,
+		cmd_volume_set_sticky },
 	{ "volume set-limits", "NAME", 1, BIT(OPTION_IOPS) | BIT(OPTION_BANDWIDTH),
 		"Limit what the volume's users may ask for, from now on",
 		"What isn't given stays. More than that waits; a fifth of a second's worth may come at once.",

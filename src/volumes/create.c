@@ -23,6 +23,8 @@ static int differs(struct op *op, const struct catalog_volume *volume, const cha
 static int compare_existing(struct op *op, const struct catalog_volume *volume)
 {
 	const struct volume_options *options = &op->options;
+	char selector[VOLUME_SELECTOR_LEN + 1];
+	unsigned tiers = 0;
 
 	if (options->size_bytes && options->size_bytes != volume->size_bytes)
 		return differs(op, volume, "size");
@@ -32,6 +34,15 @@ static int compare_existing(struct op *op, const struct catalog_volume *volume)
 		return differs(op, volume, "number of replicas");
 	if (options->fs[0] && strcmp(options->fs, volume->fs) != 0)
 		return differs(op, volume, "filesystem");
+	if (options->group[0] && strcmp(options->group, volume->group_name) != 0)
+		return differs(op, volume, "group");
+	if (options->sticky_given && options->sticky != volume->sticky)
+		return differs(op, volume, "sticky");
+	if (options->tier[0] && class_tier_parse(options->tier, &tiers) == 0 && tiers != volume->tiers)
+		return differs(op, volume, "tier");
+	(void)selector_of_options(options, selector, sizeof(selector));
+	if (selector[0] && strcmp(selector, volume->selector) != 0)
+		return differs(op, volume, "selector");
 	return 0;
 }
 

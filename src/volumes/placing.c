@@ -27,6 +27,18 @@ int class_of_options(struct volumes *volumes, const struct volume_options *optio
 	return error_set(error, -EINVAL, "option class: there is no class \"%s\"; known are %s", name, known);
 }
 
+bool selector_of_options(const struct volume_options *options, char *to, size_t size)
+{
+	const char *const terms[] = { options->nodes, options->zones, options->racks, options->selector };
+	size_t len = 0;
+
+	to[0] = 0;
+	for (unsigned i = 0; i < 4; i++)
+		if (terms[i][0] && len < size)
+			len += (size_t)snprintf(to + len, size - len, "%s%s", len ? "," : "", terms[i]);
+	return len < size;
+}
+
 int volume_draft(const char *name, const struct volume_options *options, const struct catalog_class *class,
 	struct catalog_volume *volume, struct error *error)
 {
@@ -38,6 +50,15 @@ int volume_draft(const char *name, const struct volume_options *options, const s
 	volume->error_after_ms = class->error_after_ms;
 	volume->class_revision = class->revision;
 	volume->replicas = options->replicas;
+	volume->sticky = options->sticky;
+	snprintf(volume->group_name, sizeof(volume->group_name), "%s", options->group);
+	if (options->tier[0] && class_tier_parse(options->tier, &volume->tiers) < 0)
+		return error_set(error, -EINVAL, "option tier=%s: write high, >=medium, any or high,low",
+			options->tier);
+	if (!selector_of_options(options, volume->selector, sizeof(volume->selector)))
+		return error_set(error, -EINVAL,
+			"options nodes, zones, racks and selector: longer than %u characters together",
+			VOLUME_SELECTOR_LEN);
 	if (!strcmp(volume->fs, "xfs") && volume->size_bytes < XFS_MIN_BYTES)
 		return error_set(error, -EINVAL, "option size: xfs needs at least 300 MiB");
 	return 0;

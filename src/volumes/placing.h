@@ -32,6 +32,8 @@ int volume_draft(const char *name, const struct volume_options *options, const s
 /* How many replicas it is to have; its tiers. Its user's wish, else its class's. */
 unsigned volume_replicas(const struct catalog_volume *volume, const struct catalog_class *class);
 unsigned volume_tiers(const struct catalog_volume *volume, const struct catalog_class *class);
+/* The terms of nodes, zones, racks and selector as one; false: too long. */
+bool selector_of_options(const struct volume_options *options, char *to, size_t size);
 /* Its class's selector and its own, as one. */
 void volume_selector(const struct catalog_volume *volume, const struct catalog_class *class,
 	char text[static SELECTOR_TEXT_LEN + 1]);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "catalog/policy.h"
 #include "volumes/manager.h"
 #include "volumes/in_use.h"
 
@@ -52,6 +53,10 @@ static void remove_begin(struct op *op)
 		return;
 	}
 	op->volume = volume->volume;
+	if (volume->sticky) {
+		op_end(op, volume_sticky(volume, &op->error));
+		return;
+	}
 	if (mounts_attached(op->volumes->mounts, op->name) && attachment_find(op->volumes, op->name)) {
 		error_set(&op->error, -EBUSY,
 			"volume %s is attached on this node (%s): `quoin volume detach %s` first", op->name,

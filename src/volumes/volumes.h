@@ -32,11 +32,16 @@ struct volume_options {
 	uint64_t size_bytes;
 	char class_name[NAME_MAX_LEN + 1];
 	uint32_t replicas;
-	char fs[8]; /* "ext4", "xfs" */
+	char fs[8];                              /* "ext4", "xfs" */
+	char tier[32];                           /* "high", ">=medium", "any", "high,low" */
+	char group[NAME_MAX_LEN + 1];            /* of volumes: the class's group rule */
+	char nodes[128], zones[128], racks[128]; /* terms of a selector: "node=a|b" */
+	char selector[VOLUME_SELECTOR_LEN + 1];
+	bool sticky_given, sticky; /* it isn't removed before this is cleared */
 };
 
-#define VOLUME_OPTIONS_COUNT 4
-/* "size", "class", "replicas", "fs": also for help texts. */
+#define VOLUME_OPTIONS_COUNT 11
+/* In the order of the fields above: also for help texts. */
 extern const char *const volume_option_names[VOLUME_OPTIONS_COUNT];
 /* Sets one option from text. -EINVAL: names the key or value and the nearest valid one. */
 int volume_options_set(
@@ -102,6 +107,9 @@ struct volume_limits_wish {
 };
 void volumes_set_limits(struct volumes *volumes, const char *name, const struct volume_limits_wish *wish,
 	volumes_done_fn fn, void *arg);
+/* A sticky volume is not removed: -EPERM, with words. */
+void volumes_set_sticky(
+	struct volumes *volumes, const char *name, bool sticky, volumes_done_fn fn, void *arg);
 /* Attaches if need be, makes the filesystem if it is new, mounts; the path is in the view. IDs are counted,
  * and persist. */
 void volumes_mount(struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg);

@@ -94,3 +94,30 @@ def test_classes_make_different_volumes_and_are_checked(cluster, name):
     refused = a.cli("place", "--explain", "--replicas", "5", "--size", "64M", check=False)
     assert refused.returncode == 4
     assert "what would help: a pool in 2 more zones, or replicas=3" in refused.stderr
+
+
+def test_options_choose_places_and_hold_a_volume(cluster, name):
+    a = cluster["a"]
+    a.cli("volume", "create", name, "--size", "64M", "--replicas", "1", "--nodes", "b", "--sticky", "yes")
+    volume = a.volume(name)
+    assert [r["node"] for r in volume["replicas"]] == ["b"] and volume["policy"]["sticky"]
+    refused = a.cli("volume", "rm", name, check=False)
+    assert refused.returncode == 4 and f"`quoin volume set-sticky {name} no` first" in refused.stderr
+    assert a.cli("volume", "set-sticky", name, "perhaps", check=False).returncode == 2
+    a.cli("volume", "set-sticky", name, "no")
+    a.cli("volume", "rm", name)
+    # A ring: no node has replicas of two of its volumes.
+    ring = [f"{name}-{i}" for i in range(3)]
+    for one in ring:
+        a.create(one, size="320M", replicas=1, group=name, **{"class": "cassandra"})
+    assert len({a.volume(one)["replicas"][0]["node"] for one in ring}) == 3
+    with pytest.raises(ApiError, match="group"):
+        a.create(name + "-3", size="320M", replicas=1, group=name, **{"class": "cassandra"})
+    with pytest.raises(ApiError, match="with a low pool"):
+        a.create(name + "-low", size="64M", tier="low")
+    with pytest.raises(ApiError, match="selector|zone=nowhere"):
+        a.create(name + "-far", size="64M", zones="nowhere")
+    with pytest.raises(ApiError, match="another selector"):
+        a.create(ring[0], zones="a")
+    for one in ring:
+        a.remove(one)

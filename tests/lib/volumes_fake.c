@@ -289,6 +289,9 @@ static int op_do(struct volumes *volumes, const struct fake_op *op, struct error
 	case FAKE_SNAPSHOT_REMOVE:
 	case FAKE_ROLLBACK:
 		return snapshot_do(volume, op, error);
+	case FAKE_SET_STICKY:
+		volume->view.policy.sticky = op->options.sticky;
+		return 0;
 	case FAKE_SET_LIMITS:
 		if (op->limits.has_iops)
 			volume->view.limit_iops = op->limits.iops;
@@ -427,6 +430,11 @@ void volumes_set_limits(struct volumes *volumes, const char *name, const struct 
 	volumes_done_fn fn, void *arg)
 {
 	op_add(volumes, FAKE_SET_LIMITS, name, fn, arg)->limits = *wish;
+}
+
+void volumes_set_sticky(struct volumes *volumes, const char *name, bool sticky, volumes_done_fn fn, void *arg)
+{
+	op_add(volumes, FAKE_SET_STICKY, name, fn, arg)->options.sticky = sticky;
 }
 
 void volumes_cancel_change(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)

@@ -178,8 +178,9 @@ static void wrong_creates_are_refused_with_words(void **state)
 		{ "{\"Name\": \"v\", \"Opts\": []}", "\"Opts\" must be an object of strings" },
 		{ "{\"Name\": \"v\", \"Opts\": {\"size\": 10}}", "option \"size\" must be a string" },
 		{ "{\"Name\": \"v\", \"Opts\": {\"sise\": \"10G\"}}",
-			"unknown option \"sise\": did you mean \"size\"? There are size, class, replicas and "
-			"fs" },
+			"unknown option \"sise\": did you mean \"size\"? There are size, class, replicas, "
+			"fs, "
+			"tier, group, nodes, zones, racks, selector and sticky" },
 		{ "{\"Name\": \"v\", \"Opts\": {\"fs\": \"ext3\"}}",
 			"option fs=ext3: did you mean fs=ext4? There are ext4 and xfs" },
 		{ "{\"Name\": \"v\", \"Opts\": {\"replicas\": \"three\"}}",
