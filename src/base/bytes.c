@@ -47,7 +47,10 @@ size_t writer_left(const struct writer *w)
 
 void write_u8(struct writer *w, uint8_t v)
 {
-	write_bytes(w, &v, 1);
+	uint8_t *p = writer_take(w, 1);
+
+	if (p)
+		*p = v;
 }
 
 void write_uuid(struct writer *w, struct uuid v)
