@@ -67,8 +67,8 @@ static void pinned_ring(struct scene *s)
 	GOES_ON();
 	committed = scene_commit_seq(other);
 	scene_isolate(s, A);               /* so that node 1 is needed */
-	for (uint32_t i = 0; i < 150; i++) /* some five times round the ring */
-		scene_written(s, x, i % 20 * GRAIN_BLOCKS, GRAIN_BLOCKS);
+	for (uint32_t i = 0; i < 150; i++) /* some five times round the ring: whole grains go past it */
+		scene_written(s, x, i % 20 * GRAIN_BLOCKS, GRAIN_BLOCKS - 1);
 	GOES_ON();
 	EXPECT(scene_commit_seq(other) == committed, "the scene is not what it says: it has a quorum");
 	scene_heal(s);
@@ -84,7 +84,7 @@ static void room_for_promise(struct scene *s)
 	GOES_ON();
 	other = pin_ring(s);
 	for (uint32_t i = 0; i < 40; i++)
-		scene_write(s, x, i % 20 * GRAIN_BLOCKS, GRAIN_BLOCKS);
+		scene_write(s, x, i % 20 * GRAIN_BLOCKS, GRAIN_BLOCKS - 1);
 	scene_isolate(s, A);
 	scene_run(s, 2000);
 	/* Node 1's ring is as full as it gets; a promise must find room all the same. */

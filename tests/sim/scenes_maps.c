@@ -24,8 +24,8 @@ static void copies_outrun_the_log(struct scene *s)
 	EXPECT(scene_is_incomplete(s, C), "C was not copied to");
 	for (uint32_t i = 0; i < 1500 && scene_is_incomplete(s, C) && !s->c->violation[0]; i++) {
 		if (grains_copied(x) + 20 > SCENE_MANY)
-			scene_write(s, x, i % SCENE_MANY * GRAIN_BLOCKS, GRAIN_BLOCKS);
-		scene_run(s, 2);
+			scene_write(s, x, i % SCENE_MANY * GRAIN_BLOCKS, GRAIN_BLOCKS - 1);
+		scene_run(s, 1);
 	}
 	scene_fast_disk(s, C);
 	EXPECT(scene_is_level(s, x, 60000), "C was not made complete");
