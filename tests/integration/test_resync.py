@@ -37,6 +37,8 @@ def away_for_long(cluster, name):
     device = cluster["a"].attach(name)
     wait_for("healthy", lambda: cluster["a"].volume(name)["state"] == "healthy")
     write_blocks(device, 0, 64 * MIB // BLOCK, version=1)
+    time.sleep(1.5)  # what is shown is a second old
+    wait_for("c has all", lambda: replica(cluster["a"], name, "c")["lag_bytes"] == 0)  # else more would differ
     cluster["c"].kill()
     for version in range(2, 9):
         write_blocks(device, 0, CHANGED // BLOCK, version=version)

@@ -73,7 +73,7 @@ pytest_in() {
 
 part_integration() {
 	build_in build || return
-	pytest_in tests/integration 1200
+	pytest_in tests/integration 1800
 }
 
 part_quickstart() { own_runner tests/quickstart/run --mib "$quickstart_mib"; }
