@@ -145,6 +145,9 @@ void op_start(struct op *op);
 /* The view has moved on. */
 void ops_view_moved(struct catalog *catalog);
 void op_finish(struct op *op, int rc, const struct error *error);
+/* op->volume, if it is none that is being deleted: -ENOENT. */
+int volume_ready(
+	const struct op *op, const struct catalog_volume **ret_volume, struct error *error) MUST_CHECK;
 
 /* ---- ops_volume.c: what operations on volumes share ---- */
 

@@ -342,3 +342,16 @@ void ops_view_moved(struct catalog *catalog)
 			op_finish(op, 0, NULL);
 	}
 }
+
+int volume_ready(const struct op *op, const struct catalog_volume **ret_volume, struct error *error)
+{
+	const struct catalog_volume *volume = NULL;
+	int rc = catalog_volume_find_uuid(op->catalog, op->volume, &volume, error);
+
+	if (rc != 0)
+		return rc;
+	if (volume->state != CATALOG_VOLUME_READY)
+		return error_set(error, -ENOENT, "volume %s is being deleted", volume->name);
+	*ret_volume = volume;
+	return 0;
+}

@@ -8,19 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-static int volume_ready(const struct op *op, const struct catalog_volume **ret_volume, struct error *error)
-{
-	const struct catalog_volume *volume = NULL;
-	int rc = catalog_volume_find_uuid(op->catalog, op->volume, &volume, error);
-
-	if (rc != 0)
-		return rc;
-	if (volume->state != CATALOG_VOLUME_READY)
-		return error_set(error, -ENOENT, "volume %s is being deleted", volume->name);
-	*ret_volume = volume;
-	return 0;
-}
-
 /* ---- attach ---- */
 
 /* 0 where the dead holder may be succeeded. */

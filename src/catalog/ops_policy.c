@@ -6,7 +6,7 @@
 static int limits_step(struct op *op, struct op_txn *txn, struct error *error)
 {
 	const struct catalog_volume *volume;
-	int rc = catalog_volume_find_uuid(op->catalog, op->volume, &volume, error);
+	int rc = volume_ready(op, &volume, error);
 
 	if (rc != 0)
 		return rc;
@@ -38,7 +38,7 @@ void catalog_volume_limits_set(struct catalog *catalog, struct uuid volume, uint
 static int sticky_step(struct op *op, struct op_txn *txn, struct error *error)
 {
 	const struct catalog_volume *volume;
-	int rc = catalog_volume_find_uuid(op->catalog, op->volume, &volume, error);
+	int rc = volume_ready(op, &volume, error);
 
 	if (rc != 0)
 		return rc;
