@@ -50,9 +50,10 @@ struct catalog_class {
 	uint64_t size_bytes;                   /* of a volume whose user gives none */
 	char fs[8];
 	bool reads_quorum;
-	uint32_t error_after_ms;   /* 0: `queue` */
-	uint64_t rebuild_after_ms; /* 0: what the node's configuration says */
-	uint64_t revision;         /* of the record; ignored on input */
+	uint32_t error_after_ms;                /* 0: `queue` */
+	uint64_t rebuild_after_ms;              /* 0: what the node's configuration says */
+	uint64_t limit_iops, limit_bytes_per_s; /* of each of its volumes; 0: none */
+	uint64_t revision;                      /* of the record; ignored on input */
 };
 
 /* Shipped: made by cluster_init(), the cluster's own from then on. */

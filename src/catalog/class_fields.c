@@ -227,6 +227,28 @@ static int rebuild_set(struct catalog_class *class, const char *value, struct er
 	return 0;
 }
 
+static int iops_set(struct catalog_class *class, const char *value, struct error *error)
+{
+	bool number = value[0] && strlen(value) <= 9 && strspn(value, "0123456789") == strlen(value);
+
+	class->limit_iops = number ? strtoull(value, NULL, 10) : 0;
+	if (class->limit_iops == 0 && strcmp(value, "none") != 0)
+		return error_set(error, -EINVAL,
+			"iops_limit = %.64s: write `none` or a number of requests a second", value);
+	return 0;
+}
+
+static int bandwidth_set(struct catalog_class *class, const char *value, struct error *error)
+{
+	class->limit_bytes_per_s = 0;
+	if (strcmp(value, "none") == 0)
+		return 0;
+	if (size_parse(value, &class->limit_bytes_per_s, NULL) < 0 || class->limit_bytes_per_s == 0)
+		return error_set(error, -EINVAL,
+			"bandwidth_limit = %.64s: write `none` or a size a second, as in 100M", value);
+	return 0;
+}
+
 static int version_set(struct catalog_class *class, const char *value, struct error *error)
 {
 	char *end;
@@ -255,6 +277,8 @@ static const struct field {
 	{ "reads", reads_set },
 	{ "on_no_quorum", no_quorum_set },
 	{ "rebuild_after", rebuild_set },
+	{ "iops_limit", iops_set },
+	{ "bandwidth_limit", bandwidth_set },
 	{ "version", version_set },
 };
 
@@ -264,8 +288,6 @@ static const struct {
 } not_built[] = {
 	{ "shards", "a volume has one shard" },
 	{ "snapshots", "there is no schedule of snapshots" },
-	{ "iops_limit", "I/O isn't limited" },
-	{ "bandwidth_limit", "I/O isn't limited" },
 	{ "profile", "there is one block profile" },
 	{ "thick", "all volumes are thin" },
 	{ "mkfs_options", "filesystems are made with Quoin's own options" },
@@ -292,7 +314,7 @@ int class_field_find(const char *key, unsigned *ret_index, struct error *error)
 	return error_set(error, -EINVAL,
 		"unknown key \"%.64s\"%s%s%s; there are description, replicas, tier, spread, group_rule, "
 		"selector, "
-		"size, fs, reads, on_no_quorum, rebuild_after and version",
+		"size, fs, reads, on_no_quorum, rebuild_after, iops_limit, bandwidth_limit and version",
 		key, nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
 }
 

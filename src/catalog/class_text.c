@@ -264,6 +264,12 @@ void class_text_format(const struct catalog_class *class, char text[static CLASS
 	text_put(text, &len, "on_no_quorum = %s\n", words);
 	class_rebuild_format(class->rebuild_after_ms, words);
 	text_put(text, &len, "rebuild_after = %s\n", words);
+	if (class->limit_iops != 0)
+		text_put(text, &len, "iops_limit = %llu\n", (unsigned long long)class->limit_iops);
+	if (class->limit_bytes_per_s != 0) {
+		size_write(class->limit_bytes_per_s, words);
+		text_put(text, &len, "bandwidth_limit = %s\n", words);
+	}
 	if (class->number != 0)
 		text_put(text, &len, "version = %llu\n", (unsigned long long)class->number);
 }

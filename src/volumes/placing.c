@@ -48,6 +48,8 @@ int volume_draft(const char *name, const struct volume_options *options, const s
 	volume->size_bytes = options->size_bytes ? options->size_bytes : class->size_bytes;
 	volume->reads_quorum = class->reads_quorum;
 	volume->error_after_ms = class->error_after_ms;
+	volume->limit_iops = class->limit_iops;
+	volume->limit_bytes_per_s = class->limit_bytes_per_s;
 	volume->class_revision = class->revision;
 	volume->replicas = options->replicas;
 	volume->sticky = options->sticky;

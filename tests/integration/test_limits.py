@@ -41,6 +41,11 @@ def test_a_limited_volume_leaves_the_pool_to_others(cluster, name):
     a.cli("volume", "set-limits", greedy, "--iops", "50")
     a.detach(greedy)
     assert iops(a.attach(greedy), 8, seconds=2) < 80
+    # By class, from when they are made.
+    a.cli("class", "set", "scratch", "iops_limit=77", "--apply")
+    a.create(name + "-s", size="64M", **{"class": "scratch"})
+    assert a.volume(name + "-s")["limits"] == {"iops": 77, "bytes_per_s": 0}
+    a.remove(name + "-s")
     for volume in (greedy, modest):
         a.detach(volume)
         a.remove(volume)

@@ -63,6 +63,7 @@ static void the_longest_class_has_a_text(void **state)
 	class.number = UINT64_MAX;
 	class.rebuild_after_ms = UINT32_MAX;
 	class.error_after_ms = UINT32_MAX;
+	class.limit_iops = class.limit_bytes_per_s = UINT64_MAX;
 	class_text_format(&class, text);
 }
 
@@ -70,7 +71,8 @@ static void sections_and_comments_are_kept_apart(void **state)
 {
 	static const char text[] =
 		"# about the file\n\n[class a]\n# one\n#  two\nreplicas=5\ntier = high, low\r\n"
-		"[class b]\nspread = rack\nselector = zone=a|b\nrebuild_after = 90s\n"
+		"[class b]\nspread = rack\nselector = zone=a|b\nrebuild_after = 90s\niops_limit = "
+		"500\nbandwidth_limit = 100M\n"
 		"on_no_quorum = error 1500ms\nversion = 7";
 	static struct seen seen;
 
@@ -85,6 +87,8 @@ static void sections_and_comments_are_kept_apart(void **state)
 	assert_int_equal(seen.classes[1].spread, CLASS_SPREAD_RACK);
 	assert_string_equal(seen.classes[1].selector, "zone=a|b");
 	assert_int_equal(seen.classes[1].rebuild_after_ms, 90000);
+	assert_int_equal(seen.classes[1].limit_iops, 500);
+	assert_int_equal(seen.classes[1].limit_bytes_per_s, 100u << 20);
 	assert_int_equal(seen.classes[1].error_after_ms, 1500);
 	assert_int_equal(seen.classes[1].number, 7);
 }
@@ -135,8 +139,14 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 		{ "[class a]\nreplica = 1", "line 2: unknown key \"replica\": did you mean \"replicas\"?; "
 					    "there are description, replicas, "
 					    "tier, spread, group_rule, selector, size, fs, reads, "
-					    "on_no_quorum, rebuild_after and "
-					    "version" },
+					    "on_no_quorum, rebuild_after, iops_limit, bandwidth_limit "
+					    "and version" },
+		{ "[class a]\niops_limit = lots",
+			"line 2: iops_limit = lots: write `none` or a number of requests a second" },
+		{ "[class a]\niops_limit = 0",
+			"line 2: iops_limit = 0: write `none` or a number of requests a second" },
+		{ "[class a]\nbandwidth_limit = 100",
+			"line 2: bandwidth_limit = 100: write `none` or a size a second, as in 100M" },
 		{ "[class a]\ndescription = \x01", "line 2: a control character: this is not a text file" },
 		{ "[class refused]\n", "class refused: not this one" },
 	};

@@ -65,6 +65,8 @@ static void a_change_counts_and_the_same_again_does_not(void **state)
 	(void)snprintf(class.comment, sizeof(class.comment), "one\ntwo");
 	class.group_rule = CLASS_GROUP_APART;
 	class.rebuild_after_ms = 7000;
+	class.limit_iops = 900;
+	class.limit_bytes_per_s = 5u << 20;
 	assert_int_equal(put(world, 0, &class, &answer), 0);
 	assert_int_equal(class_of(world, 0, "gold")->number, 1);
 	assert_int_equal(put(world, 1, &class, &answer), 0);
@@ -74,6 +76,8 @@ static void a_change_counts_and_the_same_again_does_not(void **state)
 	assert_int_equal(class_of(world, 2, "gold")->number, 2);
 	assert_int_equal(class_of(world, 2, "gold")->replicas, 5);
 	assert_int_equal(class_of(world, 2, "gold")->rebuild_after_ms, 7000);
+	assert_int_equal(class_of(world, 2, "gold")->limit_iops, 900);
+	assert_int_equal(class_of(world, 2, "gold")->limit_bytes_per_s, 5u << 20);
 	assert_int_equal(class_of(world, 2, "gold")->group_rule, CLASS_GROUP_APART);
 	assert_string_equal(class_of(world, 2, "gold")->selector, "zone=a|b");
 	assert_string_equal(class_of(world, 2, "gold")->comment, "one\ntwo");
