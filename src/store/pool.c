@@ -154,6 +154,10 @@ void pool_free(struct pool *pool)
 		list_entry(node, struct layer, node)->top_of = NULL;
 		layer_free(pool, list_entry(node, struct layer, node));
 	}
+	/* Those that opening has found, and did not come to list. */
+	for (uint32_t i = 0; pool->dir && i < pool->g.dir_pages; i++)
+		if (pool->dir[i] && list_is_empty(&pool->dir[i]->node))
+			pool_replica_free(pool->dir[i]);
 	while ((node = list_first(&pool->replicas)) || (node = list_first(&pool->zombies)))
 		pool_replica_free(list_entry(node, struct pool_replica, node));
 	free(pool->layer_table);
