@@ -60,12 +60,20 @@ static void victim_kill(struct victim *victim)
 	assert_int_equal(waitpid(victim->pid, NULL, 0), victim->pid);
 }
 
-static bool loop_is_free(const char *device)
+/* Of a file below `dir`: the device's number may be another test's by now. */
+static bool loop_is_free(const char *device, const char *dir)
 {
-	char path[128];
+	char path[128], file[ATTACH_PATH_MAX] = "";
+	ssize_t count = -1;
+	int fd;
 
 	(void)snprintf(path, sizeof(path), "/sys/block/%.20s/loop/backing_file", strrchr(device, '/') + 1);
-	return access(path, F_OK) != 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		count = read(fd, file, sizeof(file) - 1);
+		close(fd);
+	}
+	return count <= 0 || strncmp(file, dir, strlen(dir)) != 0;
 }
 
 static void what_a_killed_agent_left_is_taken_down(void **state)
@@ -76,12 +84,12 @@ static void what_a_killed_agent_left_is_taken_down(void **state)
 	(void)state;
 	victim_start(&victim, false);
 	victim_kill(&victim);
-	assert_false(loop_is_free(victim.device));
+	assert_false(loop_is_free(victim.device, victim.dir));
 	rig_init(&rig, victim.dir, RIG_VOLUME_BYTES, UINT64_C(64) << 20);
 	assert_int_equal(rig_clean(&rig), 0);
 	/* Filesystem, loop device, FUSE mount, link. */
 	assert_int_equal(rig.found_count, 4);
-	assert_true(loop_is_free(victim.device));
+	assert_true(loop_is_free(victim.device, victim.dir));
 	assert_false(fs_is_mounted(rig.attach, "v1", NULL));
 	/* A second look finds nothing, and the volume can be attached again. */
 	assert_int_equal(rig_clean(&rig), 0);
@@ -109,9 +117,9 @@ static void a_filesystem_in_use_is_left_to_its_last_user(void **state)
 	assert_string_not_equal(blockdev_path(rig.blockdev), victim.device);
 	assert_int_equal(rig_detach(&rig, DETACH_CLEAN), 0);
 	close(fd);
-	for (int i = 0; i < 200 && !loop_is_free(victim.device); i++)
+	for (int i = 0; i < 2000 && !loop_is_free(victim.device, victim.dir); i++)
 		usleep(10000);
-	assert_true(loop_is_free(victim.device));
+	assert_true(loop_is_free(victim.device, victim.dir));
 	rig_done(&rig, false);
 }
 
@@ -140,7 +148,7 @@ static void an_agent_dies_at_once_though_io_waits(void **state)
 	assert_int_equal(waitpid(writer, NULL, 0), writer);
 	rig_init(&rig, victim.dir, RIG_VOLUME_BYTES, UINT64_C(64) << 20);
 	assert_int_equal(rig_clean(&rig), 0);
-	assert_true(loop_is_free(victim.device));
+	assert_true(loop_is_free(victim.device, victim.dir));
 	rig_done(&rig, false);
 }
 
@@ -164,7 +172,7 @@ static void what_belongs_to_another_agent_is_left_alone(void **state)
 	assert_int_equal(symlink(blockdev_path(other.blockdev), link), 0);
 	rig_init(&rig, victim.dir, RIG_VOLUME_BYTES, UINT64_C(64) << 20);
 	assert_int_equal(rig_clean(&rig), 0);
-	assert_false(loop_is_free(blockdev_path(other.blockdev)));
+	assert_false(loop_is_free(blockdev_path(other.blockdev), other.dir));
 	assert_int_equal(unlink(link), 0);
 	rig_done(&rig, false);
 	assert_int_equal(rig_detach(&other, DETACH_CLEAN), 0);
