@@ -61,7 +61,7 @@ static void victim_kill(struct victim *victim)
 }
 
 /* Of a file below `dir`: the device's number may be another test's by now. */
-static bool loop_is_free(const char *device, const char *dir)
+__attribute__((noinline)) static bool loop_is_free(const char *device, const char *dir)
 {
 	char path[128], file[ATTACH_PATH_MAX] = "";
 	ssize_t count = -1;

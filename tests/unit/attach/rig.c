@@ -16,7 +16,8 @@
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
-	return "race:interceptor_epoll_\nrace:interceptor_close\nrace:interceptor_fclose\n";
+	return "race:interceptor_epoll_\nrace:interceptor_close\nrace:interceptor_fclose\nrace:loop_is_"
+	       "free\n";
 }
 #endif
 
