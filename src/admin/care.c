@@ -13,17 +13,6 @@ static void on_drained(void *arg, int rc, const struct error *error)
 		http_respond_json(request, 200, json_pack("{s:i}", "version", 1));
 }
 
-static int flag_read(const json_t *body, const char *key, bool *to, struct error *error)
-{
-	const json_t *value = json_object_get(body, key);
-
-	if (value && !json_is_boolean(value))
-		return error_set(error, -EINVAL, "\"%s\" must be true or false", key);
-	if (value)
-		*to = json_is_true(value);
-	return 0;
-}
-
 /* {"pool": "NODE/POOL"} or {"node": "NODE"}; "drain": false takes it back; "force" */
 void handle_drain(struct http_request *request, void *arg)
 {
@@ -33,18 +22,16 @@ void handle_drain(struct http_request *request, void *arg)
 	bool drain = true, force = false;
 	struct error error;
 	json_t *body;
-	int rc = http_request_json(request, &body, &error);
+	int rc = http_request_fields(request, known, sizeof(known) / sizeof(known[0]), &body, &error);
 
-	if (rc == 0)
-		rc = http_json_only(body, known, sizeof(known) / sizeof(known[0]), &error);
 	if (rc == 0)
 		rc = http_json_string(body, "pool", false, 2 * NAME_MAX_LEN - 1, &pool, &error);
 	if (rc == 0)
 		rc = http_json_string(body, "node", false, NAME_MAX_LEN, &node, &error);
 	if (rc == 0)
-		rc = flag_read(body, "drain", &drain, &error);
+		rc = http_json_flag(body, "drain", &drain, &error);
 	if (rc == 0)
-		rc = flag_read(body, "force", &force, &error);
+		rc = http_json_flag(body, "force", &force, &error);
 	if (rc == 0 && !pool == !node)
 		rc = error_set(&error, -EINVAL, "one of \"pool\" and \"node\" must be given");
 	if (rc < 0)
@@ -63,10 +50,8 @@ void handle_pool_remove(struct http_request *request, void *arg)
 	const char *pool = NULL;
 	struct error error;
 	json_t *body;
-	int rc = http_request_json(request, &body, &error);
+	int rc = http_request_fields(request, known, 1, &body, &error);
 
-	if (rc == 0)
-		rc = http_json_only(body, known, 1, &error);
 	if (rc == 0)
 		rc = http_json_string(body, "pool", true, 2 * NAME_MAX_LEN - 1, &pool, &error);
 	if (rc < 0)

@@ -64,10 +64,8 @@ void handle_classes_apply(struct http_request *request, void *arg)
 	struct error error;
 	const char *text;
 	json_t *body;
-	int rc = http_request_json(request, &body, &error);
+	int rc = http_request_fields(request, known, 1, &body, &error);
 
-	if (rc == 0)
-		rc = http_json_only(body, known, 1, &error);
 	if (rc == 0)
 		rc = http_json_string(body, "text", true, HTTP_MAX_BODY_BYTES, &text, &error);
 	if (rc < 0)
@@ -94,10 +92,8 @@ void handle_class_set(struct http_request *request, void *arg)
 	const char *key, *value;
 	struct error error;
 	json_t *body;
-	int rc = http_request_json(request, &body, &error);
+	int rc = http_request_fields(request, known, 2, &body, &error);
 
-	if (rc == 0)
-		rc = http_json_only(body, known, 2, &error);
 	if (rc == 0)
 		rc = http_json_string(body, "key", true, NAME_MAX_LEN, &key, &error);
 	if (rc == 0)
@@ -111,13 +107,7 @@ void handle_class_set(struct http_request *request, void *arg)
 
 static void on_removed(void *arg, int rc, const struct error *error)
 {
-	struct http_request *request = arg;
-
-	if (rc < 0)
-		http_respond_error(request, rc, error);
-	else
-		http_respond_json(
-			request, 200, answer_json("removed", http_json_text(http_request_param(request, 0))));
+	respond_removed(arg, 0, rc, error);
 }
 
 void handle_class_remove(struct http_request *request, void *arg)
@@ -193,17 +183,14 @@ void handle_class_check(struct http_request *request, void *arg)
 	struct class_view view;
 	struct check *check;
 	struct error error;
-	json_t *body, *apply = NULL;
-	int rc = http_request_json(request, &body, &error);
+	bool apply = false;
+	json_t *body;
+	int rc = http_request_fields(request, known, 1, &body, &error);
 
-	if (rc == 0)
-		rc = http_json_only(body, known, 1, &error);
 	if (rc == 0)
 		rc = volumes_class_view(admin->volumes, http_request_param(request, 0), &view, &error);
 	if (rc == 0)
-		apply = json_object_get(body, "apply");
-	if (rc == 0 && apply && !json_is_boolean(apply))
-		rc = error_set(&error, -EINVAL, "\"apply\" must be true or false");
+		rc = http_json_flag(body, "apply", &apply, &error);
 	check = rc == 0 ? calloc(1, sizeof(*check)) : NULL;
 	if (!check) {
 		http_respond_error(request, rc < 0 ? rc : error_set(&error, -ENOMEM, "no memory"), &error);
@@ -211,7 +198,7 @@ void handle_class_check(struct http_request *request, void *arg)
 	}
 	*check = (struct check){ .request = request, .breaches = json_array() };
 	volumes_each_breach(admin->volumes, view.name, breach_append, check->breaches);
-	if (json_is_true(apply) && json_array_size(check->breaches) > 0)
+	if (apply && json_array_size(check->breaches) > 0)
 		mends_begin(admin, check);
 	else
 		check_answer(check);

@@ -24,21 +24,18 @@ void handle_cluster_accept_restore(struct http_request *request, void *arg)
 	static const char *const known[] = { "yes" };
 	struct admin *admin = arg;
 	struct error error;
-	json_t *body = NULL;
-	const json_t *yes = NULL;
+	bool yes = false;
+	json_t *body;
 	int rc = 0;
 
 	/* Without a body nothing is changed: what would be is told. */
 	if (http_request_has_body(request)) {
-		rc = http_request_json(request, &body, &error);
+		rc = http_request_fields(request, known, 1, &body, &error);
 		if (rc == 0)
-			rc = http_json_only(body, known, 1, &error);
-		yes = rc == 0 ? json_object_get(body, "yes") : NULL;
-		if (yes && !json_is_boolean(yes))
-			rc = error_set(&error, -EINVAL, "\"yes\" must be true or false");
+			rc = http_json_flag(body, "yes", &yes, &error);
 	}
 	if (rc < 0)
 		http_respond_error(request, rc, &error);
 	else
-		volumes_accept_restore(admin->volumes, json_is_true(yes), on_accepted, request);
+		volumes_accept_restore(admin->volumes, yes, on_accepted, request);
 }

@@ -76,5 +76,7 @@ json_t *uuid_json(struct uuid uuid);
 json_t *time_json(const char *text);
 /* {"version": 1, key: value}; takes the reference to value. */
 json_t *answer_json(const char *key, json_t *value);
+/* Answers a removal: {"removed": the name at this place of the path}, or the error. */
+void respond_removed(struct http_request *request, unsigned param, int rc, const struct error *error);
 
 #endif

@@ -17,3 +17,12 @@ json_t *answer_json(const char *key, json_t *value)
 {
 	return json_pack("{s:i, s:o}", "version", 1, key, value);
 }
+
+void respond_removed(struct http_request *request, unsigned param, int rc, const struct error *error)
+{
+	if (rc < 0)
+		http_respond_error(request, rc, error);
+	else
+		http_respond_json(request, 200,
+			answer_json("removed", http_json_text(http_request_param(request, param))));
+}

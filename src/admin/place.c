@@ -31,10 +31,8 @@ void handle_place(struct http_request *request, void *arg)
 	struct place_view view;
 	struct error error;
 	json_t *body;
-	int rc = http_request_json(request, &body, &error);
+	int rc = http_request_fields(request, volume_option_names, VOLUME_OPTIONS_COUNT, &body, &error);
 
-	if (rc == 0)
-		rc = http_json_only(body, volume_option_names, VOLUME_OPTIONS_COUNT, &error);
 	if (rc == 0)
 		rc = options_json_read(body, &options, &error);
 	if (rc == 0)

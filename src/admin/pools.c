@@ -109,10 +109,8 @@ void handle_pool_add(struct http_request *request, void *arg)
 	const char *name, *path, *tier;
 	struct error error;
 	json_t *body;
-	int rc = http_request_json(request, &body, &error);
+	int rc = http_request_fields(request, known, sizeof(known) / sizeof(known[0]), &body, &error);
 
-	if (rc == 0)
-		rc = http_json_only(body, known, sizeof(known) / sizeof(known[0]), &error);
 	if (rc == 0)
 		rc = http_json_string(body, "name", true, NAME_MAX_LEN, &name, &error);
 	if (rc == 0)

@@ -75,38 +75,28 @@ void handle_snapshot_create(struct http_request *request, void *arg)
 {
 	static const char *const known[] = { "name", "freeze" };
 	struct admin *admin = arg;
-	const json_t *freeze = NULL;
+	bool freeze = false;
 	const char *name;
 	struct error error;
 	json_t *body;
-	int rc = http_request_json(request, &body, &error);
+	int rc = http_request_fields(request, known, sizeof(known) / sizeof(known[0]), &body, &error);
 
-	if (rc == 0)
-		rc = http_json_only(body, known, sizeof(known) / sizeof(known[0]), &error);
 	if (rc == 0)
 		rc = http_json_string(body, "name", true, NAME_MAX_LEN, &name, &error);
 	if (rc == 0)
 		rc = name_check("snapshot name", name, &error);
 	if (rc == 0)
-		freeze = json_object_get(body, "freeze");
-	if (rc == 0 && freeze && !json_is_boolean(freeze))
-		rc = error_set(&error, -EINVAL, "\"freeze\" must be true or false");
+		rc = http_json_flag(body, "freeze", &freeze, &error);
 	if (rc < 0)
 		http_respond_error(request, rc, &error);
 	else
-		volumes_snapshot_create(admin->volumes, http_request_param(request, 0), name,
-			json_is_true(freeze), on_made, request);
+		volumes_snapshot_create(
+			admin->volumes, http_request_param(request, 0), name, freeze, on_made, request);
 }
 
 static void on_gone(void *arg, int rc, const struct error *error)
 {
-	struct http_request *request = arg;
-
-	if (rc < 0)
-		http_respond_error(request, rc, error);
-	else
-		http_respond_json(
-			request, 200, answer_json("removed", http_json_text(http_request_param(request, 1))));
+	respond_removed(arg, 1, rc, error);
 }
 
 void handle_snapshot_remove(struct http_request *request, void *arg)

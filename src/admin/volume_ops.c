@@ -56,11 +56,10 @@ void handle_volume_create(struct http_request *request, void *arg)
 	struct error error;
 	const char *name;
 	json_t *body;
-	int rc = http_request_json(request, &body, &error);
+	int rc;
 
 	memcpy(known + 1, volume_option_names, sizeof(volume_option_names));
-	if (rc == 0)
-		rc = http_json_only(body, known, VOLUME_OPTIONS_COUNT + 1, &error);
+	rc = http_request_fields(request, known, VOLUME_OPTIONS_COUNT + 1, &body, &error);
 	if (rc == 0)
 		rc = http_json_string(body, "name", true, NAME_MAX_LEN, &name, &error);
 	if (rc == 0)
@@ -86,13 +85,7 @@ static void on_changed(void *arg, int rc, const struct error *error)
 
 static void on_removed(void *arg, int rc, const struct error *error)
 {
-	struct http_request *request = arg;
-
-	if (rc < 0)
-		http_respond_error(request, rc, error);
-	else
-		http_respond_json(
-			request, 200, answer_json("removed", http_json_text(http_request_param(request, 0))));
+	respond_removed(arg, 0, rc, error);
 }
 
 void handle_volume_remove(struct http_request *request, void *arg)
@@ -107,24 +100,20 @@ void handle_volume_attach(struct http_request *request, void *arg)
 	static const char *const known[] = { "force" };
 	struct admin *admin = arg;
 	struct error error;
-	json_t *body = NULL;
-	const json_t *force = NULL;
+	bool force = false;
+	json_t *body;
 	int rc = 0;
 
 	/* The body may be left out. */
 	if (http_request_has_body(request)) {
-		rc = http_request_json(request, &body, &error);
+		rc = http_request_fields(request, known, 1, &body, &error);
 		if (rc == 0)
-			rc = http_json_only(body, known, 1, &error);
-		force = rc == 0 ? json_object_get(body, "force") : NULL;
-		if (force && !json_is_boolean(force))
-			rc = error_set(&error, -EINVAL, "\"force\" must be true or false");
+			rc = http_json_flag(body, "force", &force, &error);
 	}
 	if (rc < 0)
 		http_respond_error(request, rc, &error);
 	else
-		volumes_attach(admin->volumes, http_request_param(request, 0), json_is_true(force),
-			on_changed, request);
+		volumes_attach(admin->volumes, http_request_param(request, 0), force, on_changed, request);
 }
 
 void handle_volume_serve_nbd(struct http_request *request, void *arg)
@@ -149,10 +138,8 @@ void handle_volume_move_replica(struct http_request *request, void *arg)
 	const char *from, *to = NULL;
 	struct error error;
 	json_t *body;
-	int rc = http_request_json(request, &body, &error);
+	int rc = http_request_fields(request, known, 2, &body, &error);
 
-	if (rc == 0)
-		rc = http_json_only(body, known, 2, &error);
 	if (rc == 0)
 		rc = http_json_string(body, "from", true, NAME_MAX_LEN, &from, &error);
 	if (rc == 0)
@@ -172,10 +159,8 @@ void handle_volume_set_replicas(struct http_request *request, void *arg)
 	struct admin *admin = arg;
 	struct error error;
 	json_t *body;
-	int rc = http_request_json(request, &body, &error);
+	int rc = http_request_fields(request, known, 1, &body, &error);
 
-	if (rc == 0)
-		rc = http_json_only(body, known, 1, &error);
 	if (rc == 0)
 		rc = options_json_read(body, &options, &error);
 	if (rc == 0 && options.replicas == 0)
@@ -218,10 +203,8 @@ void handle_volume_set_limits(struct http_request *request, void *arg)
 	struct admin *admin = arg;
 	struct error error;
 	json_t *body;
-	int rc = http_request_json(request, &body, &error);
+	int rc = http_request_fields(request, known, 2, &body, &error);
 
-	if (rc == 0)
-		rc = http_json_only(body, known, 2, &error);
 	if (rc == 0)
 		rc = limit_read(body, "iops", false, &wish.has_iops, &wish.iops, &error);
 	if (rc == 0)
@@ -243,10 +226,8 @@ void handle_volume_set_sticky(struct http_request *request, void *arg)
 	struct admin *admin = arg;
 	struct error error;
 	json_t *body;
-	int rc = http_request_json(request, &body, &error);
+	int rc = http_request_fields(request, known, 1, &body, &error);
 
-	if (rc == 0)
-		rc = http_json_only(body, known, 1, &error);
 	if (rc == 0)
 		rc = options_json_read(body, &options, &error);
 	if (rc == 0 && !options.sticky_given)

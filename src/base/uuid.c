@@ -32,6 +32,14 @@ int uuid_compare(struct uuid a, struct uuid b)
 	return memcmp(a.byte, b.byte, sizeof(a.byte));
 }
 
+bool uuid_is_among(const struct uuid *uuids, unsigned count, struct uuid a)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (uuid_equal(uuids[i], a))
+			return true;
+	return false;
+}
+
 uint64_t uuid_hash(struct uuid a)
 {
 	uint64_t low, high;

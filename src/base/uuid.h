@@ -20,6 +20,7 @@ struct uuid uuid_random(struct random *random);
 bool uuid_is_none(struct uuid a);
 bool uuid_equal(struct uuid a, struct uuid b);
 int uuid_compare(struct uuid a, struct uuid b);
+bool uuid_is_among(const struct uuid *uuids, unsigned count, struct uuid a);
 /* 64 well-mixed bits for hash tables. */
 uint64_t uuid_hash(struct uuid a);
 /* Lower-case text of UUID_TEXT_LEN characters and a zero byte. Returns `text`. */

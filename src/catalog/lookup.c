@@ -75,13 +75,8 @@ int catalog_volume_find_uuid(const struct catalog *catalog, struct uuid volume,
 
 bool catalog_is_voter(const struct catalog_shard *shard, struct uuid replica)
 {
-	for (unsigned i = 0; i < shard->voter_count; i++)
-		if (uuid_equal(shard->voters[i], replica))
-			return true;
-	for (unsigned i = 0; i < shard->next_voter_count; i++)
-		if (uuid_equal(shard->next_voters[i], replica))
-			return true;
-	return false;
+	return uuid_is_among(shard->voters, shard->voter_count, replica) ||
+	       uuid_is_among(shard->next_voters, shard->next_voter_count, replica);
 }
 
 const struct catalog_replica *catalog_volume_replica(

@@ -29,14 +29,6 @@ static void members_mark(struct catalog_shard *shard, const struct catalog_membe
 			shard->replicas[i].replaces = (struct uuid){ 0 };
 }
 
-static bool names_have(const struct uuid *names, unsigned count, struct uuid name)
-{
-	for (unsigned i = 0; i < count; i++)
-		if (uuid_equal(names[i], name))
-			return true;
-	return false;
-}
-
 /* Whether the record, which is this change's number_before, still asks for it: it may have been given up. */
 static int asked_check(
 	const struct catalog_volume *volume, const struct catalog_membership *change, struct error *error)
@@ -46,8 +38,8 @@ static int asked_check(
 
 	for (unsigned i = 0; i < shard->replica_count; i++) {
 		const struct catalog_replica *replica = &shard->replicas[i];
-		bool in_voters = names_have(change->voters, change->voter_count, replica->replica);
-		bool in_next = names_have(change->next_voters, change->next_voter_count, replica->replica);
+		bool in_voters = uuid_is_among(change->voters, change->voter_count, replica->replica);
+		bool in_next = uuid_is_among(change->next_voters, change->next_voter_count, replica->replica);
 		bool goes = in_voters && !in_next && change->next_voter_count != 0;
 
 		if (!replica->retired)
@@ -76,7 +68,7 @@ static int drop_check(
 	const struct catalog_shard *shard = &volume->shards[0];
 
 	if (shard->voter_count != 2 || change->voter_count != 1 ||
-		!names_have(shard->voters, shard->voter_count, change->voters[0]))
+		!uuid_is_among(shard->voters, shard->voter_count, change->voters[0]))
 		return error_set(error, -EINVAL,
 			"of the %u voters of volume %s none can be dropped without a joint record",
 			shard->voter_count, volume->name);

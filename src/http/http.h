@@ -103,6 +103,9 @@ const char *http_request_query(const struct http_request *request, const char *k
  * no object.
  */
 int http_request_json(struct http_request *request, json_t **ret_body, struct error *error) MUST_CHECK;
+/* The same; -EINVAL also where it has a key that isn't in `known`, naming it and the nearest known one. */
+int http_request_fields(struct http_request *request, const char *const *known, size_t count,
+	json_t **ret_body, struct error *error) MUST_CHECK;
 bool http_request_has_body(const struct http_request *request);
 /* The server's config.arg; NULL once the server is closed: what it points to may be gone. For late callbacks.
  */
@@ -140,5 +143,7 @@ int http_json_string(const json_t *object, const char *key, bool required, size_
 /* -EINVAL, naming key and the nearest known one, where the object has a key that isn't in `known`. */
 int http_json_only(
 	const json_t *object, const char *const *known, size_t count, struct error *error) MUST_CHECK;
+/* The flag at `key`; absent: *flag stays. -EINVAL for another type. */
+int http_json_flag(const json_t *object, const char *key, bool *flag, struct error *error) MUST_CHECK;
 
 #endif

@@ -67,3 +67,22 @@ int http_json_only(const json_t *object, const char *const *known, size_t count,
 	}
 	return 0;
 }
+
+int http_request_fields(struct http_request *request, const char *const *known, size_t count,
+	json_t **ret_body, struct error *error)
+{
+	int rc = http_request_json(request, ret_body, error);
+
+	return rc ? rc : http_json_only(*ret_body, known, count, error);
+}
+
+int http_json_flag(const json_t *object, const char *key, bool *flag, struct error *error)
+{
+	const json_t *value = json_object_get(object, key);
+
+	if (value && !json_is_boolean(value))
+		return error_set(error, -EINVAL, "\"%s\" must be true or false", key);
+	if (value)
+		*flag = json_is_true(value);
+	return 0;
+}

@@ -17,18 +17,10 @@ static const char *const status_names[] = {
 
 _Static_assert(VOLUME_VIEW_REPLICAS == CATALOG_MAX_REPLICAS, "all replicas of a record are shown");
 
-static bool is_named(const struct uuid *names, unsigned count, struct uuid name)
-{
-	for (unsigned i = 0; i < count; i++)
-		if (uuid_equal(names[i], name))
-			return true;
-	return false;
-}
-
 static const char *role_of(const struct catalog_shard *shard, const struct catalog_replica *replica)
 {
-	bool is_voter = is_named(shard->voters, shard->voter_count, replica->replica);
-	bool is_next = is_named(shard->next_voters, shard->next_voter_count, replica->replica);
+	bool is_voter = uuid_is_among(shard->voters, shard->voter_count, replica->replica);
+	bool is_next = uuid_is_among(shard->next_voters, shard->next_voter_count, replica->replica);
 
 	if (replica->retired)
 		return "retired";
@@ -111,7 +103,7 @@ static const char *state_elsewhere(
 	for (unsigned i = 0; i < shard->replica_count; i++) {
 		const struct catalog_node *node;
 
-		if (!is_named(shard->voters, shard->voter_count, shard->replicas[i].replica))
+		if (!uuid_is_among(shard->voters, shard->voter_count, shard->replicas[i].replica))
 			continue;
 		voters++;
 		live += !catalog_node_find(volumes->catalog, shard->replicas[i].node, &node, NULL) &&
@@ -151,7 +143,7 @@ static void shared_zone_find(
 	for (unsigned i = 0; i < shard->replica_count; i++) {
 		const struct catalog_node *node;
 
-		if (!is_named(shard->voters, shard->voter_count, shard->replicas[i].replica) ||
+		if (!uuid_is_among(shard->voters, shard->voter_count, shard->replicas[i].replica) ||
 			catalog_node_find(volumes->catalog, shard->replicas[i].node, &node, NULL))
 			continue;
 		for (unsigned j = 0; j < count; j++)
