@@ -297,6 +297,27 @@ int world_delete(struct world *world, unsigned i, const char *name, struct world
 	return wait_rc(world, answer);
 }
 
+struct world *world_with_volume(uint64_t seed)
+{
+	struct world *world = world_new(seed);
+	int rc;
+
+	for (unsigned i = 0; i < 3; i++)
+		(void)world_start(world, i, UINT64_C(100) << 30);
+	rc = world_create(world, 0, "v", UINT64_C(1) << 30, 3, NULL);
+	ASSERT(rc == 0);
+	return world;
+}
+
+const struct catalog_volume *world_find(struct world *world, unsigned by, const char *name)
+{
+	const struct catalog_volume *found = NULL;
+	int rc = catalog_volume_find(world->nodes[by].catalog, name, &found, NULL);
+
+	ASSERT(rc == 0);
+	return found;
+}
+
 int world_removed(struct world *world, unsigned i, const char *name, unsigned replica)
 {
 	struct world_answer answer = { 0 };

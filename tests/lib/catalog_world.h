@@ -75,6 +75,10 @@ int world_attach(struct world *world, unsigned i, const char *name, const char *
 	const char *probed, struct world_answer *answer);
 int world_detach(struct world *world, unsigned i, const char *name, const char *attachment);
 int world_delete(struct world *world, unsigned i, const char *name, struct world_answer *answer);
+/* Nodes 0, 1 and 2 with pools, and a volume "v" on all of them; a cmocka state. */
+struct world *world_with_volume(uint64_t seed);
+/* As node `by` sees it; it is there. */
+const struct catalog_volume *world_find(struct world *world, unsigned by, const char *name);
 int world_removed(struct world *world, unsigned i, const char *name, unsigned replica);
 
 #endif

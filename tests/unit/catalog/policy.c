@@ -10,17 +10,9 @@
 #include "catalog/policy.h"
 #include "catalog_world.h"
 
-#define GIB (UINT64_C(1) << 30)
-
 static int setup(void **state)
 {
-	struct world *world = world_new(37);
-	struct world_answer answer = { 0 };
-
-	for (unsigned i = 0; i < 3; i++)
-		(void)world_start(world, i, 100 * GIB);
-	assert_int_equal(world_create(world, 0, "v", GIB, 3, &answer), 0);
-	*state = world;
+	*state = world_with_volume(37);
 	return 0;
 }
 
@@ -30,20 +22,12 @@ static int teardown(void **state)
 	return 0;
 }
 
-static const struct catalog_volume *volume(struct world *world, unsigned by)
-{
-	const struct catalog_volume *found = NULL;
-
-	assert_int_equal(catalog_volume_find(world->nodes[by].catalog, "v", &found, NULL), 0);
-	return found;
-}
-
 static int limit(struct world *world, unsigned by, uint64_t iops, uint64_t bytes_per_s)
 {
 	struct world_answer answer = { 0 };
 
-	catalog_volume_limits_set(world->nodes[by].catalog, volume(world, by)->volume, iops, bytes_per_s,
-		WORLD_TIMEOUT_MS, world_done, &answer);
+	catalog_volume_limits_set(world->nodes[by].catalog, world_find(world, by, "v")->volume, iops,
+		bytes_per_s, WORLD_TIMEOUT_MS, world_done, &answer);
 	assert_true(world_wait(world, &answer.done));
 	return answer.rc;
 }
@@ -52,18 +36,8 @@ static int stick(struct world *world, unsigned by, bool sticky)
 {
 	struct world_answer answer = { 0 };
 
-	catalog_volume_sticky_set(world->nodes[by].catalog, volume(world, by)->volume, sticky,
+	catalog_volume_sticky_set(world->nodes[by].catalog, world_find(world, by, "v")->volume, sticky,
 		WORLD_TIMEOUT_MS, world_done, &answer);
-	assert_true(world_wait(world, &answer.done));
-	return answer.rc;
-}
-
-static int delete (struct world *world, unsigned by)
-{
-	struct world_answer answer = { 0 };
-
-	catalog_volume_delete(
-		world->nodes[by].catalog, volume(world, by)->volume, WORLD_TIMEOUT_MS, world_done, &answer);
 	assert_true(world_wait(world, &answer.done));
 	return answer.rc;
 }
@@ -72,13 +46,13 @@ static void limits_are_seen_by_all(void **state)
 {
 	struct world *world = *state;
 
-	assert_int_equal(volume(world, 0)->limit_iops, 0);
+	assert_int_equal(world_find(world, 0, "v")->limit_iops, 0);
 	assert_int_equal(limit(world, 1, 500, 1u << 20), 0);
 	assert_int_equal(limit(world, 1, 500, 1u << 20), 0); /* the same again */
-	assert_int_equal(volume(world, 1)->limit_iops, 500);
+	assert_int_equal(world_find(world, 1, "v")->limit_iops, 500);
 	assert_int_equal(limit(world, 2, 0, 1u << 21), 0);
-	assert_int_equal(volume(world, 2)->limit_iops, 0);
-	assert_int_equal(volume(world, 2)->limit_bytes_per_s, 1u << 21);
+	assert_int_equal(world_find(world, 2, "v")->limit_iops, 0);
+	assert_int_equal(world_find(world, 2, "v")->limit_bytes_per_s, 1u << 21);
 }
 
 static void a_sticky_volume_is_not_deleted(void **state)
@@ -88,12 +62,12 @@ static void a_sticky_volume_is_not_deleted(void **state)
 
 	assert_int_equal(stick(world, 0, true), 0);
 	assert_int_equal(stick(world, 0, true), 0);
-	assert_int_equal(delete (world, 0), -EPERM);
-	assert_int_equal(volume_sticky(volume(world, 0), &error), -EPERM);
+	assert_int_equal(world_delete(world, 0, "v", NULL), -EPERM);
+	assert_int_equal(volume_sticky(world_find(world, 0, "v"), &error), -EPERM);
 	assert_string_equal(
 		error.text, "volume v is sticky, so it is not removed: `quoin volume set-sticky v no` first");
 	assert_int_equal(stick(world, 1, false), 0);
-	assert_int_equal(delete (world, 1), 0);
+	assert_int_equal(world_delete(world, 1, "v", NULL), 0);
 }
 
 int main(void)

@@ -11,17 +11,9 @@
 #include "catalog/snapshots.h"
 #include "catalog_world.h"
 
-#define GIB (UINT64_C(1) << 30)
-
 static int setup(void **state)
 {
-	struct world *world = world_new(31);
-	struct world_answer answer = { 0 };
-
-	for (unsigned i = 0; i < 3; i++)
-		(void)world_start(world, i, 100 * GIB);
-	assert_int_equal(world_create(world, 0, "v", GIB, 3, &answer), 0);
-	*state = world;
+	*state = world_with_volume(31);
 	return 0;
 }
 
@@ -31,21 +23,13 @@ static int teardown(void **state)
 	return 0;
 }
 
-static const struct catalog_volume *volume(struct world *world, unsigned by)
-{
-	const struct catalog_volume *found = NULL;
-
-	assert_int_equal(catalog_volume_find(world->nodes[by].catalog, "v", &found, NULL), 0);
-	return found;
-}
-
 static int begin(struct world *world, unsigned by, const char *name, uint8_t uuid)
 {
 	struct catalog_snapshot snapshot = { .snapshot = { .byte[0] = uuid } };
 	struct world_answer answer = { 0 };
 
 	snprintf(snapshot.name, sizeof(snapshot.name), "%s", name);
-	catalog_snapshot_begin(world->nodes[by].catalog, volume(world, by)->volume, &snapshot,
+	catalog_snapshot_begin(world->nodes[by].catalog, world_find(world, by, "v")->volume, &snapshot,
 		WORLD_TIMEOUT_MS, world_done, &answer);
 	assert_true(world_wait(world, &answer.done));
 	return answer.rc;
@@ -58,7 +42,7 @@ static int step(struct world *world, unsigned by, step_fn fn, uint8_t uuid)
 {
 	struct world_answer answer = { 0 };
 
-	fn(world->nodes[by].catalog, volume(world, by)->volume, (struct uuid){ .byte[0] = uuid },
+	fn(world->nodes[by].catalog, world_find(world, by, "v")->volume, (struct uuid){ .byte[0] = uuid },
 		WORLD_TIMEOUT_MS, world_done, &answer);
 	assert_true(world_wait(world, &answer.done));
 	return answer.rc;
@@ -68,33 +52,29 @@ static void a_snapshot_comes_and_goes(void **state)
 {
 	struct world *world = *state;
 	const struct catalog_snapshot *one;
-	struct world_answer answer = { 0 };
 
 	assert_int_equal(begin(world, 0, "one", 1), 0);
-	one = catalog_snapshot_find(volume(world, 0), "one");
+	one = catalog_snapshot_find(world_find(world, 0, "v"), "one");
 	assert_non_null(one);
 	assert_int_equal(one->state, CATALOG_SNAPSHOT_MAKING);
 	assert_true(one->created_ns != 0);
 	/* Begun again, on another node: it keeps its UUID. */
 	assert_int_equal(begin(world, 1, "one", 2), 0);
-	assert_int_equal(volume(world, 1)->snapshot_count, 1);
-	assert_int_equal(catalog_snapshot_find(volume(world, 1), "one")->snapshot.byte[0], 1);
+	assert_int_equal(world_find(world, 1, "v")->snapshot_count, 1);
+	assert_int_equal(catalog_snapshot_find(world_find(world, 1, "v"), "one")->snapshot.byte[0], 1);
 	assert_int_equal(step(world, 1, catalog_snapshot_ready, 1), 0);
 	assert_int_equal(begin(world, 1, "one", 2), -EEXIST);
 	assert_int_equal(begin(world, 1, "two", 2), 0);
 	assert_int_equal(step(world, 1, catalog_snapshot_ready, 3), -ENOENT);
 
-	catalog_volume_delete(
-		world->nodes[0].catalog, volume(world, 0)->volume, WORLD_TIMEOUT_MS, world_done, &answer);
-	assert_true(world_wait(world, &answer.done));
-	assert_int_equal(answer.rc, -EBUSY);
+	assert_int_equal(world_delete(world, 0, "v", NULL), -EBUSY);
 
 	assert_int_equal(step(world, 0, catalog_snapshot_remove, 1), 0);
 	assert_int_equal(begin(world, 0, "one", 4), -EBUSY);
 	assert_int_equal(step(world, 0, catalog_snapshot_gone, 1), 0);
 	assert_int_equal(step(world, 0, catalog_snapshot_gone, 1), 0);
-	assert_null(catalog_snapshot_find(volume(world, 0), "one"));
-	assert_int_equal(catalog_snapshot_find(volume(world, 0), "two")->snapshot.byte[0], 2);
+	assert_null(catalog_snapshot_find(world_find(world, 0, "v"), "one"));
+	assert_int_equal(catalog_snapshot_find(world_find(world, 0, "v"), "two")->snapshot.byte[0], 2);
 	assert_int_equal(begin(world, 0, "one", 5), 0);
 }
 
@@ -109,14 +89,14 @@ static void a_volume_has_so_many_at_most(void **state)
 		struct world_answer answer = { 0 };
 
 		snprintf(snapshot.name, sizeof(snapshot.name), "s%u", i);
-		catalog_snapshot_begin(world->nodes[0].catalog, volume(world, 0)->volume, &snapshot,
+		catalog_snapshot_begin(world->nodes[0].catalog, world_find(world, 0, "v")->volume, &snapshot,
 			WORLD_TIMEOUT_MS, world_done, &answer);
 		assert_true(world_wait(world, &answer.done));
 		assert_int_equal(answer.rc, 0);
 	}
 	assert_int_equal(begin(world, 0, "more", 9), -ENOSPC);
 	snprintf(name, sizeof(name), "s%u", CATALOG_MAX_SNAPSHOTS - 1);
-	assert_non_null(catalog_snapshot_find(volume(world, 0), name));
+	assert_non_null(catalog_snapshot_find(world_find(world, 0, "v"), name));
 }
 
 int main(void)
