@@ -94,7 +94,7 @@ void coordinator_lease_step(struct coordinator *co)
 /* When a voter wants its next heartbeat: for the lease, or because a commit hasn't been told. */
 static uint64_t heartbeat_due_ns(const struct coordinator *co, const struct voter *v)
 {
-	uint64_t due_ns = v->heartbeat_ns + HEARTBEAT_NS;
+	uint64_t due_ns = (v->heartbeat_ns + HEARTBEAT_NS) / BEAT_GRID_NS * BEAT_GRID_NS;
 
 	if (!v->up || !v->promised)
 		return UINT64_MAX;

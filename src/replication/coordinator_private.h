@@ -10,6 +10,7 @@ _Static_assert(WINDOW_SLOTS > WINDOW_MAX_ENTRIES + 2 * VOLUME_MAX_REQUESTS,
 	"the window holds its limit and all requests");
 
 #define HEARTBEAT_NS     (1000 * NS_PER_MS) /* a third of the lease */
+#define BEAT_GRID_NS     (250 * NS_PER_MS)  /* idle volumes beat together: fewer wake-ups, fuller sends */
 #define COMMIT_NOTICE_NS (5 * NS_PER_MS)    /* an idle volume tells its last commit_seq so soon */
 #define RETRY_NS         (20 * NS_PER_MS)
 #define CHOICE_LOST_NS   (3000 * NS_PER_MS) /* more than a connection takes to come back */

@@ -5,6 +5,7 @@
 
 #define RING_OFFSET_BYTES      (UINT64_C(64) << 10)
 #define RING_DEFAULT_MIN_BYTES (UINT64_C(64) << 20)
+#define RING_SMALL_MAX_BYTES   (UINT64_C(1) << 30)
 #define RING_DEFAULT_MAX_BYTES (UINT64_C(6) << 30)
 #define RING_MIN_BYTES         (UINT64_C(512) << 10)
 #define DIR_MIN_PAGES          16u
@@ -16,11 +17,18 @@ static uint64_t round_up(uint64_t value, uint64_t unit)
 	return (value + unit - 1) / unit * unit;
 }
 
-/* 1/512 of the pool, 64 MiB to 6 GiB, but never more than 1/8 of a small one. */
+/*
+ * 1/128 of the pool up to 1 GiB, from 512 GiB on 1/512, up to 6 GiB; at least 64 MiB, but never more than 1/8
+ * of a small pool. A replica needs a share of the ring (room.c): so a pool of 40 GiB takes 300 of them.
+ */
 static uint64_t ring_default_bytes(uint64_t size_bytes)
 {
-	uint64_t bytes = size_bytes / 512;
+	uint64_t bytes = size_bytes / 128;
 
+	if (bytes > RING_SMALL_MAX_BYTES)
+		bytes = RING_SMALL_MAX_BYTES;
+	if (bytes < size_bytes / 512)
+		bytes = size_bytes / 512;
 	if (bytes < RING_DEFAULT_MIN_BYTES)
 		bytes = RING_DEFAULT_MIN_BYTES;
 	if (bytes > RING_DEFAULT_MAX_BYTES)
