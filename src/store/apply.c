@@ -95,8 +95,16 @@ static void round_io_ended(struct device_io *io, int rc)
 		round_write_more(pool);
 }
 
-static struct round_io *round_io_free(struct round *round)
+/*
+ * Many at once are no faster for whoever writes: each of them stands before the next batch and its flush. On
+ * a shared virtual disk 64 made the p99 of 4 KiB writes two to three times what it is with 8.
+ */
+static struct round_io *round_io_free(struct pool *pool)
 {
+	struct round *round = &pool->round;
+
+	if (round->ios_busy >= (round_is_awaited(pool) ? ROUND_IOS : ROUND_IOS_GENTLE))
+		return NULL;
 	for (unsigned i = 0; i < ROUND_IOS; i++)
 		if (!round->ios[i].busy)
 			return &round->ios[i];
@@ -147,7 +155,7 @@ static void round_write_more(struct pool *pool)
 			round->write_block = 0;
 			continue;
 		}
-		rio = round_io_free(round);
+		rio = round_io_free(pool);
 		if (!rio)
 			return;
 		round_write_run(pool, rio, grain, round->write_block);
