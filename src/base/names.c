@@ -7,7 +7,7 @@
 
 #include "base/limits.h"
 
-#define NEAREST_MAX_DISTANCE 3
+#define NEAREST_MAX_DISTANCE 3u
 
 static bool is_alphanumeric(char c)
 {
@@ -40,7 +40,12 @@ int name_check(const char *what, const char *name, struct error *error)
 	return 0;
 }
 
-/* Levenshtein's: insertions, deletions and changes of one character. */
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Levenshtein's: insertions, deletions and changes of one character; upper and lower case are one. */
 static uint32_t edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
 	uint32_t row[NAME_MAX_LEN + 1]; /* distances from a[0 .. i) to each b[0 .. j) */
@@ -54,7 +59,7 @@ static uint32_t edit_distance(const char *a, size_t a_len, const char *b, size_t
 
 		row[0] = i;
 		for (uint32_t j = 1; j <= b_len; j++) {
-			uint32_t best = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+			uint32_t best = diagonal + (lower(a[i - 1]) == lower(b[j - 1]) ? 0 : 1);
 
 			if (row[j] + 1 < best)
 				best = row[j] + 1;
@@ -65,6 +70,15 @@ static uint32_t edit_distance(const char *a, size_t a_len, const char *b, size_t
 		}
 	}
 	return row[b_len];
+}
+
+/* Half of the longer word: "hihg" is near "high", "name" is not near "size". */
+static uint32_t near_max(size_t a_len, size_t b_len)
+{
+	size_t longer = a_len > b_len ? a_len : b_len;
+	size_t most = longer / 2;
+
+	return most < NEAREST_MAX_DISTANCE ? (uint32_t)most : NEAREST_MAX_DISTANCE;
 }
 
 const char *name_nearest(const char *word, const char *const *candidates, size_t count)
@@ -82,7 +96,7 @@ const char *name_nearest(const char *word, const char *const *candidates, size_t
 		if (len > NAME_MAX_LEN)
 			continue;
 		distance = edit_distance(word, word_len, candidates[i], len);
-		if (distance < best) {
+		if (distance < best && distance <= near_max(word_len, len)) {
 			best = distance;
 			nearest = candidates[i];
 		}

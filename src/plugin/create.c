@@ -1,17 +1,18 @@
 /* VolumeDriver.Create and Remove. */
 #include <errno.h>
-#include <string.h>
 
 #include "plugin/handlers.h"
 
-/* "Opts": an object of strings, or null, or absent. Unknown keys and bad values are errors, never labels. */
+/*
+ * "Opts": an object of strings, or null, or absent; beside those that stand in the name. Unknown keys and bad
+ * values are errors, never labels; so is one that is given twice.
+ */
 static int options_read(const json_t *body, struct volume_options *options, struct error *error)
 {
 	json_t *opts = json_object_get(body, "Opts");
 	const char *key;
 	json_t *value;
 
-	memset(options, 0, sizeof(*options));
 	if (!opts || json_is_null(opts))
 		return 0;
 	if (!json_is_object(opts))
@@ -32,27 +33,26 @@ static int options_read(const json_t *body, struct volume_options *options, stru
 void handle_create(struct http_request *request, void *arg)
 {
 	struct plugin *plugin = arg;
-	struct volume_options options;
+	struct request_volume volume;
 	struct error error;
-	const char *name;
 	json_t *body;
 	int rc;
 
-	if (!request_name(request, &body, &name))
+	if (!request_name(request, &body, &volume))
 		return;
-	rc = options_read(body, &options, &error);
+	rc = options_read(body, &volume.options, &error);
 	if (rc < 0)
 		http_respond_error(request, rc, &error);
 	else
-		volumes_create(plugin->volumes, name, &options, respond_done, request);
+		volumes_create(plugin->volumes, volume.name, &volume.options, respond_done, request);
 }
 
 void handle_remove(struct http_request *request, void *arg)
 {
 	struct plugin *plugin = arg;
-	const char *name;
+	struct request_volume volume;
 	json_t *body;
 
-	if (request_name(request, &body, &name))
-		volumes_remove(plugin->volumes, name, respond_done, request);
+	if (request_name(request, &body, &volume))
+		volumes_remove(plugin->volumes, volume.name, respond_done, request);
 }

@@ -30,9 +30,10 @@ static json_t *status_of(const struct volume_view *view)
 	return status;
 }
 
-static json_t *volume_json(const struct volume_view *view)
+/* `name`: as dockerd asked for it, which may have options in it; it keeps its records by that. */
+static json_t *volume_json(const struct volume_view *view, const char *name)
 {
-	json_t *volume = json_pack("{s:s, s:s}", "Name", view->name, "Mountpoint", view->mountpoint);
+	json_t *volume = json_pack("{s:s, s:s}", "Name", name, "Mountpoint", view->mountpoint);
 
 	/* Absent or RFC 3339: anything else makes dockerd say that there is no such volume. */
 	if (view->created[0])
@@ -45,25 +46,25 @@ void handle_get(struct http_request *request, void *arg)
 	struct plugin *plugin = arg;
 	struct volume_view view;
 	struct error error;
-	const char *name;
+	struct request_volume asked;
 	json_t *body, *volume;
 	int rc;
 
-	if (!request_name(request, &body, &name))
+	if (!request_name(request, &body, &asked))
 		return;
-	rc = volume_look(plugin->volumes, name, &view, &error);
+	rc = volume_look(plugin->volumes, asked.name, &view, &error);
 	if (rc < 0) {
 		http_respond_error(request, rc, &error);
 		return;
 	}
-	volume = volume_json(&view);
+	volume = volume_json(&view, asked.text);
 	json_object_set_new(volume, "Status", status_of(&view));
 	http_respond_json(request, 200, json_pack("{s:o, s:s}", "Volume", volume, "Err", ""));
 }
 
 static bool list_add(void *arg, const struct volume_view *view)
 {
-	json_array_append_new(arg, volume_json(view));
+	json_array_append_new(arg, volume_json(view, view->name));
 	return true;
 }
 
@@ -81,13 +82,13 @@ void handle_path(struct http_request *request, void *arg)
 	struct plugin *plugin = arg;
 	struct volume_view view;
 	struct error error;
-	const char *name;
+	struct request_volume asked;
 	json_t *body;
 	int rc;
 
-	if (!request_name(request, &body, &name))
+	if (!request_name(request, &body, &asked))
 		return;
-	rc = volume_look(plugin->volumes, name, &view, &error);
+	rc = volume_look(plugin->volumes, asked.name, &view, &error);
 	if (rc < 0)
 		http_respond_error(request, rc, &error);
 	else

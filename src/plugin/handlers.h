@@ -25,9 +25,16 @@ void handle_get(struct http_request *request, void *arg);
 void handle_list(struct http_request *request, void *arg);
 void handle_path(struct http_request *request, void *arg);
 
-/* plugin.c: the request's object and its "Name", which is a valid volume name. Answers and returns false if
- * not. */
-bool request_name(struct http_request *request, json_t **ret_body, const char **ret_name);
+/*
+ * plugin.c: the request's object and the volume that its "Name" means, which may have options in it. Answers
+ * and returns false if it is malformed. Only Create looks at the options.
+ */
+struct request_volume {
+	const char *text; /* what dockerd calls it: it wants to hear the same */
+	char name[NAME_MAX_LEN + 1];
+	struct volume_options options;
+};
+bool request_name(struct http_request *request, json_t **ret_body, struct request_volume *ret_volume);
 /* Answers `{"Err": ""}`, or the error: for calls whose success says nothing. */
 void respond_done(void *request, int rc, const struct error *error);
 /* As volumes_volume_view(), but while the catalog has not been read "not there" is "not known yet". */

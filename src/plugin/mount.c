@@ -28,6 +28,16 @@ static const char *request_text(struct http_request *request, const char *key)
 	return json_string_value(json_object_get(body, key));
 }
 
+/* The volume of a request that was read before. */
+static void request_volume_name(struct http_request *request, char ret_name[static NAME_MAX_LEN + 1])
+{
+	struct volume_options ignored;
+	struct error error;
+	int rc = volume_name_parse(request_text(request, "Name"), ret_name, &ignored, &error);
+
+	ASSERT(rc == 0);
+}
+
 static void on_given_back(void *arg, int rc, const struct error *error)
 {
 	(void)rc;
@@ -39,7 +49,7 @@ static void on_mounted(void *arg, int rc, const struct error *error)
 {
 	struct http_request *request = arg;
 	struct plugin *plugin = http_request_arg(request);
-	const char *name = request_text(request, "Name");
+	char name[NAME_MAX_LEN + 1];
 	struct volume_view view;
 	struct error look;
 
@@ -47,6 +57,7 @@ static void on_mounted(void *arg, int rc, const struct error *error)
 		http_respond_error(request, rc < 0 ? rc : -ECANCELED, error);
 		return;
 	}
+	request_volume_name(request, name);
 	if (!http_request_is_waiting(request)) {
 		/* dockerd was told that it failed, and sends no Unmount for that: give the ID back in its
 		 * place. */
@@ -66,19 +77,21 @@ static void on_mounted(void *arg, int rc, const struct error *error)
 void handle_mount(struct http_request *request, void *arg)
 {
 	struct plugin *plugin = arg;
-	const char *name, *id;
+	struct request_volume volume;
+	const char *id;
 	json_t *body;
 
-	if (request_name(request, &body, &name) && request_id(request, body, &id))
-		volumes_mount(plugin->volumes, name, id, on_mounted, request);
+	if (request_name(request, &body, &volume) && request_id(request, body, &id))
+		volumes_mount(plugin->volumes, volume.name, id, on_mounted, request);
 }
 
 void handle_unmount(struct http_request *request, void *arg)
 {
 	struct plugin *plugin = arg;
-	const char *name, *id;
+	struct request_volume volume;
+	const char *id;
 	json_t *body;
 
-	if (request_name(request, &body, &name) && request_id(request, body, &id))
-		volumes_unmount(plugin->volumes, name, id, respond_done, request);
+	if (request_name(request, &body, &volume) && request_id(request, body, &id))
+		volumes_unmount(plugin->volumes, volume.name, id, respond_done, request);
 }

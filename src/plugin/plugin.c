@@ -33,23 +33,23 @@ static json_t *error_body(int rc, const char *text)
 	return json_pack("{s:o}", "Err", http_json_text(text));
 }
 
-bool request_name(struct http_request *request, json_t **ret_body, const char **ret_name)
+bool request_name(struct http_request *request, json_t **ret_body, struct request_volume *ret_volume)
 {
 	struct error error;
-	const char *name;
+	const char *text;
 	json_t *body;
 	int rc = http_request_json(request, &body, &error);
 
 	if (rc == 0)
-		rc = http_json_string(body, "Name", true, NAME_MAX_LEN, &name, &error);
+		rc = http_json_string(body, "Name", true, VOLUME_INLINE_MAX_LEN, &text, &error);
 	if (rc == 0)
-		rc = name_check("volume name", name, &error);
+		rc = volume_name_parse(text, ret_volume->name, &ret_volume->options, &error);
 	if (rc < 0) {
 		http_respond_error(request, rc, &error);
 		return false;
 	}
 	*ret_body = body;
-	*ret_name = name;
+	ret_volume->text = text;
 	return true;
 }
 

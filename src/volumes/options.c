@@ -218,13 +218,20 @@ int volume_options_set(
 		tier_set, group_set, nodes_set, zones_set, racks_set, selector_set, sticky_set };
 
 	const char *name = key; /* as its user knows it */
+	int rc;
 
 	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
 		if (strcmp(key, aliases[i].name) == 0)
 			key = aliases[i].ours;
 	for (unsigned i = 0; i < VOLUME_OPTIONS_COUNT; i++) {
-		if (strcmp(key, volume_option_names[i]) == 0)
-			return setters[i](options, name, value, error);
+		if (strcmp(key, volume_option_names[i]) != 0)
+			continue;
+		if (options->given & 1u << i)
+			return error_set(error, -EINVAL, "option %s is given twice", name);
+		rc = setters[i](options, name, value, error);
+		if (rc == 0)
+			options->given |= 1u << i;
+		return rc;
 	}
 	return unknown(key, error);
 }

@@ -38,14 +38,24 @@ struct volume_options {
 	char nodes[128], zones[128], racks[128]; /* terms of a selector: "node=a|b" */
 	char selector[VOLUME_SELECTOR_LEN + 1];
 	bool sticky_given, sticky; /* it isn't removed before this is cleared */
+	unsigned given;            /* a bit for each that was set, in the order of volume_option_names */
 };
 
 #define VOLUME_OPTIONS_COUNT 11
 /* In the order of the fields above: also for help texts. */
 extern const char *const volume_option_names[VOLUME_OPTIONS_COUNT];
-/* Sets one option from text. -EINVAL: names the key or value and the nearest valid one. */
+/* Sets one option from text. -EINVAL: names the key or value and the nearest valid one; or it was set before.
+ */
 int volume_options_set(
 	struct volume_options *options, const char *key, const char *value, struct error *error) MUST_CHECK;
+#define VOLUME_INLINE_MAX_LEN 1024u
+/*
+ * From what Docker calls a volume to its name: "db", or options with the name among them, as in
+ * "size=10G,class=postgres,name=db". -EINVAL with words; the outputs are untouched then.
+ */
+int volume_name_parse(const char *text, char ret_name[static NAME_MAX_LEN + 1],
+	struct volume_options *ret_options, struct error *error) MUST_CHECK;
+bool volume_name_is_inline(const char *text);
 
 /* The same name with the same options is a success. */
 void volumes_create(struct volumes *volumes, const char *name, const struct volume_options *options,

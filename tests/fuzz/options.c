@@ -1,4 +1,5 @@
-/* Options of a new volume, as `docker volume create -o KEY=VALUE` hands them over, one a line. */
+/* Options of a new volume, as `docker volume create -o KEY=VALUE` hands them over, one a line; and as a name.
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -18,6 +19,18 @@ static void check(const struct volume_options *options)
 	ASSERT(memchr(options->tier, 0, sizeof(options->tier)));
 }
 
+static void name_parse(const char *text)
+{
+	struct volume_options options = { 0 };
+	char name[NAME_MAX_LEN + 1];
+	struct error error = { "" };
+	int rc = volume_name_parse(text, name, &options, &error);
+
+	ASSERT(rc == 0 || (rc == -EINVAL && error.text[0]));
+	ASSERT(rc != 0 || name_check("volume name", name, NULL) == 0);
+	check(&options);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct volume_options options = { 0 };
@@ -28,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(text, data, size);
 	text[size] = 0;
+	name_parse(text);
 	while ((line = strsep(&at, "\n"))) {
 		char *value = strchr(line, '=');
 		int rc;

@@ -66,7 +66,11 @@ static void the_nearest_word_is_found_up_to_three_edits_away(void **state)
 	assert_string_equal(name_nearest("clas", options, 4), "class");
 	assert_string_equal(name_nearest("fs", options, 4), "fs");
 	assert_string_equal(name_nearest("eplicsa", options, 4), "replicas");
+	assert_string_equal(name_nearest("SIZE", options, 4), "size");
 	assert_null(name_nearest("encryption", options, 4));
+	/* Three edits of four are another word. */
+	assert_null(name_nearest("name", options, 4));
+	assert_null(name_nearest("", options, 4));
 	assert_null(name_nearest("size", options, 0));
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';

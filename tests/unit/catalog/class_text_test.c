@@ -121,8 +121,7 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 			"line 2: selector: \"zoen\": did you mean \"zone\"? there are region, "
 			"zone, rack, host, node, pool and label.NAME" },
 		{ "[class a]\nsize = 1M", "line 2: size = 1M: a volume has 32 MiB to 64 TiB" },
-		{ "[class a]\nfs = btrfs",
-			"line 2: fs = btrfs: did you mean \"xfs\"? there are ext4 and xfs" },
+		{ "[class a]\nfs = btrfs", "line 2: fs = btrfs: there are ext4 and xfs" },
 		{ "[class a]\nreads = leese",
 			"line 2: reads = leese: did you mean \"lease\"? there are lease and quorum" },
 		{ "[class a]\non_no_quorum = error 25h", "line 2: on_no_quorum = error 25h: there are queue, "

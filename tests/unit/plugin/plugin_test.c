@@ -231,7 +231,7 @@ static void a_huge_name_is_refused(void **state)
 		memcpy(body, "{\"Name\": \"", 10);
 		memset(body + 10, 'x', len);
 		memcpy(body + 10 + len, "\", \"ID\": \"i\"}", 14);
-		call_err(f, named_calls[i], body, "\"Name\" is 900000 bytes long; at most 128 are allowed");
+		call_err(f, named_calls[i], body, "\"Name\" is 900000 bytes long; at most 1024 are allowed");
 	}
 	free(body);
 }
@@ -291,6 +291,49 @@ static void mount_gives_the_path_and_unmount_takes_it_back(void **state)
 	call_ok(f, "VolumeDriver.Unmount", "{\"Name\": \"v\", \"ID\": \"i1\"}\n");
 	assert_int_equal(volumes_fake_find(f->volumes, "v")->mount_count, 0);
 	call_ok(f, "VolumeDriver.Remove", "{\"Name\": \"v\"}");
+	assert_null(volumes_fake_find(f->volumes, "v"));
+}
+
+/* Both forms of its name mean one volume; dockerd hears the one that it used. */
+static void a_name_with_options_means_its_volume(void **state)
+{
+#define INLINE "\"size=2G,repl=1,name=v\""
+	struct fixture *f = *state;
+	json_t *json;
+
+	call_ok(f, "VolumeDriver.Create", "{\"Name\": " INLINE ", \"Opts\": {\"fs\": \"xfs\"}}\n");
+	assert_non_null(volumes_fake_find(f->volumes, "v"));
+	assert_int_equal(f->volumes->volumes[0].options.size_bytes, UINT64_C(2) << 30);
+	assert_int_equal(f->volumes->volumes[0].options.replicas, 1);
+	assert_string_equal(f->volumes->volumes[0].options.fs, "xfs");
+	json = call(f, "VolumeDriver.Get", "{\"Name\": " INLINE "}\n");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(json, "Volume"), "Name")),
+		"size=2G,repl=1,name=v");
+	json_decref(json);
+	/* What was asked for at first may have been changed since: it is that volume all the same. */
+	json = call(f, "VolumeDriver.Get", "{\"Name\": \"size=9G,name=v\"}\n");
+	json_decref(json);
+	json = call(f, "VolumeDriver.List", "{}\n");
+	assert_int_equal(json_array_size(json_object_get(json, "Volumes")), 1);
+	assert_string_equal(json_string_value(json_object_get(
+				    json_array_get(json_object_get(json, "Volumes"), 0), "Name")),
+		"v");
+	json_decref(json);
+	json = call(f, "VolumeDriver.Mount", "{\"Name\": " INLINE ", \"ID\": \"i1\"}\n");
+	assert_string_equal(json_string_value(json_object_get(json, "Mountpoint")), "/var/lib/quoin/mnt/v");
+	json_decref(json);
+	json = call(f, "VolumeDriver.Path", "{\"Name\": " INLINE "}");
+	assert_string_equal(json_string_value(json_object_get(json, "Mountpoint")), "/var/lib/quoin/mnt/v");
+	json_decref(json);
+	/* The same container by the other form: one ID, counted. */
+	call_ok(f, "VolumeDriver.Unmount", "{\"Name\": \"v\", \"ID\": \"i1\"}\n");
+	assert_int_equal(volumes_fake_find(f->volumes, "v")->mount_count, 0);
+	call_ok(f, "VolumeDriver.Remove", "{\"Name\": " INLINE "}");
+	assert_null(volumes_fake_find(f->volumes, "v"));
+	call_err(f, "VolumeDriver.Create", "{\"Name\": " INLINE ", \"Opts\": {\"replicas\": \"3\"}}",
+		"option replicas is given twice");
+	call_err(f, "VolumeDriver.Get", "{\"Name\": \"size=2G\"}",
+		"a volume name with options needs the name among them: size=2G,name=NAME");
 	assert_null(volumes_fake_find(f->volumes, "v"));
 }
 
@@ -471,6 +514,7 @@ int main(void)
 		TEST(chunked_calls_work),
 		TEST(hostile_calls_end_and_the_next_is_answered),
 		TEST(mount_gives_the_path_and_unmount_takes_it_back),
+		TEST(a_name_with_options_means_its_volume),
 		TEST(mount_needs_an_id),
 		TEST(an_operations_error_keeps_its_words),
 		TEST(get_shows_all_that_matters_in_status),

@@ -145,8 +145,10 @@ static void sizes_are_rounded_up_to_a_grain(void **state)
 	(void)state;
 	assert_int_equal(volume_options_set(&options, "size", "32769K", &error), 0);
 	assert_int_equal(options.size_bytes, (UINT64_C(32) << 20) + 65536);
+	options.given = 0;
 	assert_int_equal(volume_options_set(&options, "size", "32MiB", &error), 0);
 	assert_int_equal(options.size_bytes, UINT64_C(32) << 20);
+	options.given = 0;
 	assert_int_equal(volume_options_set(&options, "size", "64T", &error), 0);
 	assert_int_equal(options.size_bytes, UINT64_C(64) << 40);
 }
@@ -162,7 +164,7 @@ static void wrong_options_are_refused_with_words(void **state)
 	} cases[] = {
 		{ "sise", "10G", "unknown option \"sise\": did you mean \"size\"? " THERE },
 		{ "Size", "10G", "unknown option \"Size\": did you mean \"size\"? " THERE },
-		{ "SIZE", "10G", "unknown option \"SIZE\": " THERE_LOWER },
+		{ "SIZE", "10G", "unknown option \"SIZE\": did you mean \"size\"? " THERE },
 		{ "siz", "10G", "unknown option \"siz\": did you mean \"size\"? " THERE },
 		{ "replica", "3", "unknown option \"replica\": did you mean \"replicas\"? " THERE },
 		{ "Replicas", "3", "unknown option \"Replicas\": did you mean \"replicas\"? " THERE },
@@ -177,8 +179,8 @@ static void wrong_options_are_refused_with_words(void **state)
 		{ "groups", "a", "unknown option \"groups\": did you mean \"group\"? " THERE },
 		{ "selektor", "zone=a", "unknown option \"selektor\": did you mean \"selector\"? " THERE },
 		{ "stick", "yes", "unknown option \"stick\": did you mean \"sticky\"? " THERE },
-		{ "", "", "unknown option \"\": did you mean \"fs\"? " THERE },
-		{ "name", "v", "unknown option \"name\": did you mean \"size\"? " THERE },
+		{ "", "", "unknown option \"\": " THERE_LOWER },
+		{ "name", "v", "unknown option \"name\": " THERE_LOWER },
 		{ "force", "yes", "unknown option \"force\": " THERE_LOWER },
 		{ "sice", "1G", "unknown option \"sice\": did you mean \"size\"? " THERE },
 		{ "io_profile", "db",
@@ -254,12 +256,12 @@ static void wrong_options_are_refused_with_words(void **state)
 		{ "replicas", "10", "option replicas=10: write a number from 1 to 5" },
 		{ "repl", "0", "option repl=0: write a number from 1 to 5" },
 		{ "repl", "x", "option repl=x: write a number from 1 to 5" },
-		{ "fs", "", "option fs=: did you mean fs=xfs? There are ext4 and xfs" },
+		{ "fs", "", "option fs=: there are ext4 and xfs" },
 		{ "fs", "ext3", "option fs=ext3: did you mean fs=ext4? There are ext4 and xfs" },
 		{ "fs", "EXT4", "option fs=EXT4: did you mean fs=ext4? There are ext4 and xfs" },
-		{ "fs", "XFS4", "option fs=XFS4: did you mean fs=ext4? There are ext4 and xfs" },
+		{ "fs", "XFS4", "option fs=XFS4: did you mean fs=xfs? There are ext4 and xfs" },
 		{ "fs", "reiserfs", "option fs=reiserfs: there are ext4 and xfs" },
-		{ "fs", "btrfs", "option fs=btrfs: did you mean fs=xfs? There are ext4 and xfs" },
+		{ "fs", "btrfs", "option fs=btrfs: there are ext4 and xfs" },
 		{ "fs", "zfs", "option fs=zfs: did you mean fs=xfs? There are ext4 and xfs" },
 		{ "fs", "ext4 ", "option fs=ext4 : did you mean fs=ext4? There are ext4 and xfs" },
 		{ "tier", "", "option tier=: write high, >=medium, any or high,low" },
@@ -308,6 +310,120 @@ static void wrong_options_are_refused_with_words(void **state)
 	}
 }
 
+static void an_option_is_given_once(void **state)
+{
+	struct volume_options options = { 0 };
+	struct error error;
+
+	(void)state;
+	assert_int_equal(volume_options_set(&options, "replicas", "3", &error), 0);
+	assert_int_equal(volume_options_set(&options, "repl", "1", &error), -EINVAL);
+	assert_string_equal(error.text, "option repl is given twice");
+	assert_int_equal(options.replicas, 3);
+	/* What was refused may be given right. */
+	assert_int_equal(volume_options_set(&options, "fs", "ext3", &error), -EINVAL);
+	assert_int_equal(volume_options_set(&options, "fs", "ext4", &error), 0);
+}
+
+/* ---- names with options in them ---- */
+
+static void names_with_options_mean_their_volume(void **state)
+{
+	static const struct {
+		const char *text, *name;
+	} cases[] = {
+		{ "pgdata", "pgdata" },
+		{ "name=pgdata", "pgdata" },
+		{ "size=10G,class=postgres,name=pgdata", "pgdata" },
+		{ "name=pgdata,size=10G", "pgdata" },
+		{ "nodes=a,b,c,name=v,zones=z1,z2", "v" },
+		{ "repl=1,io_priority=high,name=v", "v" },
+		{ "tier=high,low,name=v", "v" },
+		{ "tier=>=medium,name=v", "v" },
+		{ "selector=zone=a|b,name=v", "v" },
+		{ "sticky=yes,group=ring,fs=xfs,name=A-b.c_d", "A-b.c_d" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct volume_options options;
+		char name[NAME_MAX_LEN + 1];
+		struct error error = { "" };
+
+		if (volume_name_parse(cases[i].text, name, &options, &error) != 0)
+			fail_msg("%s: %s", cases[i].text, error.text);
+		assert_string_equal(name, cases[i].name);
+	}
+}
+
+static void options_in_a_name_are_set(void **state)
+{
+	struct volume_options options;
+	char name[NAME_MAX_LEN + 1];
+	struct error error;
+
+	(void)state;
+	assert_int_equal(volume_name_parse("size=2G,nodes=a,b,repl=2,name=v,tier=high,low,selector=zone!=c",
+				 name, &options, &error),
+		0);
+	assert_int_equal(options.size_bytes, UINT64_C(2) << 30);
+	assert_string_equal(options.nodes, "node=a|b");
+	assert_int_equal(options.replicas, 2);
+	assert_string_equal(options.tier, "high,low");
+	assert_string_equal(options.selector, "zone!=c");
+}
+
+static void wrong_names_with_options_are_refused_with_words(void **state)
+{
+	static const struct {
+		const char *text, *words;
+	} cases[] = {
+		{ "", "volume name is empty" },
+		{ "size=10G", "a volume name with options needs the name among them: size=10G,name=NAME" },
+		{ "size=10G,name=", "volume name is empty" },
+		{ "name=a,name=b", "name= stands there twice: a volume has one" },
+		{ "name=a,name=a", "name= stands there twice: a volume has one" },
+		{ "size=10G,size=10G,name=a", "option size is given twice" },
+		{ "repl=1,replicas=1,name=a", "option replicas is given twice" },
+		{ "Name=a", "unknown option \"Name\": " THERE_LOWER },
+		{ "sise=1G,name=a", "unknown option \"sise\": did you mean \"size\"? " THERE },
+		{ " size=1G,name=a", "unknown option \" size\": did you mean \"size\"? " THERE },
+		{ "size=1G, name=a", "unknown option \" name\": " THERE_LOWER },
+		{ "size=10,name=a",
+			"size '10' has no unit: it could be 10 bytes or 10 GiB; write 10G for GiB" },
+		{ "size=1G,xfs,name=a",
+			"size '1G,xfs' has the unit 'G,xfs'; known are K, M, G, T (or KiB, MiB, GiB, TiB)" },
+		{ "pgdata,size=1G", "volume name: \"pgdata\" is not KEY=VALUE, as in size=10G,name=db" },
+		{ "name=a,", "volume name: \"\" is not KEY=VALUE, as in size=10G,name=db" },
+		{ ",name=a", "volume name: \"\" is not KEY=VALUE, as in size=10G,name=db" },
+		{ "name=a,,size=1G", "volume name: \"\" is not KEY=VALUE, as in size=10G,name=db" },
+		{ "=a", "unknown option \"\": " THERE_LOWER },
+		{ "name=a,b",
+			"volume name 'a,b': character 2, ',', is not allowed; letters, digits, '_', '.' and "
+			"'-' are" },
+		{ "name=a=b",
+			"volume name 'a=b': character 2, '=', is not allowed; letters, digits, '_', '.' and "
+			"'-' are" },
+		{ "name=../a",
+			"volume name '../a': character 1, '.', is not allowed; the first one is a letter or "
+			"a digit" },
+		{ "io_profile=db,name=a",
+			"option io_profile is not offered: data is committed by a quorum in any case" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct volume_options options = { .size_bytes = 7 };
+		char name[NAME_MAX_LEN + 1] = "untouched";
+		struct error error = { "" };
+
+		assert_int_equal(volume_name_parse(cases[i].text, name, &options, &error), -EINVAL);
+		assert_string_equal(error.text, cases[i].words);
+		assert_string_equal(name, "untouched");
+		assert_int_equal(options.size_bytes, 7);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +433,10 @@ int main(void)
 		cmocka_unit_test(what_is_too_long_is_refused),
 		cmocka_unit_test(sizes_are_rounded_up_to_a_grain),
 		cmocka_unit_test(wrong_options_are_refused_with_words),
+		cmocka_unit_test(an_option_is_given_once),
+		cmocka_unit_test(names_with_options_mean_their_volume),
+		cmocka_unit_test(options_in_a_name_are_set),
+		cmocka_unit_test(wrong_names_with_options_are_refused_with_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
