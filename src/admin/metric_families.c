@@ -77,6 +77,15 @@ static const struct {
 	COUNTER(METRIC_POOL_CHECKSUM_ERRORS, "quoin_pool_checksum_errors_total",
 		"Blocks whose checksum did not match."),
 
+	COUNTER(METRIC_SNAPSHOT_READS, "quoin_snapshot_reads_total",
+		"Reads of snapshots that were answered here."),
+	COUNTER(METRIC_SNAPSHOT_ERRORS, "quoin_snapshot_read_errors_total",
+		"Reads of snapshots that no replica could answer."),
+	COUNTER(METRIC_SNAPSHOT_SOURCES, "quoin_snapshot_asked_total",
+		"Where blocks of snapshots were looked for: cache, local, remote."),
+	COUNTER(METRIC_SNAPSHOT_ELSEWHERE, "quoin_snapshot_asked_again_total",
+		"Reads of snapshots that another replica was asked for, since one failed or was silent."),
+
 	COUNTER(METRIC_NET_FRAMES, "quoin_net_frames_total", "Frames on the data port."),
 	COUNTER(METRIC_NET_BYTES, "quoin_net_bytes_total", "Bytes on the data port."),
 	COUNTER(METRIC_NET_RESETS, "quoin_net_resets_total", "Connections that ended by a reset."),

@@ -172,6 +172,19 @@ static void put_net(struct page *page)
 	}
 }
 
+static void put_snapshots(struct page *page)
+{
+	struct view_stats stats = { 0 };
+
+	volumes_view_stats(page->admin->volumes, &stats);
+	put(page, METRIC_SNAPSHOT_READS, LABELS("node", page->node), stats.reads);
+	put(page, METRIC_SNAPSHOT_ERRORS, LABELS("node", page->node), stats.errors);
+	put(page, METRIC_SNAPSHOT_SOURCES, LABELS("node", page->node, "from", "cache"), stats.cached);
+	put(page, METRIC_SNAPSHOT_SOURCES, LABELS("node", page->node, "from", "local"), stats.local);
+	put(page, METRIC_SNAPSHOT_SOURCES, LABELS("node", page->node, "from", "remote"), stats.remote);
+	put(page, METRIC_SNAPSHOT_ELSEWHERE, LABELS("node", page->node), stats.elsewhere);
+}
+
 static void put_http(struct page *page)
 {
 	const struct http_counters *http = http_server_counters(page->admin->server);
@@ -195,6 +208,7 @@ void handle_metrics(struct http_request *request, void *arg)
 	put_cluster(&page, &cluster);
 	volumes_each_volume(page.admin->volumes, put_volume, &page);
 	volumes_each_pool(page.admin->volumes, put_pool, &page);
+	put_snapshots(&page);
 	put_net(&page);
 	put_http(&page);
 	text = metric_page(page.families, METRIC_COUNT, &len);

@@ -27,6 +27,8 @@ static void admit_later(void *arg)
 
 	list_for_each (node, &dp->volumes)
 		volume_mark(list_entry(node, struct volume, node));
+	list_for_each (node, &dp->views)
+		volume_mark(list_entry(node, struct volume, node));
 }
 
 static int pools_allocate(struct datapath *dp)
@@ -53,6 +55,7 @@ int datapath_new(const struct datapath_config *config, struct datapath **ret_dat
 	loop_task_init(&dp->task, run_dirty, dp);
 	loop_timer_init(&dp->admit_timer, admit_later, dp);
 	list_init(&dp->volumes);
+	list_init(&dp->views);
 	list_init(&dp->dirty);
 	list_init(&dp->peers);
 	list_init(&dp->hosts);
@@ -78,12 +81,13 @@ void datapath_free(struct datapath *dp)
 {
 	if (!dp)
 		return;
-	ASSERT(list_is_empty(&dp->volumes));
+	ASSERT(list_is_empty(&dp->volumes) && list_is_empty(&dp->views));
 	ASSERT(list_is_empty(&dp->pools));
 	peers_free(dp);
 	links_free(dp);
 	loop_task_cancel(&dp->task);
 	loop_timer_cancel(dp->config.loop, &dp->admit_timer);
+	snapshot_cache_free(dp->snapshot_cache);
 	free(dp->ops);
 	free(dp->jobs);
 	free(dp->held);

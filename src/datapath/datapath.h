@@ -27,6 +27,7 @@ struct datapath_config {
 	uint32_t lease_margin_ms; /* 10 % + 100 ms */
 	/* What all resyncs of this datapath together may move; 0: no limit. */
 	uint64_t resync_bytes_per_s;
+	uint64_t snapshot_cache_bytes; /* of blocks of snapshots from other nodes; 0: none */
 	/* The size of a resync's window, for tests; 0: as large as may be. */
 	uint32_t map_grains, map_copies;
 	void *user;
@@ -82,6 +83,7 @@ struct volume_spec {
 	bool steward;                  /* for repair only: it must get no request */
 	uint32_t error_after_ms;       /* policy `error`: EIO after this long without quorum; 0: `queue` */
 	struct volume_limits limits;
+	struct uuid snapshot; /* for volume_view() */
 };
 
 enum volume_state {
@@ -117,6 +119,26 @@ struct volume_events {
 /* Begins to open. -errno only for want of memory. */
 int volume_attach(struct datapath *datapath, const struct volume_spec *spec,
 	const struct volume_events *events, struct volume **ret_volume) MUST_CHECK;
+/*
+ * A snapshot as a volume that can only be read, from any complete replica that has it (of spec: volume,
+ * group, name, size_bytes, voters, snapshot), on any node, whoever has the volume attached. It asks nobody
+ * for anything but blocks, and is usable at once. Who is silent, damaged, or doesn't have the snapshot yet is
+ * passed over; where nobody answers for 30 s the read ends with -EIO. volume_detach() ends it. Not for
+ * volume_next(), volume_stats_get() and membership.
+ */
+int volume_view(
+	struct datapath *datapath, const struct volume_spec *spec, struct volume **ret_volume) MUST_CHECK;
+
+/* Of all snapshots that are, or were, looked at on this node. */
+struct view_stats {
+	uint64_t reads;     /* answered */
+	uint64_t errors;    /* of them: with -EIO */
+	uint64_t cached;    /* of them: out of the cache */
+	uint64_t local;     /* asked of replicas here */
+	uint64_t remote;    /* asked of others */
+	uint64_t elsewhere; /* asked again of another replica */
+};
+void datapath_view_stats_get(const struct datapath *datapath, struct view_stats *ret_stats);
 /* Waits for what is in flight (or fails it after EIO), sends RELEASE, forgets it. The handle is gone when fn
  * runs. */
 void volume_detach(struct volume *volume, pool_done_fn fn, void *arg);

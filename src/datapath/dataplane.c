@@ -167,6 +167,7 @@ static int dataplane_build(struct dataplane *d, struct error *error)
 	struct datapath_config datapath_config = {
 		.lease_ms = d->config.lease_ms,
 		.resync_bytes_per_s = d->config.resync_bytes_per_s,
+		.snapshot_cache_bytes = d->config.snapshot_cache_bytes,
 		.lease_margin_ms = d->config.lease_ms / 10 + 100,
 		.user = d,
 		.event = dataplane_event_put,

@@ -19,7 +19,8 @@ struct dataplane_config {
 	uint64_t buffer_bytes; /* budget of data buffers: 512 MiB */
 	uint32_t entry_count;  /* 65536 */
 	uint32_t lease_ms;
-	uint64_t resync_bytes_per_s; /* 0: no limit */
+	uint64_t resync_bytes_per_s;   /* 0: no limit */
+	uint64_t snapshot_cache_bytes; /* 0: none */
 	/* Called from the data-plane thread: wakes the control thread, which then calls dataplane_drain(). */
 	void (*wake)(void *user);
 	/* On the control thread, from dataplane_drain(). */

@@ -145,7 +145,9 @@ static void conn_frame(struct net_conn *conn, const struct frame *frame)
 	if (voter && voter->peer == peer) {
 		uint64_t at_ns = datapath_now_ns(dp);
 
-		if (in->message.type == MESSAGE_READ_ANSWER) {
+		if (!voter->volume->coordinator) {
+			view_answer(voter, &in->message);
+		} else if (in->message.type == MESSAGE_READ_ANSWER) {
 			volume_read_answer(voter, &in->message);
 		} else {
 			if (in->message.type == MESSAGE_APPEND_ANSWER)
@@ -168,7 +170,8 @@ static void conn_writable(struct net_conn *conn)
 		if (!voter->blocked)
 			continue;
 		voter->blocked = false;
-		coordinator_voter_writable(voter->volume->coordinator, (int)voter->index);
+		if (voter->volume->coordinator)
+			coordinator_voter_writable(voter->volume->coordinator, (int)voter->index);
 		volume_mark(voter->volume);
 	}
 }

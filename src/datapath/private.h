@@ -31,7 +31,12 @@
 #define PEER_SILENCE_MS     4000u /* asked, and no word for so long: the connection is dead */
 #define PEER_LINGER_MS      5000u /* the last volume's RELEASE gets through before the connection is closed */
 #define DETACH_WAIT_MS      10000u /* requests in flight at a detach get EIO after this */
-#define ADMIT_RETRY_MS      2u     /* entries and buffers come back without a word */
+#define VIEW_SILENCE_MS     1000u  /* a snapshot's replica that says nothing for so long: another is asked */
+#define VIEW_AGAIN_MS       100u   /* all have failed: from the first again */
+#define VIEW_AVOID_MS       5000u  /* who has failed is asked last for so long */
+#define VIEW_GONE_MS        3000u  /* all say for so long that there is no such snapshot: so it is */
+#define VIEW_GIVE_UP_MS     30000u
+#define ADMIT_RETRY_MS      2u /* entries and buffers come back without a word */
 
 struct volume;
 struct host;
@@ -102,7 +107,16 @@ struct op {
 	bool answered; /* the coordinator is through with it, but the read isn't */
 	int voter;     /* of the read under way; -1 none */
 	int rc;
+	/* Of a snapshot's view: who has failed in this round, and who has said that there is none. */
+	uint32_t tried, gone;
+	uint64_t asked_ns; /* or, with voter -1, since when it waits for the next round */
 };
+
+/* Of a read that is asked for now: its answer is known by it. */
+static inline uint64_t op_token(const struct op *op)
+{
+	return (uint64_t)op->generation << 32 | op->index;
+}
 
 /* A volume's times of one write, by seq. */
 #define TRACE_SLOTS WRITE_TRACES
@@ -113,7 +127,10 @@ struct volume {
 	struct list dirty_node; /* on datapath->dirty while something is to be polled */
 	struct volume_spec spec;
 	struct volume_events events;
-	struct coordinator *coordinator;
+	struct coordinator *coordinator; /* NULL: a snapshot's view (view.c) */
+	struct list asking;              /* a view's reads: op->node */
+	uint64_t avoid_until_ns[GROUP_MAX_VOTERS];
+	bool gone_told, unreadable_told;
 	struct voter voters[GROUP_MAX_VOTERS];
 	struct loop_timer timer;
 	enum volume_state state;
@@ -183,8 +200,9 @@ struct datapath {
 	struct random random;
 	struct loop_task task;
 	struct loop_timer admit_timer;
-	struct list volumes, dirty, peers, hosts, pools;
-	struct list links[LINK_BUCKETS]; /* by id */
+	struct list volumes, views, dirty, peers, hosts, pools;
+	struct snapshot_cache *snapshot_cache; /* NULL until the first view */
+	struct list links[LINK_BUCKETS];       /* by id */
 	struct table voters_by_replica, hosts_by_replica;
 	uint64_t link_id;
 
@@ -203,6 +221,7 @@ struct datapath {
 	struct wire_in wire_in;
 	struct wire_out wire_out;
 	struct budget budget;
+	struct view_stats view_stats;
 	uint64_t frames_refused; /* that made no sense, or had no place */
 };
 
@@ -297,6 +316,8 @@ void volume_record_wanted(struct volume *volume, const struct coordinator_record
 
 /* volume_requests.c */
 void volume_admit(struct volume *volume);
+/* NULL: none is free. */
+struct op *op_get(struct datapath *dp);
 void volume_answered(struct volume *volume, struct operation *operation, int rc);
 void volume_finish(struct volume *volume);
 
@@ -315,6 +336,23 @@ void volume_read_answer(struct voter *voter, const struct message *message);
 void op_put(struct op *op);
 /* Hands a request back with its result, later in this turn. */
 void request_finish(struct volume *volume, struct request *request, int rc);
+
+/* view.c: what a volume's functions do where it is a snapshot's view */
+void view_run(struct volume *volume);
+void view_answer(struct voter *voter, const struct message *message);
+void view_voter_down(struct voter *voter);
+
+/*
+ * snapshot_cache.c: blocks of snapshots that came from elsewhere. They never change, and a snapshot's UUID is
+ * never used again: nothing is ever made void.
+ */
+struct snapshot_cache *snapshot_cache_new(uint64_t bytes);
+void snapshot_cache_free(struct snapshot_cache *cache);
+/* True: all blocks of the range were there, and have been copied. */
+bool snapshot_cache_get(const struct snapshot_cache *cache, struct uuid snapshot, uint64_t offset_bytes,
+	uint32_t length_bytes, uint8_t *to);
+void snapshot_cache_put(struct snapshot_cache *cache, struct uuid snapshot, uint64_t offset_bytes,
+	uint32_t length_bytes, const uint8_t *from);
 
 /* volume_detach.c */
 bool volume_detach_step(struct volume *volume);

@@ -85,6 +85,9 @@ static void read_done(struct pool_read *read, int rc)
 	struct message answer = job_answer(job, MESSAGE_READ_ANSWER);
 
 	answer.rc = rc;
+	/* A snapshot that is committed, and not there yet, is made soon. */
+	if (rc == -ENOENT && !job->host->gone)
+		(void)pool_replica_levels_move(job->host->store);
 	if (rc == 0) {
 		job->payload->len_bytes = job->message.length_bytes;
 		answer.payload = job->payload;
@@ -111,6 +114,7 @@ void host_read(struct host *host, const struct replica_effect *effect)
 		.replica = host->store,
 		.offset_bytes = effect->message.offset_bytes,
 		.length_bytes = effect->message.length_bytes,
+		.snapshot = effect->message.snapshot,
 		.into = into,
 	};
 	pool_read(&job->read);

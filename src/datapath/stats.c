@@ -88,3 +88,8 @@ void volume_stats_get(const struct volume *volume, struct volume_stats *ret_stat
 		ret_stats->healed_blocks += status.voters[i].healed_blocks;
 	}
 }
+
+void datapath_view_stats_get(const struct datapath *dp, struct view_stats *ret_stats)
+{
+	*ret_stats = dp->view_stats;
+}

@@ -26,6 +26,10 @@ static void volume_tick(void *arg)
 
 void voter_up(struct voter *voter)
 {
+	if (!voter->volume->coordinator) {
+		volume_mark(voter->volume);
+		return;
+	}
 	coordinator_voter_up(
 		voter->volume->coordinator, (int)voter->index, datapath_now_ns(voter->volume->datapath));
 	volume_mark(voter->volume);
@@ -33,6 +37,10 @@ void voter_up(struct voter *voter)
 
 void voter_down(struct voter *voter)
 {
+	if (!voter->volume->coordinator) {
+		view_voter_down(voter);
+		return;
+	}
 	coordinator_voter_down(
 		voter->volume->coordinator, (int)voter->index, datapath_now_ns(voter->volume->datapath));
 	/* While a quorum is left this is no change to the coordinator; operators are told all the same. */
@@ -228,6 +236,11 @@ struct buf_pool *volume_bufs(struct volume *volume)
 	return volume->datapath->config.bufs;
 }
 
+bool volume_is_read_only(const struct volume *volume)
+{
+	return !volume->coordinator;
+}
+
 uint64_t volume_size_bytes(const struct volume *volume)
 {
 	return volume->spec.size_bytes;
@@ -294,6 +307,10 @@ void volume_run(struct volume *volume)
 	pool_done_fn detach_fn;
 	void *detach_arg;
 
+	if (!volume->coordinator) {
+		view_run(volume);
+		return;
+	}
 	volume_admit(volume);
 	while (coordinator_poll(volume->coordinator, datapath_now_ns(dp), &effect))
 		volume_effect(volume, &effect);

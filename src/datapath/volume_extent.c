@@ -10,7 +10,7 @@ static struct host *local_view(struct volume *volume)
 	uint64_t now_ns = datapath_now_ns(volume->datapath);
 	struct coordinator_status status;
 
-	if (volume->state != VOLUME_SERVING || volume->spec.reads_quorum)
+	if (!volume->coordinator || volume->state != VOLUME_SERVING || volume->spec.reads_quorum)
 		return NULL;
 	coordinator_status_get(volume->coordinator, now_ns, &status);
 	if (!status.has_quorum)

@@ -62,11 +62,6 @@ static void local_start(struct volume *volume, struct op *op, uint64_t read_seq)
 
 /* ---- remote ---- */
 
-static uint64_t op_token(const struct op *op)
-{
-	return (uint64_t)op->generation << 32 | op->index;
-}
-
 static void remote_start(struct volume *volume, struct op *op, const struct coordinator_effect *effect)
 {
 	struct message message = effect->message;

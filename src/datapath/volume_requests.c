@@ -55,6 +55,8 @@ void volume_submit(struct volume *volume, struct request *request)
 		request_finish(volume, request, -EIO);
 	} else if (request->op == REQUEST_FLUSH) {
 		request_finish(volume, request, 0);
+	} else if (volume_is_read_only(volume) && request->op != REQUEST_READ) {
+		request_finish(volume, request, -EROFS);
 	} else {
 		list_push_back(&volume->waiting, &request->node);
 		volume_mark(volume);
@@ -104,7 +106,7 @@ static struct entry *entry_make(struct datapath *dp, const struct request *reque
 	return entry;
 }
 
-static struct op *op_get(struct datapath *dp)
+struct op *op_get(struct datapath *dp)
 {
 	struct list *node = list_pop_front(&dp->free_ops);
 	struct op *op;
@@ -123,6 +125,7 @@ static struct op *op_get(struct datapath *dp)
 	op->answered = false;
 	op->voter = -1;
 	op->rc = 0;
+	op->tried = op->gone = 0;
 	return op;
 }
 

@@ -32,7 +32,7 @@ enum wire_type {
 	WIRE_READ_ANSWER = 68,
 };
 
-/* The largest message: an OPEN_ANSWER with 64 rows of at most 34 bytes, and 29 fields of at most 30. */
+/* The largest message: an OPEN_ANSWER with 64 rows of at most 34 bytes, and 30 fields of at most 30. */
 #define WIRE_BODY_MAX 4096u
 /* What unpacking the largest message takes: 64 rows of two structs with their pointers, the rest once. */
 #define WIRE_ARENA_BYTES 16384u

@@ -56,6 +56,12 @@ const char *wire_complaint(const struct message *m, const struct frame *frame, u
 		if (!range_is_valid(m->offset_bytes, m->length_bytes, size_bytes))
 			return "a read outside the volume";
 		break;
+	case MESSAGE_SNAPSHOT_READ:
+		if (uuid_is_none(m->snapshot))
+			return "a read of no snapshot";
+		if (!range_is_valid(m->offset_bytes, m->length_bytes, size_bytes))
+			return "a read outside the volume";
+		break;
 	case MESSAGE_READ_ANSWER:
 		return m->rc == 0 && !frame->payload ? "an answer without data" : NULL;
 	case MESSAGE_GRAIN_READ:

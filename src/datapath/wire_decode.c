@@ -277,6 +277,15 @@ static int entry_take(struct wire_in *in, const Quoin__Wire__Entry *from, const 
 	return 0;
 }
 
+static int snapshot_take(struct message *m, const Quoin__Wire__Message *from)
+{
+	if (from->snapshot.len != 0 && from->snapshot.len != sizeof(m->snapshot.byte))
+		return -EPROTO;
+	if (from->snapshot.len)
+		memcpy(m->snapshot.byte, from->snapshot.data, sizeof(m->snapshot.byte));
+	return 0;
+}
+
 static void fields_take(struct message *m, const Quoin__Wire__Message *from)
 {
 	m->epoch = epoch_take(from->epoch);
@@ -321,7 +330,9 @@ static int cold_decode(struct wire_in *in, const struct frame *frame, struct ent
 		return -EPROTO;
 	in->message.type = (enum message_type)frame->type;
 	fields_take(&in->message, from);
-	rc = rows_take(in, from);
+	rc = snapshot_take(&in->message, from);
+	if (rc == 0)
+		rc = rows_take(in, from);
 	if (rc == 0)
 		rc = grain_take(&in->message, from->grain);
 	if (rc == 0)

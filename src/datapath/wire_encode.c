@@ -221,6 +221,10 @@ static size_t cold_encode(uint8_t body[static WIRE_BODY_MAX], const struct messa
 	to.offset_bytes = m->offset_bytes;
 	to.length_bytes = m->length_bytes;
 	to.blocks = m->blocks;
+	if (!uuid_is_none(m->snapshot)) {
+		to.snapshot.data = (uint8_t *)(uintptr_t)m->snapshot.byte;
+		to.snapshot.len = sizeof(m->snapshot.byte);
+	}
 	flags_fill(&to, m);
 	rows_fill(&p, &to, m);
 	if (message_has_grain(m->type))

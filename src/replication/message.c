@@ -34,6 +34,7 @@ const char *message_name(enum message_type type)
 		[MESSAGE_MAP_COMPARED] = "map-compared",
 		[MESSAGE_GRAIN_HEAL] = "grain-heal",
 		[MESSAGE_GRAIN_HEALED] = "grain-healed",
+		[MESSAGE_SNAPSHOT_READ] = "snapshot-read",
 	};
 
 	if ((unsigned)type >= MESSAGE_TYPE_END || !names[type])

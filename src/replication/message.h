@@ -7,6 +7,7 @@
  *   MATCH              ->               truncates; MATCH_ANSWER: from now on it is matched
  *   APPEND             ->               appends; APPEND_ANSWER (cumulative; grants the lease)
  *   READ               ->               READ_ANSWER
+ *   SNAPSHOT_READ      ->               READ_ANSWER; of no session: from any node, at any time
  *   LOG_READ           ->               LOG_ANSWER: one entry of its log
  *   SYNC_START         ->               persists "syncing", forgets its log; SYNC_STARTED
  *   SYNC_WINDOW        ->               (in the stream of entries) the next map is compared as of here
@@ -57,6 +58,7 @@ enum message_type {
 	MESSAGE_MAP_COMPARED = 35,
 	MESSAGE_GRAIN_HEAL = 36,
 	MESSAGE_GRAIN_HEALED = 37,
+	MESSAGE_SNAPSHOT_READ = 38,
 	MESSAGE_TYPE_END
 };
 
@@ -117,7 +119,8 @@ struct message {
 	uint32_t attempt;
 	int32_t rc; /* answers: 0 or -errno */
 
-	uint64_t token;         /* READ, LOG_READ, GRAIN_*, MAP_*, SYNC_START: given back in the answer */
+	uint64_t token; /* READ, SNAPSHOT_READ, LOG_READ, GRAIN_*, MAP_*, SYNC_START: given back in the answer
+			 */
 	uint64_t clock_ns;      /* OPEN, APPEND: the coordinator's clock; given back in the answer */
 	uint32_t lease_ms;      /* OPEN */
 	uint64_t config_number; /* OPEN, CONFIG */
@@ -149,8 +152,9 @@ struct message {
 	const struct epoch_start *rows; /* OPEN_ANSWER, SYNC_START: the table of epochs */
 	uint32_t row_count;
 
-	uint64_t offset_bytes; /* READ */
-	uint32_t length_bytes; /* READ */
+	uint64_t offset_bytes; /* READ, SNAPSHOT_READ */
+	uint32_t length_bytes; /* READ, SNAPSHOT_READ */
+	struct uuid snapshot;  /* SNAPSHOT_READ */
 
 	struct message_grain grain; /* GRAIN_* */
 	struct message_map map;     /* MAP_* */

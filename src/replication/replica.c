@@ -178,6 +178,25 @@ static void recv_read(struct replica *rep, const struct message *m)
 		refuse(rep, MESSAGE_READ_ANSWER, m, rc);
 }
 
+/* What a snapshot holds is the same on whoever has it, whoever coordinates by now: no session is needed. */
+static void recv_snapshot_read(struct replica *rep, uint64_t from, const struct message *m)
+{
+	int rc = replica_may_read_snapshot(rep);
+	struct replica_effect *effect = replica_push(rep, rc ? REPLICA_SEND : REPLICA_READ);
+
+	effect->to = from;
+	if (rc == 0) {
+		effect->message = *m;
+		return;
+	}
+	effect->message.type = MESSAGE_READ_ANSWER;
+	effect->message.epoch = m->epoch;
+	effect->message.session = m->session;
+	effect->message.attempt = m->attempt;
+	effect->message.token = m->token;
+	effect->message.rc = rc;
+}
+
 static void recv_grain_read(struct replica *rep, const struct message *m)
 {
 	int rc = replica_may_read(rep, m->epoch, m->session, m->seq);
@@ -224,6 +243,10 @@ void replica_message(struct replica *rep, uint64_t from, const struct message *m
 	rep->last_seq = figures->last.seq;
 	if (m->type == MESSAGE_PROBE) {
 		recv_probe(rep, from, m, now_ns);
+		return;
+	}
+	if (m->type == MESSAGE_SNAPSHOT_READ) {
+		recv_snapshot_read(rep, from, m);
 		return;
 	}
 	if (m->type == MESSAGE_OPEN) {
@@ -343,6 +366,13 @@ int replica_may_read(struct replica *rep, struct epoch epoch, uint64_t session, 
 		(read_seq > rep->last_seq && !MUTANT(read_from_laggard)))
 		return -EAGAIN;
 	replica_raise_commit(rep, read_seq);
+	return 0;
+}
+
+int replica_may_read_snapshot(const struct replica *rep)
+{
+	if (rep->state.retired || (rep->state.incomplete && !MUTANT(snapshot_from_incomplete)))
+		return -EAGAIN;
 	return 0;
 }
 

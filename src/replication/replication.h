@@ -335,6 +335,9 @@ void replica_applied(struct replica *replica, uint64_t seq, int rc, const struct
  */
 int replica_may_read(
 	struct replica *replica, struct epoch epoch, uint64_t session, uint64_t read_seq) MUST_CHECK;
+/* Whether snapshots that the store has may be read from here now, by anybody: 0, or -EAGAIN: it is incomplete
+ * or retired. */
+int replica_may_read_snapshot(const struct replica *replica) MUST_CHECK;
 struct epoch replica_promised(const struct replica *replica);
 /* When its session spoke last, or the replica was opened; 0: never, or it has released. */
 uint64_t replica_heard_ns(const struct replica *replica);

@@ -189,6 +189,8 @@ static void read_plan(struct pool *pool, struct pool_read *read)
 	}
 	view = uuid_is_none(read->snapshot) ? read->replica->top
 					    : layer_of_snapshot(read->replica, read->snapshot);
+	if (!view && MUTANT(snapshot_not_applied))
+		view = read->replica->top;
 	if (!view) {
 		read_finish(pool, read, -ENOENT);
 		return;

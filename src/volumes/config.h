@@ -42,6 +42,7 @@ struct volumes_config {
 	struct net_address listen;
 	struct net_address address; /* what other nodes connect to; `listen` unless given */
 	uint64_t buffer_bytes;      /* data buffers of the data plane */
+	uint64_t snapshot_cache_bytes;
 	/* [cluster] */
 	char kvdb_path[CONFIG_PATH_MAX]; /* of the SQLite file */
 	char key_path[CONFIG_PATH_MAX];

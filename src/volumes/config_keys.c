@@ -26,6 +26,8 @@ const struct config_key config_keys[] = {
 	NODE_KEY("address", address, CONFIG_ADDRESS),
 	{ CONFIG_NODE, "buffer_memory", CONFIG_SIZE, offsetof(struct volumes_config, buffer_bytes),
 		UINT64_C(64) << 20, UINT64_C(64) << 30 },
+	{ CONFIG_NODE, "snapshot_cache", CONFIG_SIZE, offsetof(struct volumes_config, snapshot_cache_bytes),
+		UINT64_C(1) << 20, UINT64_C(64) << 30 },
 	CLUSTER_KEY("kvdb", kvdb_path, CONFIG_KVDB),
 	CLUSTER_KEY("key", key_path, CONFIG_PATH),
 	{ CONFIG_CLUSTER, "node_lease", CONFIG_DURATION, offsetof(struct volumes_config, node_lease_ms), 1000,

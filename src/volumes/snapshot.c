@@ -49,6 +49,7 @@ static void snapshot_run(struct dataplane_call *call)
 		rows->volume_count++;
 	}
 	rows->net = *dataplane_net_counters(call->dataplane);
+	datapath_view_stats_get(dataplane_datapath(call->dataplane), &rows->views);
 	dataplane_call_finish(call, 0);
 }
 

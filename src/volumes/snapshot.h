@@ -29,6 +29,7 @@ struct snapshot_rows {
 	unsigned volume_count, volume_room;
 	struct volume_stats *stats;
 	struct net_tcp_counters net;
+	struct view_stats views;
 };
 
 struct snapshot {

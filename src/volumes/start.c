@@ -278,6 +278,7 @@ static int dataplane_begin(struct volumes *volumes, struct error *error)
 		.entry_count = ENTRY_COUNT,
 		.lease_ms = (uint32_t)volumes->config.group_lease_ms,
 		.resync_bytes_per_s = volumes->config.resync_bytes_per_s,
+		.snapshot_cache_bytes = volumes->config.snapshot_cache_bytes,
 		.wake = dataplane_wake,
 		.event = dataplane_event,
 		.user = volumes,

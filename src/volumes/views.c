@@ -173,3 +173,8 @@ void volumes_net_counters(struct volumes *volumes, struct net_tcp_counters *ret_
 {
 	*ret_counters = volumes->snapshot.rows.net;
 }
+
+void volumes_view_stats(struct volumes *volumes, struct view_stats *ret_stats)
+{
+	*ret_stats = volumes->snapshot.rows.views;
+}

@@ -380,6 +380,8 @@ void volumes_each_event(struct volumes *volumes, uint64_t after,
 	bool (*fn)(void *arg, const struct event_view *view), void *arg);
 /* Counters of the node's connections. */
 void volumes_net_counters(struct volumes *volumes, struct net_tcp_counters *ret_counters);
+/* Of reads of snapshots. */
+void volumes_view_stats(struct volumes *volumes, struct view_stats *ret_stats);
 
 /* ---- life ---- */
 

@@ -185,6 +185,12 @@ struct buf_pool *volume_bufs(struct volume *volume)
 	return volume->bufs;
 }
 
+bool volume_is_read_only(const struct volume *volume)
+{
+	(void)volume;
+	return false;
+}
+
 uint64_t volume_size_bytes(const struct volume *volume)
 {
 	return volume->size_bytes;

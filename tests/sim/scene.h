@@ -163,7 +163,8 @@ void scene_leave_tail(struct scene *s, struct attached *x, unsigned voter, uint3
 extern const struct scenario *const scenario_lists[];
 /* NULL-terminated by a name of NULL. */
 extern const struct scenario scenarios_log[], scenarios_lease[], scenarios_sync[], scenarios_life[],
-	scenarios_room[], scenarios_maps[], scenarios_snapshot[], scenarios_members[], scenarios_quorum[];
+	scenarios_room[], scenarios_maps[], scenarios_snapshot[], scenarios_members[], scenarios_quorum[],
+	scenarios_view[];
 
 const struct scenario *scenario_find(const char *name);
 /* Runs it; text: why it failed; empty: it passed. */

@@ -213,6 +213,8 @@ static void attached_volumes_pools_and_replicas_are_counted(void **state)
 		"4096\n",
 		"quoin_pool_size_bytes{node=\"a\",pool=\"p1\"} 21474836480\n",
 		"quoin_pool_batches_total{node=\"a\",pool=\"p1\"} 7\n",
+		"quoin_snapshot_reads_total{node=\"a\"} 3\n",
+		"quoin_snapshot_asked_total{node=\"a\",from=\"cache\"} 1\n",
 		"quoin_net_refused_total{node=\"a\",reason=\"crc\"} 2\n",
 		"quoin_net_frames_total{node=\"a\",direction=\"in\"} 9\n",
 	};
@@ -228,7 +230,7 @@ static void attached_volumes_pools_and_replicas_are_counted(void **state)
 	volumes_fake_add(f->volumes, "elsewhere");
 	page = page_get(f);
 	checker = page_check(page);
-	assert_int_equal(checker.families, 51);
+	assert_int_equal(checker.families, 55);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		if (!strstr(page, lines[i]))
 			print_error("missing: %s", lines[i]);

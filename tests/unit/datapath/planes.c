@@ -180,6 +180,7 @@ void plane_start(unsigned i)
 		.buffer_bytes = UINT64_C(64) << 20,
 		.entry_count = 4096,
 		.lease_ms = 400, /* a restarted replica waits for it */
+		.snapshot_cache_bytes = 1u << 20,
 		.wake = wake,
 		.event = event,
 		.user = plane };

@@ -1,0 +1,167 @@
+/* Scenes of snapshots that are read without a coordinator: only from who is complete and has applied them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/scene.h"
+
+#define FIRST_GRAINS 40u /* far more than the ring keeps */
+
+/* Node Y looks at snapshot `n`. */
+static struct volume *view_begin(struct scene *s, uint8_t n)
+{
+	struct sim_volume *v = s->v;
+	struct volume_spec spec = { .volume = v->volume, .group = v->group, .size_bytes = SIM_VOLUME_BYTES };
+	struct volume *view;
+
+	spec.session = 77;
+	spec.snapshot.byte[0] = 0x5a;
+	spec.snapshot.byte[15] = n;
+	for (unsigned i = 0; i < v->replica_count; i++)
+		sim_voter_fill(v, i, &spec.voters[spec.voter_count++]);
+	ASSERT(volume_view(s->c->nodes[Y].process->datapath, &spec, &view) == 0);
+	return view;
+}
+
+struct look {
+	struct request request;
+	bool answered;
+	int rc;
+	uint32_t write; /* that the block is of */
+};
+
+static void look_done(struct request *request, int rc)
+{
+	struct look *look = container_of(request, struct look, request);
+	uint64_t word;
+
+	memcpy(&word, request->data->data, sizeof(word));
+	look->answered = true;
+	look->rc = rc;
+	look->write = (uint32_t)(word >> 32);
+}
+
+static struct look *look_at(struct scene *s, struct volume *view, uint32_t block)
+{
+	struct look *look = calloc(1, sizeof(*look));
+
+	ASSERT(look);
+	look->request = (struct request){ .op = REQUEST_READ,
+		.offset_bytes = (uint64_t)block * BLOCK_BYTES,
+		.length_bytes = BLOCK_BYTES,
+		.data = buf_get(s->c->nodes[Y].process->bufs, BLOCK_BYTES),
+		.done = look_done };
+	ASSERT(look->request.data);
+	trace_event(&s->c->trace, "look", Y, block, 0);
+	volume_submit(view, &look->request);
+	loop_sim_kick(&s->c->sim, Y);
+	return look;
+}
+
+static bool is_answered(struct scene *s, const void *arg)
+{
+	(void)s;
+	return ((const struct look *)arg)->answered;
+}
+
+static void sees(struct scene *s, const struct look *look, uint32_t write)
+{
+	EXPECT(scene_until(s, SCENE_EVENTUALLY, is_answered, look), "the snapshot was not read");
+	EXPECT(look->rc == 0 && look->write == write, "the snapshot was read as write %u (%d), it has %u",
+		look->write, look->rc, write);
+}
+
+/* C was cut off from the coordinator before the snapshot, Y reaches it all the same. */
+static void view_of_laggard(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 4);
+	uint32_t kept;
+	struct volume *view;
+	struct look *look;
+
+	GOES_ON();
+	scene_cut_both(s, X, C);
+	kept = scene_written(s, x, 0, 1);
+	scene_snapshot(s, x, REQUEST_SNAPSHOT, 1);
+	scene_written(s, x, 0, 1);
+	GOES_ON();
+	scene_power_off(s, A);
+	scene_power_off(s, B);
+	view = view_begin(s, 1);
+	look = look_at(s, view, 0);
+	scene_run(s, 3000);
+	EXPECT(!look->answered, "C has no such snapshot, and answered with write %u (%d)", look->write,
+		look->rc);
+	scene_back(s, B);
+	scene_heal(s);
+	sees(s, look, kept);
+}
+
+/* C is made level: it has the snapshot's name, and nothing of its content yet. */
+static void view_of_incomplete(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 4);
+	uint32_t kept = 0;
+	struct volume *view;
+	struct look *look;
+
+	GOES_ON();
+	scene_isolate(s, C);
+	scene_lose(s, X, C);
+	kept = scene_written(s, x, 0, GRAIN_BLOCKS);
+	for (uint32_t i = 1; i < FIRST_GRAINS && !s->c->violation[0]; i++)
+		scene_written(s, x, i * GRAIN_BLOCKS, GRAIN_BLOCKS);
+	scene_snapshot(s, x, REQUEST_SNAPSHOT, 1);
+	for (uint32_t i = 0; i < FIRST_GRAINS && !s->c->violation[0]; i++)
+		scene_written(s, x, i * GRAIN_BLOCKS, GRAIN_BLOCKS);
+	GOES_ON();
+	scene_run(s, 3000);
+	scene_hold(s, X, C, MESSAGE_GRAIN_WRITE, 0);
+	scene_heal_keep(s);
+	EXPECT(scene_is_held(s, X, C), "C is not copied to");
+	scene_run(s, 100);
+	scene_power_off(s, A);
+	scene_power_off(s, B);
+	view = view_begin(s, 1);
+	look = look_at(s, view, 0);
+	scene_run(s, 3000);
+	EXPECT(!look->answered, "C is incomplete, and answered with write %u (%d)", look->write, look->rc);
+	scene_back(s, A);
+	scene_heal(s);
+	sees(s, look, kept);
+}
+
+/* Nobody serves the volume, and no quorum is up. */
+static void view_without_quorum(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 4);
+	uint32_t kept;
+	struct volume *view;
+
+	kept = scene_written(s, x, 0, 1);
+	scene_snapshot(s, x, REQUEST_SNAPSHOT, 1);
+	scene_written(s, x, 0, 1);
+	GOES_ON();
+	EXPECT(scene_is_level(s, x, SCENE_EVENTUALLY), "the voters did not get level");
+	view = view_begin(s, 1);
+	scene_run(s, 3000);
+	sees(s, look_at(s, view, 0), kept);
+	scene_kill(s, X);
+	scene_power_off(s, B);
+	scene_power_off(s, A);
+	sees(s, look_at(s, view, 0), kept);
+	/* The other one takes over while C is asked. */
+	scene_back(s, A);
+	GOES_ON();
+	scene_cut_both(s, Y, C);
+	sees(s, look_at(s, view, 0), kept);
+}
+
+const struct scenario scenarios_view[] = {
+	{ "view-of-laggard", "a snapshot is not read from a replica that hasn't applied it",
+		"reading snapshots", { "snapshot_not_applied" }, .run = view_of_laggard },
+	{ "view-of-incomplete", "a snapshot is not read from a replica that is being copied to",
+		"reading snapshots", { "snapshot_from_incomplete" }, .run = view_of_incomplete },
+	{ "view-without-quorum", "a snapshot is read from one replica, without a coordinator",
+		"reading snapshots", { 0 }, .run = view_without_quorum },
+	{ 0 },
+};

@@ -1,0 +1,262 @@
+/* A snapshot that is looked at from another node: real TCP, real pools, no coordinator. */
+#include "planes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct uuid snapshot = { { 0x5b, 1 } };
+static struct volume *view;
+static unsigned viewer;     /* the plane that looks at it */
+static unsigned from_plane; /* the first replica that it may ask; the others follow */
+static struct request request;
+static uint32_t seed;
+
+static void request_done(struct request *r, int rc)
+{
+	struct dataplane_call *call = r->user;
+
+	if (rc == 0 && r->op == REQUEST_READ)
+		for (uint32_t i = 0; i < r->length_bytes; i++)
+			if (r->data->data[i] !=
+				(uint8_t)(seed ? seed + (r->offset_bytes + i) / BLOCK_BYTES * 3 + i : 0))
+				rc = -EILSEQ;
+	buf_put(r->data);
+	dataplane_call_finish(call, rc);
+}
+
+static void submit(struct volume *to, struct dataplane_call *call)
+{
+	request.user = call;
+	request.done = request_done;
+	if (request.length_bytes > 0) {
+		request.data = buf_get(volume_bufs(to), (uint32_t)request.length_bytes);
+		ASSERT(request.data != NULL);
+		request.data->len_bytes = (uint32_t)request.length_bytes;
+		memset(request.data->data, 0xee, request.data->len_bytes);
+	}
+	volume_submit(to, &request);
+}
+
+static void submit_to_view(struct dataplane_call *call)
+{
+	submit(view, call);
+}
+
+static void submit_to_volume(struct dataplane_call *call)
+{
+	submit(volume, call);
+}
+
+static void snapshot_entry(enum request_op op)
+{
+	static uint64_t id = UINT64_C(1) << 40;
+
+	request = (struct request){ .op = op, .snapshot = snapshot, .id = ++id };
+	assert_int_equal(plane_call(0, submit_to_volume), 0);
+}
+
+static int view_read_expect(uint64_t offset_bytes, uint32_t length_bytes, uint32_t expected)
+{
+	request = (struct request){
+		.op = REQUEST_READ, .offset_bytes = offset_bytes, .length_bytes = length_bytes
+	};
+	seed = expected;
+	return plane_call(viewer, submit_to_view);
+}
+
+static void begin(struct dataplane_call *call)
+{
+	struct volume_spec spec = { .volume = { { 8 } },
+		.group = { { 7 } },
+		.name = "v@s",
+		.size_bytes = VOLUME_BYTES,
+		.snapshot = snapshot };
+
+	for (unsigned i = from_plane; i < PLANES; i++) {
+		struct volume_voter *voter;
+
+		if (i == viewer && from_plane > 0)
+			continue;
+		voter = &spec.voters[spec.voter_count++];
+		voter->replica = planes[i].replica;
+		(void)snprintf(voter->node, sizeof(voter->node), "%s", planes[i].node);
+		voter->address = dataplane_address(planes[i].dataplane);
+	}
+	dataplane_call_finish(call, volume_view(dataplane_datapath(call->dataplane), &spec, &view));
+}
+
+static void told(void *arg, int rc)
+{
+	dataplane_call_finish(arg, rc);
+}
+
+static void end(struct dataplane_call *call)
+{
+	volume_detach(view, told, call);
+}
+
+static struct view_stats stats;
+
+static void take_stats(struct dataplane_call *call)
+{
+	datapath_view_stats_get(dataplane_datapath(call->dataplane), &stats);
+	dataplane_call_finish(call, 0);
+}
+
+/* Blocks 0..3 stand in the snapshot as 1, and are 2 in the volume. */
+static void snapshot_made(void)
+{
+	volume_make();
+	assert_int_equal(volume_write(0, 4 * BLOCK_BYTES, 1), 0);
+	snapshot_entry(REQUEST_SNAPSHOT);
+	assert_int_equal(volume_write(0, 4 * BLOCK_BYTES, 2), 0);
+	assert_int_equal(volume_write(1u << 20, BLOCK_BYTES, 2), 0);
+}
+
+static void it_is_read_on_another_node_while_the_volume_is_written(void **state)
+{
+	(void)state;
+	snapshot_made();
+	viewer = 1;
+	from_plane = 0;
+	assert_int_equal(plane_call(viewer, begin), 0);
+	assert_int_equal(view_read_expect(0, 4 * BLOCK_BYTES, 1), 0);
+	assert_int_equal(view_read_expect(BLOCK_BYTES, BLOCK_BYTES, 1), 0);
+	assert_int_equal(view_read_expect(1u << 20, BLOCK_BYTES, 0), 0);
+	assert_int_equal(view_read_expect(0, BLOCK_BYTES, 2), -EILSEQ); /* the check itself can fail */
+	for (uint32_t i = 3; i < 10; i++) {
+		assert_int_equal(volume_write(0, 4 * BLOCK_BYTES, i), 0);
+		assert_int_equal(view_read_expect(0, 4 * BLOCK_BYTES, 1), 0);
+		assert_int_equal(volume_read_expect(0, 4 * BLOCK_BYTES, i), 0);
+	}
+	assert_int_equal(plane_call(viewer, end), 0);
+}
+
+static void nothing_is_written_to_it(void **state)
+{
+	static const enum request_op ops[] = { REQUEST_WRITE, REQUEST_TRIM, REQUEST_ZERO, REQUEST_SNAPSHOT };
+
+	(void)state;
+	snapshot_made();
+	viewer = 1;
+	from_plane = 0;
+	assert_int_equal(plane_call(viewer, begin), 0);
+	assert_true(volume_is_read_only(view) && !volume_is_read_only(volume));
+	for (unsigned i = 0; i < 4; i++) {
+		request = (struct request){ .op = ops[i], .length_bytes = BLOCK_BYTES };
+		if (ops[i] == REQUEST_SNAPSHOT)
+			request = (struct request){ .op = ops[i], .snapshot = { { 9 } } };
+		assert_int_equal(plane_call(viewer, submit_to_view), -EROFS);
+	}
+	request = (struct request){ .op = REQUEST_FLUSH };
+	assert_int_equal(plane_call(viewer, submit_to_view), 0);
+	assert_int_equal(view_read_expect(0, 4 * BLOCK_BYTES, 1), 0);
+	assert_int_equal(plane_call(viewer, end), 0);
+}
+
+static void one_replica_is_enough_and_no_coordinator_is_needed(void **state)
+{
+	(void)state;
+	snapshot_made();
+	viewer = 1;
+	from_plane = 0;
+	assert_int_equal(plane_call(viewer, begin), 0);
+	/* That it has applied the snapshot, before it can't hear of it any more. */
+	assert_int_equal(view_read_expect(0, 4 * BLOCK_BYTES, 1), 0);
+	volume_end();
+	plane_stop(0);
+	plane_stop(2);
+	assert_int_equal(view_read_expect(0, 2 * BLOCK_BYTES, 1), 0);
+	assert_int_equal(view_read_expect(2u << 20, 2 * BLOCK_BYTES, 0), 0);
+	assert_int_equal(plane_call(viewer, end), 0);
+}
+
+static void when_its_replica_is_lost_another_goes_on(void **state)
+{
+	(void)state;
+	snapshot_made();
+	/* Plane 0 has the volume: the view asks 1 and 2, which are both remote. */
+	viewer = 0;
+	from_plane = 1;
+	assert_int_equal(plane_call(viewer, begin), 0);
+	assert_int_equal(view_read_expect(0, 2 * BLOCK_BYTES, 1), 0);
+	assert_int_equal(view_read_expect(1u << 20, BLOCK_BYTES, 0), 0);
+	plane_stop(1);
+	for (uint32_t i = 0; i < 16; i++)
+		assert_int_equal(view_read_expect(i << 20, 2 * BLOCK_BYTES, i ? 0 : 1), 0);
+	plane_call(viewer, take_stats);
+	assert_true(stats.remote >= 16 && stats.local == 0 && stats.errors == 0);
+	assert_int_equal(plane_call(viewer, end), 0);
+}
+
+static void what_came_from_elsewhere_comes_from_the_cache_the_next_time(void **state)
+{
+	uint64_t remote;
+
+	(void)state;
+	snapshot_made();
+	viewer = 0;
+	from_plane = 1;
+	assert_int_equal(plane_call(viewer, begin), 0);
+	assert_int_equal(view_read_expect(0, 4 * BLOCK_BYTES, 1), 0);
+	plane_call(viewer, take_stats);
+	remote = stats.remote;
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(view_read_expect(i * BLOCK_BYTES, BLOCK_BYTES, 1), 0);
+	plane_call(viewer, take_stats);
+	assert_int_equal(stats.remote, remote);
+	assert_int_equal(stats.cached, 4);
+	/* Far more than it holds: nothing of it is ever another block. */
+	for (uint32_t i = 0; i < 64; i++)
+		assert_int_equal(view_read_expect((uint64_t)i * 65536, 65536, i ? 0 : 1), i ? 0 : -EILSEQ);
+	assert_int_equal(view_read_expect(0, 4 * BLOCK_BYTES, 1), 0);
+	assert_int_equal(plane_call(viewer, end), 0);
+}
+
+static bool gone_is_told(void)
+{
+	return strstr(planes[1].last_event, "snapshot-gone") != NULL;
+}
+
+static void one_that_was_removed_reads_as_an_error_with_words(void **state)
+{
+	(void)state;
+	snapshot_made();
+	viewer = 1;
+	from_plane = 0;
+	assert_int_equal(plane_call(viewer, begin), 0);
+	assert_int_equal(view_read_expect(0, BLOCK_BYTES, 1), 0);
+	snapshot_entry(REQUEST_SNAPSHOT_DELETE);
+	/* Soon; until all have applied it, it reads as ever. */
+	for (unsigned i = 0; i < 400; i++) {
+		int rc = view_read_expect((uint64_t)(i % 4) * BLOCK_BYTES, BLOCK_BYTES, 1);
+
+		assert_int_equal(volume_write(8u << 20, ENTRY_MAX_BYTES, i + 1), 0);
+		if (rc != 0) {
+			assert_int_equal(rc, -EIO);
+			break;
+		}
+	}
+	assert_true(planes_wait(gone_is_told));
+	assert_int_equal(plane_call(viewer, end), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(it_is_read_on_another_node_while_the_volume_is_written,
+			planes_setup, planes_teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_written_to_it, planes_setup, planes_teardown),
+		cmocka_unit_test_setup_teardown(
+			one_replica_is_enough_and_no_coordinator_is_needed, planes_setup, planes_teardown),
+		cmocka_unit_test_setup_teardown(
+			when_its_replica_is_lost_another_goes_on, planes_setup, planes_teardown),
+		cmocka_unit_test_setup_teardown(what_came_from_elsewhere_comes_from_the_cache_the_next_time,
+			planes_setup, planes_teardown),
+		cmocka_unit_test_setup_teardown(
+			one_that_was_removed_reads_as_an_error_with_words, planes_setup, planes_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
