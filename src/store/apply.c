@@ -131,7 +131,7 @@ static void round_write_run(
 					.iov_len = BLOCK_BYTES };
 	}
 	round->write_block = block;
-	round->wrote = true;
+	round->wrote = !MUTANT(merge_unflushed) || pool->merge.state != MERGE_ROUND;
 	rio->busy = true;
 	rio->io.fn = round_io_ended;
 	round->ios_busy++;
@@ -172,10 +172,10 @@ static void grain_move(struct pool *pool, const struct round_grain *grain, uint6
 
 	if (grain->phys != PHYS_NONE) {
 		map_page_dirty(pool, geometry_place_page(&pool->g, grain->phys), batch);
-		if (!stays) {
+		if (!stays || grain->from)
 			map_remove(pool, grain->phys);
+		if (!stays)
 			map_quarantine(pool, grain->phys, batch);
-		}
 	}
 	if (grain->to == PHYS_NONE)
 		return;
@@ -183,7 +183,7 @@ static void grain_move(struct pool *pool, const struct round_grain *grain, uint6
 	ASSERT(grain->slot.present == 0 || grain->to < pool->g.grain_count);
 	ASSERT((grain->slot.present & grain->slot.zero) == 0);
 	pool->map.slots[grain->to] = grain->slot;
-	if (stays)
+	if (stays && !grain->from)
 		return;
 	map_insert(pool, grain->to, grain->layer);
 	grain->layer->tree->bits[grain->slot.index / 64] |= UINT64_C(1) << grain->slot.index % 64;
@@ -259,6 +259,8 @@ static void replica_move(struct pool *pool, struct round_replica *rr, uint64_t b
 	struct pool_replica *replica = rr->replica;
 
 	structure_move(pool, rr, batch);
+	if (rr->gone)
+		merge_move(pool, rr, batch);
 	if (replica->delete_composed)
 		return;
 	map_page_dirty(pool, pool->g.grain_pages + replica->head.dir, batch);
@@ -299,6 +301,7 @@ void apply_images_durable(struct pool *pool, uint64_t batch)
 
 		work_finish(pool, work, work->rc);
 	}
+	merge_round_ended(pool);
 	applied_waiters_check(pool);
 	read_wake(pool);
 }
@@ -324,12 +327,30 @@ static bool round_is_wanted(const struct pool *pool)
 	       pool->unapplied_bytes >= enough;
 }
 
+static void round_start(struct pool *pool)
+{
+	struct round *round = &pool->round;
+
+	pool->change++;
+	round->state = ROUND_WRITING;
+	round->write_grain = 0;
+	round->write_block = 0;
+	round->wrote = false;
+	round_write_more(pool);
+}
+
 void apply_pump(struct pool *pool)
 {
 	struct round *round = &pool->round;
 
 	if (round->state != ROUND_IDLE)
 		return;
+	/* A merge has a round of its own, while the ring has room for images that nobody waits for. */
+	if (pool->merge.state == MERGE_READY &&
+		journal_used_blocks(pool) <= (uint64_t)pool->g.ring_blocks * 12 / 16 && merge_round(pool)) {
+		round_start(pool);
+		return;
+	}
 	if (!round_is_wanted(pool)) {
 		if (pool->unapplied_bytes > 0 && !loop_timer_is_set(&round->timer))
 			loop_timer_set(pool->loop, &round->timer, loop_now_ns(pool->loop) + ROUND_DELAY_NS);
@@ -346,10 +367,5 @@ void apply_pump(struct pool *pool)
 	if (!round_build(pool))
 		return;
 	loop_timer_cancel(pool->loop, &round->timer);
-	pool->change++;
-	round->state = ROUND_WRITING;
-	round->write_grain = 0;
-	round->write_block = 0;
-	round->wrote = false;
-	round_write_more(pool);
+	round_start(pool);
 }

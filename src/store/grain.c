@@ -92,7 +92,7 @@ static void state_of_top(const struct pool_replica *replica, uint64_t index, str
 	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
 		if (blocks[i])
 			block_of_entry(ret_state, i, index * GRAIN_BLOCKS + i, blocks[i]);
-	ret_state->zero &= layer_masks_at(pool, replica->top->parent, NULL, index).present;
+	ret_state->zero &= layer_marks(pool, replica->top, index);
 	ret_state->epoch = newest->epoch;
 	ret_state->seq = newest->seq;
 }

@@ -29,11 +29,12 @@ static uint8_t *slot_image(struct pool *pool, struct round_grain *grain, uint8_t
 {
 	uint64_t *count = layer_grain_count(grain->layer), *sum = layer_grain_sum(grain->layer);
 
-	if (!grain->layer->top_of)
+	if (!grain->layer->top_of || grain->from)
 		pool->layer_sum_stale = true;
 	if (grain->phys != PHYS_NONE) {
-		--*count;
-		*sum -= slot_hash(&pool->map.slots[grain->phys], grain->phys);
+		--*(grain->from ? &grain->from->record.grain_count : count);
+		*(grain->from ? &grain->from->record.grain_sum : sum) -=
+			slot_hash(&pool->map.slots[grain->phys], grain->phys);
 		if (grain->phys != grain->to) {
 			slot_encode(&(struct slot){ 0 }, grain->phys, unit);
 			unit += UNIT_BYTES;
@@ -47,12 +48,13 @@ static uint8_t *slot_image(struct pool *pool, struct round_grain *grain, uint8_t
 	return unit + UNIT_BYTES;
 }
 
-/* Of a grain in a layer that goes with the next finalization nothing need be said. */
+/*
+ * Of a grain in a layer that goes with the next finalization nothing need be said. A frozen one may be
+ * another replica's too: what is said of it in vain does no harm.
+ */
 static bool layer_is_gone(const struct layer *layer)
 {
-	const struct pool_replica *replica = layer->top_of ? layer->top_of : layer->owner;
-
-	return replica && replica->delete_composed;
+	return layer->top_of && layer->top_of->delete_composed;
 }
 
 static uint8_t *layer_image(struct layer *layer, uint64_t batch, uint8_t *unit)
@@ -101,17 +103,23 @@ static uint8_t *structure_image(struct pool *pool, struct round_replica *rr, uin
 	return unit;
 }
 
-/* The records of the frozen layers that a resync's copies have filled. */
+static uint8_t *frozen_image(struct pool *pool, struct layer *layer, uint64_t batch, uint8_t *unit)
+{
+	if (layer->top_of || layer->record.place == PHYS_NONE || layer->head_batch == batch)
+		return unit;
+	map_page_dirty(pool, geometry_place_page(&pool->g, layer->record.place), batch);
+	return layer_image(layer, batch, unit);
+}
+
+/* The records of the frozen layers that a resync's copies have filled, or that are merged. */
 static uint8_t *frozen_images(struct pool *pool, uint64_t batch, uint8_t *unit)
 {
 	for (uint32_t i = 0; i < pool->round.grain_count; i++) {
-		struct layer *layer = pool->round.grains[i].layer;
+		const struct round_grain *grain = &pool->round.grains[i];
 
-		if (layer->top_of || layer->record.place == PHYS_NONE || layer->head_batch == batch ||
-			layer_is_gone(layer))
-			continue;
-		map_page_dirty(pool, geometry_place_page(&pool->g, layer->record.place), batch);
-		unit = layer_image(layer, batch, unit);
+		unit = frozen_image(pool, grain->layer, batch, unit);
+		if (grain->from)
+			unit = frozen_image(pool, grain->from, batch, unit);
 	}
 	return unit;
 }
@@ -141,6 +149,8 @@ uint32_t images_of_round(struct pool *pool, struct batch *batch)
 			record_rows(&replica->head, replica->rows, replica->row_count);
 			if (rr->op != 0)
 				at = structure_image(pool, rr, batch->header.number, at);
+			if (rr->gone)
+				at = merge_image(pool, rr, batch->header.number, at);
 		}
 		replica->head_batch = batch->header.number;
 		pool->directory_sum += directory_hash(&replica->head);

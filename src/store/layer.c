@@ -136,6 +136,7 @@ void layers_number(struct pool *pool)
 {
 	uint32_t next = 0;
 
+	pool->merge.wanted = true;
 	list_for_each (node, &pool->layers) {
 		struct layer *layer = list_entry(node, struct layer, node);
 
@@ -297,6 +298,35 @@ struct layer_masks layer_masks_at(
 		masks.zero |= slot->zero & open;
 	}
 	return masks;
+}
+
+/* Whether `lower`, which is below, is of a snapshot that was removed, and none that was not stands between.
+ */
+static bool is_of_level(const struct layer *layer, const struct layer *lower)
+{
+	const struct layer *at = layer;
+
+	do {
+		at = at->parent;
+		if (at->owner && at->is_snapshot)
+			return false;
+	} while (at != lower);
+	return true;
+}
+
+uint16_t layer_marks(const struct pool *pool, const struct layer *layer, uint64_t index)
+{
+	for (uint32_t place = map_first(pool, layer->tree, index); place != PHYS_NONE;
+		place = pool->map.versions[place].next) {
+		const struct layer *lower = pool->layer_table[pool->map.versions[place].layer];
+
+		if (lower == layer || !layer_sees(layer, lower))
+			continue;
+		if (is_of_level(layer, lower))
+			return UINT16_MAX;
+		return layer_masks_at(pool, layer->parent, NULL, index).present;
+	}
+	return 0;
 }
 
 uint32_t layer_block_find(const struct pool *pool, const struct layer *top, uint64_t index, unsigned block)

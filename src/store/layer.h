@@ -79,6 +79,11 @@ struct layer_masks {
 };
 struct layer_masks layer_masks_at(
 	const struct pool *pool, const struct layer *top, const struct layer *stop, uint64_t index);
+/*
+ * Blocks of which a mark of zero in this layer must be kept: something shines through. Above a layer that is
+ * to be merged all are: a slot that was changed keeps its version, be it merged sooner or later.
+ */
+uint16_t layer_marks(const struct pool *pool, const struct layer *layer, uint64_t index);
 /* The place that holds the block; PHYS_NONE: it reads as zeroes. */
 uint32_t layer_block_find(const struct pool *pool, const struct layer *top, uint64_t index, unsigned block);
 

@@ -8,6 +8,7 @@
 #include "store/ondisk.h"
 
 struct pool;
+struct pool_replica;
 struct layer;
 struct tree;
 
@@ -72,5 +73,7 @@ void map_quarantine(struct pool *pool, uint32_t phys, uint64_t batch);
 void map_release_settled(struct pool *pool);
 void map_page_dirty(struct pool *pool, uint32_t page, uint64_t batch);
 void map_page_clean(struct pool *pool, uint32_t page);
+/* In its tree's bitmap: something is, or will be, at this index. */
+void replica_grain_mark(struct pool_replica *replica, uint64_t index);
 
 #endif

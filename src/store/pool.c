@@ -142,6 +142,8 @@ int pool_size(struct pool *pool)
 		rc = read_init(pool);
 	if (rc == 0)
 		rc = prepare_init(pool);
+	if (rc == 0)
+		rc = merge_init(pool);
 	return rc;
 }
 
@@ -169,6 +171,7 @@ void pool_free(struct pool *pool)
 		journal_done(pool);
 		round_done(pool);
 		sweep_done(pool);
+		merge_done(pool);
 		read_done(pool);
 		index_done(pool);
 	}
@@ -254,6 +257,7 @@ void pool_pump(struct pool *pool)
 		map_release_settled(pool);
 		replicas_finalize(pool);
 		tail_pump(pool);
+		merge_pump(pool);
 		if (!pool->closing)
 			apply_pump(pool);
 		sweep_pump(pool);
@@ -296,6 +300,7 @@ void pool_info_get(const struct pool *pool, struct pool_info *ret_info)
 	ret_info->pool = pool->sb.pool;
 	ret_info->size_bytes = (uint64_t)pool->g.grain_count * GRAIN_BYTES;
 	ret_info->used_bytes = (uint64_t)pool->map.used_count * GRAIN_BYTES;
+	ret_info->merging_bytes = merge_left(pool) * GRAIN_BYTES;
 	ret_info->journal_bytes = (uint64_t)pool->g.ring_blocks * BLOCK_BYTES;
 	ret_info->journal_used_bytes = journal_used_blocks(pool) * BLOCK_BYTES;
 	ret_info->failed = pool->failed;

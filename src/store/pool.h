@@ -14,6 +14,7 @@
 
 #include "store/layer.h"
 #include "store/map.h"
+#include "store/merge.h"
 #include "store/ondisk.h"
 #include "store/prepare.h"
 #include "store/watch.h"
@@ -193,12 +194,13 @@ struct journal {
 
 struct round_grain {
 	struct layer *layer;
-	uint32_t phys;    /* its place in the map; PHYS_NONE: none */
-	uint32_t to;      /* its place afterwards; PHYS_NONE: none */
-	uint32_t next;    /* hash chain */
-	bool redirected;  /* `to` is an entry's fresh grain, which is the entry's to give back */
-	uint16_t below;   /* blocks with data that shine through from the parent */
-	struct slot slot; /* as it will be */
+	struct layer *from; /* whose `phys` was until now, where that is another's: a merge */
+	uint32_t phys;      /* its place in the map; PHYS_NONE: none */
+	uint32_t to;        /* its place afterwards; PHYS_NONE: none */
+	uint32_t next;      /* hash chain */
+	bool redirected;    /* `to` is an entry's fresh grain, which is the entry's to give back */
+	uint16_t below;     /* blocks with data that shine through from the parent */
+	struct slot slot;   /* as it will be */
 	const uint8_t *source[GRAIN_BLOCKS];
 };
 
@@ -213,8 +215,9 @@ struct round_replica {
 	uint32_t place;       /* SNAPSHOT: of the former top's record */
 	struct layer *target; /* SNAPSHOT: the former top; ROLLBACK: the snapshot's */
 	struct uuid snapshot;
-	struct position frozen; /* SNAPSHOT: the entry that makes it */
-	bool composed;          /* the structural change stands in the images */
+	struct position frozen;    /* SNAPSHOT: the entry that makes it */
+	struct layer *gone, *heir; /* a merge is done: the child gets the removed layer's parent */
+	bool composed;             /* the structural change stands in the images */
 };
 
 struct round_io {
@@ -299,6 +302,7 @@ struct pool {
 	unsigned loads_busy;
 	struct sweep sweep;
 	struct prepare prepare;
+	struct merge merge;
 	struct loop_task pump;
 	struct loop_task answers; /* tells what must not be told inside the call */
 	struct list answer_works;
@@ -421,9 +425,6 @@ struct ring_batch *ring_batch(struct pool *pool, uint64_t number);
 uint32_t images_of_round(struct pool *pool, struct batch *batch);
 uint32_t images_of_work(struct pool *pool, const struct work *work, uint8_t *bytes);
 void directory_change(struct pool *pool, struct pool_replica *replica, const struct directory_record *record);
-
-/* ---- map.c ---- */
-void replica_grain_mark(struct pool_replica *replica, uint64_t index);
 
 /* ---- apply.c, round.c ---- */
 int round_init(struct pool *pool) MUST_CHECK;

@@ -257,6 +257,7 @@ void pool_replica_state_write(
 	}
 	ASSERT_EXPENSIVE(state->incomplete || !replica->state.incomplete || grains_are_of_the_log(replica));
 	replica->state = *state;
+	pool->merge.wanted = true;
 	journal_queue(pool, &work->item);
 }
 

@@ -28,17 +28,22 @@ static struct round_grain *round_find(struct round *round, const struct layer *l
 
 struct round_grain *round_grain(struct pool *pool, struct layer *layer, uint64_t index)
 {
-	struct round *round = &pool->round;
-	struct round_grain *grain = round_find(round, layer, index);
-	uint32_t *head = &round->heads[round_bucket(layer, index)];
+	struct round_grain *grain = round_find(&pool->round, layer, index);
 
-	if (grain)
-		return grain;
+	return grain ? grain : round_grain_add(pool, layer, index);
+}
+
+struct round_grain *round_grain_add(struct pool *pool, struct layer *layer, uint64_t index)
+{
+	struct round *round = &pool->round;
+	uint32_t *head = &round->heads[round_bucket(layer, index)];
+	struct round_grain *grain;
+
 	ASSERT(round->grain_count < round->grain_max);
 	grain = &round->grains[round->grain_count++];
 	*grain = (struct round_grain){ .layer = layer, .next = *head };
 	*head = round->grain_count;
-	grain->below = layer_masks_at(pool, layer->parent, NULL, index).present;
+	grain->below = layer_marks(pool, layer, index);
 	grain->phys = grain->to = map_find(pool, layer, index);
 	if (grain->phys != PHYS_NONE)
 		grain->slot = pool->map.slots[grain->phys];
@@ -336,8 +341,7 @@ static void round_entries(struct pool *pool, struct pool_replica *replica)
 
 /* ---- the whole ---- */
 
-/* What holds nothing any more is freed; what holds only marks needs no grain. */
-static void grains_settle(struct pool *pool)
+void grains_settle(struct pool *pool)
 {
 	for (uint32_t i = 0; i < pool->round.grain_count; i++) {
 		struct round_grain *grain = &pool->round.grains[i];
@@ -359,15 +363,20 @@ static void grains_settle(struct pool *pool)
 	}
 }
 
+void round_begin(struct round *round)
+{
+	round->grain_count = 0;
+	round->replica_count = 0;
+	round->bytes = 0;
+	memset(round->heads, 0, sizeof(round->heads));
+}
+
 /* False when there is nothing that can be applied now. */
 bool round_build(struct pool *pool)
 {
 	struct round *round = &pool->round;
 
-	round->grain_count = 0;
-	round->replica_count = 0;
-	round->bytes = 0;
-	memset(round->heads, 0, sizeof(round->heads));
+	round_begin(round);
 	round_puts(pool);
 	/* Fair: begins behind the last one that the former round took. */
 	for (unsigned pass = 0; pass < 2; pass++) {

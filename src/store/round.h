@@ -9,6 +9,12 @@
 
 /* The grain as this round will leave it. */
 struct round_grain *round_grain(struct pool *pool, struct layer *layer, uint64_t index);
+/* Once more, though one of the same index may be there: that is left to itself. */
+struct round_grain *round_grain_add(struct pool *pool, struct layer *layer, uint64_t index);
+/* An empty round. */
+void round_begin(struct round *round);
+/* What holds nothing any more is freed; what holds only marks needs no grain. */
+void grains_settle(struct pool *pool);
 /* NULL: as many replicas as a round may have are in it. */
 struct round_replica *round_replica(struct round *round, struct pool_replica *replica);
 void grain_stamp(struct round_grain *grain, struct epoch epoch, uint64_t seq);

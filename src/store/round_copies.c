@@ -103,8 +103,7 @@ static bool round_put(struct pool *pool, struct work *work)
 		return true;
 	grain = round_grain(pool, layer, copy->index);
 	/* What the level's lower layers mark as zero goes with them: the marks must stand here. */
-	if (stop)
-		grain->below = layer_masks_at(pool, stop, NULL, copy->index).present;
+	grain->below = layer_masks_at(pool, stop ? stop : layer->parent, NULL, copy->index).present;
 	if (copy->state.present)
 		grain_place(pool, grain);
 	grain_stamp(grain, copy->state.epoch, copy->state.seq);

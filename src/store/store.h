@@ -61,8 +61,9 @@ void pool_close(struct pool *pool, pool_done_fn fn, void *arg);
 
 struct pool_info {
 	struct uuid cluster, pool;
-	uint64_t size_bytes; /* room for grains */
-	uint64_t used_bytes; /* grains mapped */
+	uint64_t size_bytes;    /* room for grains */
+	uint64_t used_bytes;    /* grains mapped, of which ... */
+	uint64_t merging_bytes; /* ... of removed snapshots, on their way to be merged or freed */
 	uint64_t journal_bytes, journal_used_bytes;
 	bool failed;
 	/* counters since open */

@@ -142,15 +142,17 @@ static void append(struct workload *w, unsigned i, const struct model_record *wa
 	struct model_record *r;
 	struct entry *entry;
 
-	if (pool_replica_room(w->replicas[i]) < GRAIN_BYTES)
+	if (pool_replica_room(w->replicas[i]) < (wanted ? wanted->length_bytes : GRAIN_BYTES))
 		return;
 	r = record_new(m, MODEL_APPEND);
 	r->op = random_chance(&w->random, 1, 5) ? ENTRY_TRIM : ENTRY_WRITE;
 	r->tag = ++w->tag;
 	if (wanted) {
-		r->op = ENTRY_WRITE;
+		r->op = wanted->op;
 		r->offset_bytes = wanted->offset_bytes;
 		r->length_bytes = wanted->length_bytes;
+		if (wanted->tag)
+			r->tag = wanted->tag;
 	} else if (!pick_structural(w, m, r)) {
 		pick_range(w, r);
 	}
@@ -218,9 +220,11 @@ static void truncate_log(struct workload *w, unsigned i)
 static void redirect_burst(struct workload *w, unsigned i)
 {
 	uint64_t grain = random_below(&w->random, 4), dice = random_below(&w->random, 2);
-	const struct model_record whole = { .offset_bytes = grain * GRAIN_BYTES,
-		.length_bytes = GRAIN_BYTES };
-	const struct model_record part = { .offset_bytes = whole.offset_bytes + BLOCK_BYTES,
+	const struct model_record whole = {
+		.op = ENTRY_WRITE, .offset_bytes = grain * GRAIN_BYTES, .length_bytes = GRAIN_BYTES
+	};
+	const struct model_record part = { .op = ENTRY_WRITE,
+		.offset_bytes = whole.offset_bytes + BLOCK_BYTES,
 		.length_bytes = BLOCK_BYTES };
 
 	append(w, i, &whole);
@@ -240,6 +244,53 @@ static void redirect_burst(struct workload *w, unsigned i)
 		append(w, i, &whole);
 		commit(w, i, true);
 	}
+}
+
+static void append_op(struct workload *w, unsigned i, enum entry_op op, uint64_t block, uint64_t tag)
+{
+	const struct model_record r = { .op = op,
+		.offset_bytes = block * BLOCK_BYTES,
+		.length_bytes = entry_op_is_structural(op) ? 0 : BLOCK_BYTES,
+		.tag = tag };
+
+	append(w, i, &r);
+	commit(w, i, true);
+	bench_run(&w->bench, random_below(&w->random, 2 * NS_PER_MS));
+}
+
+/*
+ * Of two snapshots the newer is removed while something stands below, in, and above it: blocks of it go over
+ * into the grain of what comes after, and marks too.
+ */
+static void merge_burst(struct workload *w, unsigned i)
+{
+	static struct model_view view;
+	const struct model *m = &w->models[i];
+	uint64_t block = random_below(&w->random, 3) * GRAIN_BLOCKS, seqs[MODEL_SNAPSHOTS];
+	uint64_t tag;
+
+	model_view(m, m->count, &view);
+	if (model_snapshots(m, &view, view.last_seq, seqs) + 2 > MODEL_SNAPSHOTS ||
+		pool_replica_room(w->replicas[i]) < 4 * BLOCK_BYTES)
+		return;
+	append_op(w, i, ENTRY_WRITE, block, 0);
+	append_op(w, i, ENTRY_WRITE, block + 1, 0);
+	append_op(w, i, ENTRY_SNAPSHOT, 0, 0);
+	append_op(w, i, ENTRY_TRIM, block, 0);
+	append_op(w, i, ENTRY_WRITE, block + 2, 0);
+	append_op(w, i, ENTRY_WRITE, block + 3, 0);
+	append_op(w, i, ENTRY_SNAPSHOT, 0, 0);
+	tag = w->tag;
+	append_op(w, i, ENTRY_WRITE, block + 3, 0);
+	append_op(w, i, ENTRY_WRITE, block + 4, 0);
+	append_op(w, i, ENTRY_DELETE_SNAPSHOT, 0, tag);
+	/* A round for each of the three, then a merge: beside a write or two. */
+	for (unsigned k = 0; k < 6; k++) {
+		pool_replica_levels_move(w->replicas[i]);
+		bench_run(&w->bench, random_below(&w->random, 20 * NS_PER_MS));
+	}
+	append_op(w, i, ENTRY_WRITE, block + 5, 0);
+	bench_run(&w->bench, random_below(&w->random, 100 * NS_PER_MS));
 }
 
 static void promise(struct workload *w, unsigned i)
@@ -271,6 +322,8 @@ void workload_step(struct workload *w)
 		promise(w, i);
 	else if (dice < 96 && w->layers)
 		clone_make(w);
+	else if (w->layers)
+		merge_burst(w, i);
 	dice = random_below(&w->random, 100);
 	if (dice < 50)
 		return; /* together with the next */

@@ -32,6 +32,10 @@ static const struct {
 } store_tests[] = {
 	{ "apply_before_commit_durable", "enumerate", { "--workloads", "1..4", "--subsets", "4" } },
 	{ "no_flush_before_images", "enumerate", { "--workloads", "1..4", "--subsets", "4" } },
+	{ "merge_parent_early", "enumerate", { "--workloads", "1..12", "--subsets", "1" } },
+	{ "merge_over_child", "enumerate", { "--workloads", "1..12", "--subsets", "1" } },
+	{ "merge_forgets_trims", "enumerate", { "--workloads", "1..12", "--subsets", "1" } },
+	{ "merge_unflushed", "enumerate", { "--workloads", "1..12", "--subsets", "2" } },
 	{ "lost_slot_unnoticed", "rot", { "--flips", "1500", "--most", "4", "--seed", "9" } },
 };
 
