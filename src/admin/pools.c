@@ -15,6 +15,7 @@ static json_t *pool_json(const struct pool_view *view)
 
 	json_object_set_new(pool, "draining", json_boolean(view->draining));
 	json_object_set_new(pool, "replicas", json_integer(view->replica_count));
+	json_object_set_new(pool, "replicas_max", json_integer(view->replica_limit));
 	if (view->local) {
 		json_object_set_new(
 			pool, "journal_bytes", json_integer((json_int_t)view->info.journal_bytes));

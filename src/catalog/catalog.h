@@ -14,8 +14,7 @@
  *   -EAGAIN     the kvdb is out of reach; nothing has happened.
  *   -ETIMEDOUT  no (certain) answer within the timeout; the change may have happened. Asking again is
  *               harmless: an operation that finds its own change made is a success.
- *   -EBADMSG    a record that it needs is damaged, or written by a newer Quoin.
- *   -ECANCELED  the catalog was closed first.
+ *   -EBADMSG    a record that it needs is damaged, or a newer Quoin's; -ECANCELED: it was closed first.
  */
 #ifndef QUOIN_CATALOG_H
 #define QUOIN_CATALOG_H
@@ -102,6 +101,7 @@ struct catalog_pool {
 	char state_reason[CATALOG_REASON_MAX_LEN + 1];
 	uint64_t size_bytes, used_bytes;
 	uint64_t registered_ns;
+	uint32_t replica_limit;     /* replicas that it takes at most; 0: not told yet, none is known */
 	uint64_t provisioned_bytes; /* promised to replicas; ignored on input */
 	uint32_t replica_count;     /* ignored on input */
 	bool draining;              /* nothing comes, what is there leaves; ignored on input */

@@ -101,6 +101,12 @@ int pool_reserve(
 			pool->name, pool->node, size_format(reservation.provisioned_bytes, text[0]),
 			size_format((uint64_t)limit, text[1]), cluster->cluster.provision_percent,
 			size_format(bytes, text[2]));
+	if (pool->replica_limit != 0 && reservation.replica_count >= pool->replica_limit)
+		return error_set(error, -ENOSPC,
+			"pool %s of node %s holds %u replicas, and takes at most %u: each needs its share of "
+			"the "
+			"journal",
+			pool->name, pool->node, reservation.replica_count, pool->replica_limit);
 	reservation.provisioned_bytes += bytes;
 	reservation.replica_count++;
 	txn_if_revision(txn, catalog, RECORD_RESERVATION, uuid, row_revision(row));

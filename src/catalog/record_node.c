@@ -164,6 +164,7 @@ int pool_in(const Quoin__Catalog__Pool *message, struct catalog_pool *to, struct
 	to->size_bytes = message->size_bytes;
 	to->used_bytes = message->used_bytes;
 	to->registered_ns = message->registered_ns;
+	to->replica_limit = message->replica_limit;
 	return 0;
 }
 
@@ -182,4 +183,5 @@ void pool_out(const struct catalog_pool *record, Quoin__Catalog__Pool *to)
 	to->size_bytes = record->size_bytes;
 	to->used_bytes = record->used_bytes;
 	to->registered_ns = record->registered_ns;
+	to->replica_limit = record->replica_limit;
 }

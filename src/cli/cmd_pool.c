@@ -17,10 +17,14 @@ int cmd_pool_list(struct cli *cli)
 	json_array_foreach(json_object_get(answer, "pools"), index, pool)
 	{
 		bool draining = json_is_true(json_object_get(pool, "draining"));
-		char replicas[24], used[SIZE_TEXT_LEN + 1], size[SIZE_TEXT_LEN + 1],
+		char replicas[48], used[SIZE_TEXT_LEN + 1], size[SIZE_TEXT_LEN + 1],
 			provisioned[SIZE_TEXT_LEN + 1];
 
-		snprintf(replicas, sizeof(replicas), "%lld", number_of(pool, "replicas"));
+		if (number_of(pool, "replicas_max") > 0)
+			snprintf(replicas, sizeof(replicas), "%lld of %lld", number_of(pool, "replicas"),
+				number_of(pool, "replicas_max"));
+		else
+			snprintf(replicas, sizeof(replicas), "%lld", number_of(pool, "replicas"));
 		table_row(&table, text_of(pool, "name"), text_of(pool, "node"), text_of(pool, "zone"),
 			text_of(pool, "tier"), draining ? "draining" : text_of(pool, "state"), replicas,
 			size_text(pool, "used_bytes", used), size_text(pool, "size_bytes", size),

@@ -126,6 +126,10 @@ static void rule_advice(const struct choice *trial, enum placement_verdict rule,
 		text_add(text, "free some of ");
 		breakers_add(trial, rule, true, text);
 		break;
+	case PLACEMENT_REPLICAS:
+		text_add(text, "move a replica away from, or add a pool beside, ");
+		breakers_add(trial, rule, true, text);
+		break;
 	case PLACEMENT_TIER:
 		tier_advice(trial, text);
 		break;
@@ -205,8 +209,8 @@ void placement_advise(const struct placement_request *request, const struct plac
 {
 	/* From what comes back by itself to what the class promises. */
 	static const enum placement_verdict order[] = { PLACEMENT_NODE_DOWN, PLACEMENT_POOL_NOT_OK,
-		PLACEMENT_DRAINING, PLACEMENT_ROOM, PLACEMENT_FULL, PLACEMENT_TIER, PLACEMENT_SELECTOR,
-		PLACEMENT_GROUP };
+		PLACEMENT_DRAINING, PLACEMENT_ROOM, PLACEMENT_FULL, PLACEMENT_REPLICAS, PLACEMENT_TIER,
+		PLACEMENT_SELECTOR, PLACEMENT_GROUP };
 	struct choice choice = { .request = request, .pools = pools, .count = count };
 	struct text text = { ret_text, ADVICE_TEXT_MAX };
 	size_t have = 0;

@@ -3,7 +3,8 @@
  * same input gives the same answer on every node.
  *
  * Hard rules, each pool by itself: ok, its node up, neither draining; chosen by the selector; of one of the
- * tiers; on a node that the rule of the volume's group allows; with room for the whole volume, not full.
+ * tiers; on a node that the rule of the volume's group allows; with room for the whole volume, not full; with
+ * a share of its journal for one replica more.
  * Hard rules between copies: one a pool, one a node, one a host (a host being its full path
  * region/zone/rack/host), and by the spread one a zone or one a rack; those that stay (`beside`) count.
  * Then preference: fewest copies in the zone (where the spread prefers that); then score: the least full by
@@ -42,6 +43,7 @@ struct placement_pool {
 	uint64_t provisioned_bytes;
 	uint64_t limit_bytes; /* provisioned_bytes may not pass it */
 	uint32_t replica_count;
+	uint32_t replica_limit; /* replica_count may not pass it; 0: none is known */
 };
 
 /* A copy that the volume has already. */
@@ -93,9 +95,10 @@ enum placement_verdict {
 	PLACEMENT_SELECTOR,
 	PLACEMENT_TIER,
 	PLACEMENT_GROUP,
-	PLACEMENT_ROOM, /* provisioned + size > limit */
-	PLACEMENT_FULL, /* used */
-	PLACEMENT_HOST, /* another pool of the host is better, or has a copy */
+	PLACEMENT_ROOM,     /* provisioned + size > limit */
+	PLACEMENT_FULL,     /* used */
+	PLACEMENT_REPLICAS, /* as many as its journal has shares for */
+	PLACEMENT_HOST,     /* another pool of the host is better, or has a copy */
 	PLACEMENT_RACK,
 	PLACEMENT_ZONE,
 	PLACEMENT_SCORE, /* enough others are better */

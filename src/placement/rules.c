@@ -139,6 +139,8 @@ unsigned pool_objections(const struct placement_request *request, const struct p
 	if ((unsigned __int128)pool->used_bytes * 100 >=
 		(unsigned __int128)pool->size_bytes * PLACEMENT_FULL_PERCENT)
 		objections |= VERDICT_BIT(PLACEMENT_FULL);
+	if (pool->replica_limit != 0 && pool->replica_count >= pool->replica_limit)
+		objections |= VERDICT_BIT(PLACEMENT_REPLICAS);
 	return objections | beside_objections(request, pool);
 }
 

@@ -21,6 +21,7 @@ const char *placement_verdict_name(enum placement_verdict verdict)
 		[PLACEMENT_GROUP] = "group",
 		[PLACEMENT_ROOM] = "room",
 		[PLACEMENT_FULL] = "full",
+		[PLACEMENT_REPLICAS] = "replicas",
 		[PLACEMENT_HOST] = "host",
 		[PLACEMENT_RACK] = "rack",
 		[PLACEMENT_ZONE] = "zone",
@@ -123,6 +124,11 @@ static void explain_excluded(
 		(void)snprintf(to->text, sizeof(to->text), "%u %% of it is used, at most %u %% may be",
 			percent(pool->used_bytes, pool->size_bytes), PLACEMENT_FULL_PERCENT);
 		break;
+	case PLACEMENT_REPLICAS:
+		(void)snprintf(to->text, sizeof(to->text),
+			"it holds %u replicas, and its journal has shares for %u at most",
+			pool->replica_count, pool->replica_limit);
+		break;
 	default:
 		(void)snprintf(to->text, sizeof(to->text), "its %s has a copy of the volume that stays",
 			placement_verdict_name(to->verdict));
@@ -162,6 +168,7 @@ static size_t nearest_of_place(const struct choice *choice, size_t index, same_f
 	static const int distance[] = {
 		[PLACEMENT_TAKEN] = 0,
 		[PLACEMENT_FULL] = 1,
+		[PLACEMENT_REPLICAS] = 1,
 		[PLACEMENT_ROOM] = 2,
 		[PLACEMENT_TIER] = 3,
 		[PLACEMENT_GROUP] = 4,

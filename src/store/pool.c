@@ -303,5 +303,6 @@ void pool_info_get(const struct pool *pool, struct pool_info *ret_info)
 	ret_info->merging_bytes = merge_left(pool) * GRAIN_BYTES;
 	ret_info->journal_bytes = (uint64_t)pool->g.ring_blocks * BLOCK_BYTES;
 	ret_info->journal_used_bytes = journal_used_blocks(pool) * BLOCK_BYTES;
+	ret_info->replica_limit = pool_replica_limit(pool);
 	ret_info->failed = pool->failed;
 }

@@ -463,7 +463,7 @@ void read_wake(struct pool *pool);
 struct epoch replica_epoch_at(const struct pool_replica *replica, uint64_t seq);
 void replica_rows_add(struct pool_replica *replica, struct epoch epoch, uint64_t seq);
 /* ---- room.c ---- */
-bool pool_has_share(const struct pool *pool);
+uint32_t pool_replica_limit(const struct pool *pool);
 
 /* ---- log.c ---- */
 void replica_rows_cut(struct pool_replica *replica, uint64_t seq);

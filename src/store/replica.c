@@ -131,7 +131,7 @@ static void replica_create(struct pool *pool, const struct pool_replica_identity
 		work_answer(pool, work, -EEXIST);
 		return;
 	}
-	if (record.dir == UINT32_MAX || !pool_has_share(pool)) {
+	if (record.dir == UINT32_MAX || pool->replica_count >= pool_replica_limit(pool)) {
 		work_answer(pool, work, -ENOSPC);
 		return;
 	}

@@ -28,12 +28,12 @@ static uint64_t share_bytes(const struct pool *pool)
 	return ring_bytes(pool) / 4 / (pool->replica_count ? pool->replica_count : 1);
 }
 
-/* Whether one more replica still gets room for its largest entry (rings that small are for tests). */
-bool pool_has_share(const struct pool *pool)
+/* So many have room for their largest entry each (rings that small are for tests). */
+uint32_t pool_replica_limit(const struct pool *pool)
 {
-	uint64_t least = SHARE_MIN_BYTES < ring_bytes(pool) / 16 ? SHARE_MIN_BYTES : ring_bytes(pool) / 16;
+	uint64_t share_min = least(SHARE_MIN_BYTES, ring_bytes(pool) / 16);
 
-	return ring_bytes(pool) / 4 / (pool->replica_count + 1) >= least;
+	return (uint32_t)least(ring_bytes(pool) / 4 / share_min, pool->g.dir_pages);
 }
 
 static uint64_t grains_reserve(const struct pool *pool)

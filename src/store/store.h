@@ -65,6 +65,7 @@ struct pool_info {
 	uint64_t used_bytes;    /* grains mapped, of which ... */
 	uint64_t merging_bytes; /* ... of removed snapshots, on their way to be merged or freed */
 	uint64_t journal_bytes, journal_used_bytes;
+	uint32_t replica_limit; /* replicas that it takes at most; one more is -ENOSPC */
 	bool failed;
 	/* counters since open */
 	uint64_t batches, batch_entries, flushes, device_write_bytes, user_write_bytes, apply_rounds,

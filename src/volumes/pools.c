@@ -71,6 +71,7 @@ bool local_pool_record(
 		snprintf(record.tier_reason, sizeof(record.tier_reason), "%s", pool->tier_reason);
 		record.size_bytes = pool->info.size_bytes;
 		record.used_bytes = pool->info.used_bytes;
+		record.replica_limit = pool->info.replica_limit;
 	}
 	*ret_record = record;
 	return true;

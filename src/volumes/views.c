@@ -65,6 +65,7 @@ static void pool_fill(struct volumes *volumes, const struct catalog_pool *record
 		.provisioned_bytes = record->provisioned_bytes,
 		.draining = record->draining,
 		.replica_count = record->replica_count,
+		.replica_limit = record->replica_limit,
 		.local = !strcmp(record->node, volumes->config.node),
 	};
 	snprintf(view->name, sizeof(view->name), "%s", record->name);

@@ -278,6 +278,7 @@ struct pool_view {
 	uint64_t size_bytes, used_bytes, provisioned_bytes;
 	bool draining;
 	unsigned replica_count; /* promised or there */
+	unsigned replica_limit; /* as many as it takes at most; 0: not known yet */
 	bool local;
 	struct pool_info info; /* local only: as of the last refresh (1 s) */
 };

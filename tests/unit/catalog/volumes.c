@@ -158,6 +158,44 @@ static void no_room_is_enospc_with_the_numbers(void **state)
 	assert_int_equal(world_create(world, 0, "fits", GIB, 3, NULL), 0);
 }
 
+/* Creates at once, from all nodes, on a pool whose journal has shares for three replicas. */
+static void racing_creators_never_pass_a_pools_replica_limit(void **state)
+{
+	struct world *world = *state;
+	static struct world_answer answers[9];
+	struct world_answer registered = { 0 };
+	const struct catalog_pool *known;
+	struct catalog_pool record;
+	unsigned made = 0;
+
+	memset(answers, 0, sizeof(answers));
+	assert_int_equal(catalog_pool_find(world->nodes[1].catalog, world_pool(1), &known, NULL), 0);
+	record = *known;
+	record.replica_limit = 3;
+	catalog_pool_put(world->nodes[1].catalog, &record, 30000, world_done, &registered);
+	assert_true(world_wait(world, &registered.done));
+	assert_int_equal(registered.rc, 0);
+	world_sleep(world, 100);
+	for (unsigned i = 0; i < 9; i++) {
+		struct world_volume volume;
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "v%u", i);
+		world_volume_fill(&volume, name, GIB, 3);
+		catalog_volume_create(
+			world->nodes[i % 3].catalog, &volume.volume, 30000, world_volume_done, &answers[i]);
+	}
+	for (unsigned i = 0; i < 9; i++) {
+		assert_true(world_wait(world, &answers[i].done));
+		made += answers[i].rc == 0;
+		if (answers[i].rc != 0) {
+			assert_int_equal(answers[i].rc, -ENOSPC);
+			assert_non_null(strstr(answers[i].error, "holds 3 replicas, and takes at most 3"));
+		}
+	}
+	assert_int_equal(made, 3);
+}
+
 static void a_create_whose_answer_is_lost_happens_once(void **state)
 {
 	struct world *world = *state;
@@ -481,6 +519,7 @@ int main(void)
 		TEST(bad_fields_are_einval_and_named),
 		TEST(racing_creators_never_oversubscribe_and_never_share_a_name),
 		TEST(no_room_is_enospc_with_the_numbers),
+		TEST(racing_creators_never_pass_a_pools_replica_limit),
 		TEST(a_create_whose_answer_is_lost_happens_once),
 		TEST(without_the_kvdb_a_change_is_eagain_soon_and_lookups_go_on),
 		TEST(who_serves_what_nobody_holds_holds_it_again),

@@ -106,6 +106,15 @@ static void the_words_name_the_rule_the_zones_and_what_to_do(void **state)
 	pools[2].used_bytes = 96 * GIB;
 	assert_int_equal(placement_choose(&request, pools, 3, &result, &error), -ENOSPC);
 	assert_non_null(strstr(error.text, "zone c: 96 % of it is used"));
+	pools[2].used_bytes = 0;
+	pools[2].replica_limit = pools[2].replica_count = 63;
+	assert_int_equal(placement_choose(&request, pools, 3, &result, &error), -ENOSPC);
+	assert_non_null(strstr(
+		error.text, "zone c: it holds 63 replicas, and its journal has shares for 63 at most"));
+	assert_non_null(
+		strstr(error.text, "move a replica away from, or add a pool beside, pool pool of node n3"));
+	pools[2].replica_count--;
+	assert_int_equal(placement_choose(&request, pools, 3, &result, &error), 0);
 	assert_int_equal(placement_choose(&request, pools, 0, &result, &error), -ENOSPC);
 	assert_non_null(strstr(error.text, "there is no pool"));
 }

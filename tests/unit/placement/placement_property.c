@@ -74,6 +74,7 @@ static void pool_make(struct cluster *cluster, size_t i, struct random *random, 
 		.draining = random_below(&fixed, 15) == 0,
 		.size_bytes = (1 + below(random, 100)) * GIB,
 		.replica_count = (uint32_t)below(random, 50),
+		.replica_limit = below(random, 4) == 0 ? 0 : 5 + (uint32_t)below(random, 60),
 	};
 	pool->limit_bytes = 2 * pool->size_bytes;
 	pool->provisioned_bytes = below(random, 4) == 0 ? 0 : below(random, pool->limit_bytes + GIB);
@@ -210,6 +211,7 @@ static bool pool_may(const struct placement_request *request, const struct place
 	may = may && pool->node_live && pool->ok && !pool->draining &&
 	      pool->provisioned_bytes + request->size_bytes <= pool->limit_bytes &&
 	      pool->used_bytes * 100 < pool->size_bytes * PLACEMENT_FULL_PERCENT &&
+	      (pool->replica_limit == 0 || pool->replica_count + 1 <= pool->replica_limit) &&
 	      (!request->selector || selector_may(request->selector, pool)) && group_may(request, pool);
 	for (unsigned i = 0; may && i < request->beside_count; i++) {
 		const struct placement_beside *beside = &request->beside[i];

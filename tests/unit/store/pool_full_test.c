@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -226,11 +227,42 @@ static void full_pool_refuses_reads_trims_and_recovers(void **state)
 	all_is_there();
 }
 
+/* ---- as many replicas as it says ---- */
+
+static int replica_make(unsigned number)
+{
+	static struct volume made;
+	struct pool_replica_identity identity = { .size_bytes = VOLUME_BYTES };
+
+	identity.replica.byte[0] = (uint8_t)number;
+	identity.replica.byte[1] = (uint8_t)(number >> 8);
+	identity.replica.byte[2] = 1;
+	pool_replica_create(bench.pool, &identity, created, &made);
+	bench_wait(&bench);
+	return bench.rc;
+}
+
+/* Whoever places replicas goes by the number: it is neither too high, nor lower than it need be. */
+static void a_pool_takes_as_many_replicas_as_it_says(void **state)
+{
+	struct pool_info info;
+	unsigned count = VOLUMES;
+
+	(void)state;
+	pool_info_get(bench.pool, &info);
+	assert_true(info.replica_limit > VOLUMES);
+	for (; count < info.replica_limit; count++)
+		assert_int_equal(replica_make(count), 0);
+	assert_int_equal(replica_make(count), -ENOSPC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			full_pool_refuses_reads_trims_and_recovers, pool_make, pool_drop),
+		cmocka_unit_test_setup_teardown(
+			a_pool_takes_as_many_replicas_as_it_says, pool_make, pool_drop),
 	};
 
 	return cmocka_run_group_tests_name("store pool full", tests, NULL, NULL);
