@@ -338,9 +338,9 @@ struct pool {
 	struct list job_free;
 	struct loop_task read_task;
 	struct list read_done;
-	uint64_t unapplied_bytes; /* committed, not applied */
-	uint64_t grains_reserved;
-	unsigned io_busy; /* device operations in flight */
+	struct pool_probe *probe;                  /* the one that runs */
+	uint64_t unapplied_bytes, grains_reserved; /* committed, not applied; for redirects */
+	unsigned io_busy;                          /* device operations in flight */
 	struct watch watch;
 	bool open, failed, closing;
 	int fail_rc;
@@ -462,8 +462,8 @@ void read_fail_rollbacks(struct pool *pool);
 void read_wake(struct pool *pool);
 struct epoch replica_epoch_at(const struct pool_replica *replica, uint64_t seq);
 void replica_rows_add(struct pool_replica *replica, struct epoch epoch, uint64_t seq);
-/* ---- room.c ---- */
 uint32_t pool_replica_limit(const struct pool *pool);
+uint64_t pool_spare_grains(const struct pool *pool);
 
 /* ---- log.c ---- */
 void replica_rows_cut(struct pool_replica *replica, uint64_t seq);

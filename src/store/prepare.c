@@ -67,7 +67,8 @@ void prepare_pump(struct pool *pool)
 	uint64_t bytes;
 	unsigned count = 0;
 
-	if (prepare->running || left == 0 || pool->map.ready_count >= PREPARE_AHEAD || pool->closing)
+	if (prepare->running || left == 0 || pool->map.ready_count >= PREPARE_AHEAD || pool->closing ||
+		pool->probe)
 		return;
 	prepare->count = left < PREPARE_GRAINS ? left : PREPARE_GRAINS;
 	for (bytes = (uint64_t)prepare->count * GRAIN_BYTES; bytes > 0; count++) {

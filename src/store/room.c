@@ -41,14 +41,27 @@ static uint64_t grains_reserve(const struct pool *pool)
 	return pool->g.grain_count / GRAIN_RESERVE_DIV + 1 + pool->grains_reserved;
 }
 
-bool pool_is_full(const struct pool *pool)
+/* Fewer free grains, and the pool is full. */
+static uint64_t grains_least(const struct pool *pool)
 {
 	uint64_t slack = pool->g.grain_count / GRAIN_SLACK_DIV;
 
 	/* Who isn't full takes the largest entry; pools that small are for tests. */
 	if (slack < GRAIN_SLACK_MIN)
 		slack = least(GRAIN_SLACK_MIN, pool->g.grain_count / 4);
-	return pool->map.free_count + pool->map.quarantine_count < grains_reserve(pool) + slack;
+	return grains_reserve(pool) + slack;
+}
+
+uint64_t pool_spare_grains(const struct pool *pool)
+{
+	uint64_t grains = pool->map.free_count + pool->map.quarantine_count;
+
+	return grains > grains_least(pool) ? grains - grains_least(pool) : 0;
+}
+
+bool pool_is_full(const struct pool *pool)
+{
+	return pool->map.free_count + pool->map.quarantine_count < grains_least(pool);
 }
 
 uint64_t pool_replica_room(const struct pool_replica *replica)

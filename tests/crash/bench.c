@@ -121,8 +121,12 @@ int bench_open(struct bench *b)
 		.arg = b,
 	};
 
+	struct device *device = sim_disk_open(b->disk, &b->loop);
+
 	b->failed = false;
-	pool_open(&b->loop, sim_disk_open(b->disk, &b->loop), &options, opened, b);
+	if (b->wrap)
+		b->wrap(b, &device);
+	pool_open(&b->loop, device, &options, opened, b);
 	bench_wait(b);
 	return b->rc;
 }

@@ -16,6 +16,7 @@ struct bench {
 	int rc; /* of what was waited for */
 	bool done;
 	struct error error;
+	void (*wrap)(struct bench *b, struct device **device); /* around what is opened; NULL: nothing */
 	bool failed;
 	void (*durable)(void *arg, struct pool_replica *replica, uint64_t seq);
 	void *arg;
