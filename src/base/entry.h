@@ -37,7 +37,7 @@ enum entry_op {
 	ENTRY_NEW_EPOCH = 4,       /* first entry of a session: bears the attachment */
 	ENTRY_SNAPSHOT = 5,        /* what is before it can be read for ever under its UUID */
 	ENTRY_DELETE_SNAPSHOT = 6, /* its UUID is forgotten; what nothing else needs is given back */
-	/* Reserved: ENTRY_RESIZE 7 */
+	/* 7 was kept for a resize, which is no entry */
 	ENTRY_MEMBERSHIP = 8, /* the group has these voters: request_id is the record's number */
 	ENTRY_ROLLBACK = 9,   /* the volume is as the snapshot; what was written since is dropped */
 };

@@ -154,6 +154,8 @@ int volume_change_begin(struct volume *volume, struct uuid comes, struct uuid go
 int volume_drop_begin(struct volume *volume, struct uuid goes) MUST_CHECK;
 void volume_record_told(struct volume *volume, enum record_outcome outcome);
 void volume_limits_set(struct volume *volume, const struct volume_limits *limits);
+/* The catalog's record says that it is so large: requests may reach so far from now on. It never shrinks. */
+void volume_grow(struct volume *volume, uint64_t size_bytes);
 enum volume_state volume_state(const struct volume *volume);
 
 /* ---- what is to be seen from outside ---- */

@@ -181,8 +181,7 @@ static void conn_frame(struct net_conn *conn, const struct frame *frame)
 					 again */
 		return;
 	}
-	rc = wire_decode(&dp->wire_in, frame, dp->config.entries,
-		pool_replica_identity(host->store)->size_bytes, &why);
+	rc = wire_decode(&dp->wire_in, frame, dp->config.entries, pool_replica_size(host->store), &why);
 	if (rc == 0) {
 		host_message(host, link->id, &dp->wire_in.message);
 		wire_in_done(&dp->wire_in);

@@ -115,6 +115,14 @@ static void conn_close(struct peer *peer)
 	net_close(peer->conn);
 }
 
+/* As large as what its replica says may be; it is looked at by views, too, which may be of an older size. */
+static uint64_t voter_size_bytes(const struct voter *voter)
+{
+	const struct coordinator *co = voter->volume->coordinator;
+
+	return co ? coordinator_size_bytes(co) : VOLUME_MAX_BYTES;
+}
+
 static void conn_frame(struct net_conn *conn, const struct frame *frame)
 {
 	struct peer *peer = conn->user;
@@ -129,10 +137,9 @@ static void conn_frame(struct net_conn *conn, const struct frame *frame)
 	peer->unanswered_ns = 0;
 	if (peer->closing)
 		return;
-	if (known)
-		size_bytes = container_of(known, struct voter, by_replica)->volume->spec.size_bytes;
-	else
+	if (!known)
 		return; /* of a volume that was detached meanwhile */
+	size_bytes = voter_size_bytes(container_of(known, struct voter, by_replica));
 	rc = wire_decode(in, frame, dp->config.entries, size_bytes, &why);
 	if (rc != 0) {
 		dp->frames_refused++;

@@ -264,6 +264,8 @@ void host_message(struct host *host, uint64_t from, const struct message *messag
 void host_figures(struct host *host, struct replica_figures *ret_figures);
 /* Carries out the machine's effects; to be called after each event. */
 void host_poll(struct host *host);
+/* For who reads it without a session: it may have been away when its volume grew. */
+void host_grow(struct host *host, uint64_t size_bytes);
 void host_durable(struct host *host, uint64_t seq);
 
 /* replica_jobs.c */

@@ -26,7 +26,7 @@ struct host *host_new(struct datapath *dp, struct pool *pool, struct pool_replic
 		.longest_lease_ms = state->longest_lease_ms,
 		.last = pool_replica_last(store),
 		.commit_seq = pool_replica_commit_seq(store),
-		.size_bytes = pool_replica_identity(store)->size_bytes,
+		.size_bytes = pool_replica_size(store),
 	};
 	struct host *host = calloc(1, sizeof(*host));
 
@@ -103,6 +103,12 @@ void host_message(struct host *host, uint64_t from, const struct message *messag
 	host_figures(host, &figures);
 	replica_message(host->machine, from, message, &figures, datapath_now_ns(host->datapath));
 	host_poll(host);
+}
+
+void host_grow(struct host *host, uint64_t size_bytes)
+{
+	if (size_bytes > pool_replica_size(host->store))
+		host_message(host, 0, &(struct message){ .type = MESSAGE_GROW, .size_bytes = size_bytes });
 }
 
 void host_durable(struct host *host, uint64_t seq)
@@ -248,6 +254,9 @@ static void host_effect(struct host *host, const struct replica_effect *effect)
 		break;
 	case REPLICA_APPLIED_WAIT:
 		host_applied_wait(host, effect->seq);
+		break;
+	case REPLICA_GROW:
+		pool_replica_grow(host->store, effect->message.size_bytes);
 		break;
 	}
 }

@@ -131,7 +131,7 @@ void host_map_read(struct host *host, const struct replica_effect *effect)
 	struct message answer = { .map = question->map, .rc = -EAGAIN };
 	uint32_t crc[MAP_MAX_GRAINS * MAP_RECORD_BYTES / BLOCK_BYTES], count, bytes;
 	struct buf *buf = NULL;
-	uint64_t grains = pool_replica_identity(host->store)->size_bytes / GRAIN_BYTES;
+	uint64_t grains = pool_replica_size(host->store) / GRAIN_BYTES;
 
 	if (!pool_replica_levels_move(host->store) && question->map.count > 0 &&
 		question->map.count <= MAP_MAX_GRAINS && question->map.from < question->map.end &&

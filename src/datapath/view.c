@@ -1,7 +1,7 @@
 /*
- * A snapshot as a volume that is only read. What a snapshot holds never changes once a replica has applied
- * it, so each read goes to one replica, and any that is complete and has the snapshot will do: there is no
- * coordinator, no session, no lease and no quorum (docs/protocol.md, "Reading snapshots").
+ * A snapshot as a volume that is only read. What it holds never changes once a replica has applied it, so any
+ * complete replica that has it will do: no coordinator, lease or quorum (docs/protocol.md, "Reading
+ * snapshots").
  *
  *   submitted --> cached? --yes--------------------------------> answered
  *                   | no
@@ -74,7 +74,7 @@ static void local_done(struct pool_read *read, int rc)
 {
 	struct op *op = container_of(read, struct op, read);
 	struct volume *volume = op->request->volume;
-	struct host *host;
+	struct host *host = host_of(volume, (unsigned)op->voter);
 
 	op->reading = false;
 	buf_put(read->into);
@@ -82,7 +82,6 @@ static void local_done(struct pool_read *read, int rc)
 		view_finish(volume, op, 0);
 		return;
 	}
-	host = host_of(volume, (unsigned)op->voter);
 	if (rc == -ENOENT && host) /* one that is committed, and not there yet, is made soon */
 		(void)pool_replica_levels_move(host->store);
 	view_failed(volume, op, rc);
@@ -94,6 +93,7 @@ static bool local_ask(struct volume *volume, struct op *op, struct host *host)
 
 	if (replica_may_read_snapshot(host->machine) != 0)
 		return false;
+	host_grow(host, volume->spec.size_bytes);
 	op->reading = true;
 	op->read = (struct pool_read){
 		.fn = local_done,
@@ -110,13 +110,12 @@ static bool local_ask(struct volume *volume, struct op *op, struct host *host)
 
 static bool remote_ask(struct volume *volume, struct op *op, unsigned i)
 {
-	struct message message = {
-		.type = MESSAGE_SNAPSHOT_READ,
+	struct message message = { .type = MESSAGE_SNAPSHOT_READ,
 		.session = volume->spec.session,
 		.snapshot = volume->spec.snapshot,
 		.offset_bytes = op->request->offset_bytes,
 		.length_bytes = (uint32_t)op->request->length_bytes,
-	};
+		.size_bytes = volume->spec.size_bytes };
 
 	op->generation++; /* each asking has its own token */
 	message.token = op_token(op);

@@ -4,6 +4,15 @@
 #include <errno.h>
 #include <string.h>
 
+void volume_grow(struct volume *volume, uint64_t size_bytes)
+{
+	if (size_bytes <= volume->spec.size_bytes)
+		return;
+	coordinator_grow(volume->coordinator, size_bytes, datapath_now_ns(volume->datapath));
+	volume->spec.size_bytes = size_bytes;
+	volume_mark(volume);
+}
+
 static int member_find(const struct volume *volume, struct uuid replica)
 {
 	for (unsigned i = 0; i < volume->spec.voter_count; i++)

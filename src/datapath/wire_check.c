@@ -6,6 +6,11 @@ static uint32_t payload_blocks(const struct frame *frame)
 	return frame->payload ? frame->payload->len_bytes / BLOCK_BYTES : 0;
 }
 
+static bool size_is_valid(uint64_t size_bytes)
+{
+	return size_bytes % GRAIN_BYTES == 0 && size_bytes <= VOLUME_MAX_BYTES;
+}
+
 static bool range_is_valid(uint64_t offset_bytes, uint32_t length_bytes, uint64_t size_bytes)
 {
 	return length_bytes > 0 && length_bytes <= ENTRY_MAX_BYTES && length_bytes % BLOCK_BYTES == 0 &&
@@ -52,6 +57,12 @@ const char *wire_complaint(const struct message *m, const struct frame *frame, u
 		if (m->type == MESSAGE_LOG_ANSWER && m->rc == 0)
 			return "an answer without its entry";
 		break;
+	case MESSAGE_OPEN:
+	case MESSAGE_OPEN_ANSWER:
+	case MESSAGE_GROW:
+		if (!size_is_valid(m->size_bytes))
+			return "a size that no volume has";
+		break;
 	case MESSAGE_READ:
 		if (!range_is_valid(m->offset_bytes, m->length_bytes, size_bytes))
 			return "a read outside the volume";
@@ -59,7 +70,10 @@ const char *wire_complaint(const struct message *m, const struct frame *frame, u
 	case MESSAGE_SNAPSHOT_READ:
 		if (uuid_is_none(m->snapshot))
 			return "a read of no snapshot";
-		if (!range_is_valid(m->offset_bytes, m->length_bytes, size_bytes))
+		/* It tells the volume's size, as OPEN does: the replica may know an older one. */
+		if (!size_is_valid(m->size_bytes) ||
+			!range_is_valid(m->offset_bytes, m->length_bytes,
+				m->size_bytes > size_bytes ? m->size_bytes : size_bytes))
 			return "a read outside the volume";
 		break;
 	case MESSAGE_READ_ANSWER:

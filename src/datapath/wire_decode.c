@@ -315,6 +315,7 @@ static void fields_take(struct message *m, const Quoin__Wire__Message *from)
 	m->offset_bytes = from->offset_bytes;
 	m->length_bytes = from->length_bytes;
 	m->blocks = from->blocks;
+	m->size_bytes = from->size_bytes;
 }
 
 static int cold_decode(struct wire_in *in, const struct frame *frame, struct entry_pool *entries)

@@ -225,6 +225,7 @@ static size_t cold_encode(uint8_t body[static WIRE_BODY_MAX], const struct messa
 		to.snapshot.data = (uint8_t *)(uintptr_t)m->snapshot.byte;
 		to.snapshot.len = sizeof(m->snapshot.byte);
 	}
+	to.size_bytes = m->size_bytes;
 	flags_fill(&to, m);
 	rows_fill(&p, &to, m);
 	if (message_has_grain(m->type))

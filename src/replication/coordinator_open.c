@@ -80,6 +80,8 @@ void coordinator_recv_open_answer(struct coordinator *co, int i, const struct me
 		voter_refuse(co, i, "a quorum of replicas has been retired");
 		return;
 	}
+	if (!MUTANT(size_not_learned))
+		coordinator_grow(co, m->size_bytes, co->now_ns);
 	v->promised = true;
 	v->incomplete = m->incomplete;
 	v->damaged = m->damaged;

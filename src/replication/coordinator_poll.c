@@ -43,6 +43,7 @@ static void fill_open(struct coordinator *co, int i, struct message *m)
 	m->steward = co->config.steward;
 	m->config_number = co->config.config_number;
 	m->dead_session = co->config.dead_session;
+	m->size_bytes = MUTANT(open_without_size) ? 0 : co->config.size_bytes;
 	fill_clock(co, i, m);
 	co->voters[i].asked_ns = co->now_ns;
 }
@@ -61,7 +62,7 @@ static void fill_match(struct coordinator *co, int i, struct message *m)
 /* What is due to be said to this voter in its own cause. */
 static bool poll_due(struct coordinator *co, int i, struct coordinator_effect *effect)
 {
-	static const enum voter_due order[] = { DUE_RELEASE, DUE_OPEN, DUE_MATCH, DUE_SYNC_START,
+	static const enum voter_due order[] = { DUE_RELEASE, DUE_OPEN, DUE_GROW, DUE_MATCH, DUE_SYNC_START,
 		DUE_SYNC_WINDOW, DUE_MAP_COMPARE, DUE_SYNC_FINISH };
 	struct voter *v = &co->voters[i];
 
@@ -78,6 +79,8 @@ static bool poll_due(struct coordinator *co, int i, struct coordinator_effect *e
 			effect->message.type = MESSAGE_RELEASE;
 		else if (due == DUE_OPEN)
 			fill_open(co, i, &effect->message);
+		else if (due == DUE_GROW)
+			coordinator_fill_grow(co, &effect->message);
 		else if (due == DUE_MATCH)
 			fill_match(co, i, &effect->message);
 		else
@@ -250,6 +253,9 @@ static void take_back(struct coordinator *co, int i, const struct message *m)
 		break;
 	case MESSAGE_SYNC_FINISH:
 		v->due |= DUE_SYNC_FINISH;
+		break;
+	case MESSAGE_GROW:
+		v->due |= DUE_GROW;
 		break;
 	case MESSAGE_RELEASE:
 		v->due |= DUE_RELEASE;

@@ -67,6 +67,7 @@ enum voter_due {
 	DUE_MAP_COMPARE = 1 << 7,
 	DUE_SYNC_FINISH = 1 << 8,
 	DUE_RELEASE = 1 << 9,
+	DUE_GROW = 1 << 10,
 };
 
 /*
@@ -388,5 +389,8 @@ void coordinator_heal_wanted(struct coordinator *co, int i, uint64_t offset_byte
 void coordinator_healed(struct coordinator *co, struct copy *copy, const struct message *m);
 void coordinator_copy_free(struct coordinator *co, struct copy *copy);
 void coordinator_copy_again(struct coordinator *co, struct copy *copy, uint64_t after_ns);
+
+/* coordinator_grow.c */
+void coordinator_fill_grow(const struct coordinator *co, struct message *m);
 
 #endif

@@ -28,6 +28,7 @@ const char *message_name(enum message_type type)
 		[MESSAGE_RELEASE_ANSWER] = "release-answer",
 		[MESSAGE_PROBE] = "probe",
 		[MESSAGE_PROBE_ANSWER] = "probe-answer",
+		[MESSAGE_GROW] = "grow",
 		[MESSAGE_MAP_READ] = "map-read",
 		[MESSAGE_MAP_ANSWER] = "map-answer",
 		[MESSAGE_MAP_COMPARE] = "map-compare",

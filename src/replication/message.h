@@ -19,7 +19,8 @@
  *                         bad block)
  *   SYNC_FINISH        ->               (in the stream) all is copied; SYNC_FINISHED once it is complete
  *   RELEASE            ->               the session serves nothing any more; RELEASE_ANSWER
- *   PROBE              ->               PROBE_ANSWER: promise, and when the coordinator was heard last
+ *   GROW               ->               the volume is larger, before the first entry that needs it; as OPEN
+ * says PROBE              ->               PROBE_ANSWER: promise, and when the coordinator was heard last
  */
 #ifndef QUOIN_REPLICATION_MESSAGE_H
 #define QUOIN_REPLICATION_MESSAGE_H
@@ -52,6 +53,7 @@ enum message_type {
 	MESSAGE_RELEASE_ANSWER = 23,
 	MESSAGE_PROBE = 24,
 	MESSAGE_PROBE_ANSWER = 25,
+	MESSAGE_GROW = 26,
 	MESSAGE_MAP_READ = 32,
 	MESSAGE_MAP_ANSWER = 33,
 	MESSAGE_MAP_COMPARE = 34,
@@ -127,6 +129,7 @@ struct message {
 	uint64_t dead_session;  /* OPEN: a session that is known to be dead: its leases need not be waited for
 				 */
 	bool steward;           /* OPEN */
+	uint64_t size_bytes;    /* OPEN, GROW, SNAPSHOT_READ, OPEN_ANSWER: the volume is at least so large */
 
 	struct epoch promised; /* STALE, PROBE_ANSWER */
 	uint64_t heard_ms; /* PROBE_ANSWER: since the last word of the promised session; UINT64_MAX: never */

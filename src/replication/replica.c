@@ -245,6 +245,9 @@ void replica_message(struct replica *rep, uint64_t from, const struct message *m
 		recv_probe(rep, from, m, now_ns);
 		return;
 	}
+	replica_learn_size(rep, m);
+	if (m->type == MESSAGE_GROW)
+		return;
 	if (m->type == MESSAGE_SNAPSHOT_READ) {
 		recv_snapshot_read(rep, from, m);
 		return;

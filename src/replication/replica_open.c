@@ -42,6 +42,15 @@ static bool may_promise(const struct replica *rep, struct epoch epoch, uint64_t 
 	return order > 0;
 }
 
+/* A size comes from the catalog, which only ever raises it: it is true whoever says it, and whenever. */
+void replica_learn_size(struct replica *rep, const struct message *m)
+{
+	if (m->size_bytes <= rep->size_bytes || rep->state.retired)
+		return;
+	rep->size_bytes = m->size_bytes;
+	replica_push(rep, REPLICA_GROW)->message.size_bytes = m->size_bytes;
+}
+
 void replica_recv_open(struct replica *rep, uint64_t from, const struct message *m, uint64_t now_ns)
 {
 	rep->counters.opens++;
@@ -165,6 +174,7 @@ void replica_promise_written(struct replica *rep, const struct replica_figures *
 	rep->heard_ns = now_ns;
 	answer = replica_answer(rep, MESSAGE_OPEN_ANSWER);
 	answer->position = figures->last;
+	answer->size_bytes = rep->size_bytes;
 	if (MUTANT(ack_after_promise)) /* read before the entries that were under way */
 		answer->position =
 			(struct position){ epochs_at(figures->rows, figures->row_count, open->durable_seq),

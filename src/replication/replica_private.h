@@ -82,6 +82,7 @@ void replica_acknowledge(struct replica *rep, const struct replica_figures *figu
 /* True when a lease may be granted to the session: no other one waits to be promised. */
 bool replica_grant(struct replica *rep, uint64_t now_ns);
 
+void replica_learn_size(struct replica *rep, const struct message *m);
 void replica_recv_open(struct replica *rep, uint64_t from, const struct message *m, uint64_t now_ns);
 void replica_open_step(struct replica *rep, uint64_t now_ns);
 void replica_promise_written(struct replica *rep, const struct replica_figures *figures, uint64_t now_ns);

@@ -32,7 +32,7 @@ struct coordinator_config {
 	/* One bit for each index. Members in neither are learners: they count nowhere. */
 	uint8_t voters;      /* 0: all */
 	uint8_t next_voters; /* the record is joint; 0: it isn't */
-	uint64_t size_bytes; /* of the shard */
+	uint64_t size_bytes; /* of the shard, as the catalog has it; members may know that it is larger */
 	struct epoch epoch;
 	uint64_t session;
 	uint64_t dead_session; /* see MESSAGE_OPEN; 0: none */
@@ -170,6 +170,13 @@ int coordinator_drop_begin(struct coordinator *co, int goes, uint64_t now_ns) MU
 void coordinator_record_told(
 	struct coordinator *co, enum coordinator_record_outcome outcome, uint64_t now_ns);
 
+/*
+ * The shard is so large from now on: the catalog says so. All members are told before any entry that needs
+ * it, those that are away with their next OPEN. Not larger than it was: nothing happens.
+ */
+void coordinator_grow(struct coordinator *co, uint64_t size_bytes, uint64_t now_ns);
+uint64_t coordinator_size_bytes(const struct coordinator *co);
+
 /* Stops serving: sends RELEASE to all. To be called when no operation is left. ENDED follows at once. */
 void coordinator_release(struct coordinator *co, uint64_t now_ns);
 /* Gives every operation back with `rc` (by COORDINATOR_ANSWER); ENDED. */
@@ -269,6 +276,7 @@ enum replica_effect_type {
 	REPLICA_GRAIN_HEAL,   /* message (GRAIN_HEAL): writes bad blocks of this very version anew; then
 				 replica_grain_healed() */
 	REPLICA_APPLIED_WAIT, /* seq; then replica_applied() */
+	REPLICA_GROW,         /* to message.size_bytes, durable before what is asked for afterwards */
 };
 
 struct replica_effect {

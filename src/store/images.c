@@ -196,7 +196,9 @@ uint32_t images_of_work(struct pool *pool, const struct work *work, uint8_t *byt
 		record.grain_sum = 0;
 		break;
 	case WORK_STATE:
+		ASSERT(work->size_bytes >= record.identity.size_bytes);
 		record.state = work->state;
+		record.identity.size_bytes = work->size_bytes;
 		if (replica->recount) {
 			record.grain_count = replica->found_count;
 			record.grain_sum = replica->found_sum;

@@ -49,6 +49,10 @@ struct layer *layer_new(struct pool *pool, uint64_t number, struct layer *parent
 	if (!layer)
 		return NULL;
 	layer->tree = parent ? parent->tree : tree_new(pool, limit);
+	if (parent && !tree_grow(layer->tree, limit)) {
+		free(layer);
+		return NULL;
+	}
 	while (id < pool->layer_table_size && pool->layer_table[id])
 		id++;
 	if (!layer->tree || (id == pool->layer_table_size && !table_grow(pool))) {

@@ -54,6 +54,8 @@ struct pool_replica;
 uint64_t layer_number_new(struct pool *pool);
 /* On top of parent, or alone (NULL: a tree of its own with room for `limit` indices). NULL: no memory. */
 struct layer *layer_new(struct pool *pool, uint64_t number, struct layer *parent, uint64_t limit);
+/* Room for so many indices. False: no memory. */
+bool tree_grow(struct tree *tree, uint64_t limit) MUST_CHECK;
 void layer_free(struct pool *pool, struct layer *layer);
 struct layer *layer_by_number(const struct pool *pool, uint64_t number);
 /* The snapshot of this name; NULL: not there (not applied yet, or removed). */

@@ -99,7 +99,8 @@ struct work {
 	struct item item;
 	enum work_kind kind;
 	struct pool_replica *replica;
-	struct replica_state state;
+	struct replica_state state; /* STATE, with ... */
+	uint64_t size_bytes;
 	struct position position; /* TRUNCATE, RESET, APPLIED: up to here */
 	struct epoch_start rows[EPOCHS_MAX];
 	unsigned row_count;
@@ -461,12 +462,10 @@ void read_fail_rollbacks(struct pool *pool);
 /* After a round: those that waited for a rollback. */
 void read_wake(struct pool *pool);
 struct epoch replica_epoch_at(const struct pool_replica *replica, uint64_t seq);
+void replica_rows_cut(struct pool_replica *replica, uint64_t seq);
 void replica_rows_add(struct pool_replica *replica, struct epoch epoch, uint64_t seq);
 uint32_t pool_replica_limit(const struct pool *pool);
 uint64_t pool_spare_grains(const struct pool *pool);
-
-/* ---- log.c ---- */
-void replica_rows_cut(struct pool_replica *replica, uint64_t seq);
 
 #include "store/index.h"
 #include "store/redirect.h"

@@ -345,7 +345,7 @@ void pool_read(struct pool_read *read)
 	ASSERT(read->offset_bytes % BLOCK_BYTES == 0 && read->length_bytes % BLOCK_BYTES == 0);
 	ASSERT(read->length_bytes > 0 && read->length_bytes <= ENTRY_MAX_BYTES);
 	ASSERT(read->into->cap_bytes >= read->length_bytes);
-	ASSERT(read->offset_bytes + read->length_bytes <= read->replica->head.identity.size_bytes);
+	ASSERT(read->offset_bytes + read->length_bytes <= pool_replica_size(read->replica));
 	list_init(&read->node);
 	list_init(&read->runs);
 	read->pending = 0;

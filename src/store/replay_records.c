@@ -215,6 +215,7 @@ static void replay_directory(struct opening *o, const struct directory_record *r
 		o->suspects[record->dir].rotten_seq = 0;
 	}
 	replica->head = *record;
+	replica->grain_limit = record->identity.size_bytes / GRAIN_BYTES;
 	replica->state = record->state;
 	applied_raise(replica);
 }

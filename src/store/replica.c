@@ -99,7 +99,7 @@ void pool_replica_clone(struct pool_replica *origin, struct uuid snapshot,
 	struct layer *parent = layer_of_snapshot(origin, snapshot);
 	struct work *work;
 
-	if (parent && !origin->state.incomplete && identity->size_bytes == origin->head.identity.size_bytes) {
+	if (parent && !origin->state.incomplete && identity->size_bytes >= pool_replica_size(origin)) {
 		replica_create(origin->pool, identity, parent, fn, arg);
 		return;
 	}
@@ -251,6 +251,7 @@ void pool_replica_state_write(
 	work->fn = fn;
 	work->arg = arg;
 	work->state = *state;
+	work->size_bytes = pool_replica_size(replica);
 	if (pool->failed) {
 		work_answer(pool, work, -EIO);
 		return;

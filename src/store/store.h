@@ -102,8 +102,8 @@ struct pool_replica_identity {
 void pool_replica_create(struct pool *pool, const struct pool_replica_identity *identity,
 	void (*fn)(void *arg, int rc, struct pool_replica *replica), void *arg);
 /*
- * The same, on top of a snapshot of another replica of this pool (of the same size), whose blocks it shares.
- * -ENOENT: there is no such snapshot (yet); -EAGAIN: that replica is incomplete; -EINVAL: another size.
+ * The same, on top of a snapshot of another replica of this pool (not larger than this one), whose blocks it
+ * shares. -ENOENT: there is no such snapshot (yet); -EAGAIN: that replica is incomplete; -EINVAL: its size.
  */
 void pool_replica_clone(struct pool_replica *origin, struct uuid snapshot,
 	const struct pool_replica_identity *identity,
@@ -111,7 +111,14 @@ void pool_replica_clone(struct pool_replica *origin, struct uuid snapshot,
 /* Removes it and frees its grains; the handle is gone at once. */
 void pool_replica_delete(struct pool_replica *replica, pool_done_fn fn, void *arg);
 
+/* Its size is the one as of the journal's head; pool_replica_size() tells the present one. */
 const struct pool_replica_identity *pool_replica_identity(const struct pool_replica *replica);
+uint64_t pool_replica_size(const struct pool_replica *replica);
+/*
+ * It is so large from now on (a multiple of GRAIN_BYTES; what is smaller than it changes nothing): durable
+ * before any entry or state that is asked for afterwards. Without memory for it the pool fails.
+ */
+void pool_replica_grow(struct pool_replica *replica, uint64_t size_bytes);
 /* The state as last written (durable or on the way). After damage at open: incomplete, since =
  * {UINT64_MAX...}. */
 const struct replica_state *pool_replica_state(const struct pool_replica *replica);

@@ -64,7 +64,7 @@ static void fill_spec(const struct sim_volume *v, struct volume_spec *spec)
 		.volume = v->volume,
 		.group = v->group,
 		.attachment = v->record.attachment,
-		.size_bytes = SIM_VOLUME_BYTES,
+		.size_bytes = v->size_bytes,
 		.epoch = { .number = v->record.number, .restart = v->record.restart },
 		.session = v->record.session,
 		.dead_session = v->record.dead_session,

@@ -60,7 +60,8 @@ static void volume_init(struct sim_volume *v, unsigned index, struct cluster *c)
 	snprintf(v->name, sizeof(v->name), "v%u", index);
 	v->volume = uuid_random(&c->random);
 	v->group = uuid_random(&c->random);
-	v->history = history_new(SIM_VOLUME_BYTES / BLOCK_BYTES, random_u64(&c->random));
+	v->size_bytes = SIM_VOLUME_BYTES;
+	v->history = history_new(SIM_VOLUME_GROWN / BLOCK_BYTES, random_u64(&c->random));
 	v->hot_blocks = c->plan.hot_blocks;
 	v->replica_count = c->plan.voters[index];
 	ASSERT(v->replica_count <= c->plan.nodes);

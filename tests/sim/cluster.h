@@ -19,6 +19,7 @@
 #define SIM_MAX_VOLUMES    3u
 #define SIM_MAX_POOLS      2u /* of one node */
 #define SIM_VOLUME_BYTES   (UINT64_C(32) << 20)
+#define SIM_VOLUME_GROWN   (SIM_VOLUME_BYTES * 2) /* by a scene */
 #define SIM_OPERATIONS     2000u
 #define SIM_DISK_BYTES     (UINT64_C(96) << 20)
 #define SIM_BUF_BYTES      (UINT64_C(48) << 20)
@@ -160,7 +161,8 @@ struct sim_volume {
 	struct record record;
 	struct sim_session sessions[SIM_MAX_NODES];
 	struct sim_members members;
-	bool as_steward; /* whoever attaches it next */
+	uint64_t size_bytes; /* of its record */
+	bool as_steward;     /* whoever attaches it next */
 	struct history *history;
 	uint32_t hot_blocks;
 	struct sim_replica replicas[GROUP_MAX_VOTERS];

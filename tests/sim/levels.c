@@ -46,7 +46,7 @@ static bool level_compare(struct sim_volume *v, unsigned other, struct grain_lev
 	struct cluster *c = v->cluster;
 	struct pool_replica *a = sim_replica_store(c, &v->replicas[0]);
 	struct pool_replica *b = sim_replica_store(c, &v->replicas[other]);
-	uint64_t grains = pool_replica_identity(a)->size_bytes / GRAIN_BYTES;
+	uint64_t grains = pool_replica_size(a) / GRAIN_BYTES;
 
 	for (uint64_t index = 0; index < grains; index++) {
 		struct grain_state in_a, in_b;

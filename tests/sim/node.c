@@ -105,7 +105,7 @@ static void replicas_make(struct asked *asked)
 		struct pool_replica_identity identity = { .replica = replica->uuid,
 			.group = v->group,
 			.volume = v->volume,
-			.size_bytes = SIM_VOLUME_BYTES };
+			.size_bytes = v->size_bytes };
 
 		if (i % GROUP_MAX_VOTERS >= v->replica_count || replica->node != node->index ||
 			replica->pool != asked->pool || pool_replica_find(pool, replica->uuid))

@@ -271,6 +271,9 @@ static void poll_replica(struct group *g, int i)
 			break;
 		case REPLICA_ALL:
 			break;
+		case REPLICA_GROW:
+			r->size_bytes = e.message.size_bytes;
+			break;
 		}
 	}
 	durable(g, r);

@@ -28,6 +28,7 @@ struct group_replica {
 	uint64_t last, durable, commit, base;
 	struct replica_promise state; /* durable */
 	bool full;                    /* its pool */
+	uint64_t size_bytes;          /* told by REPLICA_GROW; 0: never */
 	bool disk_stopped;            /* nothing becomes durable until it is let go */
 	bool state_pending;
 	struct replica_promise pending;
