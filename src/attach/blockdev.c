@@ -16,11 +16,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "attach/blockdev_private.h"
+#include "attach/attach_private.h"
+#include "attach/front.h"
+#include "loop/loop.h"
 
 /* How much longer than its deadline a rollback by force may take before its caller is told and it goes on
  * alone. */
 #define FORCE_GRACE_MS 5000u
+
+enum goal { GOAL_UP, GOAL_DOWN, GOAL_FORCE, GOAL_HOLD };
+
+/* A command to the data plane and its answer. */
+struct blockdev_call {
+	struct blockdev *blockdev;
+	struct loop_message message;
+	struct answer answer;
+	bool under_way;
+};
+
+struct blockdev {
+	struct attach *attach;
+	struct front *front;
+	enum goal goal;
+	bool prepared, started, exposed;
+	bool stop_asked; /* the stop is with the data plane; `stop` is under way until it has stopped */
+	bool force_asked;
+	struct job job;
+	bool job_running;
+	struct blockdev_call start, stop, hurry;
+	int rc; /* why the way up failed */
+	struct error error;
+	attach_done_fn done; /* of the operation under way; NULL: none */
+	void *done_arg;
+	uv_timer_t timer;
+	bool closing;
+};
+
+static void blockdev_next(struct blockdev *blockdev);
 
 const char *blockdev_path(const struct blockdev *blockdev)
 {
@@ -38,7 +70,7 @@ void blockdev_stats_get(const struct blockdev *blockdev, struct blockdev_stats *
 }
 
 /* The operation under way ends. */
-void blockdev_finish(struct blockdev *blockdev, int rc, const struct error *error)
+static void blockdev_finish(struct blockdev *blockdev, int rc, const struct error *error)
 {
 	static const struct error none;
 	attach_done_fn done = blockdev->done;
@@ -161,8 +193,6 @@ static void blockdev_job_done(struct job *job)
 	bool was_withdraw = job->work == blockdev_withdraw;
 
 	blockdev->job_running = false;
-	if (blockdev_grown(blockdev))
-		return;
 	if (job->rc < 0 && blockdev->goal == GOAL_UP) {
 		blockdev->rc = job->rc;
 		blockdev->error = job->error;
@@ -188,7 +218,7 @@ static void blockdev_job_done(struct job *job)
 	blockdev_next(blockdev);
 }
 
-void blockdev_job(struct blockdev *blockdev, int (*work)(struct job *, struct error *))
+static void blockdev_job(struct blockdev *blockdev, int (*work)(struct job *, struct error *))
 {
 	int rc;
 
@@ -200,7 +230,7 @@ void blockdev_job(struct blockdev *blockdev, int (*work)(struct job *, struct er
 	rc = job_start(blockdev->attach->answers, &blockdev->job);
 	if (rc < 0) {
 		/* No thread to be had: it counts as the step's failure, told as the step would tell it. */
-		blockdev->job.rc = error_set(&blockdev->job.error, rc, "no thread for the device of %s: %s",
+		blockdev->job.rc = error_set(&blockdev->job.error, rc, "no thread to attach or detach %s: %s",
 			blockdev->front->name, strerror(-rc));
 		answers_post(blockdev->attach->answers, &blockdev->job.answer);
 	}
@@ -274,7 +304,7 @@ static void blockdev_step_down(struct blockdev *blockdev)
 	}
 }
 
-void blockdev_next(struct blockdev *blockdev)
+static void blockdev_next(struct blockdev *blockdev)
 {
 	switch (blockdev->goal) {
 	case GOAL_UP:

@@ -118,7 +118,6 @@ int bench_open(struct bench *b)
 		.entries = b->entries,
 		.failed = failed,
 		.durable = durable,
-		.bad = b->bad,
 		.arg = b,
 	};
 

@@ -37,8 +37,6 @@ static const struct {
 	{ "merge_forgets_trims", "enumerate", { "--workloads", "1..12", "--subsets", "1" } },
 	{ "merge_unflushed", "enumerate", { "--workloads", "1..12", "--subsets", "2" } },
 	{ "lost_slot_unnoticed", "rot", { "--flips", "1500", "--most", "4", "--seed", "9" } },
-	{ "scrub_skips_frozen", "scrub", { "--workloads", "1..20" } },
-	{ "scrub_trusts_table", "scrub", { "--workloads", "1..20" } },
 };
 
 static char crash_dir[256];
