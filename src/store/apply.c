@@ -95,15 +95,25 @@ static void round_io_ended(struct device_io *io, int rc)
 		round_write_more(pool);
 }
 
+/* So much of what is committed makes a round: 16 MiB, or an eighth of a small ring. */
+static uint64_t round_enough_bytes(const struct pool *pool)
+{
+	uint64_t bytes = (uint64_t)pool->g.ring_blocks * BLOCK_BYTES / 8;
+
+	return bytes < ROUND_MAX_BYTES ? bytes : ROUND_MAX_BYTES;
+}
+
 /*
  * Many at once are no faster for whoever writes: each of them stands before the next batch and its flush. On
- * a shared virtual disk 64 made the p99 of 4 KiB writes two to three times what it is with 8.
+ * a shared virtual disk 64 made the p99 of 4 KiB writes two to three times what it is with 8. But a round
+ * that falls behind, so that the next one is half due, keeps entries in memory that there may be no more of.
  */
 static struct round_io *round_io_free(struct pool *pool)
 {
 	struct round *round = &pool->round;
+	bool behind = pool->unapplied_bytes >= round_enough_bytes(pool) * 3 / 2;
 
-	if (round->ios_busy >= (round_is_awaited(pool) ? ROUND_IOS : ROUND_IOS_GENTLE))
+	if (round->ios_busy >= (behind || round_is_awaited(pool) ? ROUND_IOS : ROUND_IOS_GENTLE))
 		return NULL;
 	for (unsigned i = 0; i < ROUND_IOS; i++)
 		if (!round->ios[i].busy)
@@ -315,16 +325,12 @@ bool round_is_awaited(const struct pool *pool)
 	       journal_used_blocks(pool) > pool->g.ring_blocks / 2;
 }
 
-/* 16 MiB, or an eighth of a small ring; the second's timer, and a tail that is held up, set `wanted`. */
+/* The second's timer, and a tail that is held up, set `wanted`. */
 static bool round_is_wanted(const struct pool *pool)
 {
-	uint64_t enough = (uint64_t)pool->g.ring_blocks * BLOCK_BYTES / 8;
-
-	if (enough > ROUND_MAX_BYTES)
-		enough = ROUND_MAX_BYTES;
 	return pool->round.wanted || !list_is_empty(&pool->round.puts) ||
 	       !list_is_empty(&pool->applied_waiters) || !list_is_empty(&pool->rollback_wait) ||
-	       pool->unapplied_bytes >= enough;
+	       pool->unapplied_bytes >= round_enough_bytes(pool);
 }
 
 static void round_start(struct pool *pool)

@@ -83,6 +83,7 @@ part_crash() {
 	build_in build || return
 	check "crash after every device operation" crash_enumerate build 900 "$crash_workloads"
 	check "damage: never wrong data, never a crash" rot build 600 "$rot_flips"
+	check "rounds keep up with writes of every size" timeout 120 build/tests/crash/amplify || true
 	for mutant in skip_crc lost_slot_unnoticed; do
 		check "damage finds the mutant $mutant" rot_finds build "$mutant" || true
 	done
