@@ -301,6 +301,12 @@ void host_asked(struct host *host);
 void host_returned(struct host *host);
 
 /* volume.c */
+/* On one of the datapath's lists, without coordinator and voters; its session is drawn unless given. NULL: no
+ * memory. */
+struct volume *volume_new(
+	struct datapath *dp, const struct volume_spec *spec, struct list *volumes, void (*tick)(void *arg));
+/* With what it has by then of them; nothing may be in flight. */
+void volume_free(struct volume *volume);
 void volume_mark(struct volume *volume);
 void volume_run(struct volume *volume);
 struct voter *voter_find(struct datapath *dp, struct uuid replica, uint64_t session);
@@ -310,6 +316,7 @@ void voter_down(struct voter *voter);
 void volumes_host_added(struct datapath *dp, struct host *host);
 void volumes_host_removed(struct datapath *dp, struct host *host);
 
+/* The coordinator is there by now, unless it is a view. -ENOMEM. */
 int voter_bind(struct volume *volume, unsigned index);
 void voter_unbind(struct voter *voter);
 

@@ -212,8 +212,8 @@ static void round_again(struct volume *volume, struct op *op, uint64_t now)
 	if (all_say_gone(volume, op) && since_ms >= VIEW_GONE_MS) {
 		if (!volume->gone_told)
 			datapath_event(volume->datapath, "snapshot-gone", volume->spec.name,
-				"no replica has it any more: it was removed while it was read; reads get "
-				"EIO");
+				"no replica has it any more: it was removed while it was read; "
+				"reads get EIO");
 		volume->gone_told = true;
 		view_finish(volume, op, -EIO);
 	} else if (since_ms >= VIEW_GIVE_UP_MS) {
@@ -291,18 +291,6 @@ static bool view_start(struct volume *volume, struct request *request)
 	return true;
 }
 
-static void view_free(struct volume *volume)
-{
-	ASSERT(volume->in_flight == 0 && list_is_empty(&volume->asking));
-	for (unsigned i = 0; i < volume->spec.voter_count; i++)
-		voter_unbind(&volume->voters[i]);
-	loop_timer_cancel(volume->datapath->config.loop, &volume->timer);
-	volume_limits_end(volume);
-	list_remove(&volume->dirty_node);
-	list_remove(&volume->node);
-	free(volume);
-}
-
 static void view_end_all(struct volume *volume)
 {
 	struct list *node;
@@ -335,63 +323,29 @@ void view_run(struct volume *volume)
 	volume_finish(volume);
 	if (!volume->detaching || volume->in_flight > 0)
 		return;
-	view_free(volume);
+	volume_free(volume);
 	detach_fn(detach_arg, 0);
 }
 
 /* ---- life ---- */
 
-static int view_bind(struct volume *volume, unsigned i)
-{
-	struct datapath *dp = volume->datapath;
-	const struct volume_voter *spec = &volume->spec.voters[i];
-	struct voter *voter = &volume->voters[i];
-	struct peer *peer;
-
-	voter->volume = volume;
-	voter->index = i;
-	voter->replica = spec->replica;
-	list_init(&voter->peer_node);
-	table_insert(&dp->voters_by_replica, &voter->by_replica, spec->replica);
-	if (strcmp(spec->node, dp->config.node) == 0)
-		return 0;
-	peer = peer_get(dp, spec->node, &spec->address);
-	if (!peer)
-		return -ENOMEM;
-	peer_voter_add(peer, voter);
-	return 0;
-}
-
 int volume_view(struct datapath *dp, const struct volume_spec *spec, struct volume **ret_volume)
 {
-	struct volume *volume = calloc(1, sizeof(*volume));
+	struct volume *volume;
 	int rc = 0;
 
-	if (volume && !dp->snapshot_cache)
-		dp->snapshot_cache = snapshot_cache_new(dp->config.snapshot_cache_bytes);
-	if (!volume || !dp->snapshot_cache) {
-		free(volume);
-		return -ENOMEM;
-	}
-	ASSERT(spec->voter_count >= 1 && spec->voter_count <= GROUP_MAX_VOTERS);
 	ASSERT(!uuid_is_none(spec->snapshot));
-	volume->datapath = dp;
-	volume->spec = *spec;
-	/* Tells its answers from those of others that look at the same replicas. */
-	while (volume->spec.session == 0)
-		volume->spec.session = random_u64(&dp->random);
+	if (!dp->snapshot_cache)
+		dp->snapshot_cache = snapshot_cache_new(dp->config.snapshot_cache_bytes);
+	/* Its session tells its answers from those of others that look at the same replicas. */
+	volume = dp->snapshot_cache ? volume_new(dp, spec, &dp->views, view_tick) : NULL;
+	if (!volume)
+		return -ENOMEM;
 	volume->state = VOLUME_SERVING;
-	list_init(&volume->dirty_node);
-	list_init(&volume->waiting);
-	list_init(&volume->finished);
-	list_init(&volume->asking);
-	loop_timer_init(&volume->timer, view_tick, volume);
-	volume_limits_begin(volume);
-	list_push_back(&dp->views, &volume->node);
 	for (unsigned i = 0; rc == 0 && i < spec->voter_count; i++)
-		rc = view_bind(volume, i);
+		rc = voter_bind(volume, i);
 	if (rc != 0) {
-		view_free(volume);
+		volume_free(volume);
 		return rc;
 	}
 	*ret_volume = volume;

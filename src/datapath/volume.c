@@ -92,6 +92,21 @@ void volumes_host_removed(struct datapath *dp, struct host *host)
 	}
 }
 
+static int local_bind(struct voter *voter)
+{
+	struct datapath *dp = voter->volume->datapath;
+
+	voter->link = link_new(dp, NULL, voter);
+	if (!voter->link)
+		return -ENOMEM;
+	voter->host = host_find(dp, voter->replica);
+	if (voter->host && voter->host->failed)
+		voter->host = NULL;
+	if (voter->host)
+		voter_up(voter);
+	return 0;
+}
+
 int voter_bind(struct volume *volume, unsigned index)
 {
 	struct datapath *dp = volume->datapath;
@@ -104,17 +119,8 @@ int voter_bind(struct volume *volume, unsigned index)
 	voter->replica = spec->replica;
 	list_init(&voter->peer_node);
 	table_insert(&dp->voters_by_replica, &voter->by_replica, spec->replica);
-	if (strcmp(spec->node, dp->config.node) == 0) {
-		voter->link = link_new(dp, NULL, voter);
-		if (!voter->link)
-			return -ENOMEM;
-		voter->host = host_find(dp, spec->replica);
-		if (voter->host && voter->host->failed)
-			voter->host = NULL;
-		if (voter->host)
-			voter_up(voter);
-		return 0;
-	}
+	if (strcmp(spec->node, dp->config.node) == 0)
+		return volume->coordinator ? local_bind(voter) : 0; /* a view finds it for each read */
 	peer = peer_get(dp, spec->node, &spec->address);
 	if (!peer)
 		return -ENOMEM;
@@ -173,9 +179,9 @@ static int coordinator_make(struct volume *volume)
 	return coordinator_new(&config, datapath_now_ns(dp), &volume->coordinator);
 }
 
-static void volume_free(struct volume *volume)
+void volume_free(struct volume *volume)
 {
-	ASSERT(volume->in_flight == 0);
+	ASSERT(volume->in_flight == 0 && list_is_empty(&volume->asking));
 	for (unsigned i = 0; i < volume->spec.voter_count; i++)
 		voter_unbind(&volume->voters[i]);
 	loop_timer_cancel(volume->datapath->config.loop, &volume->timer);
@@ -186,27 +192,38 @@ static void volume_free(struct volume *volume)
 	free(volume);
 }
 
-int volume_attach(struct datapath *dp, const struct volume_spec *spec, const struct volume_events *events,
-	struct volume **ret_volume)
+struct volume *volume_new(
+	struct datapath *dp, const struct volume_spec *spec, struct list *volumes, void (*tick)(void *arg))
 {
 	struct volume *volume = calloc(1, sizeof(*volume));
-	int rc = 0;
 
 	if (!volume)
-		return -ENOMEM;
+		return NULL;
 	ASSERT(spec->voter_count >= 1 && spec->voter_count <= GROUP_MAX_VOTERS);
 	volume->datapath = dp;
 	volume->spec = *spec;
 	while (volume->spec.session == 0)
 		volume->spec.session = random_u64(&dp->random);
-	volume->events = *events;
-	volume->state = VOLUME_OPENING;
 	list_init(&volume->dirty_node);
 	list_init(&volume->waiting);
 	list_init(&volume->finished);
-	loop_timer_init(&volume->timer, volume_tick, volume);
+	list_init(&volume->asking);
+	loop_timer_init(&volume->timer, tick, volume);
 	volume_limits_begin(volume);
-	list_push_back(&dp->volumes, &volume->node);
+	list_push_back(volumes, &volume->node);
+	return volume;
+}
+
+int volume_attach(struct datapath *dp, const struct volume_spec *spec, const struct volume_events *events,
+	struct volume **ret_volume)
+{
+	struct volume *volume = volume_new(dp, spec, &dp->volumes, volume_tick);
+	int rc;
+
+	if (!volume)
+		return -ENOMEM;
+	volume->events = *events;
+	volume->state = VOLUME_OPENING;
 	rc = coordinator_make(volume);
 	for (unsigned i = 0; rc == 0 && i < spec->voter_count; i++)
 		rc = voter_bind(volume, i);
