@@ -103,9 +103,8 @@ int pool_reserve(
 			size_format(bytes, text[2]));
 	if (pool->replica_limit != 0 && reservation.replica_count >= pool->replica_limit)
 		return error_set(error, -ENOSPC,
-			"pool %s of node %s holds %u replicas, and takes at most %u: each needs its share of "
-			"the "
-			"journal",
+			"pool %s of node %s holds %u replicas, and takes at most %u: each needs its share "
+			"of the journal",
 			pool->name, pool->node, reservation.replica_count, pool->replica_limit);
 	reservation.provisioned_bytes += bytes;
 	reservation.replica_count++;

@@ -19,8 +19,8 @@
  *                         bad block)
  *   SYNC_FINISH        ->               (in the stream) all is copied; SYNC_FINISHED once it is complete
  *   RELEASE            ->               the session serves nothing any more; RELEASE_ANSWER
- *   GROW               ->               the volume is larger, before the first entry that needs it; as OPEN
- * says PROBE              ->               PROBE_ANSWER: promise, and when the coordinator was heard last
+ *   GROW               ->               the volume is larger (OPEN says it too): before what needs it
+ *   PROBE              ->               PROBE_ANSWER: promise, and when the coordinator was heard last
  */
 #ifndef QUOIN_REPLICATION_MESSAGE_H
 #define QUOIN_REPLICATION_MESSAGE_H
@@ -121,8 +121,7 @@ struct message {
 	uint32_t attempt;
 	int32_t rc; /* answers: 0 or -errno */
 
-	uint64_t token; /* READ, SNAPSHOT_READ, LOG_READ, GRAIN_*, MAP_*, SYNC_START: given back in the answer
-			 */
+	uint64_t token;         /* *READ, GRAIN_*, MAP_*, SYNC_START: given back in the answer */
 	uint64_t clock_ns;      /* OPEN, APPEND: the coordinator's clock; given back in the answer */
 	uint32_t lease_ms;      /* OPEN */
 	uint64_t config_number; /* OPEN, CONFIG */

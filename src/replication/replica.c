@@ -85,17 +85,24 @@ struct message *replica_answer(struct replica *rep, enum message_type type)
 	return &effect->message;
 }
 
-void replica_send_stale(struct replica *rep, uint64_t to, const struct message *about, struct epoch promised)
+/* To anybody, of the session that is served or not: it hears the session that it has named. */
+static struct message *answer_about(
+	struct replica *rep, enum message_type type, uint64_t to, const struct message *about)
 {
 	struct replica_effect *effect = replica_push(rep, REPLICA_SEND);
 
-	rep->counters.stale++;
 	effect->to = to;
-	effect->message.type = MESSAGE_STALE;
+	effect->message.type = type;
 	effect->message.epoch = about->epoch;
 	effect->message.session = about->session;
 	effect->message.attempt = about->attempt;
-	effect->message.promised = promised;
+	return &effect->message;
+}
+
+void replica_send_stale(struct replica *rep, uint64_t to, const struct message *about, struct epoch promised)
+{
+	rep->counters.stale++;
+	answer_about(rep, MESSAGE_STALE, to, about)->promised = promised;
 }
 
 /* Whether the frame is of the session that is served, over its present connection. */
@@ -136,17 +143,11 @@ static void recv_release(struct replica *rep)
 
 static void recv_probe(struct replica *rep, uint64_t from, const struct message *m, uint64_t now_ns)
 {
-	struct replica_effect *effect = replica_push(rep, REPLICA_SEND);
+	struct message *answer = answer_about(rep, MESSAGE_PROBE_ANSWER, from, m);
 
-	effect->to = from;
-	effect->message.type = MESSAGE_PROBE_ANSWER;
-	effect->message.epoch = m->epoch;
-	effect->message.session = m->session;
-	effect->message.attempt = m->attempt;
-	effect->message.token = m->token;
-	effect->message.promised = rep->state.promise;
-	effect->message.heard_ms =
-		replica_heard_ns(rep) ? (now_ns - replica_heard_ns(rep)) / NS_PER_MS : UINT64_MAX;
+	answer->token = m->token;
+	answer->promised = rep->state.promise;
+	answer->heard_ms = replica_heard_ns(rep) ? (now_ns - replica_heard_ns(rep)) / NS_PER_MS : UINT64_MAX;
 }
 
 static void hand_on(struct replica *rep, enum replica_effect_type type, const struct message *m)
@@ -182,19 +183,18 @@ static void recv_read(struct replica *rep, const struct message *m)
 static void recv_snapshot_read(struct replica *rep, uint64_t from, const struct message *m)
 {
 	int rc = replica_may_read_snapshot(rep);
-	struct replica_effect *effect = replica_push(rep, rc ? REPLICA_SEND : REPLICA_READ);
+	struct replica_effect *effect;
+	struct message *answer;
 
-	effect->to = from;
 	if (rc == 0) {
+		effect = replica_push(rep, REPLICA_READ);
+		effect->to = from;
 		effect->message = *m;
 		return;
 	}
-	effect->message.type = MESSAGE_READ_ANSWER;
-	effect->message.epoch = m->epoch;
-	effect->message.session = m->session;
-	effect->message.attempt = m->attempt;
-	effect->message.token = m->token;
-	effect->message.rc = rc;
+	answer = answer_about(rep, MESSAGE_READ_ANSWER, from, m);
+	answer->token = m->token;
+	answer->rc = rc;
 }
 
 static void recv_grain_read(struct replica *rep, const struct message *m)

@@ -27,14 +27,13 @@ static void record_rows(struct directory_record *record, const struct epoch_star
 
 static uint8_t *slot_image(struct pool *pool, struct round_grain *grain, uint8_t *unit)
 {
-	uint64_t *count = layer_grain_count(grain->layer), *sum = layer_grain_sum(grain->layer);
+	struct layer *was = grain->from ? grain->from : grain->layer; /* the layer of `phys` */
 
 	if (!grain->layer->top_of || grain->from)
 		pool->layer_sum_stale = true;
 	if (grain->phys != PHYS_NONE) {
-		--*(grain->from ? &grain->from->record.grain_count : count);
-		*(grain->from ? &grain->from->record.grain_sum : sum) -=
-			slot_hash(&pool->map.slots[grain->phys], grain->phys);
+		--*layer_grain_count(was);
+		*layer_grain_sum(was) -= slot_hash(&pool->map.slots[grain->phys], grain->phys);
 		if (grain->phys != grain->to) {
 			slot_encode(&(struct slot){ 0 }, grain->phys, unit);
 			unit += UNIT_BYTES;
@@ -42,8 +41,8 @@ static uint8_t *slot_image(struct pool *pool, struct round_grain *grain, uint8_t
 	}
 	if (grain->to == PHYS_NONE)
 		return unit;
-	++*count;
-	*sum += slot_hash(&grain->slot, grain->to);
+	++*layer_grain_count(grain->layer);
+	*layer_grain_sum(grain->layer) += slot_hash(&grain->slot, grain->to);
 	slot_encode(&grain->slot, grain->to, unit);
 	return unit + UNIT_BYTES;
 }

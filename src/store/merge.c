@@ -134,7 +134,9 @@ uint64_t merge_left(const struct pool *pool)
 
 uint16_t merge_lacking(const struct slot *gone, const struct slot *heir)
 {
-	return heir ? (uint16_t)(gone->present & ~(heir->present | heir->zero)) : gone->present;
+	if (!heir || MUTANT(merge_over_child))
+		return gone->present;
+	return (uint16_t)(gone->present & ~(heir->present | heir->zero));
 }
 
 const struct slot *layer_slot(const struct pool *pool, const struct layer *layer, uint64_t index)
@@ -144,12 +146,9 @@ const struct slot *layer_slot(const struct pool *pool, const struct layer *layer
 	return place == PHYS_NONE ? NULL : &pool->map.slots[place];
 }
 
-/* For the mutant: blocks that the child has go as well. */
 uint16_t merge_copied(const struct slot *gone, const struct slot *heir)
 {
-	if (!heir || heir->present == 0)
-		return 0;
-	return MUTANT(merge_over_child) ? gone->present : merge_lacking(gone, heir);
+	return heir && heir->present ? merge_lacking(gone, heir) : 0;
 }
 
 /* ---- reading ---- */

@@ -5,7 +5,7 @@
 static void slot_merge(const struct merge_step *step, struct round_grain *to, const struct slot *gone,
 	const struct slot *heir)
 {
-	uint16_t lacking = MUTANT(merge_over_child) ? gone->present : merge_lacking(gone, heir);
+	uint16_t lacking = merge_lacking(gone, heir);
 
 	for (unsigned i = 0; i < GRAIN_BLOCKS; i++) {
 		if (!(lacking & 1u << i))
