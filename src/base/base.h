@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/mutant.h"
 #include "base/names.h"
+#include "base/percentile.h"
 #include "base/random.h"
 #include "base/size.h"
 #include "base/tier.h"

@@ -29,22 +29,6 @@ static uint64_t now_ns(void)
 	return clock_now_ns(clock_system());
 }
 
-static int compare_us(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static void percentiles(struct run *run, uint32_t count, uint32_t *ret_p50, uint32_t *ret_p99)
-{
-	if (count == 0)
-		return;
-	qsort(run->us, count, sizeof(run->us[0]), compare_us);
-	*ret_p50 = run->us[count / 2];
-	*ret_p99 = run->us[(uint64_t)count * 99 / 100];
-}
-
 static uint32_t mib_per_s(uint64_t bytes, uint64_t ns)
 {
 	return ns == 0 ? 0 : (uint32_t)(bytes * NS_PER_S / ns >> 20);
@@ -88,7 +72,7 @@ static int write_durable(struct run *run, uint64_t until_ns)
 		run->us[count++] = (uint32_t)((now_ns() - begin_ns) / NS_PER_US);
 	}
 	run->result.samples_write = count;
-	percentiles(run, count, &run->result.write_p50_us, &run->result.write_p99_us);
+	percentiles(run->us, count, &run->result.write_p50_us, &run->result.write_p99_us);
 	return rc;
 }
 
@@ -104,7 +88,7 @@ static int read_random(struct run *run, uint64_t until_ns)
 		run->us[count++] = (uint32_t)((now_ns() - begin_ns) / NS_PER_US);
 	}
 	run->result.samples_read = count;
-	percentiles(run, count, &run->result.read_p50_us, &run->result.read_p99_us);
+	percentiles(run->us, count, &run->result.read_p50_us, &run->result.read_p99_us);
 	return rc;
 }
 

@@ -105,22 +105,12 @@ static uint64_t probe_now_ns(const struct pool_probe *probe)
 	return clock_now_ns(probe->pool->loop->clock);
 }
 
-static int compare_us(const void *a, const void *b)
+/* Returns of how many samples. */
+static uint32_t part_percentiles(struct pool_probe *probe, uint32_t *ret_p50, uint32_t *ret_p99)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static uint32_t percentiles(struct pool_probe *probe, uint32_t *ret_p50, uint32_t *ret_p99)
-{
-	uint32_t count = probe->ended;
-
-	ASSERT(count > 0 && count <= SAMPLES_MAX);
-	qsort(probe->us, count, sizeof(probe->us[0]), compare_us);
-	*ret_p50 = probe->us[count / 2];
-	*ret_p99 = probe->us[(uint64_t)count * 99 / 100];
-	return count;
+	ASSERT(probe->ended > 0 && probe->ended <= SAMPLES_MAX);
+	percentiles(probe->us, probe->ended, ret_p50, ret_p99);
+	return probe->ended;
 }
 
 static void part_figures(struct pool_probe *probe)
@@ -138,10 +128,10 @@ static void part_figures(struct pool_probe *probe)
 		probe->written_count = probe->ended;
 		break;
 	case PART_DURABLE:
-		f->samples_write = percentiles(probe, &f->write_p50_us, &f->write_p99_us);
+		f->samples_write = part_percentiles(probe, &f->write_p50_us, &f->write_p99_us);
 		break;
 	case PART_READ:
-		f->samples_read = percentiles(probe, &f->read_p50_us, &f->read_p99_us);
+		f->samples_read = part_percentiles(probe, &f->read_p50_us, &f->read_p99_us);
 		break;
 	case PART_READ_DEPTH:
 		f->read_iops = (uint32_t)grains_s;
