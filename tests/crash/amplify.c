@@ -74,12 +74,6 @@ static void durable(void *arg, struct pool_replica *replica, uint64_t seq)
 	append_more();
 }
 
-static void created(void *arg, int rc, struct pool_replica *replica)
-{
-	a.replica = replica;
-	bench_finished(arg, rc);
-}
-
 static void measure(const struct pattern *pattern, uint64_t mib)
 {
 	const struct pool_replica_identity identity = { .replica = { { 3 } }, .size_bytes = VOLUME_BYTES };
@@ -94,8 +88,7 @@ static void measure(const struct pattern *pattern, uint64_t mib)
 	a.bench.durable = durable;
 	ASSERT(bench_format(&a.bench, 0) == 0);
 	ASSERT(bench_open(&a.bench) == 0);
-	pool_replica_create(a.bench.pool, &identity, created, &a.bench);
-	bench_wait(&a.bench);
+	a.replica = bench_replica(&a.bench, &identity);
 	before = sim_disk_counters(a.bench.disk)->written_bytes;
 	pool_info_get(a.bench.pool, &first);
 	append_more();

@@ -137,3 +137,51 @@ void bench_close(struct bench *b)
 	bench_wait(b);
 	b->pool = NULL;
 }
+
+static void created(void *arg, int rc, struct pool_replica *replica)
+{
+	struct bench *b = arg;
+
+	b->made = rc == 0 ? replica : NULL;
+	bench_finished(b, rc);
+}
+
+struct pool_replica *bench_replica(struct bench *b, const struct pool_replica_identity *identity)
+{
+	pool_replica_create(b->pool, identity, created, b);
+	bench_wait(b);
+	return b->made;
+}
+
+struct bench_reading {
+	struct pool_read read;
+	struct bench *bench;
+};
+
+static void read_ended(struct pool_read *read, int rc)
+{
+	bench_finished(container_of(read, struct bench_reading, read)->bench, rc);
+}
+
+int bench_read(struct bench *b, struct pool_replica *replica, struct uuid snapshot, uint64_t offset_bytes,
+	uint32_t length_bytes, struct buf *into)
+{
+	struct bench_reading reading = { .bench = b,
+		.read = { .fn = read_ended,
+			.replica = replica,
+			.snapshot = snapshot,
+			.offset_bytes = offset_bytes,
+			.length_bytes = length_bytes,
+			.into = into } };
+
+	pool_read(&reading.read);
+	bench_wait(b);
+	return b->rc;
+}
+
+void bench_commit(void *arg, struct pool_replica *replica, uint64_t seq)
+{
+	(void)arg;
+	pool_replica_commit_set(replica, seq);
+	pool_replica_all_set(replica, seq);
+}

@@ -13,7 +13,8 @@ struct bench {
 	struct entry_pool *entries;
 	struct sim_disk *disk;
 	struct pool *pool;
-	int rc; /* of what was waited for */
+	struct pool_replica *made; /* by bench_replica() */
+	int rc;                    /* of what was waited for */
 	bool done;
 	struct error error;
 	void (*wrap)(struct bench *b, struct device **device); /* around what is opened; NULL: nothing */
@@ -34,5 +35,12 @@ int bench_open(struct bench *b);
 void bench_close(struct bench *b);
 /* A pool_done_fn that ends bench_wait(). */
 void bench_finished(void *arg, int rc);
+/* A new replica. NULL: refused; b->rc tells why. */
+struct pool_replica *bench_replica(struct bench *b, const struct pool_replica_identity *identity);
+/* Of the snapshot, or (none) of the volume. Returns what the read has ended with. */
+int bench_read(struct bench *b, struct pool_replica *replica, struct uuid snapshot, uint64_t offset_bytes,
+	uint32_t length_bytes, struct buf *into);
+/* For b->durable: it is committed and everywhere as soon as it is durable. */
+void bench_commit(void *arg, struct pool_replica *replica, uint64_t seq);
 
 #endif

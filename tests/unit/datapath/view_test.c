@@ -114,13 +114,19 @@ static void snapshot_made(void)
 	assert_int_equal(volume_write(1u << 20, BLOCK_BYTES, 2), 0);
 }
 
+/* By a plane, of the replicas from the first on. */
+static void snapshot_made_and_viewed(unsigned plane, unsigned first)
+{
+	snapshot_made();
+	viewer = plane;
+	from_plane = first;
+	assert_int_equal(plane_call(viewer, begin), 0);
+}
+
 static void it_is_read_on_another_node_while_the_volume_is_written(void **state)
 {
 	(void)state;
-	snapshot_made();
-	viewer = 1;
-	from_plane = 0;
-	assert_int_equal(plane_call(viewer, begin), 0);
+	snapshot_made_and_viewed(1, 0);
 	assert_int_equal(view_read_expect(0, 4 * BLOCK_BYTES, 1), 0);
 	assert_int_equal(view_read_expect(BLOCK_BYTES, BLOCK_BYTES, 1), 0);
 	assert_int_equal(view_read_expect(1u << 20, BLOCK_BYTES, 0), 0);
@@ -138,10 +144,7 @@ static void nothing_is_written_to_it(void **state)
 	static const enum request_op ops[] = { REQUEST_WRITE, REQUEST_TRIM, REQUEST_ZERO, REQUEST_SNAPSHOT };
 
 	(void)state;
-	snapshot_made();
-	viewer = 1;
-	from_plane = 0;
-	assert_int_equal(plane_call(viewer, begin), 0);
+	snapshot_made_and_viewed(1, 0);
 	assert_true(volume_is_read_only(view) && !volume_is_read_only(volume));
 	for (unsigned i = 0; i < 4; i++) {
 		request = (struct request){ .op = ops[i], .length_bytes = BLOCK_BYTES };
@@ -158,10 +161,7 @@ static void nothing_is_written_to_it(void **state)
 static void one_replica_is_enough_and_no_coordinator_is_needed(void **state)
 {
 	(void)state;
-	snapshot_made();
-	viewer = 1;
-	from_plane = 0;
-	assert_int_equal(plane_call(viewer, begin), 0);
+	snapshot_made_and_viewed(1, 0);
 	/* That it has applied the snapshot, before it can't hear of it any more. */
 	assert_int_equal(view_read_expect(0, 4 * BLOCK_BYTES, 1), 0);
 	volume_end();
@@ -175,11 +175,8 @@ static void one_replica_is_enough_and_no_coordinator_is_needed(void **state)
 static void when_its_replica_is_lost_another_goes_on(void **state)
 {
 	(void)state;
-	snapshot_made();
 	/* Plane 0 has the volume: the view asks 1 and 2, which are both remote. */
-	viewer = 0;
-	from_plane = 1;
-	assert_int_equal(plane_call(viewer, begin), 0);
+	snapshot_made_and_viewed(0, 1);
 	assert_int_equal(view_read_expect(0, 2 * BLOCK_BYTES, 1), 0);
 	assert_int_equal(view_read_expect(1u << 20, BLOCK_BYTES, 0), 0);
 	plane_stop(1);
@@ -195,10 +192,7 @@ static void what_came_from_elsewhere_comes_from_the_cache_the_next_time(void **s
 	uint64_t remote;
 
 	(void)state;
-	snapshot_made();
-	viewer = 0;
-	from_plane = 1;
-	assert_int_equal(plane_call(viewer, begin), 0);
+	snapshot_made_and_viewed(0, 1);
 	assert_int_equal(view_read_expect(0, 4 * BLOCK_BYTES, 1), 0);
 	plane_call(viewer, take_stats);
 	remote = stats.remote;
@@ -222,10 +216,7 @@ static bool gone_is_told(void)
 static void one_that_was_removed_reads_as_an_error_with_words(void **state)
 {
 	(void)state;
-	snapshot_made();
-	viewer = 1;
-	from_plane = 0;
-	assert_int_equal(plane_call(viewer, begin), 0);
+	snapshot_made_and_viewed(1, 0);
 	assert_int_equal(view_read_expect(0, BLOCK_BYTES, 1), 0);
 	snapshot_entry(REQUEST_SNAPSHOT_DELETE);
 	/* Soon; until all have applied it, it reads as ever. */

@@ -22,13 +22,6 @@ static struct bench bench, again;
 static struct pool_replica *replica;
 static uint64_t tags[VOLUME_BYTES / BLOCK_BYTES];
 
-static void created(void *arg, int rc, struct pool_replica *made)
-{
-	(void)arg;
-	replica = made;
-	bench_finished(&bench, rc);
-}
-
 static void append(uint64_t seq, uint64_t block)
 {
 	struct entry *entry = entry_get(bench.entries);
@@ -58,8 +51,7 @@ static void fill(void)
 	bench.disk = sim_disk_new(DISK_BYTES, 1);
 	assert_int_equal(bench_format(&bench, JOURNAL_BYTES), 0);
 	assert_int_equal(bench_open(&bench), 0);
-	pool_replica_create(bench.pool, &identity, created, NULL);
-	bench_wait(&bench);
+	replica = bench_replica(&bench, &identity);
 	assert_int_equal(bench.rc, 0);
 	memset(tags, 0, sizeof(tags));
 	while (seq < APPLIED) {
@@ -102,12 +94,6 @@ static void drop(bool opened)
 	bench_done(&bench);
 }
 
-static void read_ended(struct pool_read *read, int rc)
-{
-	(void)read;
-	bench_finished(&again, rc);
-}
-
 static void what_is_applied_needs_no_entry(void **state)
 {
 	struct buf *buf;
@@ -125,15 +111,9 @@ static void what_is_applied_needs_no_entry(void **state)
 	/* Pending ones are read as well as those that are applied; then all of them are. */
 	for (unsigned round = 0; round < 2; round++) {
 		for (uint64_t block = 0; block < 200; block++) {
-			struct pool_read read = { .fn = read_ended,
-				.replica = replica,
-				.into = buf,
-				.offset_bytes = block * BLOCK_BYTES,
-				.length_bytes = BLOCK_BYTES };
-
-			pool_read(&read);
-			bench_wait(&again);
-			assert_int_equal(again.rc, 0);
+			assert_int_equal(bench_read(&again, replica, (struct uuid){ 0 }, block * BLOCK_BYTES,
+						 BLOCK_BYTES, buf),
+				0);
 			assert_true(block_matches(buf->data, tags[block], block));
 		}
 		bench_run(&again, 5 * NS_PER_S);

@@ -29,28 +29,12 @@ static struct volume volumes[VOLUMES];
 static struct random rnd;
 static uint64_t tag;
 
-static void created(void *arg, int rc, struct pool_replica *made)
-{
-	struct volume *v = arg;
-
-	v->replica = made;
-	bench_finished(&bench, rc);
-}
-
-/* Committed and everywhere as soon as it is durable. */
-static void durable(void *arg, struct pool_replica *replica, uint64_t seq)
-{
-	(void)arg;
-	pool_replica_commit_set(replica, seq);
-	pool_replica_all_set(replica, seq);
-}
-
 static int pool_make(void **state)
 {
 	(void)state;
 	bench_init(&bench);
 	bench.disk = sim_disk_new(DISK_BYTES, 1);
-	bench.durable = durable;
+	bench.durable = bench_commit;
 	assert_int_equal(bench_format(&bench, JOURNAL_BYTES), 0);
 	assert_int_equal(bench_open(&bench), 0);
 	for (unsigned i = 0; i < VOLUMES; i++) {
@@ -58,8 +42,7 @@ static int pool_make(void **state)
 
 		identity.replica.byte[0] = (uint8_t)(i + 1);
 		memset(&volumes[i], 0, sizeof(volumes[i]));
-		pool_replica_create(bench.pool, &identity, created, &volumes[i]);
-		bench_wait(&bench);
+		volumes[i].replica = bench_replica(&bench, &identity);
 		assert_int_equal(bench.rc, 0);
 	}
 	random_init(&rnd, 1);
@@ -130,27 +113,15 @@ static unsigned fill(void)
 	return taken;
 }
 
-static void read_ended(struct pool_read *read, int rc)
-{
-	(void)read;
-	bench_finished(&bench, rc);
-}
-
 static void all_is_there(void)
 {
 	struct buf *buf = buf_get(bench.bufs, GRAIN_BYTES);
 
 	for (unsigned i = 0; i < VOLUMES; i++) {
 		for (uint64_t block = 0; block < VOLUME_BLOCKS; block += GRAIN_BLOCKS) {
-			struct pool_read read = { .fn = read_ended,
-				.replica = volumes[i].replica,
-				.into = buf,
-				.offset_bytes = block * BLOCK_BYTES,
-				.length_bytes = GRAIN_BYTES };
-
-			pool_read(&read);
-			bench_wait(&bench);
-			assert_int_equal(bench.rc, 0);
+			assert_int_equal(bench_read(&bench, volumes[i].replica, (struct uuid){ 0 },
+						 block * BLOCK_BYTES, GRAIN_BYTES, buf),
+				0);
 			for (unsigned k = 0; k < GRAIN_BLOCKS; k++)
 				assert_true(block_matches(buf->data + (size_t)k * BLOCK_BYTES,
 					volumes[i].tags[block + k], block + k));
@@ -231,14 +202,12 @@ static void full_pool_refuses_reads_trims_and_recovers(void **state)
 
 static int replica_make(unsigned number)
 {
-	static struct volume made;
 	struct pool_replica_identity identity = { .size_bytes = VOLUME_BYTES };
 
 	identity.replica.byte[0] = (uint8_t)number;
 	identity.replica.byte[1] = (uint8_t)(number >> 8);
 	identity.replica.byte[2] = 1;
-	pool_replica_create(bench.pool, &identity, created, &made);
-	bench_wait(&bench);
+	(void)bench_replica(&bench, &identity);
 	return bench.rc;
 }
 

@@ -21,13 +21,6 @@ static struct bench bench, again;
 static struct pool_replica *replica;
 static struct uuid snapshot = { .byte[3] = 9 };
 
-static void created(void *arg, int rc, struct pool_replica *made)
-{
-	(void)arg;
-	replica = made;
-	bench_finished(&bench, rc);
-}
-
 static void append(uint64_t seq, enum entry_op op, uint64_t block, uint64_t blocks)
 {
 	struct entry *entry = entry_get(bench.entries);
@@ -58,8 +51,7 @@ static void begin(void)
 	bench.disk = sim_disk_new(DISK_BYTES, 1);
 	assert_int_equal(bench_format(&bench, JOURNAL_BYTES), 0);
 	assert_int_equal(bench_open(&bench), 0);
-	pool_replica_create(bench.pool, &identity, created, NULL);
-	bench_wait(&bench);
+	replica = bench_replica(&bench, &identity);
 	assert_int_equal(bench.rc, 0);
 	append(1, ENTRY_WRITE, 3, 1);
 	append(2, ENTRY_SNAPSHOT, 0, 0);
@@ -78,26 +70,12 @@ static void grow_and_write(void)
 	pool_replica_commit_set(replica, 5);
 }
 
-static void read_ended(struct pool_read *read, int rc)
-{
-	(void)read;
-	bench_finished(&again, rc);
-}
-
 static void expect_block(uint64_t block, struct uuid of, uint64_t tag)
 {
 	static const uint8_t zeroes[BLOCK_BYTES];
 	struct buf *buf = buf_get(again.bufs, BLOCK_BYTES);
-	struct pool_read read = { .fn = read_ended,
-		.replica = replica,
-		.into = buf,
-		.snapshot = of,
-		.offset_bytes = block * BLOCK_BYTES,
-		.length_bytes = BLOCK_BYTES };
 
-	pool_read(&read);
-	bench_wait(&again);
-	assert_int_equal(again.rc, 0);
+	assert_int_equal(bench_read(&again, replica, of, block * BLOCK_BYTES, BLOCK_BYTES, buf), 0);
 	if (tag)
 		assert_true(block_matches(buf->data, tag, block));
 	else

@@ -29,20 +29,6 @@ static uint64_t views[SNAPSHOTS][BLOCKS];
 static bool written[SNAPSHOTS + 1][GRAINS]; /* between a snapshot and the one before; the last: since */
 static unsigned made;
 
-static void created(void *arg, int rc, struct pool_replica *replica)
-{
-	(void)arg;
-	volume = replica;
-	bench_finished(&bench, rc);
-}
-
-static void durable(void *arg, struct pool_replica *replica, uint64_t seq)
-{
-	(void)arg;
-	pool_replica_commit_set(replica, seq);
-	pool_replica_all_set(replica, seq);
-}
-
 static int pool_make(void **state)
 {
 	struct pool_replica_identity identity = { .replica.byte[0] = 1, .size_bytes = VOLUME_BYTES };
@@ -50,11 +36,10 @@ static int pool_make(void **state)
 	(void)state;
 	bench_init(&bench);
 	bench.disk = sim_disk_new(DISK_BYTES, 1);
-	bench.durable = durable;
+	bench.durable = bench_commit;
 	assert_int_equal(bench_format(&bench, JOURNAL_BYTES), 0);
 	assert_int_equal(bench_open(&bench), 0);
-	pool_replica_create(bench.pool, &identity, created, NULL);
-	bench_wait(&bench);
+	volume = bench_replica(&bench, &identity);
 	assert_int_equal(bench.rc, 0);
 	random_init(&rnd, 1);
 	return 0;
@@ -123,26 +108,14 @@ static void settle(void)
 	while (pool_replica_levels_move(volume));
 }
 
-static void read_ended(struct pool_read *read, int rc)
-{
-	(void)read;
-	bench_finished(&bench, rc);
-}
-
 static void view_is(struct uuid snapshot, const uint64_t tags[static BLOCKS])
 {
 	struct buf *buf = buf_get(bench.bufs, GRAIN_BYTES);
 
 	assert_non_null(buf);
 	for (uint64_t block = 0; block < BLOCKS; block += GRAIN_BLOCKS) {
-		struct pool_read read = { .replica = volume, .snapshot = snapshot, .fn = read_ended };
-
-		read.offset_bytes = block * BLOCK_BYTES;
-		read.length_bytes = GRAIN_BYTES;
-		read.into = buf;
-		pool_read(&read);
-		bench_wait(&bench);
-		assert_int_equal(bench.rc, 0);
+		assert_int_equal(
+			bench_read(&bench, volume, snapshot, block * BLOCK_BYTES, GRAIN_BYTES, buf), 0);
 		for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
 			assert_true(block_matches(
 				buf->data + (size_t)i * BLOCK_BYTES, tags[block + i], block + i));

@@ -29,20 +29,6 @@ static int probe_rc;
 static bool probed;
 static const char *faults;
 
-static void created(void *arg, int rc, struct pool_replica *made)
-{
-	(void)arg;
-	replica = made;
-	bench_finished(&bench, rc);
-}
-
-static void durable(void *arg, struct pool_replica *of, uint64_t seq)
-{
-	(void)arg;
-	pool_replica_commit_set(of, seq);
-	pool_replica_all_set(of, seq);
-}
-
 static void wrap(struct bench *b, struct device **device)
 {
 	assert_int_equal(device_wrap(&b->loop, faults, device, &b->error), 0);
@@ -53,7 +39,7 @@ static int setup(void **state)
 	(void)state;
 	bench_init(&bench);
 	bench.disk = sim_disk_new(DISK_BYTES, 1);
-	bench.durable = durable;
+	bench.durable = bench_commit;
 	bench.wrap = wrap;
 	faults = "";
 	appended = 0;
@@ -95,8 +81,7 @@ static void replica_make(void)
 {
 	struct pool_replica_identity identity = { .size_bytes = VOLUME_BYTES, .replica = { { 1 } } };
 
-	pool_replica_create(bench.pool, &identity, created, NULL);
-	bench_wait(&bench);
+	replica = bench_replica(&bench, &identity);
 	assert_int_equal(bench.rc, 0);
 }
 
@@ -120,24 +105,12 @@ static void append(uint64_t block)
 	entry_put(entry);
 }
 
-static void read_ended(struct pool_read *read, int rc)
-{
-	(void)read;
-	bench_finished(&bench, rc);
-}
-
 static void block_check(uint64_t block)
 {
 	struct buf *buf = buf_get(bench.bufs, BLOCK_BYTES);
-	struct pool_read read = { .fn = read_ended,
-		.replica = replica,
-		.into = buf,
-		.offset_bytes = block * BLOCK_BYTES,
-		.length_bytes = BLOCK_BYTES };
 
-	pool_read(&read);
-	bench_wait(&bench);
-	assert_int_equal(bench.rc, 0);
+	assert_int_equal(
+		bench_read(&bench, replica, (struct uuid){ 0 }, block * BLOCK_BYTES, BLOCK_BYTES, buf), 0);
 	assert_true(block_matches(buf->data, block + 1, block));
 	buf_put(buf);
 }
