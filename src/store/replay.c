@@ -8,23 +8,36 @@
 #include <errno.h>
 #include <string.h>
 
-/* The place of batch `number`: where the former one ends, or the ring's beginning. UINT32_MAX: neither. */
+/* Whether what was found at a block is batch `number` behind the former one. */
+static bool replay_stands(const struct opening *o, uint32_t block)
+{
+	const struct found *found = &o->found[block];
+
+	return found->number == o->number && !found_is_leftover(o, found) &&
+	       found->open_count >= o->former_open_count;
+}
+
+/*
+ * The place of batch `number`: where the former one ends, or the ring's beginning. UINT32_MAX: neither. Where
+ * both have one, the newer open's counts: an open that gave the other up, unanswered, wrote a larger one in
+ * its place, which did not fit before the ring's end. By the superblock the other is no leftover any more
+ * once a later open begins behind it.
+ */
 static uint32_t replay_place(struct opening *o)
 {
-	struct pool *pool = o->pool;
-	uint32_t ring = pool->g.ring_blocks, block = (uint32_t)(o->position % ring);
-	const struct found *here = &o->found[block], *start = &o->found[0];
+	uint32_t ring = o->pool->g.ring_blocks, block = (uint32_t)(o->position % ring);
+	bool here = replay_stands(o, block), start = replay_stands(o, 0);
 
-	if (here->number == o->number && !found_is_leftover(o, here) &&
-		here->open_count >= o->former_open_count)
+	if (here && start && o->found[0].open_count > o->found[block].open_count &&
+		!MUTANT(given_up_comes_back))
+		here = false;
+	if (here)
 		return block;
-	if (start->number == o->number && !found_is_leftover(o, start) &&
-		start->open_count >= o->former_open_count) {
-		if (block != 0)
-			o->position += ring - block;
-		return 0;
-	}
-	return UINT32_MAX;
+	if (!start)
+		return UINT32_MAX;
+	if (block != 0)
+		o->position += ring - block;
+	return 0;
 }
 
 static void replay_end(struct opening *o)

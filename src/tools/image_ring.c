@@ -64,19 +64,24 @@ static void ring_scan(struct image *image)
 
 /* ---- second reading ---- */
 
-/* Where batch `number` stands: behind the former one, or at the ring's beginning. UINT32_MAX: nowhere. */
+/*
+ * Where batch `number` stands: behind the former one, or at the ring's beginning; of both the newer open's,
+ * for the older is one that was never answered, and given up. UINT32_MAX: nowhere.
+ */
 static uint32_t batch_place(
 	const struct image *image, uint64_t number, uint32_t expected, uint64_t open_count)
 {
-	uint32_t places[2] = { expected % image->g.ring_blocks, 0 };
+	uint32_t places[2] = { expected % image->g.ring_blocks, 0 }, best = UINT32_MAX;
 
 	for (unsigned i = 0; i < 2; i++) {
 		const struct image_batch *batch = &image->batches[places[i]];
 
-		if (batch->number == number && batch->open_count >= open_count)
-			return places[i];
+		if (batch->number != number || batch->open_count < open_count)
+			continue;
+		if (best == UINT32_MAX || batch->open_count > image->batches[best].open_count)
+			best = places[i];
 	}
-	return UINT32_MAX;
+	return best;
 }
 
 static uint32_t batch_after(const struct image *image, uint64_t number)

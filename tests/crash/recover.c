@@ -286,6 +286,43 @@ static void offline_check(struct sim_disk *disk, struct violation *v)
 	image_done(&image);
 }
 
+/* A clean stop, and once more open: what the recovery has left is there, no more and no less. */
+static void reopen_check(struct bench *b, struct violation *violation)
+{
+	struct {
+		struct uuid replica;
+		struct position last;
+		bool incomplete;
+	} left[MODEL_REPLICAS + MODEL_CLONES];
+	struct pool_replica *replica = NULL;
+	unsigned count = 0;
+	int rc;
+
+	while ((replica = pool_replica_next(b->pool, replica)) != NULL) {
+		ASSERT(count < MODEL_REPLICAS + MODEL_CLONES);
+		left[count].replica = pool_replica_identity(replica)->replica;
+		left[count].last = pool_replica_last(replica);
+		left[count++].incomplete = pool_replica_state(replica)->incomplete;
+	}
+	bench_close(b);
+	rc = bench_open(b);
+	if (rc != 0) {
+		violate(violation, "after a clean stop it can't be opened: %s (%d)", b->error.text, rc);
+		return;
+	}
+	for (unsigned i = 0; i < count && !violation->found; i++) {
+		replica = pool_replica_find(b->pool, left[i].replica);
+		if (!replica)
+			violate(violation, "after a clean stop a replica is gone");
+		else if (position_compare(pool_replica_last(replica), left[i].last) != 0 ||
+			 pool_replica_state(replica)->incomplete != left[i].incomplete)
+			violate(violation,
+				"after a clean stop a replica's log ends with %" PRIu64 ", not %" PRIu64 "%s",
+				pool_replica_last(replica).seq, left[i].last.seq,
+				pool_replica_state(replica)->incomplete ? ", and it is incomplete" : "");
+	}
+}
+
 void recover_check(struct bench *b, struct bench *again, struct sim_disk *crashed, const struct model *models,
 	unsigned count, uint64_t seed, struct violation *violation, uint64_t *states)
 {
@@ -315,7 +352,10 @@ void recover_check(struct bench *b, struct bench *again, struct sim_disk *crashe
 		replica_check(b, &models[i], violation);
 	if (b->failed)
 		violate(violation, "the pool has failed: %s", b->error.text);
-	bench_close(b);
+	if (offline && !violation->found)
+		reopen_check(b, violation);
+	if (b->pool)
+		bench_close(b);
 	if (offline && !violation->found)
 		offline_check(crashed, violation);
 	sim_disk_free(crashed);

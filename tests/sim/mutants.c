@@ -36,6 +36,7 @@ static const struct {
 	{ "merge_over_child", "enumerate", { "--workloads", "1..12", "--subsets", "1" } },
 	{ "merge_forgets_trims", "enumerate", { "--workloads", "1..12", "--subsets", "1" } },
 	{ "merge_unflushed", "enumerate", { "--workloads", "1..12", "--subsets", "2" } },
+	{ "given_up_comes_back", "enumerate", { "--workloads", "18..18", "--subsets", "50" } },
 	{ "lost_slot_unnoticed", "rot", { "--flips", "1500", "--most", "4", "--seed", "9" } },
 };
 
