@@ -32,7 +32,7 @@ static bool would_scatter(const struct pool *pool, const struct log_entry *le)
 
 static uint32_t grain_take(struct pool *pool, const struct log_entry *le, uint32_t index)
 {
-	uint32_t old = MUTANT(redirect_in_place) && le->replica->structural == 0
+	uint32_t old = MUTANT(redirect_in_place) && le->replica->structural == 0 && !le->replica->top->parent
 			       ? map_find(pool, le->replica->top, index)
 			       : PHYS_NONE;
 
