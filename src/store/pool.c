@@ -1,5 +1,5 @@
 /* The pool as a whole: memory, failing, closing, and the pump that starts what can be started. */
-#include "store/pool.h"
+#include "store/scrub.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -144,6 +144,8 @@ int pool_size(struct pool *pool)
 		rc = prepare_init(pool);
 	if (rc == 0)
 		rc = merge_init(pool);
+	if (rc == 0)
+		rc = scrub_init(pool);
 	return rc;
 }
 
@@ -174,6 +176,7 @@ void pool_free(struct pool *pool)
 		merge_done(pool);
 		read_done(pool);
 		index_done(pool);
+		scrub_done(pool);
 	}
 	map_done(pool);
 	while ((node = list_pop_front(&pool->work_free)))
@@ -305,4 +308,5 @@ void pool_info_get(const struct pool *pool, struct pool_info *ret_info)
 	ret_info->journal_used_bytes = journal_used_blocks(pool) * BLOCK_BYTES;
 	ret_info->replica_limit = pool_replica_limit(pool);
 	ret_info->failed = pool->failed;
+	scrub_info_get(pool, &ret_info->scrub);
 }

@@ -304,6 +304,7 @@ struct pool {
 	struct sweep sweep;
 	struct prepare prepare;
 	struct merge merge;
+	struct scrub *scrub;
 	struct loop_task pump;
 	struct loop_task answers; /* tells what must not be told inside the call */
 	struct list answer_works;

@@ -288,6 +288,7 @@ static void run_ended(struct device_io *io, int rc)
 	struct pool *pool = run->pool;
 
 	pool_io_ended(pool);
+	pool->counters.read_errors += rc < 0;
 	if (rc < 0 && read->rc == 0)
 		read->rc = rc;
 	for (uint32_t i = 0; rc < 0 && i < run->iov.iov_len / BLOCK_BYTES; i++)

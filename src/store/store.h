@@ -35,6 +35,8 @@ void pool_format(struct loop *loop, struct device *device, const struct pool_for
 	pool_done_fn fn, void *arg);
 #define POOL_MIN_BYTES (UINT64_C(4) << 20)
 
+struct pool_bad;
+
 struct pool_open_options {
 	struct uuid cluster; /* another cluster's pool is refused */
 	struct uuid pool;    /* none: any */
@@ -45,6 +47,9 @@ struct pool_open_options {
 	/* Entries of a replica are durable up to and including seq; batched, in order. May be NULL while
 	 * opening. */
 	void (*durable)(void *arg, struct pool_replica *replica, uint64_t seq);
+	/* The scrub knows of something bad (see below): when it is found, and again while it stays so. NULL:
+	 * nobody wants to know. */
+	void (*bad)(void *arg, const struct pool_bad *bad);
 	void *arg;
 };
 
@@ -59,6 +64,35 @@ void pool_open(struct loop *loop, struct device *device, const struct pool_open_
 /* Writes out what is cheap to write, closes the device, frees all. Nothing may be called on it meanwhile. */
 void pool_close(struct pool *pool, pool_done_fn fn, void *arg);
 
+/*
+ * The scrub reads and verifies all that a pool holds, pass after pass: superblocks, and page by page the
+ * table and the grains of every layer that stand in it. Bad pages and superblocks it writes anew by itself,
+ * from memory; of bad grains it tells (options.bad), until somebody has repaired them from another copy
+ * (pool_replica_grain_heal()) or they are gone.
+ */
+struct pool_scrub_tally {
+	uint64_t checked_bytes;
+	uint64_t bad_blocks, repaired_blocks; /* of grains */
+	uint64_t bad_pages, repaired_pages;   /* of the table; superblocks count as such */
+};
+
+/* How far it has come. Who opens the pool keeps it, so that a restart goes on where it was. */
+struct pool_scrub_progress {
+	uint64_t began_wall_ns; /* of the pass under way; 0: none has begun */
+	bool asked;             /* by pool_scrub_now(): it isn't spread over the period */
+	uint32_t page;          /* pages below are through */
+	struct pool_scrub_tally pass;
+	uint64_t whole_wall_ns; /* when the last whole pass ended; 0: there was none */
+	struct pool_scrub_tally whole;
+};
+
+struct pool_scrub_info {
+	struct pool_scrub_progress progress;
+	uint32_t pages;                     /* that a pass goes through */
+	uint32_t known_bad;                 /* grains that are bad now, as far as known */
+	struct pool_scrub_tally since_open; /* of all passes */
+};
+
 struct pool_info {
 	struct uuid cluster, pool;
 	uint64_t size_bytes;    /* room for grains */
@@ -70,9 +104,34 @@ struct pool_info {
 	/* counters since open */
 	uint64_t batches, batch_entries, flushes, device_write_bytes, user_write_bytes, apply_rounds,
 		checksum_errors;
+	uint64_t read_errors; /* that the device has given */
+	struct pool_scrub_info scrub;
 };
 
 void pool_info_get(const struct pool *pool, struct pool_info *ret_info);
+
+/*
+ * A whole pass in each period, evenly, at most so many bytes a second, after the application's own I/O.
+ * period_ms 0: only when asked for. `resume` (NULL: stays as it is): where an earlier open was.
+ */
+void pool_scrub_set(struct pool *pool, uint64_t period_ms, uint64_t bytes_per_s,
+	const struct pool_scrub_progress *resume);
+/* A whole pass from the beginning, now, as fast as set. */
+void pool_scrub_now(struct pool *pool);
+
+enum pool_bad_kind { POOL_BAD_GRAIN, POOL_BAD_PAGE, POOL_BAD_SUPERBLOCK };
+struct pool_bad {
+	enum pool_bad_kind kind;
+	bool news;         /* it is told for the first time */
+	bool device_error; /* it can't be read; else its checksum differs */
+	/* GRAIN: where it can be seen, so that its blocks can be had from another replica. */
+	struct pool_replica *replica; /* NULL: nothing that is needed: they are seen from nowhere */
+	struct uuid snapshot;         /* none: the volume as it is */
+	uint64_t index;
+	uint16_t blocks;
+	uint32_t page; /* PAGE; SUPERBLOCK: 0 or 1 */
+};
+
 /* The pool's replicas, one after the other; NULL begins, NULL ends. */
 struct pool_replica *pool_replica_next(struct pool *pool, struct pool_replica *after);
 struct pool_replica *pool_replica_find(struct pool *pool, struct uuid replica);

@@ -118,6 +118,7 @@ int bench_open(struct bench *b)
 		.entries = b->entries,
 		.failed = failed,
 		.durable = durable,
+		.bad = b->bad,
 		.arg = b,
 	};
 

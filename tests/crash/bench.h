@@ -20,6 +20,7 @@ struct bench {
 	void (*wrap)(struct bench *b, struct device **device); /* around what is opened; NULL: nothing */
 	bool failed;
 	void (*durable)(void *arg, struct pool_replica *replica, uint64_t seq);
+	void (*bad)(void *arg, const struct pool_bad *bad); /* arg: this bench */
 	void *arg;
 };
 

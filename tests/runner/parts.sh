@@ -87,6 +87,10 @@ part_crash() {
 	for mutant in skip_crc lost_slot_unnoticed; do
 		check "damage finds the mutant $mutant" rot_finds build "$mutant" || true
 	done
+	check "the scrub finds what is bad" crash_scrub build 120 1..400
+	for mutant in scrub_skips_frozen scrub_trusts_table; do
+		check "the scrub's test catches the mutant $mutant" crash_scrub_finds "$mutant" || true
+	done
 	for mutant in "${crash_mutants[@]}"; do
 		check "the enumeration catches the mutant $mutant" crash_mutant_is_caught "$mutant" || true
 	done
@@ -96,6 +100,18 @@ part_crash() {
 crash_mutant_is_caught() {
 	local out rc=0
 	out=$(timeout 300 build/tests/crash/enumerate --workloads 1..12 --mutant "$1" 2>&1) || rc=$?
+	tail -3 <<<"$out"
+	[ $rc -eq 1 ] && [[ $(tail -1 <<<"$out") =~ violations\ [1-9] ]]
+}
+
+# crash_scrub BUILD SECONDS WORKLOADS
+crash_scrub() {
+	timeout "$2" "$1/tests/crash/scrub" --workloads "$3"
+}
+
+crash_scrub_finds() {
+	local out rc=0
+	out=$(timeout 120 build/tests/crash/scrub --workloads 1..20 --mutant "$1" 2>&1) || rc=$?
 	tail -3 <<<"$out"
 	[ $rc -eq 1 ] && [[ $(tail -1 <<<"$out") =~ violations\ [1-9] ]]
 }

@@ -38,6 +38,8 @@ static const struct {
 	{ "merge_unflushed", "enumerate", { "--workloads", "1..12", "--subsets", "2" } },
 	{ "given_up_comes_back", "enumerate", { "--workloads", "18..18", "--subsets", "50" } },
 	{ "lost_slot_unnoticed", "rot", { "--flips", "1500", "--most", "4", "--seed", "9" } },
+	{ "scrub_skips_frozen", "scrub", { "--workloads", "1..20" } },
+	{ "scrub_trusts_table", "scrub", { "--workloads", "1..20" } },
 };
 
 static char crash_dir[256];
