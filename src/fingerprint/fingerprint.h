@@ -2,10 +2,9 @@
  * fingerprint: what disks and what node this is, how fast, and so which tier. docs/fingerprint.md has the
  * thresholds and their reasons.
  *
- * Thread rule: functions without a callback are plain and block (sysfs, udev's database, bounded I/O): a
- * worker thread or a test calls them. fingerprint_run() and fingerprint_check() are their asynchronous
- * twins for the control thread. Error rule: 0 or a negative errno; words name the device, what was found
- * and what to do. Nothing is ever written outside an area that the caller hands in.
+ * Thread rule: all of it is plain and blocks (sysfs, udev's database, bounded I/O): a worker thread or a test
+ * calls it. Error rule: 0 or a negative errno; words name the device, what was found and what to do. Nothing
+ * is ever written to a device: what a durable write costs is measured inside pools, by the store's probe.
  */
 #ifndef QUOIN_FINGERPRINT_H
 #define QUOIN_FINGERPRINT_H
@@ -14,8 +13,6 @@
 #include <stdint.h>
 
 #include "base/base.h"
-
-struct uv_loop_s;
 
 #define TIER_REASON_MAX 160
 
@@ -73,27 +70,6 @@ int device_check_empty(const char *path, struct error *error) MUST_CHECK;
 
 /* ---- measurement ---- */
 
-/*
- * Where a measurement takes place: blocking functions, 0 or -errno, multiples of 4096, aligned memory. The
- * measurement stays inside [0, size_bytes) of it. `write` NULL: read only. A pool's owner wires this to
- * the pool's own area.
- */
-struct measure_area {
-	int (*read)(void *user, void *to, uint32_t length_bytes, uint64_t offset_bytes);
-	int (*write)(void *user, const void *from, uint32_t length_bytes, uint64_t offset_bytes);
-	int (*flush)(void *user); /* makes all writes before it durable */
-	void *user;
-	uint64_t size_bytes; /* at least 1 MiB */
-	bool read_parallel; /* `read` may be called by several threads at once: reads at depth are measured */
-};
-
-/* An area of an open O_DIRECT descriptor: pread, pwrite, fdatasync. Keep it while the area is used. */
-struct measure_fd {
-	int fd;
-	uint64_t offset_bytes;
-};
-struct measure_area measure_area_fd(struct measure_fd *at, uint64_t size_bytes, bool writable);
-
 #define MEASURE_DEPTH 16u
 
 struct measurement {
@@ -107,10 +83,10 @@ struct measurement {
 };
 
 /*
- * Measures for at most budget_ms (0: 2500, and never over 3000 but by one operation). Writable areas are
- * written with random bytes and hold them afterwards: zero or discard them if that matters.
+ * Reads alone, by an O_DIRECT descriptor, inside [0, size_bytes), at least 1 MiB of it, for at most budget_ms
+ * (0: 2500, and never over 3000 but by one operation).
  */
-int measure_run(const struct measure_area *area, uint32_t budget_ms, struct measurement *ret_measurement,
+int measure_run(int fd, uint64_t size_bytes, uint32_t budget_ms, struct measurement *ret_measurement,
 	struct error *error) MUST_CHECK;
 
 /* ---- judgement ---- */
@@ -122,48 +98,35 @@ int measure_run(const struct measure_area *area, uint32_t budget_ms, struct meas
 enum tier tier_judge(const struct device_facts *facts, const struct measurement *measurement,
 	char reason[static TIER_REASON_MAX]);
 
+/*
+ * New figures of a disk that was `tier`: another tier only where they still say so with a sixth (or a fifth)
+ * taken off their distance. So none that lies at a threshold goes to and fro.
+ */
+enum tier tier_judge_again(const struct device_facts *facts, enum tier tier, const struct measurement *now);
+/* "durable write 9.1 ms, was 80 us": of the two figures the one that has changed more. */
+#define DRIFT_TEXT_MAX 80
+void measurement_drift_text(
+	const struct measurement *now, const struct measurement *was, char ret_text[static DRIFT_TEXT_MAX]);
+
+/* ---- figures of pools, remembered from one start to the next ---- */
+
 struct fingerprint {
 	struct device_facts facts;
 	bool measured;
-	bool from_cache;
 	struct measurement measurement;
 	enum tier tier;
 	char tier_reason[TIER_REASON_MAX];
 };
 
-/* ---- all of it, with the cache ---- */
-
-struct fingerprint_options {
-	const char *path;
-	const char *cache_dir; /* STATE/fingerprint; NULL: no cache. Made if absent */
-	const struct measure_area
-		*area; /* NULL: the path itself, read only where it is a device or has at least 1 MiB */
-	/*
-	 * The path is empty (device_check_empty() said so) and about to become a pool: the measurement may
-	 * write to it, and leaves zeroes: it is trimmed and its size restored. For files and, loudly, for
-	 * devices.
-	 */
-	bool may_write;
-	bool fresh; /* measure even where the cache has it */
-	uint32_t budget_ms;
-};
-
-int fingerprint_get(const struct fingerprint_options *options, struct fingerprint *ret_fingerprint,
-	struct error *error) MUST_CHECK;
-
 /*
- * On a uv worker; strings and area are the caller's until fn has run, on the control thread. -errno: fn
- * does not run.
+ * The facts of what lies at the path and the figures that cache_dir (STATE/fingerprint) has of it, by its
+ * stable identity and size; judged by the facts alone where it has none.
  */
-typedef void (*fingerprint_done_fn)(
-	void *arg, int rc, const struct error *error, const struct fingerprint *fingerprint);
-int fingerprint_run(struct uv_loop_s *loop, const struct fingerprint_options *options, fingerprint_done_fn fn,
-	void *arg) MUST_CHECK;
-
-/* device_check_empty() on a uv worker. `path` is copied. */
-typedef void (*fingerprint_check_fn)(void *arg, int rc, const struct error *error);
-int fingerprint_check(
-	struct uv_loop_s *loop, const char *path, fingerprint_check_fn fn, void *arg) MUST_CHECK;
+int fingerprint_recall(const char *path, const char *cache_dir, struct fingerprint *ret_fingerprint,
+	struct error *error) MUST_CHECK;
+/* New figures: judged, and remembered (if that fails, they are measured again after the next start). */
+void fingerprint_keep(
+	const char *cache_dir, const struct measurement *measurement, struct fingerprint *fingerprint);
 
 /* ---- every disk of this node ---- */
 

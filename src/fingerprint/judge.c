@@ -71,6 +71,50 @@ enum tier tier_judge(
 	return tier;
 }
 
+/* How far beyond a threshold figures must be, to be another tier. */
+#define MARGIN_PERCENT 120u
+
+static struct measurement scaled(const struct measurement *m, unsigned by, unsigned of)
+{
+	struct measurement result = *m;
+
+	result.read_p50_us = (uint32_t)((uint64_t)m->read_p50_us * by / of);
+	result.write_p50_us = (uint32_t)((uint64_t)m->write_p50_us * by / of);
+	return result;
+}
+
+enum tier tier_judge_again(const struct device_facts *facts, enum tier tier, const struct measurement *now)
+{
+	struct measurement better = scaled(now, 100, MARGIN_PERCENT),
+			   worse = scaled(now, MARGIN_PERCENT, 100);
+	char reason[TIER_REASON_MAX];
+	enum tier at_best = tier_judge(facts, &better, reason), at_worst = tier_judge(facts, &worse, reason);
+
+	if (tier == TIER_UNKNOWN)
+		return tier_judge(facts, now, reason);
+	return at_best < tier ? at_best : at_worst > tier ? at_worst : tier;
+}
+
+static uint32_t ratio_percent(uint32_t a, uint32_t b)
+{
+	uint32_t low = a < b ? a : b, high = a < b ? b : a;
+
+	return (uint32_t)((uint64_t)high * 100 / (low ? low : 1));
+}
+
+void measurement_drift_text(
+	const struct measurement *now, const struct measurement *was, char ret_text[static DRIFT_TEXT_MAX])
+{
+	bool write = now->samples_write && was->samples_write &&
+		     ratio_percent(now->write_p50_us, was->write_p50_us) >=
+			     ratio_percent(now->read_p50_us, was->read_p50_us);
+	char now_text[24], was_text[24];
+
+	snprintf(ret_text, DRIFT_TEXT_MAX, "%s %s, was %s", write ? "durable write" : "read",
+		latency_text(write ? now->write_p50_us : now->read_p50_us, now_text),
+		latency_text(write ? was->write_p50_us : was->read_p50_us, was_text));
+}
+
 /* A write goes to other nodes at the same moment: 4 KiB take 330 us at 100 Mbit/s, 33 us at 1 Gbit/s. */
 #define HIGH_LINK_MBIT_S   1000u
 #define MEDIUM_LINK_MBIT_S 100u

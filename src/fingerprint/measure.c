@@ -1,5 +1,4 @@
-/* A bounded measurement inside an area: durable writes, reads, bandwidth. Written first, so that what is read
- * is there. */
+/* A bounded measurement of a raw disk: it only reads. */
 #include "fingerprint/fingerprint.h"
 
 #include <errno.h>
@@ -7,16 +6,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/percentile.h"
 #include "fingerprint/measure_depth.h"
 
 #define BUDGET_DEFAULT_MS 2500u
 #define BUDGET_MAX_MS     3000u
 #define SAMPLES_MAX       512u
 #define CHUNK_BYTES       (1u << 20)
-#define SPAN_MAX_BYTES    (UINT64_C(64) << 20) /* of a writable area: what is written and then read */
+#define WIDE_MAX_BYTES    (UINT64_C(64) << 20) /* read in order */
 
 struct run {
-	const struct measure_area *area;
+	int fd;
 	struct random random;
 	uint8_t *chunk;
 	uint64_t span_bytes; /* what may be read */
@@ -29,51 +29,23 @@ static uint64_t now_ns(void)
 	return clock_now_ns(clock_system());
 }
 
+int measure_read(int fd, void *to, uint32_t length_bytes, uint64_t offset_bytes)
+{
+	ssize_t n = pread(fd, to, length_bytes, (off_t)offset_bytes);
+
+	if (n < 0)
+		return -errno;
+	return n == (ssize_t)length_bytes ? 0 : -EIO;
+}
+
 static uint32_t mib_per_s(uint64_t bytes, uint64_t ns)
 {
 	return ns == 0 ? 0 : (uint32_t)(bytes * NS_PER_S / ns >> 20);
 }
 
-/* Sequential writes, one flush at the end. Prepares the span for the reads. */
-static int write_sequential(struct run *run, uint64_t until_ns)
-{
-	uint64_t begin_ns = now_ns(), at = 0;
-	int rc = 0;
-
-	random_bytes(&run->random, run->chunk, CHUNK_BYTES);
-	while (rc == 0 && at + CHUNK_BYTES <= run->area->size_bytes && at < SPAN_MAX_BYTES &&
-		(at == 0 || now_ns() < until_ns)) {
-		rc = run->area->write(run->area->user, run->chunk, CHUNK_BYTES, at);
-		at += CHUNK_BYTES;
-	}
-	if (rc == 0)
-		rc = run->area->flush(run->area->user);
-	run->span_bytes = at;
-	run->result.write_mib_s = mib_per_s(at, now_ns() - begin_ns);
-	return rc;
-}
-
 static uint64_t random_block(struct run *run)
 {
 	return random_below(&run->random, run->span_bytes / BLOCK_BYTES) * BLOCK_BYTES;
-}
-
-static int write_durable(struct run *run, uint64_t until_ns)
-{
-	uint32_t count = 0;
-	int rc = 0;
-
-	while (rc == 0 && count < SAMPLES_MAX && (count == 0 || now_ns() < until_ns)) {
-		uint64_t begin_ns = now_ns();
-
-		rc = run->area->write(run->area->user, run->chunk, BLOCK_BYTES, random_block(run));
-		if (rc == 0)
-			rc = run->area->flush(run->area->user);
-		run->us[count++] = (uint32_t)((now_ns() - begin_ns) / NS_PER_US);
-	}
-	run->result.samples_write = count;
-	percentiles(run->us, count, &run->result.write_p50_us, &run->result.write_p99_us);
-	return rc;
 }
 
 static int read_random(struct run *run, uint64_t until_ns)
@@ -84,7 +56,7 @@ static int read_random(struct run *run, uint64_t until_ns)
 	while (rc == 0 && count < SAMPLES_MAX && (count == 0 || now_ns() < until_ns)) {
 		uint64_t begin_ns = now_ns();
 
-		rc = run->area->read(run->area->user, run->chunk, BLOCK_BYTES, random_block(run));
+		rc = measure_read(run->fd, run->chunk, BLOCK_BYTES, random_block(run));
 		run->us[count++] = (uint32_t)((now_ns() - begin_ns) / NS_PER_US);
 	}
 	run->result.samples_read = count;
@@ -97,9 +69,9 @@ static int read_sequential(struct run *run, uint64_t until_ns)
 	uint64_t begin_ns = now_ns(), at = 0;
 	int rc = 0;
 
-	while (rc == 0 && at + CHUNK_BYTES <= run->span_bytes && at < SPAN_MAX_BYTES &&
+	while (rc == 0 && at + CHUNK_BYTES <= run->span_bytes && at < WIDE_MAX_BYTES &&
 		(at == 0 || now_ns() < until_ns)) {
-		rc = run->area->read(run->area->user, run->chunk, CHUNK_BYTES, at);
+		rc = measure_read(run->fd, run->chunk, CHUNK_BYTES, at);
 		at += CHUNK_BYTES;
 	}
 	run->result.read_mib_s = mib_per_s(at, now_ns() - begin_ns);
@@ -108,34 +80,26 @@ static int read_sequential(struct run *run, uint64_t until_ns)
 
 static int run_all(struct run *run, uint64_t begin_ns, uint64_t budget_ns)
 {
-	int rc = 0;
+	int rc = read_random(run, begin_ns + budget_ns * 4 / 10);
 
-	if (run->area->write) {
-		rc = write_sequential(run, begin_ns + budget_ns * 3 / 10);
-		if (rc == 0)
-			rc = write_durable(run, begin_ns + budget_ns * 6 / 10);
-	}
 	if (rc == 0)
-		rc = read_random(run, begin_ns + budget_ns * 7 / 10);
-	if (rc == 0 && run->area->read_parallel)
 		rc = measure_depth(
-			run->area, run->span_bytes, begin_ns + budget_ns * 8 / 10, &run->result.read_iops);
+			run->fd, run->span_bytes, begin_ns + budget_ns * 6 / 10, &run->result.read_iops);
 	if (rc == 0)
 		rc = read_sequential(run, begin_ns + budget_ns);
 	return rc;
 }
 
-int measure_run(const struct measure_area *area, uint32_t budget_ms, struct measurement *ret_measurement,
+int measure_run(int fd, uint64_t size_bytes, uint32_t budget_ms, struct measurement *ret_measurement,
 	struct error *error)
 {
 	struct run *run;
 	uint64_t begin_ns = now_ns();
 	int rc;
 
-	if (area->size_bytes < CHUNK_BYTES)
-		return error_set(error, -EINVAL,
-			"an area of %llu bytes is too small to measure: at least 1 MiB",
-			(unsigned long long)area->size_bytes);
+	if (size_bytes < CHUNK_BYTES)
+		return error_set(error, -EINVAL, "%llu bytes are too few to measure: at least 1 MiB",
+			(unsigned long long)size_bytes);
 	if (budget_ms == 0)
 		budget_ms = BUDGET_DEFAULT_MS;
 	if (budget_ms > BUDGET_MAX_MS)
@@ -143,8 +107,8 @@ int measure_run(const struct measure_area *area, uint32_t budget_ms, struct meas
 	run = calloc(1, sizeof(*run));
 	if (!run)
 		return error_set(error, -ENOMEM, "no memory to measure with");
-	run->area = area;
-	run->span_bytes = area->size_bytes / BLOCK_BYTES * BLOCK_BYTES;
+	run->fd = fd;
+	run->span_bytes = size_bytes / BLOCK_BYTES * BLOCK_BYTES;
 	random_init_system(&run->random);
 	run->chunk = aligned_alloc(BLOCK_BYTES, CHUNK_BYTES);
 	if (!run->chunk) {
@@ -162,45 +126,4 @@ int measure_run(const struct measure_area *area, uint32_t budget_ms, struct meas
 	free(run->chunk);
 	free(run);
 	return rc;
-}
-
-/* ---- an area of a descriptor ---- */
-
-static int fd_read(void *user, void *to, uint32_t length_bytes, uint64_t offset_bytes)
-{
-	const struct measure_fd *at = user;
-	ssize_t n = pread(at->fd, to, length_bytes, (off_t)(at->offset_bytes + offset_bytes));
-
-	if (n < 0)
-		return -errno;
-	return n == (ssize_t)length_bytes ? 0 : -EIO;
-}
-
-static int fd_write(void *user, const void *from, uint32_t length_bytes, uint64_t offset_bytes)
-{
-	const struct measure_fd *at = user;
-	ssize_t n = pwrite(at->fd, from, length_bytes, (off_t)(at->offset_bytes + offset_bytes));
-
-	if (n < 0)
-		return -errno;
-	return n == (ssize_t)length_bytes ? 0 : -EIO;
-}
-
-static int fd_flush(void *user)
-{
-	const struct measure_fd *at = user;
-
-	return fdatasync(at->fd) == 0 ? 0 : -errno;
-}
-
-struct measure_area measure_area_fd(struct measure_fd *at, uint64_t size_bytes, bool writable)
-{
-	return (struct measure_area){
-		.read = fd_read,
-		.write = writable ? fd_write : NULL,
-		.flush = fd_flush,
-		.user = at,
-		.size_bytes = size_bytes,
-		.read_parallel = true,
-	};
 }

@@ -7,7 +7,7 @@
 
 struct reader_thread {
 	pthread_t thread;
-	const struct measure_area *area;
+	int fd;
 	struct random random;
 	uint64_t span_bytes, until_ns;
 	uint64_t count;
@@ -23,14 +23,14 @@ static void *read_until(void *arg)
 	while (reader->rc == 0 && (reader->count == 0 || clock_now_ns(clock_system()) < reader->until_ns)) {
 		uint64_t at = random_below(&reader->random, reader->span_bytes / BLOCK_BYTES) * BLOCK_BYTES;
 
-		reader->rc = reader->area->read(reader->area->user, block, BLOCK_BYTES, at);
+		reader->rc = measure_read(reader->fd, block, BLOCK_BYTES, at);
 		reader->count++;
 	}
 	free(block);
 	return NULL;
 }
 
-int measure_depth(const struct measure_area *area, uint64_t span_bytes, uint64_t until_ns, uint32_t *ret_iops)
+int measure_depth(int fd, uint64_t span_bytes, uint64_t until_ns, uint32_t *ret_iops)
 {
 	struct reader_thread readers[MEASURE_DEPTH];
 	uint64_t begin_ns = clock_now_ns(clock_system()), took_ns, count = 0;
@@ -38,9 +38,8 @@ int measure_depth(const struct measure_area *area, uint64_t span_bytes, uint64_t
 	int rc = 0;
 
 	for (; started < MEASURE_DEPTH && rc == 0; started++) {
-		readers[started] = (struct reader_thread){
-			.area = area, .span_bytes = span_bytes, .until_ns = until_ns
-		};
+		readers[started] =
+			(struct reader_thread){ .fd = fd, .span_bytes = span_bytes, .until_ns = until_ns };
 		random_init_system(&readers[started].random);
 		rc = -pthread_create(&readers[started].thread, NULL, read_until, &readers[started]);
 		if (rc != 0)

@@ -86,19 +86,16 @@ struct measuring {
 static void *device_measure(void *arg)
 {
 	struct measuring *measuring = arg;
-	struct measure_fd at = { .offset_bytes = 0 };
-	struct measure_area area;
+	int fd = open(measuring->device->facts.path, O_RDONLY | O_DIRECT | O_CLOEXEC);
 
-	at.fd = open(measuring->device->facts.path, O_RDONLY | O_DIRECT | O_CLOEXEC);
-	if (at.fd < 0) {
+	if (fd < 0) {
 		measuring->rc = error_set(
 			&measuring->error, -errno, "can't be opened to measure it: %s", strerror(errno));
 		return NULL;
 	}
-	area = measure_area_fd(&at, measuring->device->facts.size_bytes, false);
-	measuring->rc =
-		measure_run(&area, measuring->budget_ms, &measuring->device->measurement, &measuring->error);
-	close(at.fd);
+	measuring->rc = measure_run(fd, measuring->device->facts.size_bytes, measuring->budget_ms,
+		&measuring->device->measurement, &measuring->error);
+	close(fd);
 	return NULL;
 }
 

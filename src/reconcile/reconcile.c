@@ -105,7 +105,7 @@ static const char *pool_difference(
 		return "tier";
 	if (strcmp(have->name, want->name) != 0 || strcmp(have->path, want->path) != 0)
 		return "name or path";
-	if (have->size_bytes != want->size_bytes)
+	if (have->size_bytes != want->size_bytes || have->replica_limit != want->replica_limit)
 		return "size";
 	return moved >= step ? "fill" : NULL;
 }

@@ -43,6 +43,7 @@ struct volumes_config {
 	struct net_address address; /* what other nodes connect to; `listen` unless given */
 	uint64_t buffer_bytes;      /* data buffers of the data plane */
 	uint64_t snapshot_cache_bytes;
+	uint64_t measure_every_ms; /* so often the pools are measured again, when they are idle */
 	/* [cluster] */
 	char kvdb_path[CONFIG_PATH_MAX]; /* of the SQLite file */
 	char key_path[CONFIG_PATH_MAX];

@@ -28,6 +28,8 @@ const struct config_key config_keys[] = {
 		UINT64_C(64) << 20, UINT64_C(64) << 30 },
 	{ CONFIG_NODE, "snapshot_cache", CONFIG_SIZE, offsetof(struct volumes_config, snapshot_cache_bytes),
 		UINT64_C(1) << 20, UINT64_C(64) << 30 },
+	{ CONFIG_NODE, "measure_every", CONFIG_DURATION, offsetof(struct volumes_config, measure_every_ms),
+		1000, UINT64_C(366) * 24 * 3600 * 1000 },
 	CLUSTER_KEY("kvdb", kvdb_path, CONFIG_KVDB),
 	CLUSTER_KEY("key", key_path, CONFIG_PATH),
 	{ CONFIG_CLUSTER, "node_lease", CONFIG_DURATION, offsetof(struct volumes_config, node_lease_ms), 1000,
@@ -135,19 +137,19 @@ static int duration_parse(const char *text, uint64_t *ret_ms, struct error *erro
 	static const struct {
 		const char *unit;
 		uint64_t ms;
-	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 } };
+	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
 	char *end;
 	unsigned long number;
 
 	errno = 0;
 	number = strtoul(text, &end, 10);
 	if (text[0] >= '0' && text[0] <= '9' && errno == 0 && number <= 1000000000)
-		for (unsigned i = 0; i < 3; i++)
+		for (unsigned i = 0; i < 5; i++)
 			if (!strcmp(end, units[i].unit)) {
 				*ret_ms = number * units[i].ms;
 				return 0;
 			}
-	return error_set(error, -EINVAL, "is not a duration such as 500ms, 6s or 2m: \"%s\"", text);
+	return error_set(error, -EINVAL, "is not a duration such as 500ms, 6s, 2m or 24h: \"%s\"", text);
 }
 
 static int bool_parse(const char *text, bool *ret_value, struct error *error)

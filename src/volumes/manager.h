@@ -50,7 +50,9 @@ struct volumes {
 	bool plan_wanted;
 	uv_timer_t tick; /* each second: snapshot, lingering devices */
 
-	struct list pools;         /* struct local_pool */
+	struct list pools; /* struct local_pool */
+	uint64_t quiet_written,
+		quiet_since_ns;    /* pool_measure.c: all that the pools have taken, since when so much */
 	struct list attachments;   /* struct attachment */
 	struct snapshot snapshot;  /* what the data plane told last */
 	struct topology topology;  /* the labels that node_record points to */

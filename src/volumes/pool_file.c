@@ -74,19 +74,3 @@ int pool_file_is_blank(const char *path, struct error *error)
 {
 	return device_check_empty(path, error);
 }
-
-int pool_file_measure(const char *path, const char *cache_dir, bool may_write, char ret_tier[static 8],
-	char ret_reason[static 160], struct error *error)
-{
-	const struct fingerprint_options options = {
-		.path = path, .cache_dir = cache_dir, .may_write = may_write
-	};
-	struct fingerprint fingerprint;
-	int rc = fingerprint_get(&options, &fingerprint, error);
-
-	if (rc)
-		return rc;
-	snprintf(ret_tier, 8, "%s", tier_name(fingerprint.tier));
-	snprintf(ret_reason, 160, "%s", fingerprint.tier_reason);
-	return 0;
-}

@@ -16,11 +16,5 @@
 int pool_file_prepare(const char *path, uint64_t size_bytes, struct error *error) MUST_CHECK;
 /* 0 where it is empty and unsigned and nobody's; -EEXIST, -EBUSY with words that say what was found. */
 int pool_file_is_blank(const char *path, struct error *error) MUST_CHECK;
-/*
- * How fast what lies at the path is, and so its tier, by fingerprint; remembered in cache_dir. may_write: it
- * is empty, and may be written to. The text of the tier goes to ret_tier ("high"), why to ret_reason.
- */
-int pool_file_measure(const char *path, const char *cache_dir, bool may_write, char ret_tier[static 8],
-	char ret_reason[static 160], struct error *error) MUST_CHECK;
 
 #endif

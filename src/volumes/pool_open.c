@@ -1,10 +1,9 @@
 /*
  * Opening a pool:
  *
- *   prepare the file -> open --ok--------------------------------------> measure -> OPEN
- *                         |                                                ^
- *                         +-- no superblock -> is it empty? -> measure,    |
- *                                              writing -> format -> open --+
+ *   prepare the file -> open --ok--------------------------------------------> measure -> OPEN
+ *                         |                                                      ^
+ *                         +-- no superblock -> is it empty? -> format -> open ---+
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,12 +17,10 @@ struct pool_job {
 	struct volumes *volumes;
 	struct uuid cluster, uuid; /* uuid: of the pool that is formatted */
 	uint64_t seed;
-	bool blank;   /* it was found empty */
-	bool measure; /* tier = auto */
-	char path[CONFIG_PATH_MAX], cache_dir[CONFIG_PATH_MAX + 16];
+	bool blank; /* it was found empty */
+	char path[CONFIG_PATH_MAX];
 	char faults[DEVICE_FAULTS_MAX];
 	uint64_t size_bytes;
-	char tier[8], reason[CATALOG_REASON_MAX_LEN + 1];
 	/* the data plane's, while a call is under way */
 	struct device *device;
 	struct pool *pool;
@@ -42,35 +39,14 @@ static void pool_fail(struct op *op, int rc)
 
 /* ---- the last step: measured ---- */
 
-static int measure_work(struct op *op)
-{
-	struct pool_job *job = op->state;
-
-	return pool_file_measure(job->path, job->cache_dir, false, job->tier, job->reason, &job->error);
-}
-
 static void pool_measured(struct op *op, int rc)
 {
 	struct local_pool *pool = pools_find(op->volumes, op->name);
-	struct pool_job *job = op->state;
 
-	if (rc) {
-		/* No figures are no reason to leave the pool alone: it is taken for slow. */
-		snprintf(job->tier, sizeof(job->tier), "low");
-		snprintf(job->reason, sizeof(job->reason), "can't be measured: %.120s", job->error.text);
-	}
-	if (strcmp(pool->config.tier, "auto") != 0) {
-		snprintf(job->tier, sizeof(job->tier), "%s", pool->config.tier);
-		snprintf(job->reason, sizeof(job->reason), "by the configuration: tier = %s",
-			pool->config.tier);
-	}
-	if (tier_parse(job->tier, &pool->tier, NULL))
-		pool->tier = TIER_LOW;
-	memcpy(pool->tier_reason, job->reason, sizeof(pool->tier_reason));
 	pool->reason[0] = '\0';
 	pool->phase = LOCAL_POOL_OPEN;
 	snapshot_take(op->volumes);
-	op->then(op, 0);
+	op->then(op, rc);
 }
 
 /* ---- open ---- */
@@ -143,10 +119,7 @@ static void pool_open_told(struct op *op, int rc)
 			"at %s lies another pool than the catalog's %s: was the path changed?",
 			pool->config.path, uuid_format(record->pool, text));
 	}
-	if (!strcmp(pool->config.tier, "auto"))
-		op_work(op, measure_work, pool_measured);
-	else
-		pool_measured(op, 0);
+	pool_measure_opened(op, job->blank, pool_measured);
 }
 
 /* A device that another process holds is waited for, up to a second: never on the data-plane thread. */
@@ -215,11 +188,6 @@ static int blank_work(struct op *op)
 	if (rc)
 		return rc;
 	job->blank = true;
-	if (job->measure) {
-		/* Its figures are remembered: measure_work() finds them. Failing is told there. */
-		rc = pool_file_measure(job->path, job->cache_dir, true, job->tier, job->reason, &job->error);
-		(void)rc;
-	}
 	return device_work(op);
 }
 
@@ -318,8 +286,6 @@ void pool_open_run(struct op *op, void (*then)(struct op *op, int rc))
 	job->volumes = op->volumes;
 	memcpy(job->path, op->pool.path, sizeof(job->path));
 	memcpy(job->faults, op->pool.faults, sizeof(job->faults));
-	snprintf(job->cache_dir, sizeof(job->cache_dir), "%s/fingerprint", op->volumes->config.state_dir);
 	job->size_bytes = op->pool.size_bytes;
-	job->measure = !strcmp(op->pool.tier, "auto");
 	cluster_wait(op);
 }

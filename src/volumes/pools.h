@@ -8,6 +8,7 @@
 #include "catalog/catalog.h"
 #include "store/store.h"
 #include "volumes/config.h"
+#include "volumes/pool_measure.h"
 
 struct op;
 
@@ -22,6 +23,7 @@ struct local_pool {
 	char reason[CATALOG_REASON_MAX_LEN + 1]; /* failed: why */
 	struct uuid uuid;
 	struct pool *pool; /* the data plane's */
+	struct pool_measured measured;
 	enum tier tier;
 	char tier_reason[CATALOG_REASON_MAX_LEN + 1];
 	uint64_t size_bytes, used_bytes, info_ns;

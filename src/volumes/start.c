@@ -225,10 +225,12 @@ static void tick_fired(uv_timer_t *timer)
 	topology_tick(volumes);
 	if (!volumes->snapshot.pending)
 		snapshot_take(volumes);
-	if (volumes->phase == MANAGER_READY)
+	if (volumes->phase == MANAGER_READY) {
 		lingering_try(volumes);
-	else
+		pool_measure_tick(volumes);
+	} else {
 		manager_resume(volumes);
+	}
 }
 
 /* ---- the part that may fail at once ---- */

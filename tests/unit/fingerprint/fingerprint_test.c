@@ -106,62 +106,71 @@ static void a_folder_is_no_disk(void **state)
 	assert_int_equal(device_check_empty("/nonexistent/disk", &error), -ENOENT);
 }
 
-static void a_measured_file_is_zeroes_again(void **state)
-{
-	struct fingerprint_options options = { .path = path, .may_write = true, .budget_ms = 300 };
-	struct fingerprint f;
-	struct error error;
-	struct stat st;
-
-	(void)state;
-	file_make(UINT64_C(256) << 20);
-	assert_int_equal(fingerprint_get(&options, &f, &error), 0);
-	assert_true(f.measured);
-	assert_true(f.measurement.samples_read > 0 && f.measurement.samples_write > 0);
-	assert_true(f.measurement.took_ms < 1500);
-	assert_true(strlen(f.tier_reason) > 0);
-	assert_int_equal(device_check_empty(path, &error), 0);
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_size, 256 << 20);
-}
-
 static void reading_alone_changes_nothing(void **state)
 {
-	struct fingerprint_options options = { .path = path, .budget_ms = 200 };
-	char before[16] = "precious", after[16];
-	struct fingerprint f;
+	uint8_t before[4096], after[4096];
+	struct measurement m;
 	struct error error;
 	int fd;
 
 	(void)state;
 	file_make(UINT64_C(8) << 20);
+	memset(before, 'x', sizeof(before));
 	file_write(4096, before, sizeof(before));
-	assert_int_equal(fingerprint_get(&options, &f, &error), 0);
-	assert_int_equal(f.measurement.samples_write, 0);
+	fd = open(path, O_RDONLY | O_DIRECT);
+	assert_true(fd >= 0);
+	assert_int_equal(measure_run(fd, UINT64_C(8) << 20, 200, &m, &error), 0);
+	close(fd);
+	assert_true(m.samples_read > 0 && m.read_iops > 0 && m.took_ms < 1500);
+	assert_int_equal(m.samples_write, 0);
 	fd = open(path, O_RDONLY);
 	assert_int_equal(pread(fd, after, sizeof(after), 4096), sizeof(after));
 	close(fd);
 	assert_memory_equal(before, after, sizeof(before));
 }
 
-static void the_cache_saves_the_second_measurement(void **state)
+static void figures_are_remembered_of_one_disk(void **state)
 {
-	char cache[96];
-	struct fingerprint_options options = {
-		.path = path, .cache_dir = cache, .may_write = true, .budget_ms = 200
+	const struct measurement m = {
+		.read_p50_us = 80, .write_p50_us = 90, .samples_read = 9, .samples_write = 9
 	};
 	struct fingerprint first, second;
 	struct error error;
+	char cache[96];
 
 	(void)state;
 	snprintf(cache, sizeof(cache), "%s/cache", folder);
 	file_make(UINT64_C(64) << 20);
-	assert_int_equal(fingerprint_get(&options, &first, &error), 0);
-	assert_false(first.from_cache);
-	assert_int_equal(fingerprint_get(&options, &second, &error), 0);
-	assert_true(second.from_cache);
-	assert_int_equal(first.measurement.read_p50_us, second.measurement.read_p50_us);
-	assert_int_equal(first.tier, second.tier);
+	assert_int_equal(fingerprint_recall(path, cache, &first, &error), 0);
+	assert_false(first.measured);
+	assert_true(first.tier < TIER_HIGH);
+	fingerprint_keep(cache, &m, &first);
+	assert_int_equal(first.tier, TIER_HIGH);
+	assert_int_equal(fingerprint_recall(path, cache, &second, &error), 0);
+	assert_true(second.measured);
+	assert_int_equal(second.measurement.write_p50_us, 90);
+	assert_int_equal(second.tier, TIER_HIGH);
+	/* Another size: another disk. */
+	file_make(UINT64_C(128) << 20);
+	assert_int_equal(fingerprint_recall(path, cache, &second, &error), 0);
+	assert_false(second.measured);
+}
+
+static void drift_names_the_figure_that_changed(void **state)
+{
+	struct measurement was = {
+		.read_p50_us = 80, .write_p50_us = 80, .samples_read = 9, .samples_write = 9
+	};
+	struct measurement now = was;
+	char text[DRIFT_TEXT_MAX];
+
+	(void)state;
+	now.write_p50_us = 9100;
+	measurement_drift_text(&now, &was, text);
+	assert_string_equal(text, "durable write 9.1 ms, was 80 us");
+	now.read_p50_us = 99000;
+	measurement_drift_text(&now, &was, text);
+	assert_string_equal(text, "read 99.0 ms, was 80 us");
 }
 
 static enum tier judged(
@@ -187,6 +196,42 @@ static void tiers_follow_what_was_measured(void **state)
 	assert_int_equal(judged(BUS_NVME, 1900, 80, reason), TIER_MEDIUM);
 	assert_string_equal(
 		reason, "NVMe, but durable write 1.9 ms: medium, because its cache needs a flush");
+}
+
+static enum tier judged_again(enum tier tier, uint32_t write_us, uint32_t read_us)
+{
+	const struct device_facts facts = { .bus = BUS_NVME };
+	const struct measurement m = {
+		.write_p50_us = write_us, .read_p50_us = read_us, .samples_read = 9, .samples_write = 9
+	};
+
+	return tier_judge_again(&facts, tier, &m);
+}
+
+static void a_tier_changes_only_well_beyond_its_threshold(void **state)
+{
+	(void)state;
+	/* 200 us are between high and medium, 2 ms between medium and low. */
+	assert_int_equal(judged_again(TIER_HIGH, 230, 50), TIER_HIGH);
+	assert_int_equal(judged_again(TIER_HIGH, 250, 50), TIER_MEDIUM);
+	assert_int_equal(judged_again(TIER_HIGH, 9100, 50), TIER_LOW);
+	assert_int_equal(judged_again(TIER_MEDIUM, 180, 50), TIER_MEDIUM);
+	assert_int_equal(judged_again(TIER_MEDIUM, 150, 50), TIER_HIGH);
+	assert_int_equal(judged_again(TIER_MEDIUM, 2300, 50), TIER_MEDIUM);
+	assert_int_equal(judged_again(TIER_MEDIUM, 2500, 50), TIER_LOW);
+	assert_int_equal(judged_again(TIER_LOW, 1800, 50), TIER_LOW);
+	assert_int_equal(judged_again(TIER_LOW, 1600, 50), TIER_MEDIUM);
+	assert_int_equal(judged_again(TIER_LOW, 50, 50), TIER_HIGH);
+	/* Reads count as well. */
+	assert_int_equal(judged_again(TIER_HIGH, 50, 280), TIER_HIGH);
+	assert_int_equal(judged_again(TIER_HIGH, 50, 400), TIER_MEDIUM);
+}
+
+static void an_unknown_tier_is_what_is_measured(void **state)
+{
+	(void)state;
+	assert_int_equal(judged_again(TIER_UNKNOWN, 190, 50), TIER_HIGH);
+	assert_int_equal(judged_again(TIER_UNKNOWN, 210, 50), TIER_MEDIUM);
 }
 
 static void without_figures_nothing_is_high(void **state)
@@ -251,10 +296,12 @@ int main(void)
 		test(one_byte_anywhere_is_found),
 		test(a_filesystem_is_named),
 		test(a_folder_is_no_disk),
-		test(a_measured_file_is_zeroes_again),
 		test(reading_alone_changes_nothing),
-		test(the_cache_saves_the_second_measurement),
+		test(figures_are_remembered_of_one_disk),
+		cmocka_unit_test(drift_names_the_figure_that_changed),
 		cmocka_unit_test(tiers_follow_what_was_measured),
+		cmocka_unit_test(a_tier_changes_only_well_beyond_its_threshold),
+		cmocka_unit_test(an_unknown_tier_is_what_is_measured),
 		cmocka_unit_test(without_figures_nothing_is_high),
 		cmocka_unit_test(a_tier_has_three_names),
 		cmocka_unit_test(a_node_knows_itself),
