@@ -101,6 +101,12 @@ const char *blockdev_path(const struct blockdev *blockdev);
 /* "/dev/quoin/NAME", or the export's socket. */
 const char *blockdev_link(const struct blockdev *blockdev);
 
+/*
+ * The volume is larger now (volume_grow() is done): the device shows it, whoever uses it. An export tells its
+ * new size to who connects from now on. -errno with words: the device goes on as it was.
+ */
+void blockdev_grow(struct blockdev *blockdev, attach_done_fn done, void *arg);
+
 enum detach_mode {
 	/*
 	 * Only if nobody uses it: -EBUSY, with words that name a holder (process, mount, container's mount
@@ -170,6 +176,13 @@ void fs_unmount(struct attach *attach, const char *name, bool lazy, uint32_t dea
 	void *arg);
 /* Gives unused blocks back to the pools (FITRIM on the mounted filesystem). -EOPNOTSUPP. */
 void fs_trim(struct attach *attach, const char *name, uint32_t deadline_ms, attach_done_fn done, void *arg);
+
+/*
+ * A mounted filesystem that is smaller than its device takes all of it, while it is used; one that isn't:
+ * success. -errno with words: it goes on as it was.
+ */
+void fs_grow(
+	struct attach *attach, const struct fs_spec *spec, const char *name, attach_done_fn done, void *arg);
 
 /* Where volume NAME is or would be mounted: state_dir/mnt/NAME. Returns `path`. */
 char *fs_mountpoint(const struct attach *attach, const char *name, char path[static ATTACH_PATH_MAX]);

@@ -172,6 +172,11 @@ static int blockdev_expose(struct job *job, struct error *error)
 	return job_front(job)->ops->expose(job_front(job), error);
 }
 
+static int blockdev_enlarge(struct job *job, struct error *error)
+{
+	return job_front(job)->ops->grow(job_front(job), error);
+}
+
 static int blockdev_withdraw(struct job *job, struct error *error)
 {
 	return job_front(job)->ops->withdraw(job_front(job), false, error);
@@ -193,6 +198,13 @@ static void blockdev_job_done(struct job *job)
 	bool was_withdraw = job->work == blockdev_withdraw;
 
 	blockdev->job_running = false;
+	if (job->work == blockdev_enlarge) {
+		if (blockdev->goal == GOAL_UP)
+			blockdev_finish(blockdev, job->rc, &job->error);
+		else
+			blockdev_next(blockdev);
+		return;
+	}
 	if (job->rc < 0 && blockdev->goal == GOAL_UP) {
 		blockdev->rc = job->rc;
 		blockdev->error = job->error;
@@ -230,7 +242,7 @@ static void blockdev_job(struct blockdev *blockdev, int (*work)(struct job *, st
 	rc = job_start(blockdev->attach->answers, &blockdev->job);
 	if (rc < 0) {
 		/* No thread to be had: it counts as the step's failure, told as the step would tell it. */
-		blockdev->job.rc = error_set(&blockdev->job.error, rc, "no thread to attach or detach %s: %s",
+		blockdev->job.rc = error_set(&blockdev->job.error, rc, "no thread for the device of %s: %s",
 			blockdev->front->name, strerror(-rc));
 		answers_post(blockdev->attach->answers, &blockdev->job.answer);
 	}
@@ -402,6 +414,15 @@ int blockdev_attach(struct attach *attach, const struct blockdev_spec *spec, str
 	blockdev_begin(
 		blockdev, GOAL_UP, spec->deadline_ms ? spec->deadline_ms : BLOCKDEV_DEADLINE_MS, done, arg);
 	return 0;
+}
+
+/* Without a deadline: nothing that it does waits for I/O. */
+void blockdev_grow(struct blockdev *blockdev, attach_done_fn done, void *arg)
+{
+	ASSERT(blockdev->goal == GOAL_UP && blockdev->exposed && !blockdev->done);
+	blockdev->done = done;
+	blockdev->done_arg = arg;
+	blockdev_job(blockdev, blockdev_enlarge);
 }
 
 void blockdev_detach(struct blockdev *blockdev, enum detach_mode mode, uint32_t deadline_ms,

@@ -26,6 +26,8 @@ struct front_ops {
 	void (*start)(struct front *front);
 	/* Worker: the device appears: sets front->device and makes front->link. */
 	int (*expose)(struct front *front, struct error *error);
+	/* Worker: the volume has grown, and so does the device. */
+	int (*grow)(struct front *front, struct error *error);
 	/* Worker: the device goes. -EBUSY with words that name a user; not with force. */
 	int (*withdraw)(struct front *front, bool force, struct error *error);
 	/*

@@ -5,6 +5,7 @@
  *   fs_mount                      CHECK MOUNT TIDY
  *   fs_make_and_mount  PROBE MAKE CHECK MOUNT TIDY     (MAKE is left out where PROBE finds the filesystem)
  *   fs_unmount, fs_trim                            WORK
+ *   fs_grow            SIZE GROW                   (GROW is left out where SIZE finds no more room)
  *
  * At the deadline a child is killed, and the caller is told; a worker that waits inside the kernel goes on
  * alone and the operation's memory goes when it comes back.
@@ -171,6 +172,15 @@ static void fs_op_run_mount(struct fs_op *op)
 	fs_op_child(op, argv);
 }
 
+/* Both by the kernel, while it is mounted. */
+static void fs_op_run_grow(struct fs_op *op)
+{
+	const char *ext4[] = { "resize2fs", op->device, NULL };
+	const char *xfs[] = { "xfs_growfs", "-d", op->path, NULL };
+
+	fs_op_child(op, fs_op_is_ext4(op) ? ext4 : xfs);
+}
+
 static void fs_op_next(struct fs_op *op)
 {
 	op->step = fs_step_after(op);
@@ -195,6 +205,12 @@ static void fs_op_next(struct fs_op *op)
 		break;
 	case FS_STEP_TRIM:
 		fs_op_job(op, fs_work_trim);
+		break;
+	case FS_STEP_SIZE:
+		fs_op_job(op, fs_work_size);
+		break;
+	case FS_STEP_GROW:
+		fs_op_run_grow(op);
 		break;
 	case FS_STEP_BEGIN:
 	case FS_STEP_END:
@@ -322,4 +338,14 @@ void fs_trim(struct attach *attach, const char *name, uint32_t deadline_ms, atta
 	op->trim = true;
 	(void)fs_mountpoint(attach, name, op->path);
 	(void)snprintf(op->what, sizeof(op->what), "volume %.*s", (int)NAME_MAX_LEN, name);
+}
+
+void fs_grow(
+	struct attach *attach, const struct fs_spec *spec, const char *name, attach_done_fn done, void *arg)
+{
+	struct fs_op *op = fs_op_new(attach, spec->deadline_ms, done, arg);
+
+	op->grow = true;
+	fs_op_set_spec(op, spec);
+	(void)fs_mountpoint(attach, name, op->path);
 }

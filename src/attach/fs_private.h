@@ -15,6 +15,8 @@ enum fs_step {
 	FS_STEP_TIDY,
 	FS_STEP_UNMOUNT,
 	FS_STEP_TRIM,
+	FS_STEP_SIZE,
+	FS_STEP_GROW,
 	FS_STEP_END,
 };
 
@@ -33,10 +35,11 @@ struct fs_op {
 	int rc; /* the operation's, once it has ended */
 	struct error error;
 	/* what is asked */
-	bool make, must_make, mount, unmount, lazy, trim;
+	bool make, must_make, mount, unmount, lazy, trim, grow;
 	/* what is known */
 	bool mounted; /* already */
 	bool made;    /* already */
+	bool small;   /* its device has more room */
 	char device[ATTACH_PATH_MAX];
 	char what[ATTACH_PATH_MAX]; /* the device or volume, for words */
 	char type[16];
@@ -55,5 +58,6 @@ int fs_work_probe(struct job *job, struct error *error);
 int fs_work_tidy(struct job *job, struct error *error);
 int fs_work_unmount(struct job *job, struct error *error);
 int fs_work_trim(struct job *job, struct error *error);
+int fs_work_size(struct job *job, struct error *error);
 
 #endif

@@ -28,6 +28,8 @@ enum fs_step fs_step_after(const struct fs_op *op)
 			return FS_STEP_UNMOUNT;
 		if (op->trim)
 			return FS_STEP_TRIM;
+		if (op->grow)
+			return FS_STEP_SIZE;
 		if (op->mounted)
 			return FS_STEP_END;
 		if (op->make)
@@ -41,11 +43,14 @@ enum fs_step fs_step_after(const struct fs_op *op)
 		break;
 	case FS_STEP_CHECK:
 		return FS_STEP_MOUNT;
+	case FS_STEP_SIZE:
+		return op->small ? FS_STEP_GROW : FS_STEP_END;
 	case FS_STEP_MOUNT:
 		return FS_STEP_TIDY;
 	case FS_STEP_TIDY:
 	case FS_STEP_UNMOUNT:
 	case FS_STEP_TRIM:
+	case FS_STEP_GROW:
 	case FS_STEP_END:
 		return FS_STEP_END;
 	}
@@ -70,6 +75,9 @@ const char *fs_step_words(enum fs_step step)
 		return "unmounting";
 	case FS_STEP_TRIM:
 		return "trimming";
+	case FS_STEP_SIZE:
+	case FS_STEP_GROW:
+		return "growing the filesystem";
 	case FS_STEP_BEGIN:
 	case FS_STEP_END:
 		break;

@@ -34,12 +34,27 @@ static void fuse_loop_start(struct front *front)
 	fuse_serve_start(fuse_loop_of(front)->serve);
 }
 
+#define FILE_PATH_MAX (ATTACH_PATH_MAX + 16)
+
+static char *file_path(const struct front *front, char path[static FILE_PATH_MAX])
+{
+	(void)snprintf(path, FILE_PATH_MAX, "%s/%s", front->dir, FUSE_SERVE_FILE);
+	return path;
+}
+
+static int fuse_loop_grow(struct front *front, struct error *error)
+{
+	char file[FILE_PATH_MAX];
+
+	return loop_device_grow(front->device, file_path(front, file), error);
+}
+
 static int fuse_loop_expose(struct front *front, struct error *error)
 {
-	char file[ATTACH_PATH_MAX + 16];
+	char file[FILE_PATH_MAX];
 	int rc;
 
-	(void)snprintf(file, sizeof(file), "%s/%s", front->dir, FUSE_SERVE_FILE);
+	(void)file_path(front, file);
 	rc = loop_device_attach(file, front->device, error);
 	return rc < 0 ? rc : device_link_make(front->link, front->device, error);
 }
@@ -90,6 +105,7 @@ static const struct front_ops fuse_loop_ops = {
 	.prepare = fuse_loop_prepare,
 	.start = fuse_loop_start,
 	.expose = fuse_loop_expose,
+	.grow = fuse_loop_grow,
 	.withdraw = fuse_loop_withdraw,
 	.stop = fuse_loop_stop,
 	.clean = fuse_loop_clean,

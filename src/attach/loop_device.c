@@ -104,6 +104,25 @@ int loop_device_attach(const char *file_path, char ret_path[static LOOP_PATH_MAX
 	return 0;
 }
 
+int loop_device_grow(const char *loop_path, const char *file_path, struct error *error)
+{
+	struct stat st;
+	int fd, rc = 0;
+
+	/* The kernel takes the size that it knows of the file: it asks for that here. */
+	if (stat(file_path, &st) < 0)
+		return error_set(error, -errno, "%s: %s", file_path, strerror(errno));
+	/* Only to be read: udev need not look into it again. */
+	fd = open(loop_path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set(error, -errno, "%s: %s", loop_path, strerror(errno));
+	if (ioctl(fd, LOOP_SET_CAPACITY, 0) < 0)
+		rc = error_set(error, -errno, "%s: its new size could not be set: %s", loop_path,
+			strerror(errno));
+	close(fd);
+	return rc;
+}
+
 bool loop_device_backing(const char *loop_path, char *ret_file, size_t capacity_bytes)
 {
 	const char *name = strrchr(loop_path, '/');

@@ -13,6 +13,9 @@
 int loop_device_attach(
 	const char *file_path, char ret_path[static LOOP_PATH_MAX], struct error *error) MUST_CHECK;
 
+/* The file below has grown: the device is as large, whoever uses it. -errno with words. */
+int loop_device_grow(const char *loop_path, const char *file_path, struct error *error) MUST_CHECK;
+
 /* The file below /dev/loopN, as the kernel names it. False: none, it is free. Never blocks. */
 bool loop_device_backing(const char *loop_path, char *ret_file, size_t capacity_bytes);
 

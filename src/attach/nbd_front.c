@@ -82,10 +82,19 @@ static void nbd_front_free(struct front *front)
 	free(nbd);
 }
 
+/* Nothing: who connects from now on is told the volume's size of then. */
+static int nbd_front_grow(struct front *front, struct error *error)
+{
+	(void)front;
+	(void)error;
+	return 0;
+}
+
 static const struct front_ops nbd_front_ops = {
 	.prepare = nbd_front_prepare,
 	.start = nbd_front_start,
 	.expose = nbd_front_expose,
+	.grow = nbd_front_grow,
 	.withdraw = nbd_front_withdraw,
 	.stop = nbd_front_stop,
 	.clean = nbd_front_clean,

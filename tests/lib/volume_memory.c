@@ -15,7 +15,8 @@ struct volume {
 	struct uring_loop *loop;
 	struct buf_pool *bufs;
 	uint8_t *bytes;
-	uint64_t size_bytes;
+	uint64_t room_bytes; /* it may grow so far */
+	atomic_ullong size_bytes;
 	struct list waiting; /* requests, oldest first */
 	struct loop_timer timer;
 	struct loop_task task;
@@ -37,8 +38,9 @@ struct volume *volume_memory_new(struct uring_loop *loop, struct buf_pool *bufs,
 	volume->loop = loop;
 	volume->bufs = bufs;
 	volume->size_bytes = size_bytes;
+	volume->room_bytes = size_bytes * 4;
 	volume->bytes = mmap(
-		NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		NULL, volume->room_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ASSERT(volume->bytes != MAP_FAILED);
 	list_init(&volume->waiting);
 	loop_timer_init(&volume->timer, volume_memory_run, volume);
@@ -51,13 +53,19 @@ void volume_memory_free(struct volume *volume)
 	if (!volume)
 		return;
 	ASSERT(list_is_empty(&volume->waiting));
-	(void)munmap(volume->bytes, volume->size_bytes);
+	(void)munmap(volume->bytes, volume->room_bytes);
 	free(volume);
 }
 
 const uint8_t *volume_memory_bytes(const struct volume *volume)
 {
 	return volume->bytes;
+}
+
+void volume_memory_grow(struct volume *volume, uint64_t size_bytes)
+{
+	ASSERT(size_bytes <= volume->room_bytes);
+	atomic_store(&volume->size_bytes, size_bytes);
 }
 
 void volume_memory_hold(struct volume *volume, bool held)
