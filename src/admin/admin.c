@@ -31,6 +31,7 @@ static const struct http_route routes[] = {
 	{ "POST", "/v1/volumes/*/move-replica", handle_volume_move_replica, OPERATION_MS },
 	{ "POST", "/v1/volumes/*/set-sticky", handle_volume_set_sticky, OPERATION_MS },
 	{ "POST", "/v1/volumes/*/set-limits", handle_volume_set_limits, OPERATION_MS },
+	{ "POST", "/v1/volumes/*/resize", handle_volume_resize, OPERATION_MS },
 	{ "POST", "/v1/volumes/*/set-replicas", handle_volume_set_replicas, OPERATION_MS },
 	{ "POST", "/v1/volumes/*/cancel-change", handle_volume_cancel_change, OPERATION_MS },
 	{ "GET", "/v1/volumes/*/snapshots", handle_snapshots, FROM_MEMORY_MS },

@@ -52,6 +52,7 @@ void handle_volume_serve_nbd(struct http_request *request, void *arg);
 void handle_volume_move_replica(struct http_request *request, void *arg);
 void handle_volume_set_sticky(struct http_request *request, void *arg);
 void handle_volume_set_limits(struct http_request *request, void *arg);
+void handle_volume_resize(struct http_request *request, void *arg);
 void handle_volume_set_replicas(struct http_request *request, void *arg);
 void handle_volume_cancel_change(struct http_request *request, void *arg);
 void handle_volume_detach(struct http_request *request, void *arg);

@@ -218,6 +218,27 @@ void handle_volume_set_limits(struct http_request *request, void *arg)
 			admin->volumes, http_request_param(request, 0), &wish, on_changed, request);
 }
 
+/* "size": "20G" */
+void handle_volume_resize(struct http_request *request, void *arg)
+{
+	static const char *const known[] = { "size" };
+	struct volume_options options;
+	struct admin *admin = arg;
+	struct error error;
+	json_t *body;
+	int rc = http_request_fields(request, known, 1, &body, &error);
+
+	if (rc == 0)
+		rc = options_json_read(body, &options, &error);
+	if (rc == 0 && options.size_bytes == 0)
+		rc = error_set(&error, -EINVAL, "\"size\" is missing");
+	if (rc < 0)
+		http_respond_error(request, rc, &error);
+	else
+		volumes_resize(admin->volumes, http_request_param(request, 0), options.size_bytes, on_changed,
+			request);
+}
+
 /* "sticky": "yes" or "no" */
 void handle_volume_set_sticky(struct http_request *request, void *arg)
 {

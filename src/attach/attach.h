@@ -106,6 +106,8 @@ const char *blockdev_link(const struct blockdev *blockdev);
  * new size to who connects from now on. -errno with words: the device goes on as it was.
  */
 void blockdev_grow(struct blockdev *blockdev, attach_done_fn done, void *arg);
+/* It is not on its way up or down, nor half gone. */
+bool blockdev_is_up(const struct blockdev *blockdev);
 
 enum detach_mode {
 	/*

@@ -16,43 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "attach/attach_private.h"
-#include "attach/front.h"
-#include "loop/loop.h"
+#include "attach/blockdev_private.h"
 
 /* How much longer than its deadline a rollback by force may take before its caller is told and it goes on
  * alone. */
 #define FORCE_GRACE_MS 5000u
-
-enum goal { GOAL_UP, GOAL_DOWN, GOAL_FORCE, GOAL_HOLD };
-
-/* A command to the data plane and its answer. */
-struct blockdev_call {
-	struct blockdev *blockdev;
-	struct loop_message message;
-	struct answer answer;
-	bool under_way;
-};
-
-struct blockdev {
-	struct attach *attach;
-	struct front *front;
-	enum goal goal;
-	bool prepared, started, exposed;
-	bool stop_asked; /* the stop is with the data plane; `stop` is under way until it has stopped */
-	bool force_asked;
-	struct job job;
-	bool job_running;
-	struct blockdev_call start, stop, hurry;
-	int rc; /* why the way up failed */
-	struct error error;
-	attach_done_fn done; /* of the operation under way; NULL: none */
-	void *done_arg;
-	uv_timer_t timer;
-	bool closing;
-};
-
-static void blockdev_next(struct blockdev *blockdev);
 
 const char *blockdev_path(const struct blockdev *blockdev)
 {
@@ -70,7 +38,7 @@ void blockdev_stats_get(const struct blockdev *blockdev, struct blockdev_stats *
 }
 
 /* The operation under way ends. */
-static void blockdev_finish(struct blockdev *blockdev, int rc, const struct error *error)
+void blockdev_finish(struct blockdev *blockdev, int rc, const struct error *error)
 {
 	static const struct error none;
 	attach_done_fn done = blockdev->done;
@@ -172,11 +140,6 @@ static int blockdev_expose(struct job *job, struct error *error)
 	return job_front(job)->ops->expose(job_front(job), error);
 }
 
-static int blockdev_enlarge(struct job *job, struct error *error)
-{
-	return job_front(job)->ops->grow(job_front(job), error);
-}
-
 static int blockdev_withdraw(struct job *job, struct error *error)
 {
 	return job_front(job)->ops->withdraw(job_front(job), false, error);
@@ -198,13 +161,8 @@ static void blockdev_job_done(struct job *job)
 	bool was_withdraw = job->work == blockdev_withdraw;
 
 	blockdev->job_running = false;
-	if (job->work == blockdev_enlarge) {
-		if (blockdev->goal == GOAL_UP)
-			blockdev_finish(blockdev, job->rc, &job->error);
-		else
-			blockdev_next(blockdev);
+	if (blockdev_grown(blockdev))
 		return;
-	}
 	if (job->rc < 0 && blockdev->goal == GOAL_UP) {
 		blockdev->rc = job->rc;
 		blockdev->error = job->error;
@@ -230,7 +188,7 @@ static void blockdev_job_done(struct job *job)
 	blockdev_next(blockdev);
 }
 
-static void blockdev_job(struct blockdev *blockdev, int (*work)(struct job *, struct error *))
+void blockdev_job(struct blockdev *blockdev, int (*work)(struct job *, struct error *))
 {
 	int rc;
 
@@ -316,7 +274,7 @@ static void blockdev_step_down(struct blockdev *blockdev)
 	}
 }
 
-static void blockdev_next(struct blockdev *blockdev)
+void blockdev_next(struct blockdev *blockdev)
 {
 	switch (blockdev->goal) {
 	case GOAL_UP:
@@ -414,15 +372,6 @@ int blockdev_attach(struct attach *attach, const struct blockdev_spec *spec, str
 	blockdev_begin(
 		blockdev, GOAL_UP, spec->deadline_ms ? spec->deadline_ms : BLOCKDEV_DEADLINE_MS, done, arg);
 	return 0;
-}
-
-/* Without a deadline: nothing that it does waits for I/O. */
-void blockdev_grow(struct blockdev *blockdev, attach_done_fn done, void *arg)
-{
-	ASSERT(blockdev->goal == GOAL_UP && blockdev->exposed && !blockdev->done);
-	blockdev->done = done;
-	blockdev->done_arg = arg;
-	blockdev_job(blockdev, blockdev_enlarge);
 }
 
 void blockdev_detach(struct blockdev *blockdev, enum detach_mode mode, uint32_t deadline_ms,

@@ -117,8 +117,8 @@ int loop_device_grow(const char *loop_path, const char *file_path, struct error 
 	if (fd < 0)
 		return error_set(error, -errno, "%s: %s", loop_path, strerror(errno));
 	if (ioctl(fd, LOOP_SET_CAPACITY, 0) < 0)
-		rc = error_set(error, -errno, "%s: its new size could not be set: %s", loop_path,
-			strerror(errno));
+		rc = error_set(
+			error, -errno, "%s: its new size could not be set: %s", loop_path, strerror(errno));
 	close(fd);
 	return rc;
 }

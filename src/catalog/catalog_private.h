@@ -133,6 +133,7 @@ struct op {
 	struct uuid expected;
 	uint64_t above;
 	uint64_t limit_iops, limit_bytes_per_s;
+	uint64_t size_bytes;
 	bool sticky;
 	uint64_t sent_epoch;                  /* of the attach or raise that is uncertain */
 	uint64_t lease, granted_ns, since_ns; /* node_register */
@@ -165,6 +166,9 @@ void txn_put_volume(struct op *op, struct op_txn *txn, const struct catalog_volu
 int pool_reserve(struct op *op, struct op_txn *txn, const struct catalog_replica *replica,
 	struct error *error) MUST_CHECK;
 void pool_release(struct op *op, struct op_txn *txn, struct uuid pool, uint64_t bytes);
+/* ops_resize.c: whether so much more may be promised on the pool: -ENOSPC with the numbers. */
+int pool_room_check(const struct op *op, const struct catalog_pool *pool, uint64_t provisioned_bytes,
+	uint64_t more_bytes, struct error *error) MUST_CHECK;
 /* ops_membership.c: op->replica, which is retired, is taken out of the record. */
 int retired_removed_step(struct op *op, struct op_txn *txn, const struct catalog_volume *volume,
 	struct error *error) MUST_CHECK;

@@ -66,14 +66,11 @@ int pool_reserve(
 	struct op *op, struct op_txn *txn, const struct catalog_replica *replica, struct error *error)
 {
 	const struct catalog *catalog = op->catalog;
-	const struct record_cluster *cluster = view_find(&catalog->view, RECORD_CLUSTER, "cluster")->record;
 	uint64_t bytes = op->volume_record->size_bytes;
 	struct record_reservation reservation = { 0 };
 	const struct catalog_pool *pool;
 	const struct row *row;
 	char uuid[UUID_TEXT_LEN + 1];
-	char text[3][SIZE_TEXT_LEN + 1];
-	unsigned __int128 limit;
 	int rc = catalog_pool_find(catalog, replica->pool, &pool, error);
 
 	if (rc != 0)
@@ -93,14 +90,9 @@ int pool_reserve(
 	if (reservation.draining)
 		return error_set(
 			error, -EHOSTDOWN, "pool %s of node %s is being drained", pool->name, pool->node);
-	limit = (unsigned __int128)pool->size_bytes * cluster->cluster.provision_percent / 100;
-	if ((unsigned __int128)reservation.provisioned_bytes + bytes > limit)
-		return error_set(error, -ENOSPC,
-			"pool %s of node %s has %s provisioned of at most %s (%u %% of its size): no room "
-			"for %s",
-			pool->name, pool->node, size_format(reservation.provisioned_bytes, text[0]),
-			size_format((uint64_t)limit, text[1]), cluster->cluster.provision_percent,
-			size_format(bytes, text[2]));
+	rc = pool_room_check(op, pool, reservation.provisioned_bytes, bytes, error);
+	if (rc != 0)
+		return rc;
 	if (pool->replica_limit != 0 && reservation.replica_count >= pool->replica_limit)
 		return error_set(error, -ENOSPC,
 			"pool %s of node %s holds %u replicas, and takes at most %u: each needs its share "

@@ -12,6 +12,13 @@
 void catalog_volume_limits_set(struct catalog *catalog, struct uuid volume, uint64_t iops,
 	uint64_t bytes_per_s, uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 
+/*
+ * By any node: its size from now on, and what is promised on the pools of its replicas; the same again is a
+ * success. -EPERM: it is larger; -ENOSPC: a pool would be promised beyond its limit.
+ */
+void catalog_volume_resize(struct catalog *catalog, struct uuid volume, uint64_t size_bytes,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+
 /* By any node: whether it may be removed. -ENOENT. */
 void catalog_volume_sticky_set(struct catalog *catalog, struct uuid volume, bool sticky, uint32_t timeout_ms,
 	catalog_done_fn fn, void *arg);

@@ -146,6 +146,7 @@ int cmd_volume_serve_nbd(struct cli *cli);
 int cmd_volume_detach(struct cli *cli);
 int cmd_volume_move_replica(struct cli *cli);
 int cmd_volume_set_limits(struct cli *cli);
+int cmd_volume_resize(struct cli *cli);
 int cmd_volume_set_sticky(struct cli *cli);
 int cmd_volume_set_replicas(struct cli *cli);
 int cmd_volume_cancel_change(struct cli *cli);

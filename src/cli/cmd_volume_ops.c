@@ -152,6 +152,25 @@ int cmd_volume_set_limits(struct cli *cli)
 	return exit_code;
 }
 
+int cmd_volume_resize(struct cli *cli)
+{
+	json_t *answer = NULL, *body = json_pack("{s:s}", "size", cli->args[1]);
+	char size[SIZE_TEXT_LEN + 1];
+	int exit_code;
+
+	if (!body) {
+		fprintf(stderr, "quoin: an argument is not valid UTF-8\n");
+		return EXIT_USAGE;
+	}
+	exit_code = cli_send_volume(cli, "POST", "/resize", body, &answer);
+	json_decref(body);
+	if (exit_code == EXIT_OK && answer)
+		printf("volume %s: %s\n", cli->args[0],
+			size_text(json_object_get(answer, "volume"), "size_bytes", size));
+	json_decref(answer);
+	return exit_code;
+}
+
 int cmd_volume_set_sticky(struct cli *cli)
 {
 	json_t *answer = NULL, *body = json_pack("{s:s}", "sticky", cli->args[1]);

@@ -90,6 +90,12 @@ const struct command commands[] = {
 		cmd_volume_move_replica },
 	{ "volume set-replicas", "NAME N", 2, 0, "Change the number of replicas, while the volume is used",
 		"One more or one less at a time.", cmd_volume_set_replicas },
+	{ "volume resize", "NAME SIZE", 2, 0, "Make the volume larger, while it is used",
+		"Where it is attached its device grows at once, and its filesystem if it is mounted; "
+		"otherwise at\n"
+		"the next attach. A smaller size is refused. The same size again tries again what could not "
+		"follow.",
+		cmd_volume_resize },
 	{ "volume set-sticky", "NAME yes|no", 2, 0, "Say whether the volume may be removed", NULL,
 		cmd_volume_set_sticky },
 	{ "volume set-limits", "NAME", 1, BIT(OPTION_IOPS) | BIT(OPTION_BANDWIDTH),

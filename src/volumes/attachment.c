@@ -168,6 +168,7 @@ static void device_up(struct op *op, int rc)
 		return;
 	}
 	attachment->phase = ATTACHMENT_UP;
+	attachment->grown_bytes = attachment->spec.size_bytes;
 	op->brought_up = true;
 	manager_event(op->volumes, attachment->steward ? "steward-begins" : "volume-attached", op->name,
 		"%s, epoch %llu",

@@ -45,6 +45,7 @@ struct attachment {
 	uint64_t sessions;                 /* counts: opened, closed */
 	struct dataplane_call record_call; /* pends until the coordinator wants its record written */
 	struct dataplane_call member_call;
+	uint64_t grown_bytes;              /* its device and filesystem have followed so far: resize.c */
 	struct dataplane_call limits_call; /* limits.c */
 	struct volume_limits limits;
 	struct member_step step;
@@ -92,6 +93,8 @@ void attachment_open(struct op *op, void (*then)(struct op *op, int rc));
 void attachment_close(struct op *op, void (*then)(struct op *op, int rc));
 /* Another's by now: an event says so, with op->why_undone; taken down by force, the record left alone. */
 void attachment_fence(struct op *op, struct attachment *attachment, void (*then)(struct op *op, int rc));
+/* resize.c: begins to follow a record that is larger than what is attached here. */
+void resize_follow(struct attachment *attachment, const struct catalog_volume *volume);
 /* Whether a quorum of its replicas served it, a second ago at most. */
 bool attachment_serves(const struct attachment *attachment);
 /* Gives up an open that waits. */

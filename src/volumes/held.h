@@ -30,6 +30,8 @@ void held_remove(const char *state_dir, const char *name);
  * the resume.
  */
 void held_note(struct attachment *attachment);
+/* The size that it has now; everything else stays. */
+void held_note_size(struct attachment *attachment);
 /* Around a change of its members. */
 void held_note_change(struct attachment *attachment, bool changing);
 

@@ -288,6 +288,7 @@ void membership_plan(struct volumes *volumes)
 			!uuid_equal(volume->holder.attachment, attachment->spec.attachment))
 			continue;
 		limits_follow(attachment, volume);
+		resize_follow(attachment, volume);
 		stats = snapshot_stats_find(&volumes->snapshot, attachment->spec.volume);
 		if (!stats || stats->state == VOLUME_ENDED || stats->changing ||
 			stats->config_number != volume->shards[0].config_number)

@@ -41,10 +41,12 @@ static void mount_recorded(struct op *op, int rc)
 	op->mount_then(op, 0);
 }
 
+static void mount_grown(struct op *op, int rc);
+
 static void mount_done(struct op *op, int rc)
 {
 	struct attachment *attachment = attachment_find(op->volumes, op->name);
-	const struct catalog_volume *volume;
+	struct fs_spec spec = { 0 };
 
 	if (rc) {
 		mount_fail(op, rc);
@@ -52,6 +54,21 @@ static void mount_done(struct op *op, int rc)
 	}
 	ASSERT(attachment);
 	attachment->mounted = true;
+	spec.type = op->options.fs;
+	spec.device = blockdev_path(attachment->blockdev);
+	op->told_then = mount_grown;
+	fs_grow(op->volumes->attach, &spec, op->name, op_told, op);
+}
+
+/* The volume has grown while it was attached nowhere, or was rolled back to what it was before it grew. */
+static void mount_grown(struct op *op, int rc)
+{
+	struct attachment *attachment = attachment_find(op->volumes, op->name);
+	const struct catalog_volume *volume;
+
+	if (rc)
+		manager_event(op->volumes, "volume-not-grown", op->name,
+			"its filesystem here is as large as it was: %s", op->error.text);
 	if (!catalog_volume_find(op->volumes->catalog, op->name, &volume, NULL) && !volume->fs_made) {
 		op->told_then = mount_recorded;
 		catalog_volume_fs_made(

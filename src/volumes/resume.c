@@ -39,6 +39,17 @@ void held_note(struct attachment *attachment)
 	note(attachment, &held);
 }
 
+void held_note_size(struct attachment *attachment)
+{
+	struct error error;
+	struct held held;
+
+	if (held_read(attachment->volumes->config.state_dir, attachment->spec.name, &held, &error))
+		return; /* a steward's, or it could not be written: nothing is opened by it */
+	held.spec.size_bytes = attachment->spec.size_bytes;
+	note(attachment, &held);
+}
+
 void held_note_change(struct attachment *attachment, bool changing)
 {
 	struct held held = { .spec = attachment->spec, .changing = changing };

@@ -107,8 +107,7 @@ void volumes_class_set(struct volumes *volumes, const char *name, const char *ke
 	volumes_done_fn fn, void *arg);
 /* -EBUSY: it is `default`, or volumes are of it. */
 void volumes_class_remove(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
-/* Asks for the next change of members that brings the volume nearer to its class; success where none is due.
- */
+/* Asks for the next change of members that brings the volume nearer to its class; none is due: success. */
 void volumes_class_mend(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
 /* From now on, wherever it is attached: what isn't given stays. 0: no limit. */
 struct volume_limits_wish {
@@ -117,6 +116,9 @@ struct volume_limits_wish {
 };
 void volumes_set_limits(struct volumes *volumes, const char *name, const struct volume_limits_wish *wish,
 	volumes_done_fn fn, void *arg);
+/* Larger, while it is used (docs/operations.md). The same size tries again. -EPERM: it is larger; -ENOSPC. */
+void volumes_resize(
+	struct volumes *volumes, const char *name, uint64_t size_bytes, volumes_done_fn fn, void *arg);
 /* A sticky volume is not removed: -EPERM, with words. */
 void volumes_set_sticky(
 	struct volumes *volumes, const char *name, bool sticky, volumes_done_fn fn, void *arg);
@@ -132,8 +134,7 @@ void volumes_new_generation(struct volumes *volumes);
  * has a signature. */
 void volumes_pool_add(struct volumes *volumes, const char *name, const char *path, const char *tier,
 	volumes_done_fn fn, void *arg);
-/* Last writes of a volume that is attached here, newest first. -ENOENT with words when it isn't. fn's traces
- * are valid during the call. */
+/* Last writes of a volume that is attached here, newest first; valid during the call. -ENOENT: it isn't. */
 void volumes_trace(struct volumes *volumes, const char *name,
 	void (*fn)(void *arg, int rc, const struct error *error, const struct write_trace *traces,
 		unsigned count),
@@ -389,8 +390,7 @@ void volumes_view_stats(struct volumes *volumes, struct view_stats *ret_stats);
 struct uv_loop_s;
 struct volumes_config; /* volumes/config.h: what quoind.conf says */
 
-/* Starts: data plane, kvdb, pools, leftovers of a killed agent. Returns at once; readiness is in the cluster
- * view. */
+/* Starts: data plane, kvdb, pools, leftovers of a killed agent. The cluster view tells when it is ready. */
 int volumes_start(struct uv_loop_s *loop, const struct volumes_config *config, struct volumes **ret_volumes,
 	struct error *error) MUST_CHECK;
 /* Unmounts and detaches what is mounted here, closes pools, stops threads; bounded by 30 s. The handle is

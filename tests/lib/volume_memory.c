@@ -39,8 +39,8 @@ struct volume *volume_memory_new(struct uring_loop *loop, struct buf_pool *bufs,
 	volume->bufs = bufs;
 	volume->size_bytes = size_bytes;
 	volume->room_bytes = size_bytes * 4;
-	volume->bytes = mmap(
-		NULL, volume->room_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	volume->bytes = mmap(NULL, volume->room_bytes, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ASSERT(volume->bytes != MAP_FAILED);
 	list_init(&volume->waiting);
 	loop_timer_init(&volume->timer, volume_memory_run, volume);

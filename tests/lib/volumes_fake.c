@@ -292,6 +292,11 @@ static int op_do(struct volumes *volumes, const struct fake_op *op, struct error
 	case FAKE_SET_STICKY:
 		volume->view.policy.sticky = op->options.sticky;
 		return 0;
+	case FAKE_RESIZE:
+		if (op->options.size_bytes < volume->view.size_bytes)
+			return error_set(error, -EPERM, "volume %s can't shrink", op->name);
+		volume->view.size_bytes = op->options.size_bytes;
+		return 0;
 	case FAKE_SET_LIMITS:
 		if (op->limits.has_iops)
 			volume->view.limit_iops = op->limits.iops;
@@ -318,7 +323,7 @@ static void ops_finish(struct volumes *volumes)
 	}
 }
 
-static struct fake_op *op_add(
+struct fake_op *fake_op_add(
 	struct volumes *volumes, enum fake_kind kind, const char *name, volumes_done_fn fn, void *arg)
 {
 	struct fake_op *op = &volumes->ops[volumes->op_count++];
@@ -336,47 +341,47 @@ static struct fake_op *op_add(
 void volumes_create(struct volumes *volumes, const char *name, const struct volume_options *options,
 	volumes_done_fn fn, void *arg)
 {
-	op_add(volumes, FAKE_CREATE, name, fn, arg)->options = *options;
+	fake_op_add(volumes, FAKE_CREATE, name, fn, arg)->options = *options;
 }
 
 void volumes_remove(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
 {
-	op_add(volumes, FAKE_REMOVE, name, fn, arg);
+	fake_op_add(volumes, FAKE_REMOVE, name, fn, arg);
 }
 
 void volumes_attach(struct volumes *volumes, const char *name, bool force, volumes_done_fn fn, void *arg)
 {
 	volumes->forced = force;
-	op_add(volumes, FAKE_ATTACH, name, fn, arg);
+	fake_op_add(volumes, FAKE_ATTACH, name, fn, arg);
 }
 
 void volumes_serve_nbd(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
 {
-	op_add(volumes, FAKE_ATTACH, name, fn, arg);
+	fake_op_add(volumes, FAKE_ATTACH, name, fn, arg);
 }
 
 void volumes_detach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
 {
-	op_add(volumes, FAKE_DETACH, name, fn, arg);
+	fake_op_add(volumes, FAKE_DETACH, name, fn, arg);
 }
 
 void volumes_snapshot_create(struct volumes *volumes, const char *name, const char *snapshot, bool freeze,
 	volumes_done_fn fn, void *arg)
 {
 	volumes->froze = freeze;
-	snprintf(op_add(volumes, FAKE_SNAPSHOT, name, fn, arg)->id, 300, "%s", snapshot);
+	snprintf(fake_op_add(volumes, FAKE_SNAPSHOT, name, fn, arg)->id, 300, "%s", snapshot);
 }
 
 void volumes_snapshot_remove(
 	struct volumes *volumes, const char *name, const char *snapshot, volumes_done_fn fn, void *arg)
 {
-	snprintf(op_add(volumes, FAKE_SNAPSHOT_REMOVE, name, fn, arg)->id, 300, "%s", snapshot);
+	snprintf(fake_op_add(volumes, FAKE_SNAPSHOT_REMOVE, name, fn, arg)->id, 300, "%s", snapshot);
 }
 
 void volumes_rollback(
 	struct volumes *volumes, const char *name, const char *snapshot, volumes_done_fn fn, void *arg)
 {
-	snprintf(op_add(volumes, FAKE_ROLLBACK, name, fn, arg)->id, 300, "%s", snapshot);
+	snprintf(fake_op_add(volumes, FAKE_ROLLBACK, name, fn, arg)->id, 300, "%s", snapshot);
 }
 
 int volumes_each_snapshot(struct volumes *volumes, const char *name,
@@ -394,64 +399,54 @@ int volumes_each_snapshot(struct volumes *volumes, const char *name,
 void volumes_move_replica(struct volumes *volumes, const char *name, const char *from, const char *to,
 	volumes_done_fn fn, void *arg)
 {
-	snprintf(op_add(volumes, FAKE_MOVE, name, fn, arg)->id, 300, "%s>%s", from, to ? to : "");
+	snprintf(fake_op_add(volumes, FAKE_MOVE, name, fn, arg)->id, 300, "%s>%s", from, to ? to : "");
 }
 
 void volumes_set_replicas(
 	struct volumes *volumes, const char *name, unsigned replicas, volumes_done_fn fn, void *arg)
 {
-	snprintf(op_add(volumes, FAKE_SET_REPLICAS, name, fn, arg)->id, 300, "%u", replicas);
+	snprintf(fake_op_add(volumes, FAKE_SET_REPLICAS, name, fn, arg)->id, 300, "%u", replicas);
 }
 
 void volumes_classes_apply(
 	struct volumes *volumes, const char *text, size_t len, volumes_done_fn fn, void *arg)
 {
 	(void)len;
-	snprintf(op_add(volumes, FAKE_CLASS, "", fn, arg)->id, 300, "%s", text);
-}
-
-void volumes_class_set(struct volumes *volumes, const char *name, const char *key, const char *value,
-	volumes_done_fn fn, void *arg)
-{
-	snprintf(op_add(volumes, FAKE_CLASS, name, fn, arg)->id, 300, "%s=%s", key, value);
-}
-
-void volumes_class_remove(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
-{
-	op_add(volumes, FAKE_CLASS, name, fn, arg);
-}
-
-void volumes_class_mend(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
-{
-	op_add(volumes, FAKE_CLASS, name, fn, arg);
+	snprintf(fake_op_add(volumes, FAKE_CLASS, "", fn, arg)->id, 300, "%s", text);
 }
 
 void volumes_set_limits(struct volumes *volumes, const char *name, const struct volume_limits_wish *wish,
 	volumes_done_fn fn, void *arg)
 {
-	op_add(volumes, FAKE_SET_LIMITS, name, fn, arg)->limits = *wish;
+	fake_op_add(volumes, FAKE_SET_LIMITS, name, fn, arg)->limits = *wish;
+}
+
+void volumes_resize(
+	struct volumes *volumes, const char *name, uint64_t size_bytes, volumes_done_fn fn, void *arg)
+{
+	fake_op_add(volumes, FAKE_RESIZE, name, fn, arg)->options.size_bytes = size_bytes;
 }
 
 void volumes_set_sticky(struct volumes *volumes, const char *name, bool sticky, volumes_done_fn fn, void *arg)
 {
-	op_add(volumes, FAKE_SET_STICKY, name, fn, arg)->options.sticky = sticky;
+	fake_op_add(volumes, FAKE_SET_STICKY, name, fn, arg)->options.sticky = sticky;
 }
 
 void volumes_cancel_change(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
 {
-	op_add(volumes, FAKE_CANCEL_CHANGE, name, fn, arg);
+	fake_op_add(volumes, FAKE_CANCEL_CHANGE, name, fn, arg);
 }
 
 void volumes_mount(struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg)
 {
 	volumes->mounts++;
-	snprintf(op_add(volumes, FAKE_MOUNT, name, fn, arg)->id, 300, "%s", id);
+	snprintf(fake_op_add(volumes, FAKE_MOUNT, name, fn, arg)->id, 300, "%s", id);
 }
 
 void volumes_unmount(struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg)
 {
 	volumes->unmounts++;
-	snprintf(op_add(volumes, FAKE_UNMOUNT, name, fn, arg)->id, 300, "%s", id);
+	snprintf(fake_op_add(volumes, FAKE_UNMOUNT, name, fn, arg)->id, 300, "%s", id);
 }
 
 void volumes_new_generation(struct volumes *volumes)
@@ -475,18 +470,18 @@ void volumes_scan(struct volumes *volumes, bool measure,
 void volumes_pool_drain(
 	struct volumes *volumes, const char *pool, bool draining, bool force, volumes_done_fn fn, void *arg)
 {
-	snprintf(op_add(volumes, FAKE_DRAIN, pool, fn, arg)->id, 300, "pool %d %d", draining, force);
+	snprintf(fake_op_add(volumes, FAKE_DRAIN, pool, fn, arg)->id, 300, "pool %d %d", draining, force);
 }
 
 void volumes_node_drain(
 	struct volumes *volumes, const char *node, bool draining, bool force, volumes_done_fn fn, void *arg)
 {
-	snprintf(op_add(volumes, FAKE_DRAIN, node, fn, arg)->id, 300, "node %d %d", draining, force);
+	snprintf(fake_op_add(volumes, FAKE_DRAIN, node, fn, arg)->id, 300, "node %d %d", draining, force);
 }
 
 void volumes_pool_remove(struct volumes *volumes, const char *pool, volumes_done_fn fn, void *arg)
 {
-	snprintf(op_add(volumes, FAKE_DRAIN, pool, fn, arg)->id, 300, "pool rm");
+	snprintf(fake_op_add(volumes, FAKE_DRAIN, pool, fn, arg)->id, 300, "pool rm");
 }
 
 int volumes_rebalance(struct volumes *volumes, void (*fn)(void *arg, const struct rebalance_view *view),
@@ -502,14 +497,14 @@ int volumes_rebalance(struct volumes *volumes, void (*fn)(void *arg, const struc
 
 void volumes_node_remove(struct volumes *volumes, const char *node, volumes_done_fn fn, void *arg)
 {
-	snprintf(op_add(volumes, FAKE_DRAIN, node, fn, arg)->id, 300, "node rm");
+	snprintf(fake_op_add(volumes, FAKE_DRAIN, node, fn, arg)->id, 300, "node rm");
 }
 
 void volumes_pool_add(struct volumes *volumes, const char *name, const char *path, const char *tier,
 	volumes_done_fn fn, void *arg)
 {
 	(void)tier;
-	snprintf(op_add(volumes, FAKE_POOL_ADD, name, fn, arg)->id, 300, "%s", path);
+	snprintf(fake_op_add(volumes, FAKE_POOL_ADD, name, fn, arg)->id, 300, "%s", path);
 }
 
 /* ---- views ---- */

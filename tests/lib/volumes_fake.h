@@ -19,6 +19,7 @@ struct fake_op {
 		FAKE_MOVE,
 		FAKE_SET_REPLICAS,
 		FAKE_SET_LIMITS,
+		FAKE_RESIZE,
 		FAKE_SET_STICKY,
 		FAKE_CANCEL_CHANGE,
 		FAKE_MOUNT,
@@ -83,5 +84,9 @@ struct volume_view *volumes_fake_add(struct volumes *volumes, const char *name);
 struct volume_view *volumes_fake_find(struct volumes *volumes, const char *name);
 /* As if it were attached here: device, mountpoint, counters and a trace. */
 void volumes_fake_attach_here(struct volumes *volumes, struct volume_view *view);
+
+/* One that ends in a later turn. */
+struct fake_op *fake_op_add(
+	struct volumes *volumes, enum fake_kind kind, const char *name, volumes_done_fn fn, void *arg);
 
 #endif

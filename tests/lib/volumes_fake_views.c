@@ -104,3 +104,19 @@ void volumes_view_stats(struct volumes *volumes, struct view_stats *ret_stats)
 	(void)volumes;
 	*ret_stats = (struct view_stats){ .reads = 3, .cached = 1, .local = 1, .remote = 1 };
 }
+
+void volumes_class_set(struct volumes *volumes, const char *name, const char *key, const char *value,
+	volumes_done_fn fn, void *arg)
+{
+	snprintf(fake_op_add(volumes, FAKE_CLASS, name, fn, arg)->id, 300, "%s=%s", key, value);
+}
+
+void volumes_class_remove(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
+{
+	fake_op_add(volumes, FAKE_CLASS, name, fn, arg);
+}
+
+void volumes_class_mend(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
+{
+	fake_op_add(volumes, FAKE_CLASS, name, fn, arg);
+}

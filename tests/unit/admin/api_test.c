@@ -268,6 +268,22 @@ static void limits_expect(struct fixture *f, const char *body, long long iops, l
 	json_decref(json);
 }
 
+static void a_volume_is_resized(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json;
+
+	volumes_fake_add(f->volumes, "v");
+	json = client_json(&f->loop, f->path, "POST", "/v1/volumes/v/resize", "{\"size\": \"30G\"}", 200);
+	assert_int_equal(number_of(json_object_get(json, "volume"), "size_bytes"), 30ll << 30);
+	json_decref(json);
+	refused(f, "POST", "/v1/volumes/v/resize", "{\"size\": \"20G\"}", 403, "refused",
+		"volume v can't shrink");
+	refused(f, "POST", "/v1/volumes/v/resize", "{\"size\": \"40\"}", 400, "invalid",
+		"size '40' has no unit: it could be 40 bytes or 40 GiB; write 40G for GiB");
+	refused(f, "POST", "/v1/volumes/v/resize", "{}", 400, "invalid", "\"size\" is missing");
+}
+
 static void limits_are_read_as_they_are_meant(void **state)
 {
 	struct fixture *f = *state;
@@ -467,6 +483,7 @@ int main(void)
 		TEST(wrong_volumes_are_refused),
 		TEST(a_volume_is_attached_and_detached),
 		TEST(limits_are_read_as_they_are_meant),
+		TEST(a_volume_is_resized),
 		TEST(errors_keep_their_kind),
 		TEST(a_drain_names_a_pool_or_a_node),
 		TEST(a_rebalance_is_a_list_of_moves),

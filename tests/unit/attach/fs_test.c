@@ -162,7 +162,8 @@ static uint64_t device_size_bytes(struct rig *rig)
 	return bytes;
 }
 
-/* The kernel lets only CAP_SYS_RESOURCE grow an ext4 that is mounted: without it the device alone grows, in words. */
+/* The kernel lets only CAP_SYS_RESOURCE grow an ext4 that is mounted: without it the device alone grows, in
+ * words. */
 static bool may_grow(struct rig *rig, const char *type)
 {
 	if (strcmp(type, "xfs") == 0 || prctl(PR_CAPBSET_READ, CAP_SYS_RESOURCE, 0, 0, 0) == 1)
