@@ -6,11 +6,11 @@
  *     enumerate --workloads FROM..TO [--subsets N] [--operations N] [--mutant NAME]
  */
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "options.h"
 #include "recover.h"
 #include "workload.h"
 
@@ -69,66 +69,35 @@ static void workload_run(struct enumeration *w, uint64_t seed, unsigned operatio
 	sim_disk_free(work->bench.disk);
 }
 
-static int usage(void)
-{
-	fprintf(stderr,
-		"usage: enumerate --workloads FROM..TO [--subsets N] [--operations N] [--mutant NAME]\n");
-	return 2;
-}
-
-#ifdef QUOIN_MUTANTS
-static bool mutant_set(const char *name)
-{
-	int found = mutant_find(name);
-
-	if (found >= 0)
-		mutant_chosen = (enum mutant)found;
-	return found >= 0;
-}
-#else
-static bool mutant_set(const char *name)
-{
-	(void)name;
-	return false;
-}
-#endif
-
 int main(int argc, char **argv)
 {
 	static struct enumeration w;
-	uint64_t from = 1, to = 1, violations = 0;
-	unsigned operations = 120;
+	uint64_t from = 1, to = 1, violations = 0, subsets = 3, operations = 120;
+	const struct crash_option options[] = {
+		{ "--workloads", &from, &to, 0, UINT64_MAX },
+		{ "--subsets", &subsets, NULL, 0, UINT32_MAX },
+		{ "--operations", &operations, NULL, 0, MODEL_RECORDS },
+		{ 0 },
+	};
 
-	w.subsets = 3;
-	for (int i = 1; i < argc; i += 2) {
-		const char *value = i + 1 < argc ? argv[i + 1] : "";
-
-		if (strcmp(argv[i], "--workloads") == 0 &&
-			sscanf(value, "%" SCNu64 "..%" SCNu64, &from, &to) == 2 && from <= to)
-			continue;
-		if (strcmp(argv[i], "--subsets") == 0 && sscanf(value, "%u", &w.subsets) == 1)
-			continue;
-		if (strcmp(argv[i], "--operations") == 0 && sscanf(value, "%u", &operations) == 1 &&
-			operations <= MODEL_RECORDS)
-			continue;
-		if (strcmp(argv[i], "--mutant") == 0 && mutant_set(value))
-			continue;
-		return usage();
+	if (!crash_options_take(argc, argv, options)) {
+		fprintf(stderr, "usage: enumerate --workloads FROM..TO [--subsets N] [--operations N] "
+				"[--mutant NAME]\n");
+		return 2;
 	}
-	/* Pools come and go a thousand times a second: their memory is kept. */
-	(void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
-	(void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
+	w.subsets = (unsigned)subsets;
+	crash_memory_keep();
 	bench_init(&w.work.bench);
 	bench_init(&w.crashed);
 	bench_init(&w.crashed_again);
 	for (uint64_t seed = from; seed <= to; seed++) {
-		workload_run(&w, seed, operations);
+		workload_run(&w, seed, (unsigned)operations);
 		if (!w.violation.found)
 			continue;
 		violations++;
 		printf("workload %" PRIu64 ", crash %" PRIu64
 		       ": %s\n  replay: build/tests/crash/enumerate --workloads %" PRIu64 "..%" PRIu64
-		       " --subsets %u --operations %u\n",
+		       " --subsets %u --operations %" PRIu64 "\n",
 			seed, w.crash, w.violation.text, seed, seed, w.subsets, operations);
 	}
 	bench_done(&w.crashed_again);

@@ -6,12 +6,12 @@
  *     rot --flips N [--seed S] [--most N] [--mutant NAME]
  */
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "damage.h"
+#include "options.h"
 #include "rot_check.h"
 #include "workload.h"
 
@@ -140,45 +140,24 @@ static void workload_run(struct rot *r)
 	sim_disk_free(r->work.bench.disk);
 }
 
-#ifdef QUOIN_MUTANTS
-static bool mutant_set(const char *name)
-{
-	int found = mutant_find(name);
-
-	if (found >= 0)
-		mutant_chosen = (enum mutant)found;
-	return found >= 0;
-}
-#else
-static bool mutant_set(const char *name)
-{
-	(void)name;
-	return false;
-}
-#endif
-
 int main(int argc, char **argv)
 {
-	static struct rot r = { .seed = 1, .goal = 10000, .most = DAMAGES_MAX };
+	static struct rot r = { .seed = 1, .goal = 10000 };
+	uint64_t most = DAMAGES_MAX;
+	const struct crash_option options[] = {
+		{ "--flips", &r.goal, NULL, 0, UINT64_MAX },
+		{ "--seed", &r.seed, NULL, 0, UINT64_MAX },
+		{ "--most", &most, NULL, 1, DAMAGES_MAX },
+		{ 0 },
+	};
 
-	for (int i = 1; i < argc; i += 2) {
-		const char *value = i + 1 < argc ? argv[i + 1] : "";
-
-		if (strcmp(argv[i], "--flips") == 0 && sscanf(value, "%" SCNu64, &r.goal) == 1)
-			continue;
-		if (strcmp(argv[i], "--seed") == 0 && sscanf(value, "%" SCNu64, &r.seed) == 1)
-			continue;
-		if (strcmp(argv[i], "--most") == 0 && sscanf(value, "%u", &r.most) == 1 && r.most > 0 &&
-			r.most <= DAMAGES_MAX)
-			continue;
-		if (strcmp(argv[i], "--mutant") == 0 && mutant_set(value))
-			continue;
+	if (!crash_options_take(argc, argv, options)) {
 		fprintf(stderr, "usage: rot [--flips N] [--seed S] [--most 1..%u] [--mutant NAME]\n",
 			DAMAGES_MAX);
 		return 2;
 	}
-	(void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
-	(void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
+	r.most = (unsigned)most;
+	crash_memory_keep();
 	bench_init(&r.work.bench);
 	bench_init(&r.bench);
 	for (; r.flips < r.goal && r.violations == 0; r.seed++)

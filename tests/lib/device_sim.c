@@ -218,6 +218,11 @@ static void blocks_free(struct sim_block **blocks, uint64_t count)
 	free(blocks);
 }
 
+void sim_disks_forget(void)
+{
+	free_blocks = NULL;
+}
+
 /* ---- operations ---- */
 
 static void op_free(struct sim_op *op)

@@ -19,6 +19,9 @@ struct sim_disk *sim_disk_new(uint64_t size_bytes, uint64_t seed);
 /* Nothing is open on it. NULL is fine. */
 void sim_disk_free(struct sim_disk *disk);
 
+/* All memory of all disks was taken from under them. */
+void sim_disks_forget(void);
+
 uint64_t sim_disk_size(const struct sim_disk *disk);
 
 /* One device at a time; its close() ends it. */

@@ -22,9 +22,18 @@ static void must(bool ok, const char *what)
 	exit(2);
 }
 
+void child_allow_cpu(void)
+{
+	struct rusage used;
+	struct rlimit cpu = { 0, RLIM_INFINITY };
+
+	getrusage(RUSAGE_SELF, &used);
+	cpu.rlim_cur = (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + CHILD_CPU_SECONDS;
+	setrlimit(RLIMIT_CPU, &cpu);
+}
+
 void child_start(struct child *child, void (*fn)(void *arg), void *arg)
 {
-	struct rlimit cpu = { CHILD_CPU_SECONDS, CHILD_CPU_SECONDS + 1 };
 	struct rlimit no_core = { 0, 0 };
 	int fds[2];
 
@@ -38,7 +47,7 @@ void child_start(struct child *child, void (*fn)(void *arg), void *arg)
 		return;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	setrlimit(RLIMIT_CPU, &cpu);
+	child_allow_cpu();
 	setrlimit(RLIMIT_CORE, &no_core);
 	dup2(fds[1], STDERR_FILENO);
 	mallopt(M_MMAP_THRESHOLD, 64 << 10); /* large arrays stay untouched until they are used */

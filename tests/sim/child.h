@@ -13,6 +13,8 @@ struct child {
 
 /* What the function is to tell goes into memory that is shared. */
 void child_start(struct child *child, void (*fn)(void *arg), void *arg);
+/* In it: from now on it may use as much of CPU as if it had only begun; what takes longer runs in circles. */
+void child_allow_cpu(void);
 /* It has ended with this status of wait(): what it died of, or an empty text. */
 void child_ended(struct child *child, int status, char *text, size_t text_len);
 /* Both, and waits; `fn` tells by its text. */

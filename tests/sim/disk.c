@@ -63,3 +63,8 @@ bool disk_rot(struct disk *disk, struct random *random)
 {
 	return sim_disk_rot(disk->sim, geometry_grain_offset(&disk->geometry, 0), random);
 }
+
+void disks_forget(void)
+{
+	sim_disks_forget();
+}

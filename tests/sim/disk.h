@@ -31,4 +31,7 @@ void disk_fail(struct disk *disk, uint64_t operation, int rc);
 /* Flips a bit in a block of a grain that was written. False where there is none. */
 bool disk_rot(struct disk *disk, struct random *random);
 
+/* All of them are gone, and their memory with them. */
+void disks_forget(void);
+
 #endif

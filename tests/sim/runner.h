@@ -1,5 +1,5 @@
-/* Runs seeds, each in a process of its own (an assertion that fails is that seed's violation), several at a
- * time. */
+/* Runs seeds in processes of their own (an assertion that fails is the violation of the seed that is run),
+ * several at a time. */
 #ifndef QUOIN_TESTS_SIM_RUNNER_H
 #define QUOIN_TESTS_SIM_RUNNER_H
 
@@ -8,6 +8,7 @@
 struct runner_options {
 	uint64_t from, to;
 	bool liveness, print;
+	bool alone; /* a process for each seed: slower, and the hash must be the same */
 	unsigned jobs;
 	bool stop_at_first;                                   /* violation */
 	void (*failed)(uint64_t seed, const char *violation); /* in order of finding; may be NULL */

@@ -1,5 +1,5 @@
 /*
- * simulate --seeds FROM..TO [--mode safety|liveness] [--mutant NAME] [--trace] [--jobs N]
+ * simulate --seeds FROM..TO [--mode safety|liveness] [--mutant NAME] [--trace] [--jobs N] [--alone]
  * simulate --list-mutants
  *
  * Last line: seeds N, violations V, simulated HOURS h, hash H. Exit status 1 on a violation.
@@ -18,7 +18,8 @@ static const char *program, *mode = "safety", *mutant;
 static int usage(void)
 {
 	fprintf(stderr,
-		"usage: %s --seeds FROM..TO [--mode safety|liveness] [--mutant NAME] [--trace] [--jobs N]\n"
+		"usage: %s --seeds FROM..TO [--mode safety|liveness] [--mutant NAME] [--trace] [--jobs N] "
+		"[--alone]\n"
 		"       %s --list-mutants\n",
 		program, program);
 	return 2;
@@ -73,6 +74,7 @@ int main(int argc, char **argv)
 		{ "mode", required_argument, NULL, 'm' },
 		{ "mutant", required_argument, NULL, 'u' },
 		{ "trace", no_argument, NULL, 't' },
+		{ "alone", no_argument, NULL, 'a' },
 		{ "jobs", required_argument, NULL, 'j' },
 		{ "list-mutants", no_argument, NULL, 'l' },
 		{ 0 },
@@ -93,6 +95,8 @@ int main(int argc, char **argv)
 			return 2;
 		else if (c == 't')
 			run.print = true;
+		else if (c == 'a')
+			run.alone = true; /* each seed in a process of its own: the hash must be the same */
 		else if (c == 'j')
 			run.jobs = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'l')
