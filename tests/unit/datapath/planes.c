@@ -405,6 +405,47 @@ int volume_read_expect(uint64_t offset_bytes, uint32_t length_bytes, uint32_t se
 	return plane_call(0, submit);
 }
 
+static struct request side_by_side[SIDE_BY_SIDE_MAX];
+static uint32_t side_count, side_busy;
+static int side_rc;
+
+static void one_done(struct request *r, int rc)
+{
+	buf_put(r->data);
+	if (rc != 0)
+		side_rc = rc;
+	if (--side_busy == 0)
+		dataplane_call_finish(r->user, side_rc);
+}
+
+static void submit_side_by_side(struct dataplane_call *call)
+{
+	side_busy = side_count;
+	for (uint32_t i = 0; i < side_count; i++) {
+		struct request *r = &side_by_side[i];
+
+		*r = (struct request){ .op = REQUEST_WRITE,
+			.id = (UINT64_C(1) << 32) + i,
+			.offset_bytes = (uint64_t)i * BLOCK_BYTES,
+			.length_bytes = BLOCK_BYTES,
+			.user = call,
+			.done = one_done };
+		r->data = buf_get(volume_bufs(volume), BLOCK_BYTES);
+		ASSERT(r->data != NULL);
+		r->data->len_bytes = BLOCK_BYTES;
+		fill(r->data->data, BLOCK_BYTES, r->offset_bytes, i + 1);
+		volume_submit(volume, r);
+	}
+}
+
+int volume_write_side_by_side(uint32_t count)
+{
+	assert_in_range(count, 1, SIDE_BY_SIDE_MAX);
+	side_count = count;
+	side_rc = 0;
+	return plane_call(0, submit_side_by_side);
+}
+
 static struct volume_stats stats;
 
 static void take_stats(struct dataplane_call *call)

@@ -49,6 +49,10 @@ void volume_limit(uint64_t iops, uint64_t bytes_per_s);
 void volume_end(void);
 /* One request on plane 0, waited for. A write's blocks, and what a read must find, are filled from `seed`. */
 int volume_write(uint64_t offset_bytes, uint32_t length_bytes, uint32_t seed);
+
+/* The first so many blocks, a write each, all submitted at once; ends with the last one. */
+#define SIDE_BY_SIDE_MAX 32u
+int volume_write_side_by_side(uint32_t count);
 int volume_read_expect(uint64_t offset_bytes, uint32_t length_bytes, uint32_t seed);
 struct volume_stats volume_stats_now(void);
 
