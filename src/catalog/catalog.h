@@ -350,8 +350,8 @@ void catalog_learner_add(struct catalog *catalog, struct uuid volume, const stru
 void catalog_replica_leave(struct catalog *catalog, struct uuid volume, struct uuid replica,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 /*
- * By any node: a learner is retired, who was to leave stays. `learner` none: whatever is asked for, re-adding
- * after a drop too (-ENOENT: nothing); else this one only, success where it is none. -EBUSY: a joint record.
+ * By any node: a learner is retired, who was to leave stays. `learner` none: whatever is asked for, with
+ * re-adding after a drop and a user's number (-ENOENT: nothing); else it alone. -EBUSY: a joint record.
  */
 void catalog_change_cancel(struct catalog *catalog, struct uuid volume, struct uuid learner,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);

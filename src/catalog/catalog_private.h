@@ -135,6 +135,7 @@ struct op {
 	uint64_t limit_iops, limit_bytes_per_s;
 	uint64_t size_bytes;
 	bool sticky;
+	unsigned replicas;                    /* the user's number of them; 0: it isn't about that */
 	uint64_t sent_epoch;                  /* of the attach or raise that is uncertain */
 	uint64_t lease, granted_ns, since_ns; /* node_register */
 	uint64_t sent_highest;                /* the catalog's highest_revision when the sync was sent */
@@ -169,6 +170,12 @@ void pool_release(struct op *op, struct op_txn *txn, struct uuid pool, uint64_t 
 /* ops_resize.c: whether so much more may be promised on the pool: -ENOSPC with the numbers. */
 int pool_room_check(const struct op *op, const struct catalog_pool *pool, uint64_t provisioned_bytes,
 	uint64_t more_bytes, struct error *error) MUST_CHECK;
+/* ops_membership.c: a learner comes, op->replica is to leave; with op->replicas as the user's number, if any.
+ */
+int learner_step(struct op *op, struct op_txn *txn, struct error *error) MUST_CHECK;
+int leave_step(struct op *op, struct op_txn *txn, struct error *error) MUST_CHECK;
+/* ops_replicas.c: into the record that is being made. */
+void replicas_want_note(struct op *op);
 /* ops_membership.c: op->replica, which is retired, is taken out of the record. */
 int retired_removed_step(struct op *op, struct op_txn *txn, const struct catalog_volume *volume,
 	struct error *error) MUST_CHECK;

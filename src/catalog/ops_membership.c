@@ -181,7 +181,7 @@ static int no_change_check(const struct catalog_volume *volume, struct error *er
 	return 0;
 }
 
-static int learner_step(struct op *op, struct op_txn *txn, struct error *error)
+int learner_step(struct op *op, struct op_txn *txn, struct error *error)
 {
 	const struct catalog_replica *learner = &op->learner;
 	const struct catalog_volume *volume = NULL;
@@ -211,6 +211,7 @@ static int learner_step(struct op *op, struct op_txn *txn, struct error *error)
 		rc = pool_reserve(op, txn, learner, error);
 	if (rc != 0)
 		return rc;
+	replicas_want_note(op);
 	shard = &op->volume_record->shards[0];
 	shard->replicas[shard->replica_count++] = *learner;
 	for (unsigned i = 0; i < shard->replica_count; i++)
@@ -234,7 +235,7 @@ void catalog_learner_add(struct catalog *catalog, struct uuid volume, const stru
 	op_start(op);
 }
 
-static int leave_step(struct op *op, struct op_txn *txn, struct error *error)
+int leave_step(struct op *op, struct op_txn *txn, struct error *error)
 {
 	const struct catalog_volume *volume = NULL;
 	const struct catalog_replica *replica;
@@ -252,6 +253,7 @@ static int leave_step(struct op *op, struct op_txn *txn, struct error *error)
 		rc = volume_edit(op, volume, error);
 	if (rc != 0)
 		return rc;
+	replicas_want_note(op);
 	((struct catalog_replica *)(uintptr_t)catalog_volume_replica(op->volume_record, op->replica, NULL))
 		->leaves = true;
 	txn_put_volume(op, txn, volume);
@@ -309,6 +311,9 @@ static int cancel_step(struct op *op, struct op_txn *txn, struct error *error)
 		replica->leaves = false;
 		any = true;
 	}
+	/* Who gives up a change of the number is content with what there is. */
+	if (uuid_is_none(op->replica) && (op->volume_record->replicas != 0 || shard->wanted_voters != 0))
+		op->volume_record->replicas = shard->voter_count;
 	if (uuid_is_none(op->replica) && shard->wanted_voters != 0) {
 		shard->wanted_voters = 0;
 		any = true;

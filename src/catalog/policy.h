@@ -19,6 +19,17 @@ void catalog_volume_limits_set(struct catalog *catalog, struct uuid volume, uint
 void catalog_volume_resize(struct catalog *catalog, struct uuid volume, uint64_t size_bytes,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 
+/* How many replicas a user wants, whatever the class says, and what is to be done about it now. */
+struct catalog_replicas_want {
+	struct uuid volume;
+	unsigned replicas;                     /* 1 .. GROUP_MAX_VOTERS */
+	const struct catalog_replica *learner; /* one that comes, as catalog_learner_add(); NULL: none */
+	struct uuid leaving;                   /* one that goes, as catalog_replica_leave(); none: nobody */
+};
+/* By any node: both, or neither. Errors as of those two. */
+void catalog_replicas_want(struct catalog *catalog, const struct catalog_replicas_want *want,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+
 /* By any node: whether it may be removed. -ENOENT. */
 void catalog_volume_sticky_set(struct catalog *catalog, struct uuid volume, bool sticky, uint32_t timeout_ms,
 	catalog_done_fn fn, void *arg);

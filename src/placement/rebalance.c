@@ -12,8 +12,7 @@ struct plan {
 	struct tier_sum sums[TIER_HIGH + 1];
 	struct placement_pool *pools; /* as they will be */
 	size_t pool_count;
-	const struct rebalance_volume *volumes;
-	size_t volume_count;
+	const struct rebalance_input *input;
 	bool *moved;                    /* by volume */
 	bool *done;                     /* by pool: nothing on it can move any more */
 	struct placement_pool *targets; /* those that a replica may go to ... */
@@ -101,13 +100,15 @@ static size_t targets_find(struct plan *plan, enum tier tier, uint64_t bytes)
 /* Whether this replica may go from `from`, and where to: plan->move. */
 static bool replica_try(struct plan *plan, size_t index, unsigned replica, size_t from)
 {
-	const struct rebalance_volume *volume = &plan->volumes[index];
+	const struct rebalance_volume *volume = &plan->input->volumes[index];
 	struct placement_beside beside[CATALOG_MAX_REPLICAS];
-	struct placement_request request = volume->request;
+	struct placement_request request;
 	struct placement_result result;
 	struct error ignored;
-	size_t count;
+	size_t count = targets_find(plan, plan->pools[from].tier, volume->size_bytes);
 
+	if (count == 0 || !plan->input->rules(plan->input->user, index, &request))
+		return false;
 	request.replicas = 1;
 	request.beside = beside;
 	request.beside_count = 0;
@@ -125,11 +126,10 @@ static bool replica_try(struct plan *plan, size_t index, unsigned replica, size_
 			.host = pool->host,
 			.leaves = i == replica };
 	}
-	count = targets_find(plan, plan->pools[from].tier, request.size_bytes);
-	if (count == 0 || placement_choose(&request, plan->targets, count, &result, &ignored) != 0)
+	if (placement_choose(&request, plan->targets, count, &result, &ignored) != 0)
 		return false;
 	plan->move = (struct rebalance_move){ index, replica, from, plan->target_index[result.index[0]],
-		request.size_bytes };
+		volume->size_bytes };
 	return true;
 }
 
@@ -140,11 +140,11 @@ static bool pool_try(struct plan *plan, size_t from)
 	uint64_t excess = pool->provisioned_bytes - even_bytes(plan, pool);
 	struct rebalance_move best = { .bytes = 0 };
 
-	for (size_t v = 0; v < plan->volume_count; v++) {
-		const struct rebalance_volume *volume = &plan->volumes[v];
+	for (size_t v = 0; v < plan->input->volume_count; v++) {
+		const struct rebalance_volume *volume = &plan->input->volumes[v];
 
-		if (plan->moved[v] || volume->stays || volume->request.size_bytes > excess ||
-			volume->request.size_bytes <= best.bytes)
+		if (plan->moved[v] || volume->stays || volume->size_bytes > excess ||
+			volume->size_bytes <= best.bytes)
 			continue;
 		for (unsigned r = 0; r < volume->count; r++)
 			if (volume->pools[r] == from && replica_try(plan, v, r, from))
@@ -152,6 +152,17 @@ static bool pool_try(struct plan *plan, size_t from)
 	}
 	plan->move = best;
 	return best.bytes > 0;
+}
+
+/* Neither it nor its group gives another replica. */
+static void moved_note(struct plan *plan, size_t index)
+{
+	const char *group = plan->input->volumes[index].group;
+
+	plan->moved[index] = true;
+	for (size_t v = 0; group && v < plan->input->volume_count; v++)
+		if (plan->input->volumes[v].group && strcmp(plan->input->volumes[v].group, group) == 0)
+			plan->moved[v] = true;
 }
 
 static size_t tier_plan(
@@ -166,7 +177,7 @@ static size_t tier_plan(
 			plan->done[from] = true;
 			continue;
 		}
-		plan->moved[plan->move.volume] = true;
+		moved_note(plan, plan->move.volume);
 		plan->pools[from].provisioned_bytes -= plan->move.bytes;
 		plan->pools[plan->move.to].provisioned_bytes += plan->move.bytes;
 		moves[count++] = plan->move;
@@ -174,21 +185,20 @@ static size_t tier_plan(
 	return count;
 }
 
-int rebalance_plan(const struct placement_pool *pools, size_t pool_count,
-	const struct rebalance_volume *volumes, size_t volume_count, unsigned percent,
-	struct rebalance_move *moves, size_t max_moves, size_t *ret_count)
+int rebalance_plan(const struct rebalance_input *input, unsigned percent, struct rebalance_move *moves,
+	size_t max_moves, size_t *ret_count)
 {
-	struct plan plan = { .pool_count = pool_count, .volumes = volumes, .volume_count = volume_count };
-	size_t count = 0;
+	struct plan plan = { .pool_count = input->pool_count, .input = input };
+	size_t count = 0, pool_count = input->pool_count;
 	int rc = -ENOMEM;
 
-	plan.pools = calloc(pool_count + 1, sizeof(*pools));
-	plan.targets = calloc(pool_count + 1, sizeof(*pools));
+	plan.pools = calloc(pool_count + 1, sizeof(*plan.pools));
+	plan.targets = calloc(pool_count + 1, sizeof(*plan.targets));
 	plan.target_index = calloc(pool_count + 1, sizeof(size_t));
 	plan.done = calloc(pool_count + 1, sizeof(bool));
-	plan.moved = calloc(volume_count + 1, sizeof(bool));
+	plan.moved = calloc(input->volume_count + 1, sizeof(bool));
 	if (plan.pools && plan.targets && plan.target_index && plan.done && plan.moved) {
-		memcpy(plan.pools, pools, pool_count * sizeof(*pools));
+		memcpy(plan.pools, input->pools, pool_count * sizeof(*plan.pools));
 		sums_make(&plan);
 		for (enum tier tier = TIER_LOW; tier <= TIER_HIGH; tier++)
 			count += tier_plan(&plan, tier, percent, moves + count, max_moves - count);

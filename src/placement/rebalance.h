@@ -4,7 +4,7 @@
  *
  * Only from pools above the mean to pools below it, and never past the mean on either side: so no byte moves
  * twice, and no more than the least that evens them out. Each move keeps the hard rules of placement beside
- * the copies that stay. A volume gives at most one replica a plan.
+ * the copies that stay. A volume, and a group of volumes, gives at most one replica a plan.
  *
  * Thread rule: any.
  */
@@ -16,9 +16,11 @@
 #define REBALANCE_PERCENT 10u /* fullest and emptiest pool of a tier this far apart: it is worth moving */
 
 struct rebalance_volume {
-	/* Of one replica: size, tiers, spread, selector; beside and replicas are filled in here. */
-	struct placement_request request;
-	bool stays; /* its members change already */
+	struct uuid volume;
+	uint64_t size_bytes;
+	const char *
+		group; /* of whose volumes at most one gives a replica: their rule is about all; NULL: none */
+	bool stays;    /* its members change already */
 	unsigned count;
 	size_t pools[CATALOG_MAX_REPLICAS]; /* of its replicas: indexes; SIZE_MAX: of no pool that is known */
 };
@@ -30,12 +32,24 @@ struct rebalance_move {
 	uint64_t bytes; /* at most: what is provisioned */
 };
 
+struct rebalance_input {
+	const struct placement_pool *pools;
+	size_t pool_count;
+	const struct rebalance_volume *volumes;
+	size_t volume_count;
+	/*
+	 * The rules of volume `index`; replicas and beside don't matter. What it points to holds until the
+	 * next call. Called for those only that may move. False: it stays.
+	 */
+	bool (*rules)(void *user, size_t index, struct placement_request *ret_request);
+	void *user;
+};
+
 /*
  * Fills in at most max_moves, in the order in which they are best made; *ret_count of them. Nothing where no
  * tier's pools are `percent` points apart. -ENOMEM.
  */
-int rebalance_plan(const struct placement_pool *pools, size_t pool_count,
-	const struct rebalance_volume *volumes, size_t volume_count, unsigned percent,
-	struct rebalance_move *moves, size_t max_moves, size_t *ret_count) MUST_CHECK;
+int rebalance_plan(const struct rebalance_input *input, unsigned percent, struct rebalance_move *moves,
+	size_t max_moves, size_t *ret_count) MUST_CHECK;
 
 #endif

@@ -159,8 +159,8 @@ void volumes_class_mend(struct volumes *volumes, const char *name, volumes_done_
 	if (!rc && breach_find(volumes, volume, &breach) && breach.move_from)
 		volumes_move_replica(volumes, name, breach.move_from, NULL, fn, arg);
 	else if (!rc && breach_find(volumes, volume, &breach))
-		volumes_set_replicas(volumes, name, breach.replicas, fn, arg);
+		replicas_mend(volumes, name, breach.replicas, fn, arg);
 	else
-		volumes_set_replicas(volumes, name,
-			rc || !volume->shard_count ? 0 : volume->shards[0].voter_count, fn, arg);
+		replicas_mend(volumes, name, rc || !volume->shard_count ? 0 : volume->shards[0].voter_count,
+			fn, arg);
 }

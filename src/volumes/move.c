@@ -8,14 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog/policy.h"
 #include "volumes/manager.h"
 #include "volumes/placing.h"
+#include "volumes/policy.h"
 
 #define MOVE_DEADLINE_MS 30000u
 
 struct move {
 	char from[NAME_MAX_LEN + 1], to[NAME_MAX_LEN + 1];
 	unsigned replicas; /* set-replicas; 0: a move */
+	bool by_class;     /* that is what its class says: no wish of a user's */
 };
 
 static void wish_told(void *arg, int rc, const struct error *error)
@@ -88,6 +91,17 @@ int replica_place(struct volumes *volumes, const struct catalog_volume *volume,
 	return rc;
 }
 
+/* The user's number, with the step that follows from it now. */
+static void count_want(struct op *op, const struct catalog_volume *volume,
+	const struct catalog_replica *learner, struct uuid leaving)
+{
+	const struct move *move = op->state;
+
+	catalog_replicas_want(op->volumes->catalog,
+		&(struct catalog_replicas_want){ volume->volume, move->replicas, learner, leaving },
+		op_left_ms(op), wish_told, op);
+}
+
 static void learner_wish(
 	struct op *op, const struct catalog_volume *volume, const struct catalog_replica *from)
 {
@@ -99,7 +113,11 @@ static void learner_wish(
 		op_end(op, rc);
 		return;
 	}
-	catalog_learner_add(op->volumes->catalog, volume->volume, &learner, op_left_ms(op), wish_told, op);
+	if (move->replicas != 0 && !move->by_class)
+		count_want(op, volume, &learner, (struct uuid){ 0 });
+	else
+		catalog_learner_add(
+			op->volumes->catalog, volume->volume, &learner, op_left_ms(op), wish_told, op);
 }
 
 static void move_begin(struct op *op)
@@ -180,13 +198,17 @@ static void count_begin(struct op *op)
 	now = volume->shards[0].voter_count;
 	if (move->replicas == now && volume->shards[0].wanted_voters > now)
 		cancel_begin(op); /* one was dropped, and is not to be made anew */
-	else if (move->replicas == now)
+	else if (move->replicas == now && move->by_class)
 		op_end(op, 0);
+	else if (move->replicas == now)
+		count_want(op, volume, NULL, (struct uuid){ 0 });
 	else if (move->replicas == now + 1)
 		learner_wish(op, volume, NULL);
-	else if (move->replicas + 1 == now)
+	else if (move->replicas + 1 == now && move->by_class)
 		catalog_replica_leave(op->volumes->catalog, volume->volume,
 			dispensable(op->volumes, volume)->replica, op_left_ms(op), wish_told, op);
+	else if (move->replicas + 1 == now)
+		count_want(op, volume, NULL, dispensable(op->volumes, volume)->replica);
 	else
 		op_end(op,
 			error_set(&op->error, -EINVAL,
@@ -214,13 +236,23 @@ void volumes_move_replica(struct volumes *volumes, const char *name, const char 
 		arg);
 }
 
+static void count_submit(
+	struct volumes *volumes, const char *name, const struct move *move, volumes_done_fn fn, void *arg)
+{
+	submit(op_make(volumes, "set replicas", name, MOVE_DEADLINE_MS, count_begin, fn, arg), name, move, fn,
+		arg);
+}
+
 void volumes_set_replicas(
 	struct volumes *volumes, const char *name, unsigned replicas, volumes_done_fn fn, void *arg)
 {
-	struct move move = { .replicas = replicas };
+	count_submit(volumes, name, &(struct move){ .replicas = replicas }, fn, arg);
+}
 
-	submit(op_make(volumes, "set replicas", name, MOVE_DEADLINE_MS, count_begin, fn, arg), name, &move,
-		fn, arg);
+void replicas_mend(
+	struct volumes *volumes, const char *name, unsigned replicas, volumes_done_fn fn, void *arg)
+{
+	count_submit(volumes, name, &(struct move){ .replicas = replicas, .by_class = true }, fn, arg);
 }
 
 void volumes_cancel_change(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)

@@ -125,9 +125,9 @@ static int group_read(struct volumes *volumes, const struct catalog_volume *volu
 	return 0;
 }
 
-int placing_init(struct volumes *volumes, const struct catalog_class *class,
-	const struct catalog_volume *volume, unsigned replicas, struct uuid leaving,
-	struct placing *ret_placing, struct error *error)
+int placing_rules_init(struct volumes *volumes, const struct catalog_class *class,
+	const struct catalog_volume *volume, unsigned replicas, struct placing *ret_placing,
+	struct error *error)
 {
 	struct placing *placing = ret_placing;
 	char selector[SELECTOR_TEXT_LEN + 1];
@@ -142,9 +142,6 @@ int placing_init(struct volumes *volumes, const struct catalog_class *class,
 					     .spread = class->spread,
 					     .beside = placing->beside,
 				     } };
-	if (volume->shard_count > 0)
-		placing->request.beside_count =
-			placement_beside_read(volumes->catalog, &volume->shards[0], leaving, placing->beside);
 	volume_selector(volume, class, selector);
 	rc = selector_parse(selector, &placing->selector, error);
 	if (rc)
@@ -154,8 +151,22 @@ int placing_init(struct volumes *volumes, const struct catalog_class *class,
 		placing->request.group_rule = class->group_rule;
 		rc = group_read(volumes, volume, placing);
 	}
-	if (!rc)
-		rc = placement_pools_read(volumes->catalog, &placing->pools, &placing->pool_count);
+	return rc ? error_set(error, rc, "no memory to place volume %s", volume->name) : 0;
+}
+
+int placing_init(struct volumes *volumes, const struct catalog_class *class,
+	const struct catalog_volume *volume, unsigned replicas, struct uuid leaving,
+	struct placing *ret_placing, struct error *error)
+{
+	struct placing *placing = ret_placing;
+	int rc = placing_rules_init(volumes, class, volume, replicas, placing, error);
+
+	if (rc)
+		return rc;
+	if (volume->shard_count > 0)
+		placing->request.beside_count =
+			placement_beside_read(volumes->catalog, &volume->shards[0], leaving, placing->beside);
+	rc = placement_pools_read(volumes->catalog, &placing->pools, &placing->pool_count);
 	return rc ? error_set(error, rc, "no memory to place volume %s", volume->name) : 0;
 }
 

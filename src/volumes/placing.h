@@ -46,6 +46,10 @@ void volume_selector(const struct catalog_volume *volume, const struct catalog_c
 int placing_init(struct volumes *volumes, const struct catalog_class *class,
 	const struct catalog_volume *volume, unsigned replicas, struct uuid leaving,
 	struct placing *ret_placing, struct error *error) MUST_CHECK;
+/* The same without the pools, and beside no copies: for who looks at many volumes at once. */
+int placing_rules_init(struct volumes *volumes, const struct catalog_class *class,
+	const struct catalog_volume *volume, unsigned replicas, struct placing *ret_placing,
+	struct error *error) MUST_CHECK;
 void placing_done(struct placing *placing);
 
 #endif

@@ -17,5 +17,8 @@ struct breach {
 
 /* False: it is as its class says, or the class is gone. Only voters are looked at. */
 bool breach_find(struct volumes *volumes, const struct catalog_volume *volume, struct breach *ret_breach);
+/* move.c: as volumes_set_replicas(), towards what the class says: no wish of a user's is noted. */
+void replicas_mend(
+	struct volumes *volumes, const char *name, unsigned replicas, volumes_done_fn fn, void *arg);
 
 #endif

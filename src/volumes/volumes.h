@@ -81,7 +81,7 @@ void volumes_detach(struct volumes *volumes, const char *name, volumes_done_fn f
  */
 void volumes_move_replica(struct volumes *volumes, const char *name, const char *from, const char *to,
 	volumes_done_fn fn, void *arg);
-/* One more, or one less, at a time. */
+/* One more, or one less, at a time; noted as its user's wish, which the class doesn't take back. */
 void volumes_set_replicas(
 	struct volumes *volumes, const char *name, unsigned replicas, volumes_done_fn fn, void *arg);
 /* Gives up the change that is asked for: -ENOENT: there is none; -EBUSY: its last step is being done. */

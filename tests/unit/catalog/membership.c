@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "catalog/policy.h"
 #include "catalog_world.h"
 
 #define GIB (UINT64_C(1) << 30)
@@ -202,6 +203,42 @@ static void a_joint_record_is_not_given_up(void **state)
 	assert_false(volume_at(world)->shards[0].replicas[2].retired);
 }
 
+static int want(
+	struct world *world, unsigned replicas, const struct catalog_replica *learner, const char *leaving)
+{
+	struct world_answer answer = { 0 };
+
+	catalog_replicas_want(world->nodes[2].catalog,
+		&(struct catalog_replicas_want){ world_uuid("v"), replicas, learner,
+			leaving ? world_uuid(leaving) : (struct uuid){ { 0 } } },
+		WORLD_TIMEOUT_MS, world_done, &answer);
+	assert_true(world_wait(world, &answer.done));
+	return answer.rc;
+}
+
+static void a_users_number_is_noted_with_its_first_step_or_not_at_all(void **state)
+{
+	struct world *world = *state;
+	struct catalog_replica learner = {
+		.replica = world_uuid("new"), .pool = world_pool(2), .node = "n2"
+	};
+
+	assert_int_equal(volume_at(world)->replicas, 0);
+	assert_int_equal(want(world, 3, &learner, NULL), 0);
+	assert_int_equal(volume_at(world)->replicas, 3);
+	assert_int_equal(volume_at(world)->shards[0].replica_count, 3);
+	assert_int_equal(want(world, 3, &learner, NULL), 0);          /* the same again */
+	assert_int_equal(want(world, 1, NULL, "v-replica1"), -EBUSY); /* another change is under way ... */
+	assert_int_equal(volume_at(world)->replicas, 3);              /* ... and nothing is noted */
+	assert_int_equal(cancel(world, NULL), 0);
+	assert_int_equal(volume_at(world)->replicas, 2); /* what there is will do */
+	assert_int_equal(want(world, 1, NULL, "v-replica1"), 0);
+	assert_int_equal(volume_at(world)->replicas, 1);
+	assert_true(volume_at(world)->shards[0].replicas[1].leaves);
+	assert_int_equal(want(world, 2, NULL, NULL), 0); /* the number alone */
+	assert_int_equal(volume_at(world)->replicas, 2);
+}
+
 static int drop(struct world *world, uint64_t before, const char *stays)
 {
 	struct catalog_membership change = { .volume = world_uuid("v"),
@@ -250,6 +287,7 @@ int main(void)
 		TEST(only_the_holder_changes_voters_and_only_from_its_number),
 		TEST(who_is_in_neither_list_is_retired_then_deleted_and_its_room_given_back),
 		TEST(a_change_that_is_given_up_leaves_all_as_it_was),
+		TEST(a_users_number_is_noted_with_its_first_step_or_not_at_all),
 		TEST(what_has_been_given_up_never_becomes_a_voter),
 		TEST(a_joint_record_is_not_given_up),
 		TEST(of_two_one_is_dropped_retired_and_wanted_again),

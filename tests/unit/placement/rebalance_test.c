@@ -17,6 +17,7 @@
 
 static struct placement_pool pools[MAX_POOLS];
 static struct rebalance_volume volumes[MAX_VOLUMES];
+static struct placement_request requests[MAX_VOLUMES];
 static struct rebalance_move moves[MAX_VOLUMES];
 static char names[MAX_POOLS][8];
 static size_t pool_count, volume_count, move_count;
@@ -51,17 +52,19 @@ static void begin(uint64_t seed)
 
 static void volume_add(uint64_t size_bytes)
 {
+	struct placement_request *request = &requests[volume_count];
 	struct rebalance_volume *volume = &volumes[volume_count++];
 	struct placement_result result;
 	struct error error;
 
-	*volume = (struct rebalance_volume){ .request = { .volume = uuid_random(&rng),
-						     .class_name = "default",
-						     .size_bytes = size_bytes,
-						     .replicas = 3,
-						     .tiers = CLASS_TIERS_ANY,
-						     .spread = CLASS_SPREAD_ZONE } };
-	assert_int_equal(placement_choose(&volume->request, pools, pool_count, &result, &error), 0);
+	*request = (struct placement_request){ .volume = uuid_random(&rng),
+		.class_name = "default",
+		.size_bytes = size_bytes,
+		.replicas = 3,
+		.tiers = CLASS_TIERS_ANY,
+		.spread = CLASS_SPREAD_ZONE };
+	*volume = (struct rebalance_volume){ .volume = request->volume, .size_bytes = size_bytes };
+	assert_int_equal(placement_choose(request, pools, pool_count, &result, &error), 0);
 	volume->count = result.count;
 	for (unsigned i = 0; i < result.count; i++) {
 		volume->pools[i] = result.index[i];
@@ -69,19 +72,31 @@ static void volume_add(uint64_t size_bytes)
 	}
 }
 
+static bool rules(void *user, size_t index, struct placement_request *ret_request)
+{
+	(void)user;
+	*ret_request = requests[index];
+	return true;
+}
+
+static int plan(unsigned percent, struct rebalance_move *to, size_t max_moves, size_t *ret_count)
+{
+	return rebalance_plan(
+		&(struct rebalance_input){ pools, pool_count, volumes, volume_count, rules, NULL }, percent,
+		to, max_moves, ret_count);
+}
+
 /* Makes the plan, checks each move, and makes it. Returns the bytes. */
 static uint64_t run(unsigned percent, size_t max_moves)
 {
 	uint64_t bytes = 0;
 
-	assert_int_equal(rebalance_plan(pools, pool_count, volumes, volume_count, percent, moves, max_moves,
-				 &move_count),
-		0);
+	assert_int_equal(plan(percent, moves, max_moves, &move_count), 0);
 	for (size_t i = 0; i < move_count; i++) {
 		struct rebalance_volume *volume = &volumes[moves[i].volume];
 
 		assert_int_equal(volume->pools[moves[i].replica], moves[i].from);
-		assert_int_equal(moves[i].bytes, volume->request.size_bytes);
+		assert_int_equal(moves[i].bytes, volume->size_bytes);
 		assert_int_equal(pools[moves[i].from].tier, pools[moves[i].to].tier);
 		volume->pools[moves[i].replica] = moves[i].to;
 		pools[moves[i].from].provisioned_bytes -= moves[i].bytes;
@@ -178,6 +193,22 @@ static void the_rules_bind_here_too(void **state)
 	assert_int_equal(run(REBALANCE_PERCENT, MAX_VOLUMES), 0);
 }
 
+static void of_a_group_one_volume_moves_a_plan(void **state)
+{
+	(void)state;
+	begin(6);
+	for (unsigned i = 0; i < 3; i++)
+		pool_add(i, TIER_HIGH);
+	for (unsigned i = 0; i < 200; i++)
+		volume_add(5 * GIB);
+	pool_add(3, TIER_HIGH);
+	for (size_t i = 0; i < volume_count; i++)
+		volumes[i].group = i % 2 ? "even" : "odd";
+	assert_true(run(REBALANCE_PERCENT, MAX_VOLUMES) > 0);
+	assert_int_equal(move_count, 2);
+	assert_string_not_equal(volumes[moves[0].volume].group, volumes[moves[1].volume].group);
+}
+
 static void a_plan_is_bounded_and_the_same_each_time(void **state)
 {
 	struct rebalance_move first[10];
@@ -190,13 +221,9 @@ static void a_plan_is_bounded_and_the_same_each_time(void **state)
 	for (unsigned i = 0; i < 200; i++)
 		volume_add(5 * GIB);
 	pool_add(3, TIER_HIGH);
-	assert_int_equal(rebalance_plan(pools, pool_count, volumes, volume_count, REBALANCE_PERCENT, first,
-				 10, &count),
-		0);
+	assert_int_equal(plan(REBALANCE_PERCENT, first, 10, &count), 0);
 	assert_int_equal(count, 10);
-	assert_int_equal(rebalance_plan(pools, pool_count, volumes, volume_count, REBALANCE_PERCENT, moves,
-				 10, &count),
-		0);
+	assert_int_equal(plan(REBALANCE_PERCENT, moves, 10, &count), 0);
 	for (unsigned i = 0; i < 10; i++)
 		assert_true(first[i].volume == moves[i].volume && first[i].to == moves[i].to);
 }
@@ -207,6 +234,7 @@ int main(void)
 		cmocka_unit_test(from_three_equal_nodes_to_four_no_more_than_the_least_is_moved),
 		cmocka_unit_test(what_is_even_enough_stays),
 		cmocka_unit_test(the_rules_bind_here_too),
+		cmocka_unit_test(of_a_group_one_volume_moves_a_plan),
 		cmocka_unit_test(a_plan_is_bounded_and_the_same_each_time),
 	};
 
