@@ -13,29 +13,35 @@ static void on_drained(void *arg, int rc, const struct error *error)
 		http_respond_json(request, 200, json_pack("{s:i}", "version", 1));
 }
 
-/* {"pool": "NODE/POOL"} or {"node": "NODE"}; "drain": false takes it back; "force" */
+/* {"pool": "NODE/POOL"} or {"node": "NODE"}; "to": of a pool, another one; "drain": false; "force" */
 void handle_drain(struct http_request *request, void *arg)
 {
-	static const char *const known[] = { "pool", "node", "drain", "force" };
+	static const char *const known[] = { "pool", "node", "to", "drain", "force" };
 	struct admin *admin = arg;
-	const char *pool = NULL, *node = NULL;
+	const char *pool = NULL, *node = NULL, *to = NULL;
 	bool drain = true, force = false;
 	struct error error;
 	json_t *body;
 	int rc = http_request_fields(request, known, sizeof(known) / sizeof(known[0]), &body, &error);
 
 	if (rc == 0)
-		rc = http_json_string(body, "pool", false, 2 * NAME_MAX_LEN - 1, &pool, &error);
+		rc = http_json_string(body, "pool", false, 2 * NAME_MAX_LEN + 1, &pool, &error);
 	if (rc == 0)
 		rc = http_json_string(body, "node", false, NAME_MAX_LEN, &node, &error);
+	if (rc == 0)
+		rc = http_json_string(body, "to", false, 2 * NAME_MAX_LEN + 1, &to, &error);
 	if (rc == 0)
 		rc = http_json_flag(body, "drain", &drain, &error);
 	if (rc == 0)
 		rc = http_json_flag(body, "force", &force, &error);
 	if (rc == 0 && !pool == !node)
 		rc = error_set(&error, -EINVAL, "one of \"pool\" and \"node\" must be given");
+	if (rc == 0 && to && (!pool || !drain))
+		rc = error_set(&error, -EINVAL, "\"to\" is said of a pool that is to be drained");
 	if (rc < 0)
 		http_respond_error(request, rc, &error);
+	else if (to)
+		volumes_pool_replace(admin->volumes, pool, to, force, on_drained, request);
 	else if (pool)
 		volumes_pool_drain(admin->volumes, pool, drain, force, on_drained, request);
 	else
@@ -53,7 +59,7 @@ void handle_pool_remove(struct http_request *request, void *arg)
 	int rc = http_request_fields(request, known, 1, &body, &error);
 
 	if (rc == 0)
-		rc = http_json_string(body, "pool", true, 2 * NAME_MAX_LEN - 1, &pool, &error);
+		rc = http_json_string(body, "pool", true, 2 * NAME_MAX_LEN + 1, &pool, &error);
 	if (rc < 0)
 		http_respond_error(request, rc, &error);
 	else

@@ -3,6 +3,7 @@
 #define QUOIN_ADMIN_HANDLERS_H
 
 #include "admin/admin.h"
+#include "volumes/care.h"
 
 struct admin {
 	struct volumes *volumes;

@@ -14,6 +14,8 @@ static json_t *pool_json(const struct pool_view *view)
 		(json_int_t)view->provisioned_bytes, "local", (int)view->local);
 
 	json_object_set_new(pool, "draining", json_boolean(view->draining));
+	if (view->replaced_by[0])
+		json_object_set_new(pool, "replaced_by", json_string(view->replaced_by));
 	json_object_set_new(pool, "replicas", json_integer(view->replica_count));
 	json_object_set_new(pool, "replicas_max", json_integer(view->replica_limit));
 	if (view->local) {

@@ -210,7 +210,7 @@ static void plan_reservation(struct accept *accept, const char *pool)
 {
 	const struct row *seen = view_find(&accept->catalog->view, RECORD_RESERVATION, pool);
 	const struct row *now = view_find(&accept->now, RECORD_RESERVATION, pool);
-	const struct record_reservation *was = now ? now->record : NULL;
+	const struct record_reservation *was = now ? now->record : NULL, *known = was;
 	struct record_reservation sum;
 	struct op_txn *txn;
 	struct uuid uuid;
@@ -219,11 +219,12 @@ static void plan_reservation(struct accept *accept, const char *pool)
 		return;
 	sum = reserved_on(accept, uuid);
 	if (seen && seen->record)
-		sum.draining = ((const struct record_reservation *)seen->record)->draining;
-	else if (was)
-		sum.draining = was->draining;
+		known = seen->record;
+	sum.draining = known && known->draining;
+	sum.replaced_by = known ? known->replaced_by : sum.replaced_by;
 	if (was ? was->provisioned_bytes == sum.provisioned_bytes &&
-				was->replica_count == sum.replica_count && was->draining == sum.draining
+				was->replica_count == sum.replica_count && was->draining == sum.draining &&
+				uuid_equal(was->replaced_by, sum.replaced_by)
 		: !now && sum.replica_count == 0 && !sum.draining)
 		return;
 	txn = txn_new(accept);

@@ -10,6 +10,10 @@
 /* By any node: no replica comes to it from now on (or may again). Success where it is so already. -ENOENT. */
 void catalog_pool_drain(struct catalog *catalog, struct uuid pool, bool draining, uint32_t timeout_ms,
 	catalog_done_fn fn, void *arg);
+/* The same, to one pool alone: what leaves goes to `by`, another one. catalog_pool_drain() takes that back.
+ */
+void catalog_pool_replace(struct catalog *catalog, struct uuid pool, struct uuid by, uint32_t timeout_ms,
+	catalog_done_fn fn, void *arg);
 /* Forgets a pool that is draining and has no replica: -EBUSY otherwise. Success where there is none. */
 void catalog_pool_remove(
 	struct catalog *catalog, struct uuid pool, uint32_t timeout_ms, catalog_done_fn fn, void *arg);

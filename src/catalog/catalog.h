@@ -89,7 +89,7 @@ struct catalog_node {
 enum catalog_pool_state { CATALOG_POOL_OK, CATALOG_POOL_OPENING, CATALOG_POOL_FAILED };
 const char *catalog_pool_state_name(enum catalog_pool_state state); /* "ok", "opening", "failed" */
 
-/* Written by its node alone, but for the last three. */
+/* Written by its node alone, but for the last four. */
 struct catalog_pool {
 	struct uuid pool;
 	char name[NAME_MAX_LEN + 1]; /* unique on its node */
@@ -99,12 +99,12 @@ struct catalog_pool {
 	char tier_reason[CATALOG_REASON_MAX_LEN + 1];
 	enum catalog_pool_state state;
 	char state_reason[CATALOG_REASON_MAX_LEN + 1];
-	uint64_t size_bytes, used_bytes;
-	uint64_t registered_ns;
+	uint64_t size_bytes, used_bytes, registered_ns;
 	uint32_t replica_limit;     /* replicas that it takes at most; 0: not told yet, none is known */
 	uint64_t provisioned_bytes; /* promised to replicas; ignored on input */
 	uint32_t replica_count;     /* ignored on input */
 	bool draining;              /* nothing comes, what is there leaves; ignored on input */
+	struct uuid replaced_by;    /* it drains to this pool alone; ignored on input */
 };
 
 struct catalog_replica {

@@ -24,9 +24,11 @@ static int drain_step(struct op *op, struct op_txn *txn, struct error *error)
 		return row_check(row, "pool's reservations", uuid, error);
 	if (row)
 		reservation = *(const struct record_reservation *)row->record;
-	if (reservation.draining == op->pool.draining)
+	if (reservation.draining == op->pool.draining &&
+		uuid_equal(reservation.replaced_by, op->pool.replaced_by))
 		return OP_FINISHED;
 	reservation.draining = op->pool.draining;
+	reservation.replaced_by = op->pool.replaced_by;
 	txn_if_revision(
 		txn, catalog, RECORD_POOL, uuid, row_revision(view_find(&catalog->view, RECORD_POOL, uuid)));
 	txn_if_revision(txn, catalog, RECORD_RESERVATION, uuid, row_revision(row));
@@ -44,6 +46,19 @@ void catalog_pool_drain(struct catalog *catalog, struct uuid pool, bool draining
 	op->fn = fn;
 	op->pool.pool = pool;
 	op->pool.draining = draining;
+	op_start(op);
+}
+
+void catalog_pool_replace(struct catalog *catalog, struct uuid pool, struct uuid by, uint32_t timeout_ms,
+	catalog_done_fn fn, void *arg)
+{
+	struct op *op = op_new(catalog, &drain_kind, timeout_ms, arg);
+
+	ASSERT(!uuid_is_none(by) && !uuid_equal(pool, by));
+	op->fn = fn;
+	op->pool.pool = pool;
+	op->pool.draining = true;
+	op->pool.replaced_by = by;
 	op_start(op);
 }
 

@@ -95,12 +95,15 @@ static int name_record_in(
 	return uuid_in("volume", message->volume, &to->volume, error);
 }
 
-static int reservation_in(const Quoin__Catalog__Reservation *message, struct record_reservation *to)
+static int reservation_in(
+	const Quoin__Catalog__Reservation *message, struct record_reservation *to, struct error *error)
 {
 	to->provisioned_bytes = message->provisioned_bytes;
 	to->replica_count = message->replica_count;
 	to->draining = message->draining;
-	return 0;
+	return message->replaced_by.len != 0
+		       ? uuid_in("pool that comes instead", message->replaced_by, &to->replaced_by, error)
+		       : 0;
 }
 
 /* ---- encoding ---- */
@@ -154,6 +157,8 @@ static int kind_pack(enum record_kind kind, const void *record, struct record_by
 		message.provisioned_bytes = reservation->provisioned_bytes;
 		message.replica_count = reservation->replica_count;
 		message.draining = reservation->draining;
+		if (!uuid_is_none(reservation->replaced_by))
+			message.replaced_by = uuid_out(&reservation->replaced_by);
 		return message_pack(&message.base, ret_bytes);
 	}
 	case RECORD_VOLUME:
@@ -236,7 +241,7 @@ static int kind_in(enum record_kind kind, const ProtobufCMessage *message, void 
 	case RECORD_POOL:
 		return pool_in((const Quoin__Catalog__Pool *)message, record, error);
 	case RECORD_RESERVATION:
-		return reservation_in((const Quoin__Catalog__Reservation *)message, record);
+		return reservation_in((const Quoin__Catalog__Reservation *)message, record, error);
 	case RECORD_VOLUME:
 		return volume_in((const Quoin__Catalog__Volume *)message, record, error);
 	case RECORD_NAME:

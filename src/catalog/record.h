@@ -43,6 +43,7 @@ struct record_reservation {
 	uint64_t provisioned_bytes;
 	uint32_t replica_count;
 	bool draining;
+	struct uuid replaced_by; /* none: what drains goes anywhere */
 };
 
 struct record_name {

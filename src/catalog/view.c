@@ -206,6 +206,7 @@ static void row_join(struct view *view, enum record_kind kind, const char *name)
 			reservation ? reservation->provisioned_bytes : (reserved ? UINT64_MAX : 0);
 		record->replica_count = reservation ? reservation->replica_count : 0;
 		record->draining = reservation && reservation->draining;
+		record->replaced_by = reservation ? reservation->replaced_by : (struct uuid){ 0 };
 	}
 }
 

@@ -17,16 +17,20 @@ int cmd_pool_list(struct cli *cli)
 	json_array_foreach(json_object_get(answer, "pools"), index, pool)
 	{
 		bool draining = json_is_true(json_object_get(pool, "draining"));
-		char replicas[48], used[SIZE_TEXT_LEN + 1], size[SIZE_TEXT_LEN + 1],
-			provisioned[SIZE_TEXT_LEN + 1];
+		char replicas[48], leaves[2 * NAME_MAX_LEN + 32], used[SIZE_TEXT_LEN + 1],
+			size[SIZE_TEXT_LEN + 1], provisioned[SIZE_TEXT_LEN + 1];
 
 		if (number_of(pool, "replicas_max") > 0)
 			snprintf(replicas, sizeof(replicas), "%lld of %lld", number_of(pool, "replicas"),
 				number_of(pool, "replicas_max"));
 		else
 			snprintf(replicas, sizeof(replicas), "%lld", number_of(pool, "replicas"));
+		if (json_object_get(pool, "replaced_by"))
+			snprintf(leaves, sizeof(leaves), "moving to %.258s", text_of(pool, "replaced_by"));
+		else
+			snprintf(leaves, sizeof(leaves), "draining");
 		table_row(&table, text_of(pool, "name"), text_of(pool, "node"), text_of(pool, "zone"),
-			text_of(pool, "tier"), draining ? "draining" : text_of(pool, "state"), replicas,
+			text_of(pool, "tier"), draining ? leaves : text_of(pool, "state"), replicas,
 			size_text(pool, "used_bytes", used), size_text(pool, "size_bytes", size),
 			size_text(pool, "provisioned_bytes", provisioned), text_of(pool, "path"));
 	}

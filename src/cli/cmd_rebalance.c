@@ -14,12 +14,11 @@ static const char *place_of(const json_t *move, const char *end, char text[stati
 /* Asks for one of the moves. A volume that changes already by now, say, is told, and the others go on. */
 static int move_ask(struct cli *cli, const json_t *move)
 {
-	char path[NAME_MAX_LEN + 40];
+	char path[NAME_MAX_LEN + 40], from[2 * NAME_MAX_LEN + 2], to[2 * NAME_MAX_LEN + 2];
 	json_t *answer = NULL, *body;
 	int exit_code;
 
-	body = json_pack("{s:s, s:s}", "from", text_of(json_object_get(move, "from"), "node"), "to",
-		text_of(json_object_get(move, "to"), "node"));
+	body = json_pack("{s:s, s:s}", "from", place_of(move, "from", from), "to", place_of(move, "to", to));
 	snprintf(path, sizeof(path), "/v1/volumes/%.128s/move-replica", text_of(move, "volume"));
 	exit_code = cli_call(cli, "POST", path, body, &answer);
 	json_decref(body);

@@ -63,6 +63,14 @@ const struct command commands[] = {
 		cmd_pool_drain },
 	{ "pool undrain", "[NODE/]POOL", 1, 0, "Let replicas come to the pool again", NULL,
 		cmd_pool_undrain },
+	{ "pool replace", "[NODE/]OLD [NODE/]NEW", 2, BIT(OPTION_FORCE) | BIT(OPTION_FOLLOW),
+		"Move all replicas of a pool to another one, then forget it",
+		"Each is copied first, while its volume is used. It goes on by itself, across restarts; "
+		"--follow "
+		"shows\nhow far it is. `pool undrain OLD` gives it up. Refused where NEW is no place for a "
+		"volume, "
+		"by its\nclass's rules; --force moves what can be moved.",
+		cmd_pool_replace },
 	{ "pool rm", "[NODE/]POOL", 1, 0, "Forget a pool that is drained, and close it",
 		"On its own node, or, where that is down, on any. Its superblocks are cleared.",
 		cmd_pool_rm },

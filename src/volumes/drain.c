@@ -54,11 +54,24 @@ const struct catalog_replica *drain_next(const struct volumes *volumes, const st
 	return NULL;
 }
 
+/* To the pool that replaces its own, while that is known; else anywhere. */
+static int place_for(struct volumes *volumes, const struct catalog_volume *volume,
+	const struct catalog_replica *from, struct catalog_replica *ret_learner, struct error *error)
+{
+	const struct catalog_pool *pool, *by;
+	char to[2 * NAME_MAX_LEN + 2] = "";
+
+	if (!catalog_pool_find(volumes->catalog, from->pool, &pool, NULL) &&
+		!catalog_pool_find(volumes->catalog, pool->replaced_by, &by, NULL))
+		snprintf(to, sizeof(to), "%s/%s", by->node, by->name);
+	return replica_place(volumes, volume, from, to, ret_learner, error);
+}
+
 int drain_place(struct volumes *volumes, const struct catalog_volume *volume,
 	const struct catalog_replica *from, struct catalog_replica *ret_learner, struct error *error)
 {
 	uint64_t now_ns = clock_now_ns(volumes->clock);
-	int rc = replica_place(volumes, volume, from, "", ret_learner, error);
+	int rc = place_for(volumes, volume, from, ret_learner, error);
 
 	if (rc && now_ns >= volumes->drain_tell_ns) {
 		volumes->drain_tell_ns = now_ns + TELL_PAUSE_NS;
@@ -133,6 +146,8 @@ void drain_plan(struct attachment *attachment, const struct catalog_volume *volu
 
 struct drain {
 	bool draining, force;
+	char by[2 * NAME_MAX_LEN + 2]; /* what is on the pool goes there; "": anywhere */
+	struct uuid by_pool;           /* none: anywhere */
 	unsigned count, next;
 	struct uuid pools[DRAIN_MAX_POOLS];
 	bool undo; /* there is no place for what is on them */
@@ -162,9 +177,9 @@ static int places_check(struct op *op)
 		const struct catalog_replica *from = drain_next(op->volumes, volume);
 		struct error why;
 
-		if (from && replica_place(op->volumes, volume, from, "", &learner, &why))
+		if (from && place_for(op->volumes, volume, from, &learner, &why))
 			return error_set(&op->error, -EBUSY,
-				"nothing is drained, for volume %s would find no other place: %.300s; "
+				"nothing is drained, for volume %s would find no place: %.300s; "
 				"--force "
 				"drains what can be moved",
 				volume->name, why.text);
@@ -190,10 +205,14 @@ static void marks_end(struct op *op)
 		marks_next(op);
 		return;
 	}
-	manager_event(op->volumes, drain->draining ? "pool-draining" : "pool-undrained", op->id,
-		drain->draining ? "no replica comes, and those that are there move away (%u pools)"
-				: "replicas may come again (%u pools)",
-		drain->count);
+	if (drain->by[0])
+		manager_event(op->volumes, "pool-replaced", op->id,
+			"its replicas move to pool %.200s, and then it is forgotten", drain->by);
+	else
+		manager_event(op->volumes, drain->draining ? "pool-draining" : "pool-undrained", op->id,
+			drain->draining ? "no replica comes, and those that are there move away (%u pools)"
+					: "replicas may come again (%u pools)",
+			drain->count);
 	manager_plan(op->volumes);
 	op_end(op, 0);
 }
@@ -207,8 +226,12 @@ static void marks_next(struct op *op)
 		return;
 	}
 	op->told_then = marks_told;
-	catalog_pool_drain(op->volumes->catalog, drain->pools[drain->next], drain->draining, op_left_ms(op),
-		op_told, op);
+	if (drain->draining && !uuid_is_none(drain->by_pool))
+		catalog_pool_replace(op->volumes->catalog, drain->pools[drain->next], drain->by_pool,
+			op_left_ms(op), op_told, op);
+	else
+		catalog_pool_drain(op->volumes->catalog, drain->pools[drain->next], drain->draining,
+			op_left_ms(op), op_told, op);
 }
 
 int drain_pool_find(
@@ -241,12 +264,30 @@ int drain_pool_find(
 	return 0;
 }
 
+static int by_find(struct op *op, struct drain *drain, const struct catalog_pool *pool)
+{
+	const struct catalog_pool *by = NULL;
+	int rc = drain_pool_find(op->volumes, drain->by, &by, &op->error);
+
+	if (rc)
+		return rc;
+	if (by == pool)
+		return error_set(&op->error, -EINVAL, "pool %s can't replace itself", pool->name);
+	if (by->draining)
+		return error_set(&op->error, -EBUSY,
+			"pool %s of node %s drains itself: nothing can come to it", by->name, by->node);
+	drain->by_pool = by->pool;
+	return 0;
+}
+
 static void pool_begin(struct op *op)
 {
 	struct drain *drain = op->state;
 	const struct catalog_pool *pool = NULL;
 	int rc = drain_pool_find(op->volumes, op->id, &pool, &op->error);
 
+	if (!rc && drain->by[0])
+		rc = by_find(op, drain, pool);
 	if (rc) {
 		op_end(op, rc);
 		return;
@@ -306,6 +347,15 @@ void volumes_node_drain(
 	struct volumes *volumes, const char *node, bool draining, bool force, volumes_done_fn fn, void *arg)
 {
 	submit(volumes, node, node_begin, &(struct drain){ .draining = draining, .force = force }, fn, arg);
+}
+
+void volumes_pool_replace(
+	struct volumes *volumes, const char *pool, const char *by, bool force, volumes_done_fn fn, void *arg)
+{
+	struct drain drain = { .draining = true, .force = force };
+
+	snprintf(drain.by, sizeof(drain.by), "%s", by);
+	submit(volumes, pool, pool_begin, &drain, fn, arg);
 }
 
 /* ---- nodes that are gone ---- */

@@ -8,6 +8,7 @@
 #include "catalog/catalog.h"
 #include "datapath/dataplane.h"
 #include "volumes/attachment.h"
+#include "volumes/care.h"
 #include "volumes/config.h"
 #include "volumes/events.h"
 #include "volumes/mounts.h"

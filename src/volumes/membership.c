@@ -305,4 +305,5 @@ void membership_plan(struct volumes *volumes)
 		}
 	}
 	stewards_plan(volumes);
+	replaced_plan(volumes);
 }

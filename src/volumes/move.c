@@ -16,7 +16,7 @@
 #define MOVE_DEADLINE_MS 30000u
 
 struct move {
-	char from[NAME_MAX_LEN + 1], to[NAME_MAX_LEN + 1];
+	char from[2 * NAME_MAX_LEN + 2], to[2 * NAME_MAX_LEN + 2];
 	unsigned replicas; /* set-replicas; 0: a move */
 	bool by_class;     /* that is what its class says: no wish of a user's */
 };
@@ -31,6 +31,17 @@ static void wish_told(void *arg, int rc, const struct error *error)
 		manager_event(op->volumes, "membership-wanted", op->name, "%s", op->verb);
 	manager_plan(op->volumes);
 	op_end(op, rc);
+}
+
+/* A node's name, a pool's, or both: "NODE/POOL". */
+static bool is_named(const char *text, const char *node, const char *pool)
+{
+	const char *slash = strchr(text, '/');
+
+	if (!slash)
+		return !strcmp(node, text) || !strcmp(pool, text);
+	return strlen(node) == (size_t)(slash - text) && !strncmp(node, text, (size_t)(slash - text)) &&
+	       !strcmp(pool, slash + 1);
 }
 
 /* A pool's or node's name, of a voter that stays or goes. */
@@ -49,7 +60,7 @@ static const struct catalog_replica *voter_named(
 		if (!strcmp(replica->node, name))
 			return replica;
 		if (catalog_pool_find(volumes->catalog, replica->pool, &pool, NULL) ||
-			strcmp(pool->name, name) != 0)
+			!is_named(name, replica->node, pool->name))
 			continue;
 		by_pool = replica;
 		pools++;
@@ -72,7 +83,7 @@ int replica_place(struct volumes *volumes, const struct catalog_volume *volume,
 		rc = placing_init(volumes, class, volume, 1, from ? from->replica : (struct uuid){ 0 },
 			&placing, error);
 	for (size_t i = 0; !rc && i < placing.pool_count; i++)
-		if (!to[0] || !strcmp(placing.pools[i].node, to) || !strcmp(placing.pools[i].name, to))
+		if (!to[0] || is_named(to, placing.pools[i].node, placing.pools[i].name))
 			placing.pools[named++] = placing.pools[i];
 	if (!rc && named == 0 && to[0])
 		rc = error_set(error, -ENOENT, "there is no node and no pool of the name \"%s\"", to);

@@ -35,6 +35,9 @@ int drain_place(struct volumes *volumes, const struct catalog_volume *volume,
 	const struct catalog_replica *from, struct catalog_replica *ret_learner,
 	struct error *error) MUST_CHECK;
 
+/* Of the pools of this node that were replaced: removes one that is empty. After each plan. */
+void replaced_plan(struct volumes *volumes);
+
 /* "POOL" of this node, or of the only node that has one of this name; "NODE/POOL". -ENOENT, -EINVAL. */
 int drain_pool_find(struct volumes *volumes, const char *text, const struct catalog_pool **ret_pool,
 	struct error *error) MUST_CHECK;

@@ -57,6 +57,7 @@ static void pool_fill(struct volumes *volumes, const struct catalog_pool *record
 	const struct catalog_node *node;
 	bool live = !catalog_node_find(volumes->catalog, record->node, &node, NULL) && node->live;
 	const struct local_pool *pool = pools_find_uuid(volumes, record->pool);
+	const struct catalog_pool *by;
 
 	*view = (struct pool_view){
 		.pool = record->pool,
@@ -70,6 +71,8 @@ static void pool_fill(struct volumes *volumes, const struct catalog_pool *record
 	};
 	snprintf(view->name, sizeof(view->name), "%s", record->name);
 	snprintf(view->node, sizeof(view->node), "%s", record->node);
+	if (!catalog_pool_find(volumes->catalog, record->replaced_by, &by, NULL))
+		snprintf(view->replaced_by, sizeof(view->replaced_by), "%s/%s", by->node, by->name);
 	snprintf(view->path, sizeof(view->path), "%s", record->path);
 	snprintf(view->tier, sizeof(view->tier), "%s", tier_name(record->tier));
 	snprintf(view->tier_reason, sizeof(view->tier_reason), "%s", record->tier_reason);

@@ -76,8 +76,8 @@ void volumes_serve_nbd(struct volumes *volumes, const char *name, volumes_done_f
 void volumes_detach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
 /*
  * Asks for a change of members; where the volume is attached, that node carries it out: the new replica is
- * copied to first. from, to: a pool's or node's name; to NULL: placement chooses. -EBUSY: another is under
- * way.
+ * copied to first. from, to: a pool's or node's name, or NODE/POOL; to NULL: placement chooses. -EBUSY:
+ * another is under way.
  */
 void volumes_move_replica(struct volumes *volumes, const char *name, const char *from, const char *to,
 	volumes_done_fn fn, void *arg);
@@ -140,35 +140,6 @@ void volumes_trace(struct volumes *volumes, const char *name,
 		unsigned count),
 	void *arg);
 
-/*
- * Marks pools as draining: nothing comes, what is there moves away, copied first. "POOL", "NODE/POOL"; all
- * pools of a node. -EBUSY with the rule where a volume would find no other place (nothing is marked then),
- * unless `force`. draining false takes the marks away.
- */
-void volumes_pool_drain(
-	struct volumes *volumes, const char *pool, bool draining, bool force, volumes_done_fn fn, void *arg);
-void volumes_node_drain(
-	struct volumes *volumes, const char *node, bool draining, bool force, volumes_done_fn fn, void *arg);
-/*
- * Forgets a pool that drains and is empty, on its own node (any, where that is down); closes it and clears
- * its superblocks. -EBUSY with words.
- */
-void volumes_pool_remove(struct volumes *volumes, const char *pool, volumes_done_fn fn, void *arg);
-#define VOLUMES_REBALANCE_MAX 64u
-struct rebalance_view {
-	char volume[NAME_MAX_LEN + 1];
-	char from_node[NAME_MAX_LEN + 1], from_pool[NAME_MAX_LEN + 1];
-	char to_node[NAME_MAX_LEN + 1], to_pool[NAME_MAX_LEN + 1];
-	uint64_t bytes; /* at most: what is provisioned */
-};
-/*
- * The moves that would make the pools of each tier about equally full, at most VOLUMES_REBALANCE_MAX, in the
- * order in which they are best made; none where they are even enough. Called during the call. -ENOMEM.
- */
-int volumes_rebalance(struct volumes *volumes, void (*fn)(void *arg, const struct rebalance_view *view),
-	void *arg, struct error *error) MUST_CHECK;
-/* Forgets a node that is down, has no pool and holds nothing: -EBUSY otherwise. */
-void volumes_node_remove(struct volumes *volumes, const char *node, volumes_done_fn fn, void *arg);
 /* What this node is, and its disks. */
 struct node_scan {
 	struct node_facts node;
@@ -278,8 +249,9 @@ struct pool_view {
 	char state[16]; /* ok, failed, away, opening */
 	uint64_t size_bytes, used_bytes, provisioned_bytes;
 	bool draining;
-	unsigned replica_count; /* promised or there */
-	unsigned replica_limit; /* as many as it takes at most; 0: not known yet */
+	char replaced_by[2 * NAME_MAX_LEN + 2]; /* it drains to this one, "NODE/POOL"; else empty */
+	unsigned replica_count;                 /* promised or there */
+	unsigned replica_limit;                 /* as many as it takes at most; 0: not known yet */
 	bool local;
 	struct pool_info info; /* local only: as of the last refresh (1 s) */
 };

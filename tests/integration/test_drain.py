@@ -109,3 +109,45 @@ def test_a_volume_is_attached_while_its_steward_moves_it(cluster, name):
         agent = cluster["abcd"[i]]
         check_blocks(f"/dev/quoin/{each}", 16 * MIB, MIB, version=2)
         agent.detach(each)
+
+
+def pools_of(agent, node):
+    return {p["name"]: p for p in agent.get("/v1/pools")["pools"] if p["node"] == node}
+
+
+def test_a_pool_is_replaced_by_one_of_its_node_then_by_another_nodes_while_its_volumes_are_used(cluster, name):
+    a, c = cluster["a"], cluster["c"]
+    used, idle = name, name + "-idle"
+    a.create(used, size="64M")
+    a.create(idle, size="64M")
+    device = a.attach(used)
+    write_blocks(device, 0, 8 * MIB, version=1)
+    new = c.dir / "new"
+    with open(new, "wb") as file:
+        file.truncate(2 << 30)
+    c.cli("pool", "add", "q", str(new), "--tier", "high")
+    refused = a.cli("pool", "replace", "c/p", "a/p", check=False)  # a has a copy already
+    assert refused.returncode == 4 and "nothing is drained" in refused.stderr, refused
+    assert not any(p["draining"] for p in a.get("/v1/pools")["pools"])
+    watch = Watch(a, [used, idle])
+    watch.start()
+    a.cli("pool", "replace", "c/p", "c/q")
+    assert pools_of(a, "c")["p"]["replaced_by"] == "c/q"
+    # It stands in the catalog: it goes on after the agent was killed.
+    c.kill()
+    c.start()
+    write_blocks(device, 8 * MIB, 8 * MIB, version=2)
+    wait_for("p is forgotten", lambda: "p" not in pools_of(a, "c"), 120, 0.2)
+    # To another node, in a zone that has no copy: d is one of its own.
+    cluster.add("d").start()
+    wait_for("d's pool", lambda: pools_of(a, "d").get("p", {}).get("state") == "ok")
+    told = a.cli("pool", "replace", "c/q", "d/p", "--follow", timeout=120)
+    watch.stop()
+    assert "c/q: 2 replicas, of 128 MiB, are left to move" in told.stdout, told
+    assert "c/q is replaced, and forgotten" in told.stdout, told
+    assert watch.looks > 3 and not watch.bad, watch.bad[:5]
+    assert not pools_of(a, "c") and pools_of(a, "d")["p"]["replicas"] == 2
+    assert sorted(voters(a, used)) == sorted(voters(a, idle)) == ["a", "b", "d"]
+    check_blocks(device, 0, 8 * MIB, version=1)
+    check_blocks(device, 8 * MIB, 8 * MIB, version=2)
+    a.detach(used)

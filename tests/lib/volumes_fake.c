@@ -473,6 +473,12 @@ void volumes_pool_drain(
 	snprintf(fake_op_add(volumes, FAKE_DRAIN, pool, fn, arg)->id, 300, "pool %d %d", draining, force);
 }
 
+void volumes_pool_replace(
+	struct volumes *volumes, const char *pool, const char *by, bool force, volumes_done_fn fn, void *arg)
+{
+	snprintf(fake_op_add(volumes, FAKE_DRAIN, pool, fn, arg)->id, 300, "to %s %d", by, force);
+}
+
 void volumes_node_drain(
 	struct volumes *volumes, const char *node, bool draining, bool force, volumes_done_fn fn, void *arg)
 {

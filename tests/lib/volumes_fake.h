@@ -5,6 +5,7 @@
 #ifndef QUOIN_TESTS_VOLUMES_FAKE_H
 #define QUOIN_TESTS_VOLUMES_FAKE_H
 
+#include "volumes/care.h"
 #include "volumes/volumes.h"
 
 #define FAKE_VOLUMES 32

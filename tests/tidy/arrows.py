@@ -47,6 +47,7 @@ PUBLIC = {
     "placement/rebalance.h",
     "catalog/policy.h",
     "catalog/snapshots.h",
+    "volumes/care.h",
     "volumes/config.h",
 }
 

@@ -73,6 +73,30 @@ static void a_draining_pool_gets_nothing_until_it_may_again(void **state)
 	assert_int_equal(world_create(world, 2, "one", GIB, 3, &answer), 0);
 }
 
+static void whom_a_pool_drains_to_is_kept_until_the_drain_is_taken_back(void **state)
+{
+	struct world *world = *state;
+	const struct catalog_pool *pool;
+	struct world_answer answer = { 0 };
+
+	catalog_pool_replace(
+		world->nodes[1].catalog, world_pool(0), world_pool(2), WORLD_TIMEOUT_MS, world_done, &answer);
+	assert_true(world_wait(world, &answer.done));
+	assert_int_equal(answer.rc, 0);
+	/* What others change of the reservation leaves it as it is, and so does a new start. */
+	assert_int_equal(world_create(world, 1, "one", GIB, 3, NULL), -EHOSTDOWN);
+	world_close(world, 0, false);
+	(void)world_open(world, 0);
+	assert_int_equal(catalog_pool_find(world->nodes[0].catalog, world_pool(0), &pool, NULL), 0);
+	assert_true(pool->draining && uuid_equal(pool->replaced_by, world_pool(2)));
+	assert_int_equal(drain(world, 1, 0, true), 0); /* to anywhere */
+	world_sleep(world, 500);
+	assert_int_equal(catalog_pool_find(world->nodes[2].catalog, world_pool(0), &pool, NULL), 0);
+	assert_true(pool->draining && uuid_is_none(pool->replaced_by));
+	assert_int_equal(drain(world, 1, 0, false), 0);
+	assert_int_equal(world_create(world, 1, "one", GIB, 3, NULL), 0);
+}
+
 /* A create and a drain at once: either the volume is there before the drain, or it is refused. */
 static void a_create_never_slips_past_a_drain(void **state)
 {
@@ -204,6 +228,7 @@ static void a_steward_succeeds_nobody_and_gives_way_to_anybody(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		test(whom_a_pool_drains_to_is_kept_until_the_drain_is_taken_back),
 		test(a_draining_pool_gets_nothing_until_it_may_again),
 		test(a_create_never_slips_past_a_drain),
 		test(a_pool_is_forgotten_only_drained_and_empty),

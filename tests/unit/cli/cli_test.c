@@ -401,7 +401,7 @@ static void wrong_command_lines_are_told_what_is_near(void **state)
 		{ "volme", "quoin: unknown command \"volme\"; did you mean \"volume\"?\nquoin: see `quoin "
 			   "--help`\n" },
 		{ "xyzzyx", "quoin: unknown command \"xyzzyx\"\nquoin: see `quoin --help`\n" },
-		{ "pool", "quoin: `quoin pool` needs a command: list, add, drain, undrain, rm\n"
+		{ "pool", "quoin: `quoin pool` needs a command: list, add, drain, undrain, replace, rm\n"
 			  "quoin: see `quoin pool --help`\n" },
 		{ "volume lst", "quoin: unknown command \"lst\"; did you mean \"list\"?\nquoin: see `quoin "
 				"volume --help`\n" },
