@@ -1,4 +1,4 @@
-/* POST /v1/drain, POST /v1/pools/remove, DELETE /v1/nodes/NAME */
+/* POST /v1/drain, POST /v1/pools/remove, POST /v1/pools/wipe, DELETE /v1/nodes/NAME */
 #include <errno.h>
 
 #include "admin/handlers.h"
@@ -64,6 +64,46 @@ void handle_pool_remove(struct http_request *request, void *arg)
 		http_respond_error(request, rc, &error);
 	else
 		volumes_pool_remove(admin->volumes, pool, on_drained, request);
+}
+
+static void on_wiped(void *arg, int rc, const struct error *error, const char *const *lines, unsigned count)
+{
+	struct http_request *request = arg;
+	json_t *list;
+
+	if (rc < 0) {
+		http_respond_error(request, rc, error);
+		return;
+	}
+	list = json_array();
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(list, http_json_text(lines[i]));
+	http_respond_json(request, 200, answer_json("destroys", list));
+}
+
+/* {"path": "/dev/sdc", "yes": true}; without "yes" it is only told what would be destroyed */
+void handle_pool_wipe(struct http_request *request, void *arg)
+{
+	static const char *const known[] = { "path", "yes" };
+	struct admin *admin = arg;
+	const char *path = NULL;
+	struct error error;
+	bool yes = false;
+	json_t *body;
+	int rc = http_request_fields(request, known, 2, &body, &error);
+
+	if (rc == 0)
+		rc = http_json_string(
+			body, "path", true, sizeof(((struct pool_view *)0)->path) - 1, &path, &error);
+	if (rc == 0 && path[0] != '/')
+		rc = error_set(
+			&error, -EINVAL, "\"path\" must begin with /: the agent's directory isn't yours");
+	if (rc == 0)
+		rc = http_json_flag(body, "yes", &yes, &error);
+	if (rc < 0)
+		http_respond_error(request, rc, &error);
+	else
+		volumes_pool_wipe(admin->volumes, path, yes, on_wiped, request);
 }
 
 void handle_node_remove(struct http_request *request, void *arg)

@@ -23,6 +23,7 @@ void handle_cluster_accept_restore(struct http_request *request, void *arg);
 void handle_nodes(struct http_request *request, void *arg);
 /* care.c */
 void handle_drain(struct http_request *request, void *arg);
+void handle_pool_wipe(struct http_request *request, void *arg);
 void handle_pool_remove(struct http_request *request, void *arg);
 void handle_rebalance(struct http_request *request, void *arg);
 void handle_node_remove(struct http_request *request, void *arg);

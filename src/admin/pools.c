@@ -18,6 +18,8 @@ static json_t *pool_json(const struct pool_view *view)
 		json_object_set_new(pool, "replaced_by", json_string(view->replaced_by));
 	json_object_set_new(pool, "replicas", json_integer(view->replica_count));
 	json_object_set_new(pool, "replicas_max", json_integer(view->replica_limit));
+	if (view->overwrote[0])
+		json_object_set_new(pool, "overwrote", http_json_text(view->overwrote));
 	if (view->local) {
 		json_object_set_new(
 			pool, "journal_bytes", json_integer((json_int_t)view->info.journal_bytes));
@@ -107,9 +109,10 @@ static void on_added(void *arg, int rc, const struct error *error)
 
 void handle_pool_add(struct http_request *request, void *arg)
 {
-	static const char *const known[] = { "name", "path", "tier" };
+	static const char *const known[] = { "name", "path", "tier", "force" };
 	struct admin *admin = arg;
 	const char *name, *path, *tier;
+	bool force = false;
 	struct error error;
 	json_t *body;
 	int rc = http_request_fields(request, known, sizeof(known) / sizeof(known[0]), &body, &error);
@@ -126,8 +129,10 @@ void handle_pool_add(struct http_request *request, void *arg)
 			&error, -EINVAL, "\"path\" must begin with /: the agent's directory isn't yours");
 	if (rc == 0)
 		rc = http_json_string(body, "tier", false, 16, &tier, &error);
+	if (rc == 0)
+		rc = http_json_flag(body, "force", &force, &error);
 	if (rc < 0)
 		http_respond_error(request, rc, &error);
 	else
-		volumes_pool_add(admin->volumes, name, path, tier ? tier : "auto", on_added, request);
+		volumes_pool_add(admin->volumes, name, path, tier ? tier : "auto", force, on_added, request);
 }

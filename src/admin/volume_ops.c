@@ -130,7 +130,7 @@ void handle_volume_detach(struct http_request *request, void *arg)
 	volumes_detach(admin->volumes, http_request_param(request, 0), on_changed, request);
 }
 
-/* "from": "b", "to": "d"; each a node's or pool's name, "to" may be left out */
+/* "from": "b", "to": "d/p"; each a node's or pool's name or both, "to" may be left out */
 void handle_volume_move_replica(struct http_request *request, void *arg)
 {
 	static const char *const known[] = { "from", "to" };

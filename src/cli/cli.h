@@ -134,6 +134,7 @@ int cmd_node_rm(struct cli *cli);
 int cmd_pool_drain(struct cli *cli);
 int cmd_pool_undrain(struct cli *cli);
 int cmd_rebalance(struct cli *cli);
+int cmd_pool_wipe(struct cli *cli);
 int cmd_pool_replace(struct cli *cli);
 int cmd_pool_rm(struct cli *cli);
 int cmd_pool_list(struct cli *cli);

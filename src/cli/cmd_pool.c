@@ -41,8 +41,8 @@ int cmd_pool_list(struct cli *cli)
 
 int cmd_pool_add(struct cli *cli)
 {
-	json_t *body = json_pack("{s:s, s:s, s:s*}", "name", cli->args[0], "path", cli->args[1], "tier",
-		cli->options[OPTION_TIER]);
+	json_t *body = json_pack("{s:s, s:s, s:s*, s:b}", "name", cli->args[0], "path", cli->args[1], "tier",
+		cli->options[OPTION_TIER], "force", (int)(cli->options[OPTION_FORCE] != NULL));
 	json_t *answer;
 	int exit_code;
 
@@ -55,6 +55,8 @@ int cmd_pool_add(struct cli *cli)
 	if (exit_code != EXIT_OK || !answer)
 		return exit_code;
 	printf("pool %s added\n", cli->args[0]);
+	if (json_object_get(json_object_get(answer, "pool"), "overwrote"))
+		printf("destroyed: %s\n", text_of(json_object_get(answer, "pool"), "overwrote"));
 	json_decref(answer);
 	return EXIT_OK;
 }

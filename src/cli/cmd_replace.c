@@ -1,4 +1,4 @@
-/* quoin pool replace */
+/* quoin pool replace, pool wipe */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -86,4 +86,34 @@ int cmd_pool_replace(struct cli *cli)
 	printf("what is on %s moves to %s: `quoin pool list` shows how many replicas are left\n",
 		cli->args[0], cli->args[1]);
 	return cli->options[OPTION_FOLLOW] ? replace_follow(cli) : EXIT_OK;
+}
+
+int cmd_pool_wipe(struct cli *cli)
+{
+	bool yes = cli->options[OPTION_YES] != NULL;
+	json_t *body = json_pack("{s:s, s:b}", "path", cli->args[0], "yes", (int)yes);
+	json_t *answer, *line;
+	size_t index;
+	int exit_code;
+
+	if (!body) {
+		fprintf(stderr, "quoin: the path is not valid UTF-8\n");
+		return EXIT_USAGE;
+	}
+	exit_code = cli_call(cli, "POST", "/v1/pools/wipe", body, &answer);
+	json_decref(body);
+	if (exit_code != EXIT_OK || !answer)
+		return exit_code;
+	json_array_foreach(json_object_get(answer, "destroys"), index, line)
+	{
+		printf("%s\n", json_string_value(line));
+	}
+	json_decref(answer);
+	if (yes) {
+		printf("%s is wiped: nothing of that can be had again\n", cli->args[0]);
+		return EXIT_OK;
+	}
+	fprintf(stderr,
+		"quoin: nothing was changed: this would be destroyed for ever. Repeat it with --yes\n");
+	return EXIT_REFUSED;
 }

@@ -54,8 +54,18 @@ const struct command commands[] = {
 	{ "node rm", "NODE", 1, 0, "Forget a node that is down and has no pool",
 		"Drain it, remove its pools, stop its agent first.", cmd_node_rm },
 	{ "pool list", "", 0, 0, "List pools with tier, state and room", NULL, cmd_pool_list },
-	{ "pool add", "NAME PATH", 2, BIT(OPTION_TIER), "Make a pool of an empty disk, partition or file",
-		"Nothing with a signature (a filesystem, a partition table …) is taken.", cmd_pool_add },
+	{ "pool add", "NAME PATH", 2, BIT(OPTION_TIER) | BIT(OPTION_FORCE),
+		"Make a pool of an empty disk, partition or file",
+		"What has a signature (a filesystem, a partition table …) or data is refused, and named; "
+		"with "
+		"--force\nit is destroyed. What is in use, or is a pool, is never taken.",
+		cmd_pool_add },
+	{ "pool wipe", "PATH", 1, BIT(OPTION_YES),
+		"Destroy a pool that no cluster of this node's uses any more",
+		"One of another cluster, or that this one has forgotten, on the agent's node. Without --yes "
+		"it "
+		"only\nsays what would be destroyed.",
+		cmd_pool_wipe },
 	{ "pool drain", "[NODE/]POOL", 1, BIT(OPTION_FORCE), "Move all replicas away from a pool",
 		"Each is copied first, and then replaced: no volume has fewer copies meanwhile. Refused "
 		"where\n"

@@ -9,20 +9,25 @@
 
 #include "fingerprint/signature.h"
 
-int device_check_empty(const char *path, struct error *error)
+int device_check_unused(const char *path, struct error *error)
 {
-	struct device_signature signature = { .several = false };
-	struct device_facts facts;
 	struct stat st;
-	int fd, rc;
 
 	if (stat(path, &st) != 0)
 		return error_set(error, -errno, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return error_set(error, -ENOTSUP, "%s is neither a block device nor a file", path);
-	rc = device_facts_get(path, &facts, error);
+	return use_check(path, error);
+}
+
+int device_check_empty(const char *path, struct error *error)
+{
+	struct device_signature signature = { .several = false };
+	struct device_facts facts;
+	int fd, rc = device_check_unused(path, error);
+
 	if (rc == 0)
-		rc = use_check(path, error);
+		rc = device_facts_get(path, &facts, error);
 	if (rc != 0)
 		return rc;
 	fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -68,6 +68,9 @@ int device_facts_get(const char *path, struct device_facts *ret_facts, struct er
  */
 int device_check_empty(const char *path, struct error *error) MUST_CHECK;
 
+/* The first half of that: whether nobody uses it, whatever is on it. -EBUSY with words, -ENOTSUP. */
+int device_check_unused(const char *path, struct error *error) MUST_CHECK;
+
 /* ---- measurement ---- */
 
 #define MEASURE_DEPTH 16u

@@ -8,6 +8,20 @@
 #include "volumes/volumes.h"
 
 /*
+ * Formats an empty, unsigned file or device as a pool of this node. tier: "auto", "high", ... -EEXIST when it
+ * has a signature or data; `force` destroys that, and the view says what it was. -EBUSY: it is in use, by
+ * force neither.
+ */
+void volumes_pool_add(struct volumes *volumes, const char *name, const char *path, const char *tier,
+	bool force, volumes_done_fn fn, void *arg);
+/*
+ * Destroys the pool that lies at a path of this node's: another cluster's, or one that this cluster has
+ * forgotten. Without carry_out it is only told what that would destroy. -ENOENT: no pool lies there; -EBUSY:
+ * the catalog knows it, or it is in use.
+ */
+void volumes_pool_wipe(
+	struct volumes *volumes, const char *path, bool carry_out, volumes_lines_fn fn, void *arg);
+/*
  * Marks pools as draining: nothing comes, what is there moves away, copied first. "POOL", "NODE/POOL"; all
  * pools of a node. -EBUSY with the rule where a volume would find no other place (nothing is marked then),
  * unless `force`. draining false takes the marks away.

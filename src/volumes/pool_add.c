@@ -77,13 +77,14 @@ static int checked(
 }
 
 void volumes_pool_add(struct volumes *volumes, const char *name, const char *path, const char *tier,
-	volumes_done_fn fn, void *arg)
+	bool force, volumes_done_fn fn, void *arg)
 {
 	struct op *op = op_make(volumes, "add pool", name, POOL_ADD_DEADLINE_MS, begin, fn, arg);
 	int rc;
 
 	if (!op_accept(op, fn, arg, NULL))
 		return;
+	op->force = force;
 	rc = checked(name, path, tier[0] ? tier : "auto", &op->pool, &op->error);
 	if (rc)
 		op_refuse(op, rc);

@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -73,4 +75,84 @@ int pool_file_prepare(const char *path, uint64_t size_bytes, struct error *error
 int pool_file_is_blank(const char *path, struct error *error)
 {
 	return device_check_empty(path, error);
+}
+
+int pool_file_superblock(const char *path, struct superblock *ret_sb)
+{
+	uint8_t *block = aligned_alloc(BLOCK_BYTES, BLOCK_BYTES);
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = -EILSEQ;
+	off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
+
+	for (unsigned copy = 0; block && rc != 0 && copy < 2 && size >= (off_t)POOL_MIN_BYTES; copy++) {
+		uint64_t at = geometry_superblock_offset((uint64_t)size, copy);
+
+		if (pread(fd, block, BLOCK_BYTES, (off_t)at) == BLOCK_BYTES)
+			rc = superblock_decode(block, at, ret_sb);
+	}
+	if (fd >= 0)
+		close(fd);
+	free(block);
+	return rc;
+}
+
+/* ---- what is destroyed ---- */
+
+#define END_BYTES (UINT64_C(1) << 20) /* GPT, LVM, RAID, filesystems and pools begin, or end, within that */
+
+static int zeroes_write(int fd, uint64_t at, uint64_t len_bytes)
+{
+	static const uint8_t zeroes[65536];
+
+	while (len_bytes > 0) {
+		size_t part = len_bytes < sizeof(zeroes) ? (size_t)len_bytes : sizeof(zeroes);
+		ssize_t done = pwrite(fd, zeroes, part, (off_t)at);
+
+		if (done <= 0)
+			return done < 0 ? -errno : -EIO;
+		at += (uint64_t)done;
+		len_bytes -= (uint64_t)done;
+	}
+	return 0;
+}
+
+/* A hint: a disk that knows no discard keeps its bytes. */
+static void room_give_back(int fd, const struct stat *st, uint64_t bytes)
+{
+	uint64_t range[2] = { 0, bytes };
+
+	if (S_ISREG(st->st_mode))
+		(void)!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes);
+	else
+		(void)!ioctl(fd, BLKDISCARD, range);
+}
+
+int pool_file_clear(const char *path, struct error *error)
+{
+	struct stat st;
+	uint64_t bytes = 0, end;
+	int rc = device_check_unused(path, error), fd;
+
+	if (rc)
+		return rc;
+	if (stat(path, &st))
+		return error_set(error, -errno, "can't look at %s: %s", path, strerror(errno));
+	fd = open(path, O_RDWR | O_CLOEXEC | (S_ISBLK(st.st_mode) ? O_EXCL : 0));
+	if (fd < 0)
+		return error_set(error, -errno, "can't open %s: %s", path, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		close(fd);
+		return error_set(error, -EBUSY, "%s is in use: an agent has it open as its pool", path);
+	}
+	rc = size_of(fd, &st, &bytes);
+	end = bytes < END_BYTES ? bytes : END_BYTES;
+	if (!rc)
+		rc = zeroes_write(fd, 0, end);
+	if (!rc)
+		rc = zeroes_write(fd, bytes - end, end);
+	if (!rc && fsync(fd))
+		rc = -errno;
+	if (!rc)
+		room_give_back(fd, &st, bytes);
+	close(fd);
+	return rc ? error_set(error, rc, "can't clear %s: %s", path, strerror(-rc)) : 0;
 }

@@ -17,7 +17,9 @@ struct pool_job {
 	struct volumes *volumes;
 	struct uuid cluster, uuid; /* uuid: of the pool that is formatted */
 	uint64_t seed;
-	bool blank; /* it was found empty */
+	bool blank; /* it was found empty, or made so */
+	bool force; /* what is on it may be destroyed */
+	char destroyed[CATALOG_REASON_MAX_LEN + 1];
 	char path[CONFIG_PATH_MAX];
 	char faults[DEVICE_FAULTS_MAX];
 	uint64_t size_bytes;
@@ -169,6 +171,7 @@ static void format_run(struct dataplane_call *call)
 
 static void pool_formatted(struct op *op, int rc)
 {
+	struct local_pool *local = pools_find(op->volumes, op->name);
 	struct pool_job *job = op->state;
 
 	if (rc) {
@@ -176,7 +179,14 @@ static void pool_formatted(struct op *op, int rc)
 		pool_fail(op, rc);
 		return;
 	}
-	manager_event(op->volumes, "pool-formatted", op->name, "%s was empty, and is a pool now", job->path);
+	if (job->destroyed[0])
+		manager_event(op->volumes, "pool-formatted", op->name,
+			"%s is a pool now, by force; what it had is destroyed: %.150s", job->path,
+			job->destroyed);
+	else
+		manager_event(op->volumes, "pool-formatted", op->name, "%s was empty, and is a pool now",
+			job->path);
+	snprintf(local->overwrote, sizeof(local->overwrote), "%s", job->destroyed);
 	op_work(op, device_work, device_opened);
 }
 
@@ -185,6 +195,10 @@ static int blank_work(struct op *op)
 	struct pool_job *job = op->state;
 	int rc = pool_file_is_blank(job->path, &job->error);
 
+	if (rc == -EEXIST && job->force) {
+		snprintf(job->destroyed, sizeof(job->destroyed), "%.159s", job->error.text);
+		rc = pool_file_clear(job->path, &job->error);
+	}
 	if (rc)
 		return rc;
 	job->blank = true;
@@ -197,8 +211,8 @@ static void pool_blank_told(struct op *op, int rc)
 	struct error why = op->error;
 
 	if (rc) {
-		error_set(&op->error, rc, "%.240s; and it isn't taken as a new pool: %.240s", why.text,
-			job->error.text);
+		error_set(&op->error, rc, "%.200s; and it isn't taken as a new pool: %.200s%s", why.text,
+			job->error.text, rc == -EEXIST && op->fn ? "; `pool add --force` destroys that" : "");
 		pool_fail(op, rc);
 		return;
 	}
@@ -284,6 +298,7 @@ void pool_open_run(struct op *op, void (*then)(struct op *op, int rc))
 	}
 	op->state = job;
 	job->volumes = op->volumes;
+	job->force = op->force;
 	memcpy(job->path, op->pool.path, sizeof(job->path));
 	memcpy(job->faults, op->pool.faults, sizeof(job->faults));
 	job->size_bytes = op->pool.size_bytes;

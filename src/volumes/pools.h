@@ -18,9 +18,10 @@ struct local_pool {
 	struct list node; /* in volumes->pools */
 	struct pool_config config;
 	enum local_pool_phase phase;
-	bool removing;                           /* its record goes, and isn't written again */
-	bool added;                              /* by an operator, at run time */
-	char reason[CATALOG_REASON_MAX_LEN + 1]; /* failed: why */
+	bool removing;                              /* its record goes, and isn't written again */
+	bool added;                                 /* by an operator, at run time */
+	char reason[CATALOG_REASON_MAX_LEN + 1];    /* failed: why */
+	char overwrote[CATALOG_REASON_MAX_LEN + 1]; /* in this life, by force: what was there */
 	struct uuid uuid;
 	struct pool *pool; /* the data plane's */
 	struct pool_measured measured;

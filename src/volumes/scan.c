@@ -1,15 +1,13 @@
 /* quoin node scan: the disks of this node, on a thread of libuv's; at start, what is free is told as an
  * event. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "fingerprint/fingerprint.h"
-#include "store/ondisk.h"
 #include "volumes/manager.h"
+#include "volumes/pool_file.h"
 
 #define SCAN_DEADLINE_MS 30000u
 #define SCAN_BUDGET_MS   1000u /* of each disk; all at once */
@@ -22,32 +20,13 @@ struct scan_job {
 	struct node_scan result;
 };
 
-/* Either superblock will do. */
-static int superblock_find(const char *path, struct superblock *ret_sb)
-{
-	uint8_t *block = aligned_alloc(BLOCK_BYTES, BLOCK_BYTES);
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = -EILSEQ;
-	off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
-
-	for (unsigned copy = 0; block && rc != 0 && copy < 2 && size >= (off_t)POOL_MIN_BYTES; copy++) {
-		uint64_t at = geometry_superblock_offset((uint64_t)size, copy);
-
-		if (pread(fd, block, BLOCK_BYTES, (off_t)at) == BLOCK_BYTES)
-			rc = superblock_decode(block, at, ret_sb);
-	}
-	if (fd >= 0)
-		close(fd);
-	free(block);
-	return rc;
-}
-
 static bool pool_look(void *arg, const char *path, char ret_words[static 128])
 {
 	const struct scan_job *job = arg;
 	char pool[UUID_TEXT_LEN + 1], cluster[UUID_TEXT_LEN + 1];
 	struct superblock sb;
 
-	if (superblock_find(path, &sb) != 0)
+	if (pool_file_superblock(path, &sb) != 0)
 		return false;
 	uuid_format(sb.pool, pool);
 	if (uuid_equal(sb.cluster, job->cluster))

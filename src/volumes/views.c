@@ -81,6 +81,7 @@ static void pool_fill(struct volumes *volumes, const struct catalog_pool *record
 	if (!view->local || !pool)
 		return;
 	view->info = pool->info;
+	snprintf(view->overwrote, sizeof(view->overwrote), "%s", pool->overwrote);
 	if (pool->phase == LOCAL_POOL_OPEN)
 		view->used_bytes = pool->info.used_bytes;
 	else

@@ -130,10 +130,6 @@ void volumes_unmount(
 	struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg);
 /* dockerd has (re)started: IDs of before belong to an older generation (docs/docker.md). */
 void volumes_new_generation(struct volumes *volumes);
-/* Formats an empty, unsigned file or device as a pool of this node. tier: "auto", "high", ... -EEXIST when it
- * has a signature. */
-void volumes_pool_add(struct volumes *volumes, const char *name, const char *path, const char *tier,
-	volumes_done_fn fn, void *arg);
 /* Last writes of a volume that is attached here, newest first; valid during the call. -ENOENT: it isn't. */
 void volumes_trace(struct volumes *volumes, const char *name,
 	void (*fn)(void *arg, int rc, const struct error *error, const struct write_trace *traces,
@@ -253,6 +249,7 @@ struct pool_view {
 	unsigned replica_count;                 /* promised or there */
 	unsigned replica_limit;                 /* as many as it takes at most; 0: not known yet */
 	bool local;
+	char overwrote[160];   /* local only, since this start: what its making by force destroyed */
 	struct pool_info info; /* local only: as of the last refresh (1 s) */
 };
 

@@ -59,6 +59,7 @@ struct volumes {
 	unsigned mounts, unmounts; /* calls */
 	bool forced;               /* the last attach */
 	bool accepted;             /* a restored kvdb */
+	bool wiped;                /* volumes_pool_wipe() was carried out */
 	bool froze;                /* the last snapshot */
 	struct cluster_view cluster;
 	struct fake_volume volumes[FAKE_VOLUMES];

@@ -146,6 +146,20 @@ static void a_pool_is_added(void **state)
 	assert_int_equal(f->volumes->pool_count, 4);
 }
 
+static void a_pool_is_wiped_only_with_yes(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome = run(f, "pool wipe /dev/x");
+
+	assert_int_equal(outcome.exit_code, EXIT_REFUSED);
+	assert_string_equal(outcome.out, "/dev/x is pool 7 of cluster 8\n");
+	assert_non_null(strstr(outcome.err, "nothing was changed"));
+	assert_false(f->volumes->wiped);
+	prints(f, "pool wipe /dev/x --yes",
+		"/dev/x is pool 7 of cluster 8\n/dev/x is wiped: nothing of that can be had again\n");
+	assert_true(f->volumes->wiped);
+}
+
 static void a_volume_lives_through_all_commands(void **state)
 {
 	struct fixture *f = *state;
@@ -401,8 +415,9 @@ static void wrong_command_lines_are_told_what_is_near(void **state)
 		{ "volme", "quoin: unknown command \"volme\"; did you mean \"volume\"?\nquoin: see `quoin "
 			   "--help`\n" },
 		{ "xyzzyx", "quoin: unknown command \"xyzzyx\"\nquoin: see `quoin --help`\n" },
-		{ "pool", "quoin: `quoin pool` needs a command: list, add, drain, undrain, replace, rm\n"
-			  "quoin: see `quoin pool --help`\n" },
+		{ "pool",
+			"quoin: `quoin pool` needs a command: list, add, wipe, drain, undrain, replace, rm\n"
+			"quoin: see `quoin pool --help`\n" },
 		{ "volume lst", "quoin: unknown command \"lst\"; did you mean \"list\"?\nquoin: see `quoin "
 				"volume --help`\n" },
 		{ "volume rm", "quoin: something is missing: quoin volume rm NAME\nquoin: see `quoin volume "
@@ -481,6 +496,7 @@ int main(void)
 		TEST(nodes_are_a_table),
 		TEST(pools_are_a_table),
 		TEST(a_pool_is_added),
+		TEST(a_pool_is_wiped_only_with_yes),
 		TEST(a_volume_lives_through_all_commands),
 		TEST(snapshots_are_made_listed_and_removed),
 		TEST(inspect_shows_replicas_and_counters),
