@@ -50,7 +50,8 @@ static unsigned fill_permille(const struct placement_pool *pool)
 	return (unsigned)((unsigned __int128)pool->provisioned_bytes * 1000 / pool->limit_bytes);
 }
 
-static bool is_uneven(const struct plan *plan, enum tier tier, unsigned percent)
+/* Between the fullest and the emptiest. */
+static unsigned uneven_permille(const struct plan *plan, enum tier tier)
 {
 	unsigned least = UINT32_MAX, most = 0;
 
@@ -60,7 +61,7 @@ static bool is_uneven(const struct plan *plan, enum tier tier, unsigned percent)
 		least = fill_permille(&plan->pools[i]) < least ? fill_permille(&plan->pools[i]) : least;
 		most = fill_permille(&plan->pools[i]) > most ? fill_permille(&plan->pools[i]) : most;
 	}
-	return least != UINT32_MAX && most - least > percent * 10;
+	return least == UINT32_MAX ? 0 : most - least;
 }
 
 /* The fullest of the tier that isn't done with; SIZE_MAX: none is above the mean. */
@@ -165,13 +166,10 @@ static void moved_note(struct plan *plan, size_t index)
 			plan->moved[v] = true;
 }
 
-static size_t tier_plan(
-	struct plan *plan, enum tier tier, unsigned percent, struct rebalance_move *moves, size_t max_moves)
+static size_t tier_plan(struct plan *plan, enum tier tier, struct rebalance_move *moves, size_t max_moves)
 {
 	size_t count = 0, from;
 
-	if (!is_uneven(plan, tier, percent))
-		return 0;
 	while (count < max_moves && (from = fullest(plan, tier)) != SIZE_MAX) {
 		if (!pool_try(plan, from)) {
 			plan->done[from] = true;
@@ -185,30 +183,108 @@ static size_t tier_plan(
 	return count;
 }
 
+static void plan_done(struct plan *plan)
+{
+	free(plan->pools);
+	free(plan->targets);
+	free(plan->target_index);
+	free(plan->done);
+	free(plan->moved);
+}
+
+static int plan_init(struct plan *plan, const struct rebalance_input *input)
+{
+	size_t pool_count = input->pool_count;
+
+	*plan = (struct plan){ .pool_count = pool_count, .input = input };
+	plan->pools = calloc(pool_count + 1, sizeof(*plan->pools));
+	plan->targets = calloc(pool_count + 1, sizeof(*plan->targets));
+	plan->target_index = calloc(pool_count + 1, sizeof(size_t));
+	plan->done = calloc(pool_count + 1, sizeof(bool));
+	plan->moved = calloc(input->volume_count + 1, sizeof(bool));
+	if (!plan->pools || !plan->targets || !plan->target_index || !plan->done || !plan->moved)
+		return -ENOMEM;
+	memcpy(plan->pools, input->pools, pool_count * sizeof(*plan->pools));
+	sums_make(plan);
+	return 0;
+}
+
 int rebalance_plan(const struct rebalance_input *input, unsigned percent, struct rebalance_move *moves,
 	size_t max_moves, size_t *ret_count)
 {
-	struct plan plan = { .pool_count = input->pool_count, .input = input };
-	size_t count = 0, pool_count = input->pool_count;
-	int rc = -ENOMEM;
+	struct plan plan;
+	size_t count = 0;
+	int rc = plan_init(&plan, input);
 
-	plan.pools = calloc(pool_count + 1, sizeof(*plan.pools));
-	plan.targets = calloc(pool_count + 1, sizeof(*plan.targets));
-	plan.target_index = calloc(pool_count + 1, sizeof(size_t));
-	plan.done = calloc(pool_count + 1, sizeof(bool));
-	plan.moved = calloc(input->volume_count + 1, sizeof(bool));
-	if (plan.pools && plan.targets && plan.target_index && plan.done && plan.moved) {
-		memcpy(plan.pools, input->pools, pool_count * sizeof(*plan.pools));
-		sums_make(&plan);
-		for (enum tier tier = TIER_LOW; tier <= TIER_HIGH; tier++)
-			count += tier_plan(&plan, tier, percent, moves + count, max_moves - count);
+	for (enum tier tier = TIER_LOW; rc == 0 && tier <= TIER_HIGH; tier++)
+		if (uneven_permille(&plan, tier) > percent * 10)
+			count += tier_plan(&plan, tier, moves + count, max_moves - count);
+	plan_done(&plan);
+	if (rc == 0)
 		*ret_count = count;
-		rc = 0;
+	return rc;
+}
+
+/* ---- by itself ---- */
+
+static void node_busy(const struct rebalance_input *input, bool *busy, size_t pool)
+{
+	for (size_t i = 0; i < input->pool_count; i++)
+		busy[i] |= strcmp(input->pools[i].node, input->pools[pool].node) == 0;
+}
+
+/* Of a tier's moves those that may begin now. Any of them is right by itself: the others only leave more
+ * room. */
+static size_t moves_pick(const struct rebalance_input *input, bool *busy, const struct rebalance_move *all,
+	size_t all_count, struct rebalance_move *moves, size_t max_moves)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < all_count && count < max_moves; i++) {
+		if (busy[all[i].from] || busy[all[i].to])
+			continue;
+		node_busy(input, busy, all[i].from);
+		node_busy(input, busy, all[i].to);
+		moves[count++] = all[i];
 	}
-	free(plan.pools);
-	free(plan.targets);
-	free(plan.target_index);
-	free(plan.done);
-	free(plan.moved);
+	return count;
+}
+
+static bool tier_is_busy(const struct rebalance_input *input, const bool *busy, enum tier tier)
+{
+	for (size_t i = 0; i < input->pool_count; i++)
+		if (busy[i] && input->pools[i].tier == tier)
+			return true;
+	return false;
+}
+
+#define STEP_MOVES 256u /* of a tier, planned in one step: more nodes than that are busy the next time */
+
+int rebalance_step(struct rebalance_auto *state, const struct rebalance_input *input, bool *busy,
+	struct rebalance_move *moves, size_t max_moves, size_t *ret_count)
+{
+	struct rebalance_move *all = calloc(STEP_MOVES, sizeof(*all));
+	struct plan plan;
+	size_t count = 0;
+	int rc = plan_init(&plan, input);
+
+	if (!all)
+		rc = -ENOMEM;
+	for (enum tier tier = TIER_LOW; rc == 0 && tier <= TIER_HIGH; tier++) {
+		unsigned least = state->going[tier] ? REBALANCE_STOP_PERCENT : REBALANCE_PERCENT;
+		bool was_busy = tier_is_busy(input, busy, tier);
+		size_t planned = 0;
+
+		state->going[tier] = uneven_permille(&plan, tier) > least * 10;
+		if (state->going[tier])
+			planned = tier_plan(&plan, tier, all, STEP_MOVES);
+		count += moves_pick(input, busy, all, planned, moves + count, max_moves - count);
+		if (planned == 0 && !was_busy)
+			state->going[tier] = false;
+	}
+	plan_done(&plan);
+	free(all);
+	if (rc == 0)
+		*ret_count = count;
 	return rc;
 }

@@ -52,4 +52,24 @@ struct rebalance_input {
 int rebalance_plan(const struct rebalance_input *input, unsigned percent, struct rebalance_move *moves,
 	size_t max_moves, size_t *ret_count) MUST_CHECK;
 
+/* ---- by itself: step after step, each from what is so then ---- */
+
+#define REBALANCE_STOP_PERCENT                                                                               \
+	5u /* begun, it goes on to here: what comes and goes doesn't make it begin again */
+
+/* What is kept from one step to the next; all zeroes at first. */
+struct rebalance_auto {
+	bool going[TIER_HIGH + 1]; /* by tier: begun above REBALANCE_PERCENT, and not yet down */
+};
+
+/*
+ * The moves to begin now: as of rebalance_plan(), for the tiers that are going, but of each node at most one,
+ * that it gives or takes. `busy`, by pool: its node has one under way already; those that are begun are
+ * added. A tier whose pools can't be made more even, with nothing under way there, ends until it is above
+ * REBALANCE_PERCENT again. Every move takes from above the tier's mean to below it, never past it: the sum of
+ * the distances falls by twice its bytes, so it ends, and nothing goes to and fro. -ENOMEM.
+ */
+int rebalance_step(struct rebalance_auto *state, const struct rebalance_input *input, bool *busy,
+	struct rebalance_move *moves, size_t max_moves, size_t *ret_count) MUST_CHECK;
+
 #endif

@@ -222,6 +222,7 @@ static void config_defaults(struct volumes_config *config)
 		.rebuild_after_ms = 600000,
 		.drop_after_ms = 20000,
 		.steward_after_ms = 30000,
+		.rebalance_bytes_per_s = UINT64_C(32) << 20,
 		.docker_enabled = true,
 		.docker_socket = "/run/docker/plugins/quoin.sock",
 		.admin_socket = "/run/quoin/admin.sock",

@@ -48,10 +48,12 @@ struct volumes_config {
 	char kvdb_path[CONFIG_PATH_MAX]; /* of the SQLite file */
 	char key_path[CONFIG_PATH_MAX];
 	uint64_t node_lease_ms, group_lease_ms;
-	uint64_t resync_bytes_per_s; /* of all volumes attached here together */
-	uint64_t rebuild_after_ms;   /* a replica that stays away so long is replaced */
-	uint64_t steward_after_ms;   /* a volume that is detached so long is looked after where needed */
-	uint64_t drop_after_ms;      /* of two replicas one that stays away so long is dropped */
+	uint64_t resync_bytes_per_s;    /* of all volumes attached here together */
+	uint64_t rebuild_after_ms;      /* a replica that stays away so long is replaced */
+	uint64_t steward_after_ms;      /* a volume that is detached so long is looked after where needed */
+	bool rebalance;                 /* pools are made even by themselves */
+	uint64_t rebalance_bytes_per_s; /* so much is asked to move, at most */
+	uint64_t drop_after_ms;         /* of two replicas one that stays away so long is dropped */
 	/* [pool NAME] */
 	unsigned pool_count;
 	struct pool_config pools[CONFIG_MAX_POOLS];

@@ -7,6 +7,7 @@
 #include "attach/attach.h"
 #include "catalog/catalog.h"
 #include "datapath/dataplane.h"
+#include "placement/rebalance.h"
 #include "volumes/attachment.h"
 #include "volumes/care.h"
 #include "volumes/config.h"
@@ -59,8 +60,11 @@ struct volumes {
 	struct topology topology;  /* the labels that node_record points to */
 	uint64_t topology_look_ns; /* when it is looked at again */
 	bool topology_told;
-	unsigned drain_asking;     /* moves that the catalog is being asked for */
-	uint64_t drain_tell_ns;    /* when one that finds no place may be told again */
+	unsigned drain_asking;           /* moves that the catalog is being asked for */
+	uint64_t drain_tell_ns;          /* when one that finds no place may be told again */
+	struct rebalance_auto rebalance; /* rebalance_auto.c */
+	uint64_t rebalance_next_ns;
+	unsigned rebalance_asking;
 	struct list stewarded;     /* look_after.c */
 	uint64_t steward_pause_ns; /* no steward begins before */
 	unsigned orphan_count;     /* replicas that no record names, and that were told */

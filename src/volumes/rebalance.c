@@ -1,12 +1,11 @@
 /* quoin rebalance: the catalog as the planner sees it, and its plan as views. */
-#include "placement/rebalance.h"
+#include "volumes/rebalance.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "volumes/manager.h"
-#include "volumes/placing.h"
 
 static size_t pool_index(const struct placement_pool *pools, size_t count, struct uuid pool)
 {
@@ -16,15 +15,21 @@ static size_t pool_index(const struct placement_pool *pools, size_t count, struc
 	return SIZE_MAX;
 }
 
-struct planner {
-	struct volumes *volumes;
-	struct placing placing; /* of the volume looked at last */
-};
-
-/* A volume whose class is gone, or whose members change, gives nothing. */
-static void volume_read(const struct volumes *volumes, const struct catalog_volume *record,
-	const struct placement_pool *pools, size_t pool_count, struct rebalance_volume *to)
+/* What leaves is counted where it goes to, and no longer where it was. */
+static void leaving_note(struct rebalance_reading *reading, const struct catalog_volume *record, size_t pool)
 {
+	struct placement_pool *from = &reading->pools[pool];
+	uint64_t bytes =
+		from->provisioned_bytes < record->size_bytes ? from->provisioned_bytes : record->size_bytes;
+
+	from->provisioned_bytes -= bytes;
+}
+
+/* A volume whose class is gone, whose members change or are away, gives nothing. */
+static void volume_read(
+	struct rebalance_reading *reading, const struct catalog_volume *record, struct rebalance_volume *to)
+{
+	const struct volumes *volumes = reading->volumes;
 	const struct catalog_shard *shard = &record->shards[0];
 	const struct catalog_class *class;
 
@@ -39,33 +44,44 @@ static void volume_read(const struct volumes *volumes, const struct catalog_volu
 		to->group = record->group_name;
 	for (unsigned i = 0; i < shard->replica_count; i++) {
 		const struct catalog_replica *replica = &shard->replicas[i];
+		size_t pool = pool_index(reading->pools, reading->pool_count, replica->pool);
+		bool learns = !catalog_is_voter(shard, replica->replica);
 
+		if (pool != SIZE_MAX && (replica->retired || replica->leaves))
+			leaving_note(reading, record, pool);
 		if (replica->retired)
 			continue;
-		to->stays |= replica->leaves || !catalog_is_voter(shard, replica->replica);
-		to->pools[to->count++] = pool_index(pools, pool_count, replica->pool);
+		to->stays |= replica->leaves || learns || pool == SIZE_MAX ||
+			     !reading->pools[pool].node_live || !reading->pools[pool].ok;
+		if (pool != SIZE_MAX)
+			reading->busy[pool] |= replica->leaves || learns;
+		to->pools[to->count++] = pool;
 	}
 }
 
 /* The same rules by which the move will be placed: move.c. */
 static bool rules_read(void *user, size_t index, struct placement_request *ret_request)
 {
-	struct planner *planner = user;
-	const struct catalog_volume *record = catalog_volume_by_name_at(planner->volumes->catalog, index);
+	struct rebalance_reading *reading = user;
+	const struct catalog_volume *record = catalog_volume_by_name_at(reading->volumes->catalog, index);
 	const struct catalog_class *class;
 	struct error ignored;
 
-	placing_done(&planner->placing);
-	if (catalog_class_find(planner->volumes->catalog, record->class_name, &class, NULL) ||
-		placing_rules_init(planner->volumes, class, record, 1, &planner->placing, &ignored))
+	placing_done(&reading->placing);
+	if (catalog_class_find(reading->volumes->catalog, record->class_name, &class, NULL) ||
+		placing_rules_init(reading->volumes, class, record, 1, &reading->placing, &ignored))
 		return false;
-	*ret_request = planner->placing.request;
+	*ret_request = reading->placing.request;
 	return true;
 }
 
-static void move_fill(const struct catalog_volume *record, const struct placement_pool *pools,
-	const struct rebalance_move *move, struct rebalance_view *view)
+void rebalance_view_fill(const struct rebalance_reading *reading, const struct rebalance_move *move,
+	struct rebalance_view *view)
 {
+	const struct catalog_volume *record =
+		catalog_volume_by_name_at(reading->volumes->catalog, move->volume);
+	const struct placement_pool *pools = reading->pools;
+
 	*view = (struct rebalance_view){ .bytes = move->bytes };
 	snprintf(view->volume, sizeof(view->volume), "%s", record->name);
 	snprintf(view->from_node, sizeof(view->from_node), "%s", pools[move->from].node);
@@ -74,37 +90,62 @@ static void move_fill(const struct catalog_volume *record, const struct placemen
 	snprintf(view->to_pool, sizeof(view->to_pool), "%s", pools[move->to].name);
 }
 
+/* One under way on a pool is one of its node. */
+static void busy_spread(struct rebalance_reading *reading)
+{
+	for (size_t i = 0; i < reading->pool_count; i++)
+		for (size_t j = 0; reading->busy[i] && j < reading->pool_count; j++)
+			reading->busy[j] |= strcmp(reading->pools[i].node, reading->pools[j].node) == 0;
+}
+
+int rebalance_read(struct volumes *volumes, struct rebalance_reading *ret_reading, struct error *error)
+{
+	struct rebalance_reading *reading = ret_reading;
+	const struct catalog_volume *record;
+	size_t count = 0;
+
+	*reading = (struct rebalance_reading){ .volumes = volumes };
+	while (catalog_volume_by_name_at(volumes->catalog, count))
+		count++;
+	if (placement_pools_read(volumes->catalog, &reading->pools, &reading->pool_count))
+		return error_set(error, -ENOMEM, "no memory to plan with");
+	reading->list = calloc(count + 1, sizeof(*reading->list));
+	reading->busy = calloc(reading->pool_count + 1, sizeof(bool));
+	if (!reading->list || !reading->busy)
+		return error_set(error, -ENOMEM, "no memory to plan with");
+	for (size_t i = 0; (record = catalog_volume_by_name_at(volumes->catalog, i)); i++)
+		volume_read(reading, record, &reading->list[i]);
+	busy_spread(reading);
+	reading->input = (struct rebalance_input){ reading->pools, reading->pool_count, reading->list, count,
+		rules_read, reading };
+	return 0;
+}
+
+void rebalance_read_done(struct rebalance_reading *reading)
+{
+	placing_done(&reading->placing);
+	free(reading->list);
+	free(reading->busy);
+	free(reading->pools);
+}
+
 int volumes_rebalance(struct volumes *volumes, void (*fn)(void *arg, const struct rebalance_view *view),
 	void *arg, struct error *error)
 {
 	struct rebalance_move moves[VOLUMES_REBALANCE_MAX];
-	const struct catalog_volume *record;
-	struct rebalance_volume *list = NULL;
-	struct placement_pool *pools = NULL;
-	struct planner planner = { .volumes = volumes };
-	size_t pool_count = 0, count = 0, move_count = 0;
-	int rc = placement_pools_read(volumes->catalog, &pools, &pool_count);
+	struct rebalance_reading reading;
+	size_t move_count = 0;
+	int rc = rebalance_read(volumes, &reading, error);
 
-	while (catalog_volume_by_name_at(volumes->catalog, count))
-		count++;
-	list = calloc(count + 1, sizeof(*list));
-	if (!rc && !list)
-		rc = -ENOMEM;
-	for (size_t i = 0; !rc && (record = catalog_volume_by_name_at(volumes->catalog, i)); i++)
-		volume_read(volumes, record, pools, pool_count, &list[i]);
-	if (!rc)
-		rc = rebalance_plan(
-			&(struct rebalance_input){ pools, pool_count, list, count, rules_read, &planner },
-			REBALANCE_PERCENT, moves, VOLUMES_REBALANCE_MAX, &move_count);
-	placing_done(&planner.placing);
+	if (!rc &&
+		rebalance_plan(&reading.input, REBALANCE_PERCENT, moves, VOLUMES_REBALANCE_MAX, &move_count))
+		rc = error_set(error, -ENOMEM, "no memory to plan with");
 	for (size_t i = 0; !rc && i < move_count; i++) {
 		struct rebalance_view view;
 
-		move_fill(catalog_volume_by_name_at(volumes->catalog, moves[i].volume), pools, &moves[i],
-			&view);
+		rebalance_view_fill(&reading, &moves[i], &view);
 		fn(arg, &view);
 	}
-	free(list);
-	free(pools);
-	return rc ? error_set(error, rc, "no memory to plan with") : 0;
+	rebalance_read_done(&reading);
+	return rc;
 }

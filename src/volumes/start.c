@@ -15,6 +15,7 @@
 
 #include "catalog/accept.h"
 #include "volumes/manager.h"
+#include "volumes/rebalance.h"
 #include "volumes/mount.h"
 #include "volumes/sessions.h"
 #include "volumes/state_file.h"
@@ -228,6 +229,7 @@ static void tick_fired(uv_timer_t *timer)
 	if (volumes->phase == MANAGER_READY) {
 		lingering_try(volumes);
 		pool_measure_tick(volumes);
+		rebalance_tick(volumes);
 	} else {
 		manager_resume(volumes);
 	}

@@ -228,15 +228,180 @@ static void a_plan_is_bounded_and_the_same_each_time(void **state)
 		assert_true(first[i].volume == moves[i].volume && first[i].to == moves[i].to);
 }
 
-int main(void)
+/* ---- by itself ---- */
+
+#define MAX_FLIGHT 64u
+
+static struct rebalance_move flight[MAX_FLIGHT]; /* under way */
+static unsigned flight_count, begun_count;
+static unsigned seeds = 15; /* of each property; the first argument for a campaign */
+static uint64_t begun_bytes;
+
+/* How far from even, over all pools of one tier, of equal size: in bytes times the number of pools. */
+static uint64_t distance(void)
+{
+	uint64_t sum = 0, far = 0;
+
+	for (size_t i = 0; i < pool_count; i++)
+		sum += pools[i].provisioned_bytes;
+	for (size_t i = 0; i < pool_count; i++) {
+		uint64_t mine = pools[i].provisioned_bytes * pool_count;
+
+		far += mine > sum ? mine - sum : sum - mine;
+	}
+	return far;
+}
+
+static bool is_under_way(size_t pool)
+{
+	for (unsigned i = 0; i < flight_count; i++)
+		if (flight[i].from == pool || flight[i].to == pool)
+			return true;
+	return false;
+}
+
+/* One step. What it begins is counted where it goes to, as the catalog's reader does. Moves lower the
+ * distance. */
+static size_t step(struct rebalance_auto *state)
+{
+	bool busy[MAX_POOLS] = { false };
+	size_t count;
+
+	for (size_t i = 0; i < pool_count; i++)
+		busy[i] = is_under_way(i); /* one pool a node here */
+	assert_int_equal(
+		rebalance_step(state,
+			&(struct rebalance_input){ pools, pool_count, volumes, volume_count, rules, NULL },
+			busy, moves, MAX_FLIGHT - flight_count, &count),
+		0);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t before = distance();
+
+		assert_false(is_under_way(moves[i].from) || is_under_way(moves[i].to));
+		assert_false(volumes[moves[i].volume].stays);
+		pools[moves[i].from].provisioned_bytes -= moves[i].bytes;
+		pools[moves[i].to].provisioned_bytes += moves[i].bytes;
+		assert_true(
+			distance() + 2 * moves[i].bytes * pool_count <= before + 2 * pool_count * pool_count);
+		volumes[moves[i].volume].stays = true;
+		begun_bytes += moves[i].bytes;
+		flight[flight_count++] = moves[i];
+	}
+	begun_count += (unsigned)count;
+	return count;
+}
+
+static void land(unsigned index)
+{
+	struct rebalance_volume *volume = &volumes[flight[index].volume];
+
+	volume->pools[flight[index].replica] = flight[index].to;
+	volume->stays = false;
+	for (unsigned a = 0; a < volume->count; a++)
+		for (unsigned b = 0; b < a; b++)
+			assert_string_not_equal(pools[volume->pools[a]].zone, pools[volume->pools[b]].zone);
+	flight[index] = flight[--flight_count];
+}
+
+/* Steps, with moves that end in any order and at any time, until nothing is going. */
+static void run_by_itself(struct rebalance_auto *state)
+{
+	unsigned rounds = 0;
+
+	flight_count = begun_count = 0;
+	begun_bytes = 0;
+	do {
+		(void)step(state);
+		if (flight_count > 0 && random_below(&rng, 3) > 0)
+			land((unsigned)random_below(&rng, flight_count));
+		assert_true(++rounds < 10000); /* it ends */
+	} while (flight_count > 0 || state->going[TIER_HIGH]);
+	/* And stays so. */
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(step(state), 0);
+}
+
+static void by_itself_it_ends_lowers_each_time_and_moves_no_more_than_the_least(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= seeds; seed++) {
+		struct rebalance_auto kept = { 0 };
+		uint64_t least;
+
+		begin(seed);
+		for (unsigned i = 0; i < 3; i++)
+			pool_add(i, TIER_HIGH);
+		for (unsigned i = 0; i < 120; i++)
+			volume_add((1 + random_below(&rng, 9)) * GIB);
+		pool_add(3, TIER_HIGH);
+		least = total() / 4;
+		run_by_itself(&kept);
+		assert_true(begun_count > 0);
+		assert_true(begun_bytes <= least + least / 10);
+	}
+}
+
+static void by_itself_it_ends_wherever_it_began(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 2 * seeds; seed++) {
+		struct rebalance_auto kept = { 0 };
+		unsigned count = 4 + (unsigned)random_below(&rng, MAX_POOLS - 8);
+
+		begin(seed);
+		for (unsigned i = 0; i < count; i++)
+			pool_add(i % 5, TIER_HIGH);
+		for (unsigned i = 0; i < 100; i++)
+			volume_add((1 + random_below(&rng, 40)) * GIB);
+		for (unsigned i = (unsigned)random_below(&rng, 4); i > 0; i--)
+			pool_add((unsigned)random_below(&rng, 5), TIER_HIGH);
+		run_by_itself(&kept);
+	}
+}
+
+static void it_begins_above_ten_percent_and_ends_below_five(void **state)
+{
+	struct rebalance_auto kept = { 0 };
+	unsigned far = 0;
+
+	(void)state;
+	begin(7);
+	for (unsigned i = 0; i < 3; i++)
+		pool_add(i, TIER_HIGH);
+	for (unsigned i = 0; i < 99; i++)
+		volume_add(2 * GIB);
+	flight_count = begun_count = 0;
+	pool_add(0, TIER_HIGH); /* 198 of 2000 GiB: 9.9 % apart */
+	assert_int_equal(step(&kept), 0);
+	for (unsigned i = 0; i < 3; i++)
+		volume_add(2 * GIB); /* to the new pool, in part */
+	pools[0].provisioned_bytes += 60 * GIB;
+	run_by_itself(&kept);
+	assert_true(begun_count > 0);
+	for (size_t i = 0; i < pool_count; i++)
+		for (size_t j = 0; j < i; j++) {
+			uint64_t a = pools[i].provisioned_bytes, b = pools[j].provisioned_bytes;
+			unsigned apart = (unsigned)((a > b ? a - b : b - a) * 1000 / (2000 * GIB));
+
+			far = apart > far ? apart : far;
+		}
+	assert_true(far <= 100); /* zones b and c can't give to a's: no more than they were */
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(from_three_equal_nodes_to_four_no_more_than_the_least_is_moved),
 		cmocka_unit_test(what_is_even_enough_stays),
 		cmocka_unit_test(the_rules_bind_here_too),
+		cmocka_unit_test(by_itself_it_ends_lowers_each_time_and_moves_no_more_than_the_least),
+		cmocka_unit_test(by_itself_it_ends_wherever_it_began),
+		cmocka_unit_test(it_begins_above_ten_percent_and_ends_below_five),
 		cmocka_unit_test(of_a_group_one_volume_moves_a_plan),
 		cmocka_unit_test(a_plan_is_bounded_and_the_same_each_time),
 	};
 
+	if (argc > 1)
+		seeds = (unsigned)strtoul(argv[1], NULL, 10);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,122 @@
+/*
+ * Rebalancing by itself: one node of the cluster, the first that lives, looks now and then, and asks for the
+ * moves that are due as a user would. What it remembers is lost with it: the next one begins where the pools
+ * are more than REBALANCE_PERCENT apart.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "volumes/manager.h"
+#include "volumes/rebalance.h"
+
+#define LOOK_NS (10 * NS_PER_S)
+#define AT_ONCE 16u /* moves that one look asks for */
+
+struct asked {
+	struct volumes *volumes;
+	struct rebalance_view view;
+};
+
+/* By name: the same answer on every node that sees the same leases. */
+static bool is_ours(const struct volumes *volumes)
+{
+	const struct catalog_node *node;
+
+	for (size_t i = 0; (node = catalog_node_at(volumes->catalog, i)); i++)
+		if (node->live)
+			return strcmp(node->name, volumes->config.node) == 0;
+	return false;
+}
+
+static void told(void *arg, int rc, const struct error *error)
+{
+	struct asked *asked = arg;
+	const struct rebalance_view *view = &asked->view;
+
+	asked->volumes->rebalance_asking--;
+	if (!rc)
+		manager_event(asked->volumes, "rebalance-move", view->volume,
+			"its replica on %.64s/%.64s is to move to %.64s/%.64s: the pools aren't even",
+			view->from_node, view->from_pool, view->to_node, view->to_pool);
+	else if (rc != -EBUSY && rc != -ECANCELED && rc != -ESHUTDOWN)
+		manager_event(asked->volumes, "replica-not-moved", view->volume, "%s", error->text);
+	free(asked);
+}
+
+static void move_ask(struct volumes *volumes, const struct rebalance_view *view)
+{
+	char from[2 * NAME_MAX_LEN + 2], to[2 * NAME_MAX_LEN + 2];
+	struct asked *asked = malloc(sizeof(*asked));
+
+	if (!asked)
+		return; /* the next look tries again */
+	*asked = (struct asked){ volumes, *view };
+	snprintf(from, sizeof(from), "%s/%s", view->from_node, view->from_pool);
+	snprintf(to, sizeof(to), "%s/%s", view->to_node, view->to_pool);
+	volumes->rebalance_asking++;
+	volumes_move_replica(volumes, view->volume, from, to, told, asked);
+}
+
+static bool is_going(const struct rebalance_auto *state)
+{
+	bool going = false;
+
+	for (unsigned tier = 0; tier <= TIER_HIGH; tier++)
+		going |= state->going[tier];
+	return going;
+}
+
+/* So much may be asked for in a time: the next look waits for what this one has asked for. */
+static uint64_t pause_ns(const struct volumes *volumes, uint64_t bytes)
+{
+	unsigned __int128 wait_ns =
+		(unsigned __int128)bytes * NS_PER_S / volumes->config.rebalance_bytes_per_s;
+
+	return wait_ns < LOOK_NS ? LOOK_NS : (uint64_t)wait_ns;
+}
+
+static void look(struct volumes *volumes)
+{
+	bool was_going = is_going(&volumes->rebalance);
+	struct rebalance_move moves[AT_ONCE];
+	struct rebalance_view views[AT_ONCE];
+	struct rebalance_reading reading;
+	struct error error;
+	uint64_t bytes = 0;
+	size_t count = 0;
+	int rc = rebalance_read(volumes, &reading, &error);
+
+	if (!rc)
+		rc = rebalance_step(
+			&volumes->rebalance, &reading.input, reading.busy, moves, AT_ONCE, &count);
+	for (size_t i = 0; !rc && i < count; i++) {
+		rebalance_view_fill(&reading, &moves[i], &views[i]);
+		bytes += moves[i].bytes;
+	}
+	rebalance_read_done(&reading);
+	volumes->rebalance_next_ns = clock_now_ns(volumes->clock) + pause_ns(volumes, bytes);
+	if (rc)
+		return;
+	if (!was_going && count > 0)
+		manager_event(volumes, "rebalance-begins", volumes->config.node,
+			"pools of a tier are more than %u %% apart", REBALANCE_PERCENT);
+	else if (was_going && !is_going(&volumes->rebalance))
+		manager_event(volumes, "rebalance-ends", volumes->config.node,
+			"pools are as even as they can be, or within %u %%", REBALANCE_STOP_PERCENT);
+	for (size_t i = 0; i < count; i++)
+		move_ask(volumes, &views[i]);
+}
+
+void rebalance_tick(struct volumes *volumes)
+{
+	if (!volumes->config.rebalance || volumes->phase != MANAGER_READY || volumes->rebalance_asking > 0 ||
+		clock_now_ns(volumes->clock) < volumes->rebalance_next_ns ||
+		!catalog_node_lease_valid(volumes->catalog))
+		return;
+	if (is_ours(volumes))
+		look(volumes);
+	else
+		volumes->rebalance = (struct rebalance_auto){ 0 };
+}
