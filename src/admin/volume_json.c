@@ -119,6 +119,8 @@ json_t *volume_json(const struct volume_view *view, bool with_stats)
 	json_object_set_new(
 		volume, "shared_zone", view->shared_zone[0] ? json_string(view->shared_zone) : json_null());
 	json_object_set_new(
+		volume, "breach", view->policy.breach[0] ? http_json_text(view->policy.breach) : json_null());
+	json_object_set_new(
 		volume, "steward", view->steward_node[0] ? json_string(view->steward_node) : json_null());
 	json_object_set_new(volume, "policy", policy_json(&view->policy));
 	json_object_set_new(volume, "limits",

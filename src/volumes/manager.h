@@ -60,6 +60,7 @@ struct volumes {
 	struct topology topology;  /* the labels that node_record points to */
 	uint64_t topology_look_ns; /* when it is looked at again */
 	bool topology_told;
+	bool zone_changed;               /* and which volumes break their class by it is yet to be told */
 	unsigned drain_asking;           /* moves that the catalog is being asked for */
 	uint64_t drain_tell_ns;          /* when one that finds no place may be told again */
 	struct rebalance_auto rebalance; /* rebalance_auto.c */

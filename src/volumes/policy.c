@@ -41,6 +41,7 @@ static const char *too_close(
 void policy_fill(struct volumes *volumes, const struct catalog_volume *volume, struct policy_view *view)
 {
 	const struct catalog_class *class;
+	struct breach breach;
 
 	*view = (struct policy_view){ .reads = volume->reads_quorum ? "quorum" : "lease",
 		.replicas = volume->replicas,
@@ -50,6 +51,8 @@ void policy_fill(struct volumes *volumes, const struct catalog_volume *volume, s
 	class_no_quorum_format(volume->error_after_ms, view->on_no_quorum);
 	if (catalog_class_find(volumes->catalog, volume->class_name, &class, NULL))
 		return;
+	if (breach_find(volumes, volume, &breach))
+		snprintf(view->breach, sizeof(view->breach), "%s", breach.why);
 	view->replicas = volume_replicas(volume, class);
 	class_tier_format(volume_tiers(volume, class), view->tier);
 	class_rebuild_format(class->rebuild_after_ms, view->rebuild_after);
@@ -112,6 +115,9 @@ static bool place_breach(struct volumes *volumes, const struct catalog_volume *v
 				continue;
 			snprintf(breach->why, sizeof(breach->why), "nodes %.40s and %.40s are in one %s",
 				other->name, node->name, what);
+			/* The copy beside its user stays. */
+			if (strcmp(replica->node, volume->holder.node) == 0)
+				breach->move_from = shard->replicas[j].node;
 			return true;
 		}
 	}

@@ -5,6 +5,7 @@
 
 #include "fingerprint/fingerprint.h"
 #include "volumes/manager.h"
+#include "volumes/policy.h"
 #include "volumes/topology.h"
 
 #define LOOK_AGAIN_NS    (60 * NS_PER_S)
@@ -53,8 +54,49 @@ void topology_begin(struct volumes *volumes)
 void topology_settle(struct volumes *volumes)
 {
 	struct topology topology = volumes->topology;
+	const struct catalog_node *known;
 
+	if (!catalog_node_find(volumes->catalog, volumes->config.node, &known, NULL) &&
+		strcmp(known->zone, volumes->node_record.zone) != 0)
+		volumes->zone_changed = true;
 	record_fill(volumes, &topology);
+}
+
+/* ---- a zone that has changed ---- */
+
+#define TELL_VOLUMES 16u
+
+static bool is_here(const struct volumes *volumes, const struct catalog_volume *volume)
+{
+	for (unsigned i = 0; volume->shard_count > 0 && i < volume->shards[0].replica_count; i++)
+		if (!volume->shards[0].replicas[i].retired &&
+			strcmp(volume->shards[0].replicas[i].node, volumes->config.node) == 0)
+			return true;
+	return false;
+}
+
+/* Once the catalog says so too: which volumes with a replica here aren't as their class says. */
+static void breaches_tell(struct volumes *volumes)
+{
+	const struct catalog_volume *volume;
+	const struct catalog_node *known;
+	struct breach breach;
+	unsigned count = 0;
+
+	if (catalog_node_find(volumes->catalog, volumes->config.node, &known, NULL) ||
+		strcmp(known->zone, volumes->node_record.zone) != 0)
+		return;
+	volumes->zone_changed = false;
+	for (size_t i = 0; (volume = catalog_volume_by_name_at(volumes->catalog, i)); i++) {
+		if (!is_here(volumes, volume) || !breach_find(volumes, volume, &breach) ||
+			++count > TELL_VOLUMES)
+			continue;
+		manager_event(volumes, "volume-breaks-class", volume->name,
+			"%.150s; `quoin class check %.64s --apply` mends it", breach.why, volume->class_name);
+	}
+	if (count > TELL_VOLUMES)
+		manager_event(volumes, "volume-breaks-class", volumes->config.node, "and %u volumes more",
+			count - TELL_VOLUMES);
 }
 
 static int look_work(struct op *op)
@@ -78,6 +120,7 @@ static void looked(struct op *op, int rc)
 			"its zone was %s and is %s, by %s: volumes whose copies now share a zone say so; "
 			"nothing moves by itself",
 			before, record->zone, catalog_source_name(record->zone_from));
+	volumes->zone_changed |= zone_changed;
 	manager_kick(volumes); /* the plan compares the record */
 	op_end(op, rc);
 }
@@ -96,6 +139,8 @@ void topology_tick(struct volumes *volumes)
 		volumes->topology_told = true;
 		unknown_told(volumes);
 	}
+	if (volumes->zone_changed && volumes->phase == MANAGER_READY)
+		breaches_tell(volumes);
 	if (now_ns < volumes->topology_look_ns)
 		return;
 	volumes->topology_look_ns = now_ns + LOOK_AGAIN_NS;

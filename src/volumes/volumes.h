@@ -187,6 +187,7 @@ struct policy_view {
 	const char *reads;            /* "lease", "quorum" */
 	unsigned replicas;
 	bool sticky;
+	char breach[192]; /* in what it isn't as its class says, first; "": in nothing */
 };
 
 struct volume_view {

@@ -1,10 +1,12 @@
 """Classes seen from outside; creates from three agents at once."""
 
+import re
 import threading
 import time
 
 import pytest
 
+from blockio import check_blocks, write_blocks
 from cluster import ApiError, wait_for
 
 MIB = 1 << 20
@@ -121,3 +123,60 @@ def test_options_choose_places_and_hold_a_volume(cluster, name):
         a.create(ring[0], zones="a")
     for one in ring:
         a.remove(one)
+
+
+def nodes_of(agent, name):
+    return sorted(r["node"] for r in agent.volume(name)["replicas"] if r["role"] == "voter")
+
+
+def test_a_zone_that_changes_is_told_and_class_check_mends_it_while_the_volume_is_used(cluster, name):
+    a, c = cluster["a"], cluster["c"]
+    a.create(name, size="64M")
+    device = a.attach(name)
+    write_blocks(device, 0, 4 * 256, version=1)
+    assert a.volume(name)["breach"] is None
+    assert name not in a.cli("class", "check", "default").stdout
+    c.stop()
+    c.config.write_text(c.config.read_text().replace("zone = c\n", "zone = a\n"))
+    c.start()
+    told = wait_for("it is told", lambda: c.events("volume-breaks-class"))
+    why = told[0]["text"].partition(";")[0]
+    assert told[0]["subject"] == name and re.fullmatch("nodes (a and c|c and a) are in one zone", why), told
+    wait_for("inspect says so", lambda: a.volume(name)["breach"] == why)
+    assert f"breach      {why}; `quoin class check default --apply` mends it" in a.cli("volume", "inspect", name).stdout
+    cluster.add("d").start()
+    wait_for("d's pool", lambda: len([p for p in a.get("/v1/pools")["pools"] if p["state"] == "ok"]) == 4)
+    a.cli("class", "check", "default", "--apply")
+    wait_for("it has moved", lambda: nodes_of(a, name) == ["a", "b", "d"], 60)
+    wait_for("all is well", lambda: a.volume(name)["breach"] is None)
+    check_blocks(device, 0, 4 * 256, version=1)
+    a.detach(name)
+
+
+def test_class_check_takes_nothing_back_that_a_user_asked_for(cluster, name):
+    a = cluster["a"]
+    a.create(name, size="64M")
+    device = a.attach(name)
+    write_blocks(device, 0, 256, version=1)
+    a.cli("volume", "set-replicas", name, "2")
+    wait_for("two", lambda: len(nodes_of(a, name)) == 2, 60)
+    a.cli("class", "check", "default", "--apply")
+    time.sleep(3)
+    assert len(nodes_of(a, name)) == 2 and a.volume(name)["breach"] is None
+    # A class that changes moves what has no wish of its own, and only that.
+    other = name + "-other"
+    a.create(other, size="64M")
+    a.attach(other)
+    changed = a.cli("class", "set", "default", "replicas=1", "--apply", check=False)
+    assert changed.returncode == 0 and other in changed.stdout and f"{name} " not in changed.stdout, changed
+    wait_for("one less", lambda: len(nodes_of(a, other)) == 2, 60)
+    a.cli("class", "check", "default", "--apply")
+    wait_for("one", lambda: len(nodes_of(a, other)) == 1, 60)
+    assert len(nodes_of(a, name)) == 2
+    a.cli("class", "set", "default", "replicas=3", "--apply")
+    wait_for("one more", lambda: len(nodes_of(a, other)) == 2, 60)
+    a.cli("class", "check", "default", "--apply")
+    wait_for("three", lambda: len(nodes_of(a, other)) == 3, 60)
+    check_blocks(device, 0, 256, version=1)
+    a.detach(name)
+    a.detach(other)
