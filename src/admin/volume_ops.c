@@ -188,10 +188,9 @@ static int limit_read(
 	}
 	if (text && is_size && strcmp(text, "0") != 0)
 		return size_parse(text, ret, error);
-	if (!text || !text[0] || strlen(text) > 9 || strspn(text, "0123456789") != strlen(text))
+	if (!text || count_parse(text, ret) != 0)
 		return error_set(error, -EINVAL, "\"%s\" must be a number from 0 to 999999999%s", key,
 			is_size ? " or a size" : "");
-	*ret = strtoul(text, NULL, 10);
 	return 0;
 }
 

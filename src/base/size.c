@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -86,4 +87,14 @@ char *size_format(uint64_t bytes, char text[static SIZE_TEXT_LEN + 1])
 	else
 		snprintf(text, SIZE_TEXT_LEN + 1, "%u %ciB", (unsigned)whole, units[unit]);
 	return text;
+}
+
+int count_parse(const char *text, uint64_t *ret_count)
+{
+	size_t len = strlen(text);
+
+	if (len < 1 || len > 9 || strspn(text, "0123456789") != len)
+		return -EINVAL;
+	*ret_count = strtoull(text, NULL, 10);
+	return 0;
 }

@@ -13,4 +13,7 @@ int size_parse(const char *text, uint64_t *ret_bytes, struct error *error) MUST_
 /* "10 GiB", "1.5 MiB", "512 B". Returns `text`. */
 char *size_format(uint64_t bytes, char text[static SIZE_TEXT_LEN + 1]);
 
+/* A plain number of things, 0 to 999999999, digits alone. -EINVAL, without words: each place has its own. */
+int count_parse(const char *text, uint64_t *ret_count) MUST_CHECK;
+
 #endif

@@ -229,10 +229,10 @@ static int rebuild_set(struct catalog_class *class, const char *value, struct er
 
 static int iops_set(struct catalog_class *class, const char *value, struct error *error)
 {
-	bool number = value[0] && strlen(value) <= 9 && strspn(value, "0123456789") == strlen(value);
-
-	class->limit_iops = number ? strtoull(value, NULL, 10) : 0;
-	if (class->limit_iops == 0 && strcmp(value, "none") != 0)
+	class->limit_iops = 0;
+	if (strcmp(value, "none") == 0)
+		return 0;
+	if (count_parse(value, &class->limit_iops) != 0 || class->limit_iops == 0)
 		return error_set(error, -EINVAL,
 			"iops_limit = %.64s: write `none` or a number of requests a second", value);
 	return 0;

@@ -40,10 +40,14 @@ static int parse_fail(struct parse *p, const char *format, ...)
 
 static int class_end(struct parse *p)
 {
+	size_t len = strlen(p->class.comment);
 	struct error why;
 
 	if (!p->in_class)
 		return 0;
+	/* Empty lines at the end of a comment are none, as at its beginning. */
+	while (len > 0 && p->class.comment[len - 1] == '\n')
+		p->class.comment[--len] = 0;
 	p->in_class = false;
 	if (p->fn(p->arg, &p->class, &why) != 0)
 		return error_set(p->error, -EINVAL, "class %.64s: %s", p->class.name, why.text);

@@ -27,6 +27,7 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 	[OPTION_RACKS] = { "racks", "A,B", "replicas in these racks only" },
 	[OPTION_SELECTOR] = { "selector", "TERMS", "beside the class's: zone=a|b,label.disk!=old" },
 	[OPTION_STICKY] = { "sticky", "yes|no", "refuse to remove it until that is cleared (no)" },
+	[OPTION_NEAR] = { "near", "NODE", "a copy on this node, if the rules allow it, however full it is" },
 	[OPTION_IOPS] = { "iops", "N", "reads, writes and trims a second; 0: no limit" },
 	[OPTION_BANDWIDTH] = { "bandwidth", "SIZE", "read and written a second, 100M …; 0: no limit" },
 	[OPTION_TO] = { "to", "POOL|NODE", "where it shall be (the best place by the class's rules)" },
@@ -38,7 +39,7 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 #define CREATE_OPTIONS                                                                                       \
 	(BIT(OPTION_SIZE) | BIT(OPTION_CLASS) | BIT(OPTION_REPLICAS) | BIT(OPTION_FS) | BIT(OPTION_TIER) |   \
 		BIT(OPTION_GROUP) | BIT(OPTION_NODES) | BIT(OPTION_ZONES) | BIT(OPTION_RACKS) |              \
-		BIT(OPTION_SELECTOR) | BIT(OPTION_STICKY))
+		BIT(OPTION_SELECTOR) | BIT(OPTION_STICKY) | BIT(OPTION_NEAR))
 
 const struct command commands[] = {
 	{ "status", "", 0, 0, "Show the cluster as this node sees it", NULL, cmd_status },

@@ -19,7 +19,7 @@ static int differs(struct op *op, const struct catalog_volume *volume, const cha
 		&op->error, -EEXIST, "volume %s exists already, with another %s", volume->name, what);
 }
 
-/* The same name with the same options is a success. */
+/* The same name with the same options is a success; where a copy was to be near was of its making only. */
 static int compare_existing(struct op *op, const struct catalog_volume *volume)
 {
 	const struct volume_options *options = &op->options;
@@ -54,6 +54,8 @@ static int place(struct op *op, const struct catalog_class *class, struct catalo
 	int rc = placing_init(op->volumes, class, volume, volume_replicas(volume, class), (struct uuid){ 0 },
 		&placing, &op->error);
 
+	if (!rc)
+		rc = placing_near(op->volumes, op->options.near, &placing, &op->error);
 	if (!rc)
 		rc = placement_choose(
 			&placing.request, placing.pools, placing.pool_count, &result, &op->error);

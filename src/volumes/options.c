@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "volumes/volumes.h"
+#include "volumes/placing.h"
 
 const char *const volume_option_names[VOLUME_OPTIONS_COUNT] = { "size", "class", "replicas", "fs", "tier",
-	"group", "nodes", "zones", "racks", "selector", "sticky" };
+	"group", "nodes", "zones", "racks", "selector", "sticky", "near" };
 
 /* As users of Portworx know them. */
 static const struct {
@@ -94,11 +94,16 @@ static int fs_set(struct volume_options *options, const char *key, const char *v
 	return error_set(error, -EINVAL, "option fs=%.64s: there are ext4 and xfs", value);
 }
 
+int tier_refuse(const char *key, const char *value, struct error *error)
+{
+	return error_set(
+		error, -EINVAL, "option %s=%.64s: write high, >=medium, any or high,low", key, value);
+}
+
 static int tier_set(struct volume_options *options, const char *key, const char *value, struct error *error)
 {
 	if (!value[0] || strlen(value) >= sizeof(options->tier))
-		return error_set(
-			error, -EINVAL, "option %s=%.64s: write high, >=medium, any or high,low", key, value);
+		return tier_refuse(key, value, error);
 	snprintf(options->tier, sizeof(options->tier), "%s", value);
 	return 0;
 }
@@ -180,7 +185,18 @@ static int sticky_set(struct volume_options *options, const char *key, const cha
 	return 0;
 }
 
-/* "size, class … and sticky" */
+/* Whether there is such a node is looked at where the volume is placed. */
+static int near_set(struct volume_options *options, const char *key, const char *value, struct error *error)
+{
+	int rc = name_check("option near", value, error);
+
+	(void)key;
+	if (rc == 0)
+		snprintf(options->near, sizeof(options->near), "%s", value);
+	return rc;
+}
+
+/* "size, class … and near" */
 static void names_list(char *to, size_t size)
 {
 	size_t len = 0;
@@ -215,7 +231,7 @@ int volume_options_set(
 	/* In the order of volume_option_names. */
 	static int (*const setters[VOLUME_OPTIONS_COUNT])(struct volume_options * options, const char *key,
 		const char *value, struct error *error) = { size_set, class_set, replicas_set, fs_set,
-		tier_set, group_set, nodes_set, zones_set, racks_set, selector_set, sticky_set };
+		tier_set, group_set, nodes_set, zones_set, racks_set, selector_set, sticky_set, near_set };
 
 	const char *name = key; /* as its user knows it */
 	int rc;

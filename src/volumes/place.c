@@ -80,6 +80,8 @@ int volumes_place(struct volumes *volumes, const struct volume_options *options,
 		rc = placing_init(volumes, class, &draft, volume_replicas(&draft, class), (struct uuid){ 0 },
 			&placing, error);
 	if (!rc)
+		rc = placing_near(volumes, options->near, &placing, error);
+	if (!rc)
 		rc = explain(&placing, &view, error);
 	placing_done(&placing);
 	if (rc)

@@ -55,8 +55,7 @@ int volume_draft(const char *name, const struct volume_options *options, const s
 	volume->sticky = options->sticky;
 	snprintf(volume->group_name, sizeof(volume->group_name), "%s", options->group);
 	if (options->tier[0] && class_tier_parse(options->tier, &volume->tiers) < 0)
-		return error_set(error, -EINVAL, "option tier=%s: write high, >=medium, any or high,low",
-			options->tier);
+		return tier_refuse("tier", options->tier, error);
 	if (!selector_of_options(options, volume->selector, sizeof(volume->selector)))
 		return error_set(error, -EINVAL,
 			"options nodes, zones, racks and selector: longer than %u characters together",
@@ -168,6 +167,21 @@ int placing_init(struct volumes *volumes, const struct catalog_class *class,
 			placement_beside_read(volumes->catalog, &volume->shards[0], leaving, placing->beside);
 	rc = placement_pools_read(volumes->catalog, &placing->pools, &placing->pool_count);
 	return rc ? error_set(error, rc, "no memory to place volume %s", volume->name) : 0;
+}
+
+#define NEAR_PERCENT 1000u /* above all that fullness can be */
+
+int placing_near(struct volumes *volumes, const char *near, struct placing *placing, struct error *error)
+{
+	const struct catalog_node *node;
+
+	if (!near[0])
+		return 0;
+	if (catalog_node_find(volumes->catalog, near, &node, NULL))
+		return error_set(error, -EINVAL, "option near: there is no node \"%s\"", near);
+	placing->request.near = near;
+	placing->request.near_percent = NEAR_PERCENT;
+	return 0;
 }
 
 void placing_done(struct placing *placing)

@@ -32,6 +32,8 @@ int volume_draft(const char *name, const struct volume_options *options, const s
 /* How many replicas it is to have; its tiers. Its user's wish, else its class's. */
 unsigned volume_replicas(const struct catalog_volume *volume, const struct catalog_class *class);
 unsigned volume_tiers(const struct catalog_volume *volume, const struct catalog_class *class);
+/* options.c: -EINVAL with the words for a tier that is none. */
+int tier_refuse(const char *key, const char *value, struct error *error);
 /* The terms of nodes, zones, racks and selector as one; false: too long. */
 bool selector_of_options(const struct volume_options *options, char *to, size_t size);
 /* Its class's selector and its own, as one. */
@@ -46,6 +48,12 @@ void volume_selector(const struct catalog_volume *volume, const struct catalog_c
 int placing_init(struct volumes *volumes, const struct catalog_class *class,
 	const struct catalog_volume *volume, unsigned replicas, struct uuid leaving,
 	struct placing *ret_placing, struct error *error) MUST_CHECK;
+/*
+ * A new volume's: the options' node that is to be near, "" for none, is preferred, however full it is, as far
+ * as the rules allow. `near` must outlive the placing. -EINVAL: there is no such node.
+ */
+int placing_near(
+	struct volumes *volumes, const char *near, struct placing *placing, struct error *error) MUST_CHECK;
 /* The same without the pools, and beside no copies: for who looks at many volumes at once. */
 int placing_rules_init(struct volumes *volumes, const struct catalog_class *class,
 	const struct catalog_volume *volume, unsigned replicas, struct placing *ret_placing,

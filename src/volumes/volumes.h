@@ -37,11 +37,12 @@ struct volume_options {
 	char group[NAME_MAX_LEN + 1];            /* of volumes: the class's group rule */
 	char nodes[128], zones[128], racks[128]; /* terms of a selector: "node=a|b" */
 	char selector[VOLUME_SELECTOR_LEN + 1];
-	bool sticky_given, sticky; /* it isn't removed before this is cleared */
-	unsigned given;            /* a bit for each that was set, in the order of volume_option_names */
+	bool sticky_given, sticky;   /* it isn't removed before this is cleared */
+	char near[NAME_MAX_LEN + 1]; /* a node where a copy is to be, if the rules allow it */
+	unsigned given;              /* a bit for each that was set, in the order of volume_option_names */
 };
 
-#define VOLUME_OPTIONS_COUNT 11
+#define VOLUME_OPTIONS_COUNT 12
 /* In the order of the fields above: also for help texts. */
 extern const char *const volume_option_names[VOLUME_OPTIONS_COUNT];
 /* Sets one option from text. -EINVAL: names the key or value and the nearest valid one; or it was set before.

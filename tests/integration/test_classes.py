@@ -180,3 +180,16 @@ def test_class_check_takes_nothing_back_that_a_user_asked_for(cluster, name):
     check_blocks(device, 0, 256, version=1)
     a.detach(name)
     a.detach(other)
+
+
+def test_a_volume_has_a_copy_near_the_node_that_was_named_however_full_it_is(cluster, name):
+    a = cluster["a"]
+    cluster.add("d", zone="c").start()
+    wait_for("d's pool", lambda: len([p for p in a.get("/v1/pools")["pools"] if p["state"] == "ok"]) == 4)
+    for i in range(3):
+        a.create(f"{name}-{i}", size="256M", near="d")
+        assert "d" in nodes_of(a, f"{name}-{i}")
+    a.create(f"{name}-far", size="64M")
+    assert "c" in nodes_of(a, f"{name}-far")  # the emptier one of the zone
+    refused = a.cli("volume", "create", f"{name}-x", "--near", "nobody", check=False)
+    assert refused.returncode == 2 and 'option near: there is no node "nobody"' in refused.stderr, refused

@@ -75,9 +75,25 @@ static void sizes_are_written_with_at_most_one_digit_after_the_point(void **stat
 		assert_string_equal(size_format(cases[i].bytes, text), cases[i].text);
 }
 
+static void a_count_is_digits_alone(void **state)
+{
+	static const char *const bad[] = { "", "-1", "+1", " 1", "1 ", "1k", "1000000000", "0x1", "none" };
+	uint64_t count = 7;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(count_parse(bad[i], &count), -EINVAL);
+	assert_int_equal(count, 7);
+	assert_int_equal(count_parse("999999999", &count), 0);
+	assert_int_equal(count, 999999999);
+	assert_int_equal(count_parse("0", &count), 0);
+	assert_int_equal(count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_count_is_digits_alone),
 		cmocka_unit_test(sizes_are_powers_of_1024),
 		cmocka_unit_test(a_bare_number_is_refused_naming_both_readings),
 		cmocka_unit_test(what_is_no_size_is_refused_and_quoted),

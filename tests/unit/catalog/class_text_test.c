@@ -67,6 +67,17 @@ static void the_longest_class_has_a_text(void **state)
 	class_text_format(&class, text);
 }
 
+static void empty_lines_around_a_comment_are_none(void **state)
+{
+	static const char text[] = "[class x]\n# \n# one\n#\n# two\n# \n#\n";
+	static struct seen seen;
+	struct error error;
+
+	(void)state;
+	assert_int_equal(class_text_parse(text, strlen(text), class_see, &seen, &error), 0);
+	assert_string_equal(seen.classes[0].comment, "one\n\ntwo");
+}
+
 static void sections_and_comments_are_kept_apart(void **state)
 {
 	static const char text[] =
@@ -166,6 +177,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shipped_classes_survive_their_text),
 		cmocka_unit_test(the_longest_class_has_a_text),
+		cmocka_unit_test(empty_lines_around_a_comment_are_none),
 		cmocka_unit_test(sections_and_comments_are_kept_apart),
 		cmocka_unit_test(what_is_wrong_is_named_with_its_line),
 	};

@@ -89,6 +89,7 @@ static void every_good_string_is_taken(void **state)
 		{ "sticky", "no" },
 		{ "sticky", "true" },
 		{ "sticky", "false" },
+		{ "near", "node-1.example" },
 	};
 
 	(void)state;
@@ -153,9 +154,10 @@ static void sizes_are_rounded_up_to_a_grain(void **state)
 	assert_int_equal(options.size_bytes, UINT64_C(64) << 40);
 }
 
-#define THERE "There are size, class, replicas, fs, tier, group, nodes, zones, racks, selector and sticky"
+#define THERE                                                                                                \
+	"There are size, class, replicas, fs, tier, group, nodes, zones, racks, selector, sticky and near"
 #define THERE_LOWER                                                                                          \
-	"there are size, class, replicas, fs, tier, group, nodes, zones, racks, selector and sticky"
+	"there are size, class, replicas, fs, tier, group, nodes, zones, racks, selector, sticky and near"
 
 static void wrong_options_are_refused_with_words(void **state)
 {
@@ -292,6 +294,9 @@ static void wrong_options_are_refused_with_words(void **state)
 		{ "racks", "r1, r2",
 			"option racks ' r2': character 1, ' ', is not allowed; the first one is a letter or "
 			"a digit" },
+		{ "near", "a,b",
+			"option near 'a,b': character 2, ',', is not allowed; letters, digits, '_', '.' and "
+			"'-' are" },
 		{ "selector", "", "option selector: from 1 to 255 characters, as in zone=a|b" },
 		{ "sticky", "", "option sticky=: write yes or no" },
 		{ "sticky", "maybe", "option sticky=maybe: write yes or no" },
