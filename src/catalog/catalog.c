@@ -10,6 +10,7 @@
 
 #define LIST_TIMEOUT_MS   10000u
 #define LIST_RETRY_MS     500u
+#define WATCH_LOST_MS     500u
 #define REVOKE_TIMEOUT_MS 1500u
 
 uint64_t catalog_now_ns(const struct catalog *catalog)
@@ -176,6 +177,13 @@ static void watch_events(void *arg, const struct kvdb_event *events, size_t coun
 	view_moved(catalog, revision);
 }
 
+/* A list is the whole catalog: nodes that lost it together don't ask for it together. */
+static void list_again(struct catalog *catalog, uint64_t most_ms)
+{
+	kvdb_timer_set(catalog->kvdb, &catalog->list_timer,
+		most_ms / 2 + random_below(&catalog->random, most_ms / 2));
+}
+
 static void watch_lost(void *arg, int rc, const struct error *error)
 {
 	struct catalog *catalog = arg;
@@ -184,7 +192,7 @@ static void watch_lost(void *arg, int rc, const struct error *error)
 	(void)error; /* either the list mends it, or it finds out what is wrong and says so */
 	catalog->watch = NULL;
 	if (!catalog->closing)
-		kvdb_timer_set(catalog->kvdb, &catalog->list_timer, 0);
+		list_again(catalog, WATCH_LOST_MS);
 }
 
 static void listed(void *arg, const struct kvdb_result *result)
@@ -198,14 +206,14 @@ static void listed(void *arg, const struct kvdb_result *result)
 	if (catalog->closing || catalog->frozen)
 		return;
 	if (result->rc != 0) {
-		kvdb_timer_set(catalog->kvdb, &catalog->list_timer, LIST_RETRY_MS);
+		list_again(catalog, LIST_RETRY_MS);
 		return;
 	}
 	if (kvdb_watch(catalog->kvdb, catalog->prefix, result->revision + 1, &callbacks, &catalog->watch) !=
 		0) {
 		(void)error_set(&error, -ENOMEM, "%s", damaged);
 		catalog_trouble(catalog, -ENOMEM, &error);
-		kvdb_timer_set(catalog->kvdb, &catalog->list_timer, LIST_RETRY_MS);
+		list_again(catalog, LIST_RETRY_MS);
 		return;
 	}
 	view_list_begin(&catalog->view);
@@ -229,7 +237,7 @@ static void identified(void *arg, const struct kvdb_result *result)
 	if (result->rc == 0 && catalog_identity_check(catalog, result, least))
 		kvdb_list(catalog->kvdb, catalog->prefix, LIST_TIMEOUT_MS, listed, catalog);
 	else if (!catalog->frozen)
-		kvdb_timer_set(catalog->kvdb, &catalog->list_timer, LIST_RETRY_MS);
+		list_again(catalog, LIST_RETRY_MS);
 }
 
 static void list_begin(void *arg)

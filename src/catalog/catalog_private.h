@@ -206,7 +206,8 @@ struct catalog {
 	/* The node's lease. */
 	struct catalog_node node; /* as registered; name empty: not */
 	uint64_t lease, lease_until_ns, lease_sent_ns;
-	bool lease_call; /* a keepalive or grant is under way */
+	uint64_t lease_pause_ms; /* before a new lease is tried again */
+	bool lease_call;         /* a keepalive or grant is under way */
 	struct kvdb_timer lease_timer;
 	/* closing */
 	bool leave;

@@ -1,8 +1,8 @@
 /*
  * The node's lease and what hangs on it: the node's record, and the key that says that it lives.
  *
- *   node_register() --> grant --> operation (record, live key) --> lease_begin() --> keepalive every 2 s
- *                                                                     ^                  | ended: -ENOENT
+ *   node_register() --> grant --> operation (record, live key) --> lease_begin() --> keepalive, about
+ * each 1.75 s ^                  | ended: -ENOENT
  *                                                                     +---- again <------+
  */
 #include "catalog/catalog_private.h"
@@ -10,10 +10,11 @@
 #include <errno.h>
 #include <string.h>
 
-#define GRANT_TIMEOUT_MS 5000u
-#define RENEW_RETRY_MS   500u
-#define AGAIN_TIMEOUT_MS 10000u
-#define AGAIN_PAUSE_MS   1000u
+#define GRANT_TIMEOUT_MS   5000u
+#define RENEW_RETRY_MS     500u
+#define AGAIN_TIMEOUT_MS   10000u
+#define AGAIN_PAUSE_MS     1000u /* after the first that fails; then twice as long each time, up to */
+#define AGAIN_PAUSE_MAX_MS 16000u
 
 static void lease_tick(void *arg);
 static void lease_tick_in(struct catalog *catalog, uint64_t ms);
@@ -178,13 +179,21 @@ static void lease_tick_in(struct catalog *catalog, uint64_t ms)
 		kvdb_timer_set(catalog->kvdb, &catalog->lease_timer, ms);
 }
 
+/* Never later, and up to a quarter earlier: nodes that began together don't stay together (docs/scaling.md).
+ */
+static void lease_tick_about(struct catalog *catalog, uint64_t ms)
+{
+	lease_tick_in(catalog, ms - random_below(&catalog->random, ms / 4 + 1));
+}
+
 void lease_begin(struct catalog *catalog, uint64_t lease, uint64_t granted_ns)
 {
 	kvdb_timer_cancel(catalog->kvdb, &catalog->lease_timer);
 	kvdb_timer_init(&catalog->lease_timer, lease_tick, catalog);
 	catalog->lease = lease;
 	catalog->lease_until_ns = granted_ns + catalog->options.node_lease_ms * NS_PER_MS;
-	lease_tick_in(catalog, catalog->options.node_lease_ms / 3);
+	catalog->lease_pause_ms = AGAIN_PAUSE_MS;
+	lease_tick_about(catalog, catalog->options.node_lease_ms / 3);
 }
 
 static void again_done(void *arg, int rc, const struct error *error)
@@ -197,7 +206,9 @@ static void again_done(void *arg, int rc, const struct error *error)
 	if (rc == -EEXIST)
 		catalog_trouble(
 			catalog, rc, error); /* somebody took our name: told each time, for it is grave */
-	lease_tick_in(catalog, AGAIN_PAUSE_MS);
+	lease_tick_about(catalog, catalog->lease_pause_ms);
+	if (catalog->lease_pause_ms < AGAIN_PAUSE_MAX_MS)
+		catalog->lease_pause_ms *= 2;
 }
 
 /* The lease has ended, and the key with it: others may take over what this node holds. It comes back all the
@@ -222,7 +233,7 @@ static void lease_kept(void *arg, const struct kvdb_result *result)
 		return;
 	if (result->rc == 0) {
 		catalog->lease_until_ns = catalog->lease_sent_ns + catalog->options.node_lease_ms * NS_PER_MS;
-		lease_tick_in(catalog, catalog->options.node_lease_ms / 3);
+		lease_tick_about(catalog, catalog->options.node_lease_ms / 3);
 	} else if (result->rc == -ENOENT) {
 		catalog->lease = 0;
 		(void)error_set(&error, -ESTALE,
@@ -231,7 +242,7 @@ static void lease_kept(void *arg, const struct kvdb_result *result)
 		catalog_trouble(catalog, -ESTALE, &error);
 		lease_again(catalog);
 	} else {
-		lease_tick_in(catalog, RENEW_RETRY_MS);
+		lease_tick_about(catalog, RENEW_RETRY_MS);
 	}
 }
 

@@ -148,6 +148,7 @@ static void watch_run(void *arg)
 	if (watch->next <= state->revision)
 		watch->next = state->revision + 1;
 	watch->told = state->revision;
+	sim->counts.events += count;
 	watch->base.callbacks.events(watch->base.callbacks.arg, events, count, state->revision);
 	free(events);
 }
@@ -200,9 +201,26 @@ static void leases_run(void *arg)
 {
 	struct kvdb_sim *sim = arg;
 
+	uint64_t before = sim->state.revision;
+
 	if (sim_state_sweep(&sim->state, loop_now_ns(sim->loop)))
 		watches_kick(sim);
+	sim->counts.writes += sim->state.revision - before;
 	leases_arm(sim);
+}
+
+static void call_count(struct kvdb_sim *sim, const struct kvdb_request *request, uint64_t revision_before)
+{
+	struct kvdb_sim_counts *counts = &sim->counts;
+
+	counts->calls++;
+	counts->writes += sim->state.revision != revision_before;
+	counts->keepalives += request->op == KVDB_OP_KEEPALIVE;
+	counts->grants += request->op == KVDB_OP_GRANT;
+	if (request->op == KVDB_OP_LIST) {
+		counts->lists++;
+		counts->listed_keys += request->result.count;
+	}
 }
 
 static void call_run(void *arg)
@@ -232,6 +250,7 @@ static void call_run(void *arg)
 	call->served = true;
 	sim_state_request(&sim->state, call->request, loop_now_ns(sim->loop));
 	leases_arm(sim);
+	call_count(sim, call->request, before);
 	if (sim->state.revision != before)
 		watches_kick(sim);
 	loop_timer_set(sim->loop, &call->timer, loop_now_ns(sim->loop) + delay_ns(sim));
@@ -415,6 +434,11 @@ void kvdb_sim_restore(struct kvdb_sim *sim)
 	sim_state_copy(&sim->backup, &sim->state);
 	leases_arm(sim);
 	watches_kick(sim);
+}
+
+void kvdb_sim_counts(const struct kvdb_sim *sim, struct kvdb_sim_counts *ret_counts)
+{
+	*ret_counts = sim->counts;
 }
 
 uint64_t kvdb_sim_revision(const struct kvdb_sim *sim)

@@ -34,6 +34,14 @@ void kvdb_sim_compact(struct kvdb_sim *sim);
 /* Goes back to the backup, watches and all. One backup is kept. */
 void kvdb_sim_backup(struct kvdb_sim *sim);
 void kvdb_sim_restore(struct kvdb_sim *sim);
+/* What the server has done, from its beginning. */
+struct kvdb_sim_counts {
+	uint64_t calls;  /* of all kinds, served */
+	uint64_t writes; /* transactions that wrote, and leases that ended with keys */
+	uint64_t keepalives, grants, lists, listed_keys; /* keys in all lists' answers */
+	uint64_t events;                                 /* told to watches */
+};
+void kvdb_sim_counts(const struct kvdb_sim *sim, struct kvdb_sim_counts *ret_counts);
 uint64_t kvdb_sim_revision(const struct kvdb_sim *sim);
 /* Overwrites a key's value past all rules, as a damaged disk would. */
 void kvdb_sim_scribble(struct kvdb_sim *sim, const char *key, const void *value, size_t value_bytes);

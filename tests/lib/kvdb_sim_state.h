@@ -43,6 +43,7 @@ struct kvdb_sim {
 	struct list handles;
 	struct loop_timer lease_timer;
 	bool down;
+	struct kvdb_sim_counts counts;
 };
 
 void sim_state_done(struct sim_state *state);
