@@ -27,7 +27,7 @@
 #define ROUND_MAX_BYTES     (UINT64_C(16) << 20)
 #define ROUND_MAX_REPLICAS  12u
 #define ROUND_IOS           64u
-#define ROUND_IOS_GENTLE    8u /* while nobody waits for the round: the journal's writes come first */
+#define ROUND_IOS_LEAST     2u /* while a round has time */
 #define SWEEP_PAGES         256u
 #define READ_RUNS           2048u
 #define MARK_DELAY_NS       (5 * NS_PER_MS)
