@@ -145,12 +145,24 @@ void blockdev_stats_get(const struct blockdev *blockdev, struct blockdev_stats *
 
 /* ---- filesystem, on a device of blockdev_attach() or any other ---- */
 
+#define FS_OPTIONS_LEN 127u
+
+enum fs_options_kind { FS_MAKE_OPTIONS, FS_MOUNT_OPTIONS };
+/*
+ * Options of a filesystem as a class says them, "inode_ratio=16384,journal_size=64"; "" is none. -EINVAL with
+ * words: one that it doesn't have (with the nearest), a value beyond its bounds, one twice. docs/classes.md
+ * names them all.
+ */
+int fs_options_check(
+	enum fs_options_kind kind, const char *fs, const char *text, struct error *error) MUST_CHECK;
+
 struct fs_spec {
-	const char *device;   /* path */
-	const char *type;     /* "ext4" or "xfs"; -EINVAL otherwise, naming the valid ones */
-	const char *options;  /* mount options beside noatime,nodiscard; NULL: none */
-	bool same_uuid;       /* a copy of another that may be mounted here too: xfs gets nouuid */
-	uint32_t deadline_ms; /* 0: 60 s, a full check after an unclean end included */
+	const char *device;       /* path */
+	const char *type;         /* "ext4" or "xfs"; -EINVAL otherwise, naming the valid ones */
+	const char *options;      /* mount options beside noatime,nodiscard; NULL: none */
+	const char *make_options; /* beside our own; NULL: none. Both checked: -EINVAL */
+	bool same_uuid;           /* a copy of another that may be mounted here too: xfs gets nouuid */
+	uint32_t deadline_ms;     /* 0: 60 s, a full check after an unclean end included */
 };
 
 /*

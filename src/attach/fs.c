@@ -150,11 +150,20 @@ static void fs_op_run_make(struct fs_op *op)
 	 * later (the journal's and the inode tables' zeroes are there already: a new volume reads as zeroes).
 	 */
 	static const char ext4_options[] = "nodiscard,lazy_itable_init=1,lazy_journal_init=1";
-	const char *ext4[] = { "mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-E", ext4_options,
-		op->device, NULL };
-	const char *xfs[] = { "mkfs.xfs", "-q", "-K", "-s", "size=4096", op->device, NULL };
+	static const char *const ext4[] = { "mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-E",
+		ext4_options, NULL };
+	static const char *const xfs[] = { "mkfs.xfs", "-q", "-K", "-s", "size=4096", NULL };
+	const char *argv[sizeof(ext4) / sizeof(ext4[0]) + FS_MAKE_ARGUMENTS + 1];
+	const char *const *own = fs_op_is_ext4(op) ? ext4 : xfs;
+	size_t count = 0;
 
-	fs_op_child(op, fs_op_is_ext4(op) ? ext4 : xfs);
+	while (*own)
+		argv[count++] = *own++;
+	for (unsigned i = 0; i < op->make_arguments.count; i++)
+		argv[count++] = op->make_arguments.arguments[i];
+	argv[count++] = op->device;
+	argv[count] = NULL;
+	fs_op_child(op, argv);
 }
 
 static void fs_op_run_check(struct fs_op *op)
@@ -264,11 +273,16 @@ static void fs_op_set_spec(struct fs_op *op, const struct fs_spec *spec)
 	(void)snprintf(op->what, sizeof(op->what), "%s", spec->device);
 	(void)snprintf(op->type, sizeof(op->type), "%s", spec->type);
 	(void)snprintf(op->options, sizeof(op->options), "noatime,nodiscard%s%s%s",
-		spec->same_uuid && strcmp(spec->type, "xfs") == 0 ? ",nouuid" : "", spec->options ? "," : "",
-		spec->options ? spec->options : "");
+		spec->same_uuid && strcmp(spec->type, "xfs") == 0 ? ",nouuid" : "",
+		spec->options && spec->options[0] ? "," : "", spec->options ? spec->options : "");
 	if (strcmp(spec->type, "ext4") != 0 && strcmp(spec->type, "xfs") != 0)
 		op->job.rc = error_set(&op->job.error, -EINVAL,
 			"filesystem %s: not known here; ext4 and xfs are", spec->type);
+	else if (fs_options_check(
+			 FS_MOUNT_OPTIONS, spec->type, spec->options ? spec->options : "", &op->job.error) ||
+		 fs_make_arguments_get(spec->type, spec->make_options ? spec->make_options : "",
+			 &op->make_arguments, &op->job.error))
+		op->job.rc = -EINVAL;
 }
 
 /* Where it is to be mounted, and whether it is. */

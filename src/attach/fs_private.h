@@ -2,6 +2,7 @@
 #ifndef QUOIN_ATTACH_FS_PRIVATE_H
 #define QUOIN_ATTACH_FS_PRIVATE_H
 
+#include "attach/fs_options.h"
 #include "attach/attach_private.h"
 #include "attach/child.h"
 #include "attach/mountinfo.h"
@@ -44,6 +45,7 @@ struct fs_op {
 	char what[ATTACH_PATH_MAX]; /* the device or volume, for words */
 	char type[16];
 	char options[256];
+	struct fs_make_arguments make_arguments;
 	char path[ATTACH_PATH_MAX];
 };
 

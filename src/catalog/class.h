@@ -36,6 +36,7 @@ const char *class_group_rule_name(enum class_group_rule rule); /* "none", "apart
 
 #define CATALOG_COMMENT_MAX_LEN 1023u
 #define CLASS_SELECTOR_LEN      255u
+#define CLASS_OPTIONS_LEN       127u
 
 struct catalog_class {
 	char name[NAME_MAX_LEN + 1];
@@ -49,6 +50,9 @@ struct catalog_class {
 	char selector[CLASS_SELECTOR_LEN + 1]; /* selector.h; "" for any pool */
 	uint64_t size_bytes;                   /* of a volume whose user gives none */
 	char fs[8];
+	/* How it is made and mounted, of a volume with this filesystem; what they say attach knows. "":
+	 * nothing. */
+	char mkfs_options[CLASS_OPTIONS_LEN + 1], mount_options[CLASS_OPTIONS_LEN + 1];
 	bool reads_quorum;
 	uint32_t error_after_ms;                /* 0: `queue` */
 	uint64_t rebuild_after_ms;              /* 0: what the node's configuration says */
@@ -76,7 +80,7 @@ void catalog_class_remove(struct catalog *catalog, const char *name, uint32_t ti
 
 /* ---- as text: docs/classes.md ---- */
 
-#define CLASS_TEXT_MAX_LEN 4095u
+#define CLASS_TEXT_MAX_LEN 5119u
 #define CLASS_WORDS_LEN    63u
 
 /* What a class is where its text says nothing: three replicas in three zones, on any tier. */

@@ -249,6 +249,31 @@ static int bandwidth_set(struct catalog_class *class, const char *value, struct 
 	return 0;
 }
 
+/* Words and numbers, no more: what they mean is looked at where the class is written (attach/attach.h). */
+static int options_set(
+	const char *key, const char *value, char to[static CLASS_OPTIONS_LEN + 1], struct error *error)
+{
+	const char *text = strcmp(value, "none") == 0 ? "" : value;
+
+	if (strlen(text) > CLASS_OPTIONS_LEN ||
+		strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_=,") != strlen(text))
+		return error_set(error, -EINVAL,
+			"%s = %.64s: write `none` or options as in commit=30,nosuid, at most %u characters",
+			key, value, CLASS_OPTIONS_LEN);
+	(void)snprintf(to, CLASS_OPTIONS_LEN + 1, "%s", text);
+	return 0;
+}
+
+static int mkfs_options_set(struct catalog_class *class, const char *value, struct error *error)
+{
+	return options_set("mkfs_options", value, class->mkfs_options, error);
+}
+
+static int mount_options_set(struct catalog_class *class, const char *value, struct error *error)
+{
+	return options_set("mount_options", value, class->mount_options, error);
+}
+
 static int version_set(struct catalog_class *class, const char *value, struct error *error)
 {
 	char *end;
@@ -274,6 +299,8 @@ static const struct field {
 	{ "selector", selector_set },
 	{ "size", size_set },
 	{ "fs", fs_set },
+	{ "mkfs_options", mkfs_options_set },
+	{ "mount_options", mount_options_set },
 	{ "reads", reads_set },
 	{ "on_no_quorum", no_quorum_set },
 	{ "rebuild_after", rebuild_set },
@@ -290,8 +317,6 @@ static const struct {
 	{ "snapshots", "there is no schedule of snapshots" },
 	{ "profile", "there is one block profile" },
 	{ "thick", "all volumes are thin" },
-	{ "mkfs_options", "filesystems are made with Quoin's own options" },
-	{ "mount_options", "filesystems are mounted with Quoin's own options" },
 };
 
 int class_field_find(const char *key, unsigned *ret_index, struct error *error)
@@ -314,7 +339,8 @@ int class_field_find(const char *key, unsigned *ret_index, struct error *error)
 	return error_set(error, -EINVAL,
 		"unknown key \"%.64s\"%s%s%s; there are description, replicas, tier, spread, group_rule, "
 		"selector, "
-		"size, fs, reads, on_no_quorum, rebuild_after, iops_limit, bandwidth_limit and version",
+		"size, fs, mkfs_options, mount_options, reads, on_no_quorum, rebuild_after, iops_limit, "
+		"bandwidth_limit and version",
 		key, nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
 }
 

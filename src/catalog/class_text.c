@@ -264,6 +264,10 @@ void class_text_format(const struct catalog_class *class, char text[static CLASS
 	text_put(text, &len, "selector = %s\nsize = %s\nfs = %s\nreads = %s\n",
 		class->selector[0] ? class->selector : "any", words, class->fs,
 		class->reads_quorum ? "quorum" : "lease");
+	if (class->mkfs_options[0])
+		text_put(text, &len, "mkfs_options = %s\n", class->mkfs_options);
+	if (class->mount_options[0])
+		text_put(text, &len, "mount_options = %s\n", class->mount_options);
 	class_no_quorum_format(class->error_after_ms, words);
 	text_put(text, &len, "on_no_quorum = %s\n", words);
 	class_rebuild_format(class->rebuild_after_ms, words);

@@ -46,6 +46,12 @@ int class_in(const Quoin__Catalog__Class *message, struct catalog_class *to, str
 		rc = text_in("comment", message->comment, to->comment, CATALOG_COMMENT_MAX_LEN, error);
 	if (rc == 0)
 		rc = text_in("selector", message->selector, to->selector, CLASS_SELECTOR_LEN, error);
+	if (rc == 0)
+		rc = text_in(
+			"mkfs options", message->mkfs_options, to->mkfs_options, CLASS_OPTIONS_LEN, error);
+	if (rc == 0)
+		rc = text_in(
+			"mount options", message->mount_options, to->mount_options, CLASS_OPTIONS_LEN, error);
 	if (rc == 0 && message->group_rule > CLASS_GROUP_LAST)
 		rc = error_set(error, -EBADMSG, "its group rule is %u", message->group_rule);
 	if (rc == 0)
@@ -86,6 +92,8 @@ void class_out(const struct catalog_class *record, Quoin__Catalog__Class *to)
 	to->spread = record->spread;
 	to->comment = (char *)(uintptr_t)record->comment;
 	to->selector = (char *)(uintptr_t)record->selector;
+	to->mkfs_options = (char *)(uintptr_t)record->mkfs_options;
+	to->mount_options = (char *)(uintptr_t)record->mount_options;
 	to->group_rule = record->group_rule;
 	to->number = record->number;
 	to->rebuild_after_ms = record->rebuild_after_ms;

@@ -7,6 +7,7 @@
 
 #include "volumes/held.h"
 #include "volumes/manager.h"
+#include "volumes/placing.h"
 
 #define RAISES_MAX         5u
 #define RELEASE_TIMEOUT_MS 5000u
@@ -236,8 +237,13 @@ static void up_opened(struct op *op, int rc);
 
 static void up_open(struct op *op, const struct catalog_volume *volume)
 {
+	const struct catalog_class *class;
+
 	attachment_spec_fill(op->volumes, volume, &op->attachment->spec);
 	snprintf(op->attachment->fs, sizeof(op->attachment->fs), "%s", volume->fs);
+	class = class_of_fs(op->volumes, volume);
+	snprintf(op->attachment->mount_options, sizeof(op->attachment->mount_options), "%s",
+		class ? class->mount_options : "");
 	held_note(op->attachment);
 	attachment_open(op, up_opened);
 }

@@ -27,9 +27,10 @@ struct attachment {
 	struct list node; /* in volumes->attachments */
 	struct volumes *volumes;
 	enum attachment_phase phase;
-	struct volume_spec spec; /* name, UUIDs, epoch, voters */
-	char fs[8];              /* of its record */
-	struct volume *handle;   /* the data plane's; NULL while there is none */
+	struct volume_spec spec;                /* name, UUIDs, epoch, voters */
+	char fs[8];                             /* of its record */
+	char mount_options[FS_OPTIONS_LEN + 1]; /* of its class, as it was attached */
+	struct volume *handle;                  /* the data plane's; NULL while there is none */
 	struct blockdev *blockdev;
 	bool mounted;
 	bool steward;   /* no device at all: steward.h */

@@ -46,6 +46,15 @@ static void class_put(struct op *op)
 			class_put_told, op);
 }
 
+/* What only attach knows of: options of filesystems. */
+static int class_options_check(const struct catalog_class *class, struct error *error)
+{
+	_Static_assert(CLASS_OPTIONS_LEN <= FS_OPTIONS_LEN, "all are looked at");
+	int rc = fs_options_check(FS_MAKE_OPTIONS, class->fs, class->mkfs_options, error);
+
+	return rc ? rc : fs_options_check(FS_MOUNT_OPTIONS, class->fs, class->mount_options, error);
+}
+
 static int class_take(void *arg, const struct catalog_class *class, struct error *error)
 {
 	struct change *change = arg;
@@ -56,7 +65,7 @@ static int class_take(void *arg, const struct catalog_class *class, struct error
 	if (change->count == CLASSES_MAX)
 		return error_set(error, -EINVAL, "more than %u classes in one text", CLASSES_MAX);
 	change->classes[change->count++] = *class;
-	return 0;
+	return class_options_check(class, error);
 }
 
 void volumes_classes_apply(
@@ -90,6 +99,8 @@ static void class_set_begin(struct op *op)
 	if (!rc) {
 		change->classes[0] = *class;
 		rc = class_field_set(&change->classes[0], change->key, change->value, &op->error);
+		if (!rc)
+			rc = class_options_check(&change->classes[0], &op->error);
 	}
 	change->count = 1;
 	if (rc)

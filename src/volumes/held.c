@@ -45,14 +45,16 @@ static json_t *held_json(const struct held *held)
 	const struct volume_spec *spec = &held->spec;
 
 	/* Takes over all that is packed as `o`, also where it fails. */
-	return json_pack("{s:i, s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:i, s:i, s:b, s:I, s:s, s:b, s:o}",
+	return json_pack(
+		"{s:i, s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:i, s:i, s:b, s:I, s:s, s:s, s:b, s:o}",
 		"version", 1, "name", spec->name, "volume", uuid_json(spec->volume), "group",
 		uuid_json(spec->group), "attachment", uuid_json(spec->attachment), "size_bytes",
 		(json_int_t)spec->size_bytes, "epoch", (json_int_t)spec->epoch.number, "restart",
 		(json_int_t)spec->epoch.restart, "config_number", (json_int_t)spec->config_number, "voters",
 		(int)spec->voter_mask, "next_voters", (int)spec->next_mask, "reads_quorum",
 		(int)spec->reads_quorum, "error_after_ms", (json_int_t)spec->error_after_ms, "fs", held->fs,
-		"changing", (int)held->changing, "members", voters_json(spec));
+		"mount_options", held->mount_options, "changing", (int)held->changing, "members",
+		voters_json(spec));
 }
 
 int held_write(const char *state_dir, const struct held *held, struct error *error)
@@ -118,26 +120,28 @@ static int members_parse(json_t *members, struct volume_spec *spec)
 static int held_unpack(json_t *root, const char *name, struct held *held)
 {
 	struct volume_spec *spec = &held->spec;
-	const char *called, *volume, *group, *attachment, *fs;
+	const char *called, *volume, *group, *attachment, *fs, *options = "";
 	json_int_t size, epoch, restart, number, error_after;
 	int version, voters, next, reads_quorum, changing;
 	json_t *members;
 
 	if (json_unpack(root,
-		    "{s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:b, s:I, s:s, s:b, s:o}",
+		    "{s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:b, s:I, s:s, s?s, s:b, s:o}",
 		    "version", &version, "name", &called, "volume", &volume, "group", &group, "attachment",
 		    &attachment, "size_bytes", &size, "epoch", &epoch, "restart", &restart, "config_number",
 		    &number, "voters", &voters, "next_voters", &next, "reads_quorum", &reads_quorum,
-		    "error_after_ms", &error_after, "fs", &fs, "changing", &changing, "members", &members) ||
+		    "error_after_ms", &error_after, "fs", &fs, "mount_options", &options, "changing",
+		    &changing, "members", &members) ||
 		version != 1 || strcmp(called, name) != 0 || uuid_parse(volume, &spec->volume) ||
 		uuid_parse(group, &spec->group) || uuid_parse(attachment, &spec->attachment) ||
-		members_parse(members, spec) || strlen(fs) >= sizeof(held->fs) || size <= 0 || epoch <= 0 ||
-		restart < 0 || restart >= UINT32_MAX || number <= 0 || voters <= 0 ||
-		voters >= 1 << spec->voter_count || next < 0 || next >= 1 << spec->voter_count ||
-		error_after < 0 || error_after > UINT32_MAX)
+		members_parse(members, spec) || strlen(fs) >= sizeof(held->fs) ||
+		strlen(options) >= sizeof(held->mount_options) || size <= 0 || epoch <= 0 || restart < 0 ||
+		restart >= UINT32_MAX || number <= 0 || voters <= 0 || voters >= 1 << spec->voter_count ||
+		next < 0 || next >= 1 << spec->voter_count || error_after < 0 || error_after > UINT32_MAX)
 		return -EINVAL;
 	snprintf(spec->name, sizeof(spec->name), "%s", name);
 	snprintf(held->fs, sizeof(held->fs), "%s", fs);
+	snprintf(held->mount_options, sizeof(held->mount_options), "%s", options);
 	spec->size_bytes = (uint64_t)size;
 	spec->epoch = (struct epoch){ .number = (uint64_t)epoch, .restart = (uint32_t)restart };
 	spec->config_number = (uint64_t)number;

@@ -7,6 +7,7 @@
 #ifndef QUOIN_VOLUMES_HELD_H
 #define QUOIN_VOLUMES_HELD_H
 
+#include "attach/attach.h"
 #include "datapath/dataplane.h"
 
 struct attachment;
@@ -14,6 +15,7 @@ struct attachment;
 struct held {
 	struct volume_spec spec; /* without the session; learners aren't in it */
 	char fs[8];
+	char mount_options[FS_OPTIONS_LEN + 1];
 	/* From before a change of its members is sent until it is read that it is through: the record may be
 	 * another by now. */
 	bool changing;

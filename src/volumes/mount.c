@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "volumes/manager.h"
+#include "volumes/placing.h"
 #include "volumes/mount.h"
 
 #define MOUNT_DEADLINE_MS 60000u
@@ -83,6 +84,7 @@ static void mount_up(struct op *op, int rc)
 	struct attachment *attachment = attachment_find(op->volumes, op->name);
 	const struct catalog_volume *volume;
 	struct fs_spec spec = { .type = op->options.fs };
+	const struct catalog_class *class;
 
 	if (!rc)
 		rc = catalog_volume_find(op->volumes->catalog, op->name, &volume, &op->error);
@@ -93,6 +95,9 @@ static void mount_up(struct op *op, int rc)
 	ASSERT(attachment && attachment->blockdev);
 	snprintf(op->options.fs, sizeof(op->options.fs), "%s", volume->fs);
 	spec.device = blockdev_path(attachment->blockdev);
+	spec.options = attachment->mount_options;
+	class = class_of_fs(op->volumes, volume);
+	spec.make_options = class ? class->mkfs_options : NULL;
 	op->told_then = mount_done;
 	op->waits_for = "its filesystem";
 	if (volume->fs_made)

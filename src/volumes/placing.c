@@ -77,6 +77,16 @@ unsigned volume_tiers(const struct catalog_volume *volume, const struct catalog_
 	return volume->tiers ? volume->tiers : class->tiers;
 }
 
+const struct catalog_class *class_of_fs(struct volumes *volumes, const struct catalog_volume *volume)
+{
+	const struct catalog_class *class;
+
+	return !catalog_class_find(volumes->catalog, volume->class_name, &class, NULL) &&
+			       strcmp(class->fs, volume->fs) == 0
+		       ? class
+		       : NULL;
+}
+
 void volume_selector(const struct catalog_volume *volume, const struct catalog_class *class,
 	char text[static SELECTOR_TEXT_LEN + 1])
 {

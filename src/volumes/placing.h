@@ -36,6 +36,8 @@ unsigned volume_tiers(const struct catalog_volume *volume, const struct catalog_
 int tier_refuse(const char *key, const char *value, struct error *error);
 /* The terms of nodes, zones, racks and selector as one; false: too long. */
 bool selector_of_options(const struct volume_options *options, char *to, size_t size);
+/* Its class, if the options of filesystems there are about its own filesystem; else NULL. */
+const struct catalog_class *class_of_fs(struct volumes *volumes, const struct catalog_volume *volume);
 /* Its class's selector and its own, as one. */
 void volume_selector(const struct catalog_volume *volume, const struct catalog_class *class,
 	char text[static SELECTOR_TEXT_LEN + 1]);

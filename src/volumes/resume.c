@@ -36,6 +36,7 @@ void held_note(struct attachment *attachment)
 	struct held held = { .spec = attachment->spec, .changing = attachment->spec.next_mask != 0 };
 
 	memcpy(held.fs, attachment->fs, sizeof(held.fs));
+	memcpy(held.mount_options, attachment->mount_options, sizeof(held.mount_options));
 	note(attachment, &held);
 }
 
@@ -56,6 +57,7 @@ void held_note_change(struct attachment *attachment, bool changing)
 	const struct catalog_volume *volume;
 
 	memcpy(held.fs, attachment->fs, sizeof(held.fs));
+	memcpy(held.mount_options, attachment->mount_options, sizeof(held.mount_options));
 	if (!changing) {
 		if (catalog_volume_find_uuid(
 			    attachment->volumes->catalog, attachment->spec.volume, &volume, NULL))
@@ -136,7 +138,9 @@ static void resume_up(struct op *op, int rc)
 		return;
 	}
 	/* It was mounted before, so it has a filesystem: none is ever made here. */
-	spec = (struct fs_spec){ .type = attachment->fs, .device = blockdev_path(attachment->blockdev) };
+	spec = (struct fs_spec){ .type = attachment->fs,
+		.device = blockdev_path(attachment->blockdev),
+		.options = attachment->mount_options };
 	op->told_then = resume_mounted;
 	fs_mount(op->volumes->attach, &spec, op->name, op_told, op);
 }
@@ -193,6 +197,7 @@ static void resume_begin(struct op *op)
 	}
 	op->attachment->spec = held.spec;
 	memcpy(op->attachment->fs, held.fs, sizeof(held.fs));
+	memcpy(op->attachment->mount_options, held.mount_options, sizeof(held.mount_options));
 	op->then = resume_up;
 	op->keep_record = true; /* whatever fails, the record is the kvdb's */
 	attachment_open(op, resume_opened);

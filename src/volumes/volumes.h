@@ -228,7 +228,7 @@ struct class_view {
 	uint64_t size_bytes;
 	char fs[8];
 	unsigned volume_count; /* of this class */
-	char text[4096];       /* docs/classes.md */
+	char text[5120];       /* docs/classes.md */
 };
 
 /* A volume that isn't as its class says. */

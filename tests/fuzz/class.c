@@ -29,6 +29,8 @@ static int take(void *arg, const struct catalog_class *class, struct error *erro
 		ASSERT(strcmp(class->comment, (*expected)->comment) == 0);
 		ASSERT(class->size_bytes == (*expected)->size_bytes &&
 			strcmp(class->fs, (*expected)->fs) == 0);
+		ASSERT(strcmp(class->mkfs_options, (*expected)->mkfs_options) == 0);
+		ASSERT(strcmp(class->mount_options, (*expected)->mount_options) == 0);
 		ASSERT(class->error_after_ms == (*expected)->error_after_ms);
 		ASSERT(class->rebuild_after_ms == (*expected)->rebuild_after_ms);
 		ASSERT(class->limit_iops == (*expected)->limit_iops);

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import subprocess
 
 import pytest
 
@@ -106,3 +108,30 @@ def test_agents_restarted_without_the_kvdb_serve_and_resume(away, name):
     device = b.attach(name)
     check_blocks(device, 0, 64, version=4)
     b.detach(name)
+
+
+def mount_options(path):
+    with open("/proc/self/mounts", encoding="ascii") as mounts:
+        return [line.split()[3].split(",") for line in mounts if line.split()[1] == path][0]
+
+
+def test_a_class_says_how_a_filesystem_is_made_and_mounted_also_without_the_kvdb(away, name):
+    a = away["a"]
+    refused = a.cli("class", "set", "default", "mount_options=comit=30", check=False)
+    assert refused.returncode == 2 and 'did you mean "commit"' in refused.stderr, refused
+    a.cli("class", "set", "default", "mount_options=commit=30,nosuid")
+    a.cli("class", "set", "default", "mkfs_options=inode_size=512,inode_ratio=65536")
+    assert "mkfs_options = inode_size=512,inode_ratio=65536\n" in a.cli("class", "show", "default").stdout
+    plugin(away, "Create", {"Name": name, "Opts": {"size": "128M"}})
+    path = plugin(away, "Mount", {"Name": name, "ID": "one"})["Mountpoint"]
+    assert {"commit=30", "nosuid", "noatime"} <= set(mount_options(path))
+    made = subprocess.run(["tune2fs", "-l", f"/dev/quoin/{name}"], check=True, capture_output=True, text=True).stdout
+    assert re.search(r"Inode size:\s+512\n", made) and re.search(r"Inode count:\s+2048\n", made), made
+    kvdb_hide(away)
+    a.kill()
+    a.start(ready=False)
+    wait_for("it is mounted again", lambda: os.path.ismount(path) and a.events("volume-resumed"), 60)
+    assert {"commit=30", "nosuid", "noatime"} <= set(mount_options(path))
+    kvdb_show(away)
+    wait_for("a is ready", lambda: a.get("/v1/status")["ready"], 60)
+    plugin(away, "Unmount", {"Name": name, "ID": "one"})

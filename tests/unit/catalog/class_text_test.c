@@ -146,11 +146,15 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 			"line 2: shards can't be set yet: a volume has one shard; leave it out" },
 		{ "[class a]\nthick = yes",
 			"line 2: thick can't be set yet: all volumes are thin; leave it out" },
-		{ "[class a]\nreplica = 1", "line 2: unknown key \"replica\": did you mean \"replicas\"?; "
-					    "there are description, replicas, "
-					    "tier, spread, group_rule, selector, size, fs, reads, "
-					    "on_no_quorum, rebuild_after, iops_limit, bandwidth_limit "
-					    "and version" },
+		{ "[class a]\nreplica = 1",
+			"line 2: unknown key \"replica\": did you mean \"replicas\"?; "
+			"there are description, replicas, "
+			"tier, spread, group_rule, selector, size, fs, mkfs_options, mount_options, reads, "
+			"on_no_quorum, rebuild_after, iops_limit, bandwidth_limit "
+			"and version" },
+		{ "[class a]\nmount_options = nosuid;reboot", "line 2: mount_options = nosuid;reboot: write "
+							      "`none` or options as in commit=30,nosuid, at "
+							      "most 127 characters" },
 		{ "[class a]\niops_limit = lots",
 			"line 2: iops_limit = lots: write `none` or a number of requests a second" },
 		{ "[class a]\niops_limit = 0",

@@ -48,7 +48,7 @@ static struct uuid uuid_of(uint8_t n)
 
 static struct held a_volume(void)
 {
-	struct held held = { .fs = "ext4" };
+	struct held held = { .fs = "ext4", .mount_options = "commit=30,nosuid" };
 	struct volume_spec *spec = &held.spec;
 
 	snprintf(spec->name, sizeof(spec->name), "pg");
@@ -90,6 +90,7 @@ static void what_was_noted_is_read_back(void **state)
 	assert_true(out.spec.reads_quorum);
 	assert_int_equal(out.spec.error_after_ms, 30000);
 	assert_string_equal(out.fs, "ext4");
+	assert_string_equal(out.mount_options, "commit=30,nosuid");
 	assert_false(out.changing);
 	assert_int_equal(out.spec.voter_count, 3);
 	for (unsigned i = 0; i < 3; i++) {
