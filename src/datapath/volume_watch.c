@@ -77,6 +77,8 @@ static void watch_voters(struct volume *volume, const struct coordinator_status 
 		const char *kind = voter_kind(now);
 		char replica[UUID_TEXT_LEN + 1], words[160];
 
+		if (uuid_is_none(volume->voters[i].replica))
+			continue; /* nobody's place any more: who had it has left the group */
 		watch_blocks(volume, i, now, before);
 		if (!kind || (before && kind == voter_kind(before)))
 			continue;

@@ -60,6 +60,9 @@ void sim_voter_fill(const struct sim_volume *v, unsigned replica, struct volume_
 
 static void fill_spec(const struct sim_volume *v, struct volume_spec *spec)
 {
+	const struct sim_members *members =
+		!v->cluster->scene && kvdb_is_away(v->cluster) ? &v->noted : &v->members;
+
 	*spec = (struct volume_spec){
 		.volume = v->volume,
 		.group = v->group,
@@ -68,7 +71,7 @@ static void fill_spec(const struct sim_volume *v, struct volume_spec *spec)
 		.epoch = { .number = v->record.number, .restart = v->record.restart },
 		.session = v->record.session,
 		.dead_session = v->record.dead_session,
-		.config_number = v->members.number ? v->members.number : 1,
+		.config_number = members->number ? members->number : 1,
 		.reads_quorum = v->cluster->plan.reads_quorum,
 		.steward = v->record.steward,
 		.error_after_ms = v->cluster->plan.error_after_ms,
@@ -77,11 +80,11 @@ static void fill_spec(const struct sim_volume *v, struct volume_spec *spec)
 	for (unsigned i = 0; i < v->replica_count; i++) {
 		unsigned bit = 1u << spec->voter_count;
 
-		if (v->members.voters != 0 && ((v->members.voters | v->members.next) & 1u << i) == 0)
+		if (members->voters != 0 && ((members->voters | members->next) & 1u << i) == 0)
 			continue;
-		if (v->members.voters & 1u << i)
+		if (members->voters & 1u << i)
 			spec->voter_mask = (uint8_t)(spec->voter_mask | bit);
-		if (v->members.next & 1u << i)
+		if (members->next & 1u << i)
 			spec->next_mask = (uint8_t)(spec->next_mask | bit);
 		sim_voter_fill(v, i, &spec->voters[spec->voter_count++]);
 	}
@@ -136,6 +139,12 @@ static void session_begin(struct sim_volume *v, struct node *node)
 	*last = (struct sim_session){ v->record.session, node->process };
 }
 
+static void note_members(struct sim_volume *v)
+{
+	v->noted = v->members;
+	v->noted_joint = v->members.next != 0;
+}
+
 void attach(struct sim_volume *v, struct node *node, uint64_t above)
 {
 	struct attached **slot = handle_slot(node->process, v, NULL);
@@ -147,12 +156,16 @@ void attach(struct sim_volume *v, struct node *node, uint64_t above)
 
 	if (!slot)
 		return; /* older handles must go first */
+	if (kvdb_is_away(v->cluster) && v->noted_joint)
+		return; /* who the members are is not known */
 	a = calloc(1, sizeof(*a));
 	ASSERT(a);
-	if (!kvdb_is_away(v->cluster))
+	if (!kvdb_is_away(v->cluster)) {
 		record_take(v, node->index, above);
-	else
+		note_members(v);
+	} else {
 		record_restart(v);
+	}
 	session_begin(v, node);
 	fill_spec(v, &spec);
 	a->node = node;
@@ -242,9 +255,13 @@ static void control_volume(struct sim_volume *v, struct node *node)
 			attach(v, node, 0);
 		else if (a->ended && !a->detaching && !kvdb_is_away(v->cluster))
 			attach(v, node, a->promised.number);
+		else if (!kvdb_is_away(v->cluster))
+			members_look(v, a);
 	}
-	if (!kvdb_is_away(v->cluster))
-		look_at_handles(v, node);
+	if (kvdb_is_away(v->cluster))
+		return;
+	look_at_handles(v, node);
+	members_renew(v, node);
 }
 
 static void control(struct sim_event *event)

@@ -70,6 +70,7 @@ static void volume_init(struct sim_volume *v, unsigned index, struct cluster *c)
 			.node = (index + i) % c->plan.nodes,
 			.pool = (unsigned)random_below(&c->random, c->plan.pools) };
 	v->record.holder = index % c->plan.nodes;
+	members_init(v);
 }
 
 void cluster_init(struct cluster *c, uint64_t seed, bool print)

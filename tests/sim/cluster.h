@@ -12,6 +12,7 @@
 #include "sim/disk.h"
 #include "sim/history.h"
 #include "sim/trace.h"
+#include "store/store.h"
 
 #define SIM_MAX_ATTACHED                                                                                     \
 	4u /* volume handles of one node: the present one, and older ones that don't know yet */
@@ -57,6 +58,7 @@ struct plan {
 	uint64_t kvdb_ns, kvdb_for_ns; /* nobody reaches the kvdb */
 	uint64_t fail_ns;              /* a disk answers EIO */
 	uint64_t reopen_ns;
+	uint64_t change_ns;       /* a spare replica takes a voter's place */
 	unsigned restarts, moves; /* so many at most: each costs seconds of leases, and a pool to be read */
 	int64_t drift_ppm;
 	uint32_t map_grains, map_copies; /* a resync's windows: small, or there would be one only */
@@ -128,6 +130,9 @@ struct sim_replica {
 	struct uuid uuid;
 	unsigned node, pool;
 	bool created;
+	bool retired; /* it has left the group: to be deleted, and made anew with another name */
+	const struct process *busy; /* at that */
+	struct pool_replica_identity of;
 };
 
 /* What the kvdb says. */
@@ -152,6 +157,12 @@ struct sim_members {
 	uint8_t voters, next;
 };
 
+/* One replica is to take another's place; their indices. */
+struct sim_change {
+	bool wanted;
+	unsigned comes, goes;
+};
+
 /* A volume, with one group. */
 struct sim_volume {
 	struct cluster *cluster;
@@ -161,6 +172,10 @@ struct sim_volume {
 	struct record record;
 	struct sim_session sessions[SIM_MAX_NODES];
 	struct sim_members members;
+	/* What the holder's node has noted on its disk: for a restart while the kvdb is away. */
+	struct sim_members noted;
+	bool noted_joint; /* a change may have landed: no restart without the kvdb */
+	struct sim_change change;
 	uint64_t size_bytes; /* of its record */
 	bool as_steward;     /* whoever attaches it next */
 	struct history *history;
@@ -213,6 +228,13 @@ bool kvdb_is_away(const struct cluster *c);
 void attach_move(struct sim_volume *v, unsigned holder);
 /* Where the record says that it is; NULL: not (yet). */
 struct attached *attached_current(struct sim_volume *v);
+/* members.c: changes of members by chance; a look of the node where the volume is attached */
+bool sim_is_member(const struct sim_volume *v, unsigned replica);
+void members_init(struct sim_volume *v);
+void members_wish(struct sim_volume *v);
+void members_look(struct sim_volume *v, struct attached *a);
+void members_renew(struct sim_volume *v, struct node *node);
+bool members_settled(const struct sim_volume *v);
 /* client.c */
 void client_start(struct attached *attached);
 void client_stop(struct attached *attached);

@@ -23,15 +23,18 @@ static bool is_quiet(struct sim_volume *v)
 				return false;
 		}
 	volume_stats_get(a->volume, &stats);
+	if (!members_settled(v) || stats.changing)
+		return false;
 	for (unsigned i = 0; i < stats.voter_count; i++)
-		if (stats.voters[i].status != REPLICA_COMPLETE || !stats.voters[i].matched ||
-			stats.voters[i].lag_entries != 0)
+		if (!uuid_is_none(stats.voters[i].replica) &&
+			(stats.voters[i].status != REPLICA_COMPLETE || !stats.voters[i].matched ||
+				stats.voters[i].lag_entries != 0))
 			return false;
 	/* A replica that has not been told yet shows the former content, rightly. */
 	for (unsigned i = 0; i < v->replica_count; i++) {
 		const struct pool_replica *store = sim_replica_store(c, &v->replicas[i]);
 
-		if (!store || pool_replica_commit_seq(store) < stats.commit_seq)
+		if (sim_is_member(v, i) && (!store || pool_replica_commit_seq(store) < stats.commit_seq))
 			return false;
 	}
 	return true;
@@ -221,6 +224,9 @@ static bool compare_range(struct sim_volume *v, uint32_t first, uint32_t blocks)
 	for (unsigned i = 0; i < v->replica_count; i++) {
 		unsigned node = v->replicas[i].node;
 
+		looks[i].read.into = NULL;
+		if (!sim_is_member(v, i))
+			continue;
 		if (!look_at(v, &looks[i], i, first, blocks)) {
 			cluster_violation(c, "node %u: a read of its replica was not answered", node);
 			return false;
@@ -242,7 +248,8 @@ static bool compare_range(struct sim_volume *v, uint32_t first, uint32_t blocks)
 			good = (int)i;
 	}
 	for (unsigned i = 0; i < v->replica_count; i++)
-		buf_put(looks[i].read.into);
+		if (looks[i].read.into)
+			buf_put(looks[i].read.into);
 	return same;
 }
 

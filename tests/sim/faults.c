@@ -170,6 +170,11 @@ static void fault_reopen(struct cluster *c)
 	node_reopen_pool(node, (unsigned)random_below(&c->random, c->plan.pools));
 }
 
+static void fault_change(struct cluster *c)
+{
+	members_wish(&c->volumes[random_below(&c->random, c->plan.volumes)]);
+}
+
 struct fault {
 	void (*fn)(struct cluster *c);
 	size_t interval; /* offset in the plan */
@@ -195,6 +200,7 @@ static const struct fault faults[] = {
 	FAULT(fault_succeed, succeed_ns),
 	FAULT(fault_kvdb, kvdb_ns),
 	FAULT(fault_fail, fail_ns),
+	FAULT(fault_change, change_ns),
 };
 
 #define FAULT_COUNT (sizeof(faults) / sizeof(faults[0]))

@@ -41,10 +41,11 @@ static void settle(struct cluster *c, struct pool_replica *store)
 	}
 }
 
-static bool level_compare(struct sim_volume *v, unsigned other, struct grain_level level, unsigned n)
+static bool level_compare(
+	struct sim_volume *v, unsigned one, unsigned other, struct grain_level level, unsigned n)
 {
 	struct cluster *c = v->cluster;
-	struct pool_replica *a = sim_replica_store(c, &v->replicas[0]);
+	struct pool_replica *a = sim_replica_store(c, &v->replicas[one]);
 	struct pool_replica *b = sim_replica_store(c, &v->replicas[other]);
 	uint64_t grains = pool_replica_size(a) / GRAIN_BYTES;
 
@@ -59,7 +60,7 @@ static bool level_compare(struct sim_volume *v, unsigned other, struct grain_lev
 			"%s: level %u, grain %u: nodes %u and %u differ (s%u present %x zero %x; s%u present "
 			"%x "
 			"zero %x)",
-			v->name, n, (unsigned)index, v->replicas[0].node, v->replicas[other].node,
+			v->name, n, (unsigned)index, v->replicas[one].node, v->replicas[other].node,
 			(unsigned)in_a.seq, in_a.present, in_a.zero, (unsigned)in_b.seq, in_b.present,
 			in_b.zero);
 		return false;
@@ -70,19 +71,24 @@ static bool level_compare(struct sim_volume *v, unsigned other, struct grain_lev
 bool levels_compare(struct sim_volume *v)
 {
 	struct cluster *c = v->cluster;
-	struct pool_replica *first = sim_replica_store(c, &v->replicas[0]);
-	unsigned count;
+	struct pool_replica *first;
+	unsigned count, one = 0;
 
+	while (!sim_is_member(v, one))
+		one++;
+	first = sim_replica_store(c, &v->replicas[one]);
 	settle(c, first);
 	count = pool_replica_snapshots(first, NULL, 0);
-	for (unsigned i = 1; i < v->replica_count; i++) {
+	for (unsigned i = one + 1; i < v->replica_count; i++) {
 		struct pool_replica *other = sim_replica_store(c, &v->replicas[i]);
 		struct grain_level level = { 0 };
 
+		if (!sim_is_member(v, i))
+			continue;
 		settle(c, other);
 		if (pool_replica_snapshots(other, NULL, 0) != count) {
 			cluster_violation(c, "%s: node %u has %u snapshots, node %u has %u", v->name,
-				v->replicas[0].node, count, v->replicas[i].node,
+				v->replicas[one].node, count, v->replicas[i].node,
 				pool_replica_snapshots(other, NULL, 0));
 			return false;
 		}
@@ -93,13 +99,13 @@ bool levels_compare(struct sim_volume *v)
 				!pool_replica_snapshot_at(other, n, &its) ||
 				!uuid_equal(level.snapshot, its)) {
 				cluster_violation(c, "%s: snapshot %u is another on nodes %u and %u", v->name,
-					n, v->replicas[0].node, v->replicas[i].node);
+					n, v->replicas[one].node, v->replicas[i].node);
 				return false;
 			}
-			if (!level_compare(v, i, level, n + 1))
+			if (!level_compare(v, one, i, level, n + 1))
 				return false;
 		}
-		if (!level_compare(v, i, (struct grain_level){ 0 }, 0))
+		if (!level_compare(v, one, i, (struct grain_level){ 0 }, 0))
 			return false;
 	}
 	return true;

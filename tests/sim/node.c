@@ -108,7 +108,8 @@ static void replicas_make(struct asked *asked)
 			.size_bytes = v->size_bytes };
 
 		if (i % GROUP_MAX_VOTERS >= v->replica_count || replica->node != node->index ||
-			replica->pool != asked->pool || pool_replica_find(pool, replica->uuid))
+			replica->pool != asked->pool || replica->retired ||
+			pool_replica_find(pool, replica->uuid))
 			continue;
 		if (replica->created) {
 			cluster_violation(c, "node %u: its replica is not in the pool any more", node->index);

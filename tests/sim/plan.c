@@ -80,5 +80,11 @@ void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 	plan->resync_bytes_per_s = random_chance(&r, 1, 4) ? within(&r, 1, 16) * GRAIN_BYTES * 4 : 0;
 	if (random_chance(&r, 1, 3))
 		plan->snapshots = (unsigned)within(&r, 8, 100);
+	if (random_chance(&r, 1, 3)) {
+		plan->change_ns = within(&r, 500, 20000) * NS_PER_MS;
+		/* A spare is on a node that has no voter. */
+		if (plan->nodes == 3)
+			plan->nodes = 4;
+	}
 	(void)liveness;
 }
