@@ -62,6 +62,9 @@ void handle_volume_detach(struct http_request *request, void *arg);
 void handle_snapshots(struct http_request *request, void *arg);
 void handle_snapshot_create(struct http_request *request, void *arg);
 void handle_snapshot_remove(struct http_request *request, void *arg);
+void handle_snapshot_attach(struct http_request *request, void *arg);
+void handle_snapshot_serve_nbd(struct http_request *request, void *arg);
+void handle_snapshot_detach(struct http_request *request, void *arg);
 void handle_rollback(struct http_request *request, void *arg);
 /* trace.c */
 void handle_volume_trace(struct http_request *request, void *arg);

@@ -1,16 +1,25 @@
 /*
  * GET and POST /v1/volumes/NAME/snapshots, DELETE /v1/volumes/NAME/snapshots/SNAPSHOT,
- * POST /v1/volumes/NAME/snapshots/SNAPSHOT/rollback
+ * POST /v1/volumes/NAME/snapshots/SNAPSHOT/rollback, attach, serve-nbd and detach
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "admin/handlers.h"
 
 static json_t *snapshot_json(const struct snapshot_view *view)
 {
-	return json_pack("{s:o, s:s, s:s, s:o}", "uuid", uuid_json(view->snapshot), "name", view->name,
-		"state", view->state, "created", time_json(view->created));
+	json_t *nodes = json_array();
+
+	for (unsigned i = 0; i < view->node_count; i++)
+		json_array_append_new(nodes, json_string(view->nodes[i]));
+	return json_pack("{s:o, s:s, s:s, s:o, s:o, s:s?, s:s?}", "uuid", uuid_json(view->snapshot), "name",
+		view->name, "state", view->state, "created", time_json(view->created), "attached_on", nodes,
+		"device", view->device[0] ? view->device : NULL, "front",
+		!view->device[0] ? NULL
+		: view->nbd      ? "nbd"
+				 : "loop");
 }
 
 static void snapshot_append(void *arg, const struct snapshot_view *view)
@@ -105,6 +114,61 @@ void handle_snapshot_remove(struct http_request *request, void *arg)
 
 	volumes_snapshot_remove(admin->volumes, http_request_param(request, 0),
 		http_request_param(request, 1), on_gone, request);
+}
+
+/* For attach, serve-nbd and detach: answers with the snapshot as it is afterwards. */
+static void on_attached(void *arg, int rc, const struct error *error)
+{
+	struct http_request *request = arg;
+	struct admin *admin = http_request_arg(request);
+	struct snapshot_search search = { .name = http_request_param(request, 1) };
+	struct error why;
+
+	if (rc < 0 || !admin) {
+		http_respond_error(request, rc < 0 ? rc : -ECANCELED, error);
+		return;
+	}
+	rc = volumes_each_snapshot(
+		admin->volumes, http_request_param(request, 0), snapshot_is_it, &search, &why);
+	if (rc == 0 && !search.found)
+		rc = error_set(&why, -ENOENT, "volume %s has no snapshot %s", http_request_param(request, 0),
+			search.name);
+	if (rc < 0)
+		http_respond_error(request, rc, &why);
+	else
+		http_respond_json(request, 200, answer_json("snapshot", search.found));
+}
+
+/* VOLUME@SNAPSHOT; what is too long is cut, and no name then. */
+static const char *snapshot_name(struct http_request *request, char text[static SNAPSHOT_NAME_MAX_LEN + 2])
+{
+	snprintf(text, SNAPSHOT_NAME_MAX_LEN + 2, "%s@%s", http_request_param(request, 0),
+		http_request_param(request, 1));
+	return text;
+}
+
+void handle_snapshot_attach(struct http_request *request, void *arg)
+{
+	char name[SNAPSHOT_NAME_MAX_LEN + 2];
+	struct admin *admin = arg;
+
+	volumes_snapshot_attach(admin->volumes, snapshot_name(request, name), false, on_attached, request);
+}
+
+void handle_snapshot_serve_nbd(struct http_request *request, void *arg)
+{
+	char name[SNAPSHOT_NAME_MAX_LEN + 2];
+	struct admin *admin = arg;
+
+	volumes_snapshot_attach(admin->volumes, snapshot_name(request, name), true, on_attached, request);
+}
+
+void handle_snapshot_detach(struct http_request *request, void *arg)
+{
+	char name[SNAPSHOT_NAME_MAX_LEN + 2];
+	struct admin *admin = arg;
+
+	volumes_snapshot_detach(admin->volumes, snapshot_name(request, name), on_attached, request);
 }
 
 static void on_rolled_back(void *arg, int rc, const struct error *error)

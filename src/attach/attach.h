@@ -80,7 +80,7 @@ void attach_clean_leftovers(
 #define BLOCKDEV_DETACH_DEADLINE_MS 20000u
 
 struct blockdev_spec {
-	const char *name;       /* the volume's; copied */
+	const char *name;       /* the volume's or snapshot's ("VOLUME@SNAPSHOT"); copied */
 	struct volume *volume;  /* serving; must live until done() of blockdev_detach() or of a failed
 				   blockdev_attach() */
 	const char *nbd_socket; /* not NULL: an NBD export there instead of a device of the kernel; copied */
@@ -88,7 +88,8 @@ struct blockdev_spec {
 };
 
 /*
- * The device appears, as /dev/loopN and LINK_DIR/NAME, or as an NBD server's socket. *ret_blockdev may be
+ * The device appears, as /dev/loopN and LINK_DIR/NAME, or as an NBD server's socket; read-only where the
+ * volume is. *ret_blockdev may be
  * used once done() has run with 0; after another rc everything is rolled back and the handle is gone. At its
  * deadline it is rolled back by force and ends with -ETIMEDOUT. Returns -errno only for want of memory or a
  * bad name (then done() does not run).

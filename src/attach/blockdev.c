@@ -347,7 +347,7 @@ int blockdev_attach(struct attach *attach, const struct blockdev_spec *spec, str
 	struct blockdev *blockdev;
 	int rc;
 
-	rc = name_check("volume name", spec->name, error);
+	rc = device_name_check(spec->name, error);
 	if (rc < 0)
 		return rc;
 	blockdev = calloc(1, sizeof(*blockdev));

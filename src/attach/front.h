@@ -46,11 +46,11 @@ struct front_ops {
 
 struct front {
 	const struct front_ops *ops;
-	int worker_fd;                  /* what prepare's worker needs open; -1: none */
-	char name[NAME_MAX_LEN + 1];    /* of the volume */
-	char dir[ATTACH_PATH_MAX];      /* STATE/dev/NAME */
-	char link[ATTACH_PATH_MAX];     /* LINK_DIR/NAME; of an export: its socket */
-	char device[ATTACH_DEVICE_MAX]; /* /dev/loopN, or the export's socket; once exposed */
+	int worker_fd;                        /* what prepare's worker needs open; -1: none */
+	char name[SNAPSHOT_NAME_MAX_LEN + 1]; /* of the volume or snapshot */
+	char dir[ATTACH_PATH_MAX];            /* STATE/dev/NAME */
+	char link[ATTACH_PATH_MAX];           /* LINK_DIR/NAME; of an export: its socket */
+	char device[ATTACH_DEVICE_MAX];       /* /dev/loopN, or the export's socket; once exposed */
 };
 
 struct landing;

@@ -12,10 +12,12 @@
 #include "attach/fuse_mount.h"
 #include "attach/fuse_serve.h"
 #include "attach/loop_device.h"
+#include "datapath/volume.h"
 
 struct fuse_loop {
 	struct front front;
 	struct fuse_serve *serve;
+	bool read_only;
 	dev_t dev; /* st_dev of the FUSE mount, once prepared */
 };
 
@@ -55,7 +57,7 @@ static int fuse_loop_expose(struct front *front, struct error *error)
 	int rc;
 
 	(void)file_path(front, file);
-	rc = loop_device_attach(file, front->device, error);
+	rc = loop_device_attach(file, fuse_loop_of(front)->read_only, front->device, error);
 	return rc < 0 ? rc : device_link_make(front->link, front->device, error);
 }
 
@@ -126,6 +128,7 @@ int fuse_loop_new(const char *name, const char *dev_dir, const char *link_dir, s
 
 	if (!fuse_loop)
 		return error_set(error, -ENOMEM, "volume %s: no memory to attach it", name);
+	fuse_loop->read_only = volume_is_read_only(volume);
 	front = &fuse_loop->front;
 	front->ops = &fuse_loop_ops;
 	(void)snprintf(front->name, sizeof(front->name), "%s", name);

@@ -53,7 +53,7 @@ static void loop_queue_set(const char *loop_path, const char *attribute, const c
 
 /* One try. -EBUSY: somebody else was quicker. */
 static int loop_device_try(
-	int control_fd, int file_fd, const char *file_path, char path[static LOOP_PATH_MAX])
+	int control_fd, int file_fd, uint32_t flags, const char *file_path, char path[static LOOP_PATH_MAX])
 {
 	struct loop_config config = { .fd = (uint32_t)file_fd, .block_size = BLOCK_BYTES };
 	long number = ioctl(control_fd, LOOP_CTL_GET_FREE);
@@ -64,7 +64,7 @@ static int loop_device_try(
 	fd = loop_node_open(number, path);
 	if (fd < 0)
 		return fd;
-	config.info.lo_flags = LO_FLAGS_DIRECT_IO;
+	config.info.lo_flags = LO_FLAGS_DIRECT_IO | flags;
 	(void)snprintf(
 		(char *)config.info.lo_file_name, sizeof(config.info.lo_file_name), "%.63s", file_path);
 	rc = ioctl(fd, LOOP_CONFIGURE, &config) == 0 ? 0 : -errno;
@@ -72,12 +72,14 @@ static int loop_device_try(
 	return rc;
 }
 
-int loop_device_attach(const char *file_path, char ret_path[static LOOP_PATH_MAX], struct error *error)
+int loop_device_attach(
+	const char *file_path, bool read_only, char ret_path[static LOOP_PATH_MAX], struct error *error)
 {
+	uint32_t flags = read_only ? LO_FLAGS_READ_ONLY : 0;
 	char path[LOOP_PATH_MAX];
 	int control_fd, file_fd, rc = -EBUSY;
 
-	file_fd = open(file_path, O_RDWR | O_CLOEXEC);
+	file_fd = open(file_path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 	if (file_fd < 0)
 		return error_set(error, -errno, "%s: %s", file_path, strerror(errno));
 	control_fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
@@ -88,7 +90,7 @@ int loop_device_attach(const char *file_path, char ret_path[static LOOP_PATH_MAX
 		return rc;
 	}
 	for (int i = 0; i < LOOP_ATTACH_TRIES && rc == -EBUSY; i++)
-		rc = loop_device_try(control_fd, file_fd, file_path, path);
+		rc = loop_device_try(control_fd, file_fd, flags, file_path, path);
 	close(control_fd);
 	close(file_fd);
 	if (rc < 0)

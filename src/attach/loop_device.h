@@ -10,8 +10,8 @@
  * A free loop device on `file_path`: direct I/O, blocks of 4096 bytes. Its path into ret_path. -errno with
  * words.
  */
-int loop_device_attach(
-	const char *file_path, char ret_path[static LOOP_PATH_MAX], struct error *error) MUST_CHECK;
+int loop_device_attach(const char *file_path, bool read_only, char ret_path[static LOOP_PATH_MAX],
+	struct error *error) MUST_CHECK;
 
 /* The file below has grown: the device is as large, whoever uses it. -errno with words. */
 int loop_device_grow(const char *loop_path, const char *file_path, struct error *error) MUST_CHECK;

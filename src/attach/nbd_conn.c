@@ -197,6 +197,7 @@ void nbd_conn_begin(struct nbd_conn *conn, int fd)
 	conn->recv_op.fn = recv_ended;
 	nbd_send_init(conn);
 	nbd_handshake_init(&conn->handshake, serve->name, volume_size_bytes(serve->volume));
+	conn->handshake.read_only = volume_is_read_only(serve->volume);
 	atomic_fetch_add_explicit(&serve->clients, 1, memory_order_relaxed);
 	nbd_send_handshake(conn);
 }

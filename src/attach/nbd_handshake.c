@@ -8,6 +8,9 @@ static uint32_t export_flags(const struct nbd_handshake *h)
 	 * Every answered write is durable and seen by reads on any connection: multi-connection is safe. A
 	 * trim and a write of zeroes change metadata only: fast.
 	 */
+	if (h->read_only)
+		return NBD_FLAG_HAS_FLAGS | NBD_FLAG_READ_ONLY | NBD_FLAG_SEND_FLUSH |
+		       NBD_FLAG_CAN_MULTI_CONN | (h->structured ? NBD_FLAG_SEND_DF : 0);
 	return NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA | NBD_FLAG_SEND_TRIM |
 	       NBD_FLAG_SEND_WRITE_ZEROES | NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_FAST_ZERO |
 	       (h->structured ? NBD_FLAG_SEND_DF : 0);
@@ -245,12 +248,12 @@ void nbd_handshake_init(struct nbd_handshake *h, const char *name, uint64_t size
 {
 	uint8_t *at = h->out;
 
-	_Static_assert(
-		NBD_HANDSHAKE_OUT_BYTES >= 6 * 20 + 12 + 14 + 2 * (2 + NAME_MAX_LEN), "the longest answer");
+	_Static_assert(NBD_HANDSHAKE_OUT_BYTES >= 6 * 20 + 12 + 14 + 2 * (2 + SNAPSHOT_NAME_MAX_LEN),
+		"the longest answer");
 	h->state = NBD_HANDSHAKE_FLAGS;
 	h->name = name;
 	h->size_bytes = size_bytes;
-	h->no_zeroes = h->structured = h->has_allocation = false;
+	h->read_only = h->no_zeroes = h->structured = h->has_allocation = false;
 	at = nbd_put64(at, NBD_MAGIC);
 	at = nbd_put64(at, NBD_OPTION_MAGIC);
 	at = nbd_put16(at, NBD_FIXED_NEWSTYLE | NBD_NO_ZEROES);

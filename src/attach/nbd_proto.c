@@ -79,6 +79,7 @@ uint32_t nbd_errno(int rc)
 	case 0:
 		return 0;
 	case -EPERM:
+	case -EROFS:
 		return 1;
 	case -ENOMEM:
 		return 12;

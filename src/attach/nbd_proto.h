@@ -45,6 +45,7 @@ enum nbd_option {
 
 /* What an export can do. */
 #define NBD_FLAG_HAS_FLAGS         0x001u
+#define NBD_FLAG_READ_ONLY         0x002u
 #define NBD_FLAG_SEND_FLUSH        0x004u
 #define NBD_FLAG_SEND_FUA          0x008u
 #define NBD_FLAG_SEND_TRIM         0x020u

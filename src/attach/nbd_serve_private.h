@@ -97,7 +97,7 @@ struct nbd_serve {
 	struct uring_loop *loop;
 	struct volume *volume;
 	struct buf_pool *bufs;
-	char name[NAME_MAX_LEN + 1];
+	char name[SNAPSHOT_NAME_MAX_LEN + 1];
 	int listen_fd;
 	struct uring_op accept_op;
 	bool accepting;

@@ -40,6 +40,39 @@ int name_check(const char *what, const char *name, struct error *error)
 	return 0;
 }
 
+int snapshot_name_split(const char *text, char ret_volume[static NAME_MAX_LEN + 1],
+	char ret_snapshot[static NAME_MAX_LEN + 1], struct error *error)
+{
+	const char *at = strchr(text, '@');
+	size_t len = at ? (size_t)(at - text) : 0;
+	char volume[NAME_MAX_LEN + 1];
+	int rc;
+
+	if (len == 0 || !at[1])
+		return error_set(error, -EINVAL, "\"%s\" is no snapshot: VOLUME@NAME is wanted", text);
+	if (len > NAME_MAX_LEN)
+		return error_set(
+			error, -EINVAL, "the volume's name is longer than %u characters", NAME_MAX_LEN);
+	memcpy(volume, text, len);
+	volume[len] = '\0';
+	rc = name_check("volume name", volume, error);
+	if (rc == 0)
+		rc = name_check("snapshot name", at + 1, error);
+	if (rc != 0)
+		return rc;
+	memcpy(ret_volume, volume, len + 1);
+	memcpy(ret_snapshot, at + 1, strlen(at + 1) + 1);
+	return 0;
+}
+
+int device_name_check(const char *name, struct error *error)
+{
+	char volume[NAME_MAX_LEN + 1], snapshot[NAME_MAX_LEN + 1];
+
+	return strchr(name, '@') ? snapshot_name_split(name, volume, snapshot, error)
+				 : name_check("volume name", name, error);
+}
+
 static char lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;

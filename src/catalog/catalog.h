@@ -162,12 +162,12 @@ struct catalog_volume {
 	enum catalog_volume_state state;
 	uint64_t epoch_number; /* of the last attach; never goes back */
 	struct catalog_holder holder;
-	unsigned shard_count;
+	unsigned shard_count, label_count;
 	struct catalog_shard *shards;
-	unsigned label_count;
 	struct catalog_label *labels;
-	unsigned snapshot_count;
+	unsigned snapshot_count, viewer_count;
 	struct catalog_snapshot *snapshots; /* oldest first: catalog/snapshots.h */
+	struct catalog_viewer *viewers;     /* of its snapshots */
 	uint64_t revision;                  /* of the record; ignored on input */
 	/* For catalog_volume_create(): its class's, as it was placed by; not kept. */
 	uint64_t class_revision;

@@ -88,8 +88,32 @@ static int ready_step(struct op *op, struct op_txn *txn, struct error *error)
 	return state_set(op, txn, CATALOG_SNAPSHOT_READY, error);
 }
 
+/* -EBUSY while a node has it attached. Who comes to look writes the record too: of the two, the later one
+ * sees the other. */
+static int unviewed(const struct op *op, const struct catalog_volume *volume, struct error *error)
+{
+	const struct catalog_viewer *viewer =
+		catalog_viewer_next(op->catalog, volume, op->snapshot.snapshot, 0);
+
+	for (unsigned i = 0; viewer && i < volume->snapshot_count; i++)
+		if (uuid_equal(volume->snapshots[i].snapshot, viewer->snapshot))
+			return error_set(error, -EBUSY,
+				"snapshot %s@%s is attached on node %s: detach it there first (quoin --node "
+				"%s volume detach %s@%s)",
+				volume->name, volume->snapshots[i].name, viewer->node, viewer->node,
+				volume->name, volume->snapshots[i].name);
+	return 0;
+}
+
 static int remove_step(struct op *op, struct op_txn *txn, struct error *error)
 {
+	const struct catalog_volume *volume = NULL;
+	int rc = volume_ready(op, &volume, error);
+
+	if (rc == 0)
+		rc = unviewed(op, volume, error);
+	if (rc != 0)
+		return rc;
 	return state_set(op, txn, CATALOG_SNAPSHOT_REMOVING, error);
 }
 

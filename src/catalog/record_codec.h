@@ -39,4 +39,10 @@ int volume_pack(const struct catalog_volume *record, struct record_bytes *ret_by
 /* Makes bytes with room for the header, and the message behind it. */
 int message_pack(const ProtobufCMessage *message, struct record_bytes *ret_bytes) MUST_CHECK;
 
+/* record_snapshots.c: parts of volume_in(). */
+int snapshots_in(
+	const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error) MUST_CHECK;
+int viewers_in(
+	const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error) MUST_CHECK;
+
 #endif

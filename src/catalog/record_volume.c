@@ -17,7 +17,8 @@ struct catalog_volume *catalog_volume_copy(const struct catalog_volume *volume)
 	copy->labels = calloc(volume->label_count + 1, sizeof(*copy->labels));
 	/* Room for one more. */
 	copy->snapshots = calloc(volume->snapshot_count + 1, sizeof(*copy->snapshots));
-	if (!copy->shards || !copy->labels || !copy->snapshots) {
+	copy->viewers = calloc(volume->viewer_count + 1, sizeof(*copy->viewers));
+	if (!copy->shards || !copy->labels || !copy->snapshots || !copy->viewers) {
 		catalog_volume_free(copy);
 		return NULL;
 	}
@@ -27,6 +28,8 @@ struct catalog_volume *catalog_volume_copy(const struct catalog_volume *volume)
 		memcpy(copy->labels, volume->labels, volume->label_count * sizeof(*copy->labels));
 	if (volume->snapshot_count > 0)
 		memcpy(copy->snapshots, volume->snapshots, volume->snapshot_count * sizeof(*copy->snapshots));
+	if (volume->viewer_count > 0)
+		memcpy(copy->viewers, volume->viewers, volume->viewer_count * sizeof(*copy->viewers));
 	return copy;
 }
 
@@ -37,6 +40,7 @@ void catalog_volume_free(struct catalog_volume *volume)
 	free(volume->shards);
 	free(volume->labels);
 	free(volume->snapshots);
+	free(volume->viewers);
 	free(volume);
 }
 
@@ -169,32 +173,6 @@ static int labels_in(const Quoin__Catalog__Volume *message, struct catalog_volum
 	return rc;
 }
 
-static int snapshots_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error)
-{
-	int rc = 0;
-
-	if (message->n_snapshots > CATALOG_MAX_SNAPSHOTS)
-		return error_set(error, -EBADMSG, "it has %zu snapshots, at most %u are possible",
-			message->n_snapshots, CATALOG_MAX_SNAPSHOTS);
-	to->snapshots = calloc(message->n_snapshots + 1, sizeof(*to->snapshots));
-	if (!to->snapshots)
-		return error_set(error, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < message->n_snapshots && rc == 0; i++) {
-		const Quoin__Catalog__Snapshot *from = message->snapshots[i];
-		struct catalog_snapshot *snapshot = &to->snapshots[to->snapshot_count++];
-
-		rc = uuid_in("snapshot", from->snapshot, &snapshot->snapshot, error);
-		if (rc == 0)
-			rc = name_in("snapshot's name", from->name, snapshot->name, error);
-		if (rc == 0 && from->state > CATALOG_SNAPSHOT_REMOVING)
-			rc = error_set(
-				error, -EBADMSG, "the state of one of its snapshots is %u", from->state);
-		snapshot->created_ns = from->created_ns;
-		snapshot->state = (enum catalog_snapshot_state)from->state;
-	}
-	return rc;
-}
-
 int volume_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error)
 {
 	int rc = uuid_in("volume", message->volume, &to->volume, error);
@@ -227,6 +205,8 @@ int volume_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to, 
 		rc = labels_in(message, to, error);
 	if (rc == 0)
 		rc = snapshots_in(message, to, error);
+	if (rc == 0)
+		rc = viewers_in(message, to, error);
 	if (rc != 0)
 		return rc;
 	to->size_bytes = message->size_bytes;
@@ -262,6 +242,8 @@ struct volume_messages {
 	Quoin__Catalog__Shard *shard_pointers[CATALOG_MAX_SHARDS];
 	Quoin__Catalog__Snapshot snapshots[CATALOG_MAX_SNAPSHOTS];
 	Quoin__Catalog__Snapshot *snapshot_pointers[CATALOG_MAX_SNAPSHOTS];
+	Quoin__Catalog__Viewer viewers[CATALOG_MAX_VIEWERS];
+	Quoin__Catalog__Viewer *viewer_pointers[CATALOG_MAX_VIEWERS];
 	struct shard_messages shards[]; /* shard_count of them */
 };
 
@@ -315,6 +297,20 @@ static void snapshots_out(
 	to->snapshots = parts->snapshot_pointers;
 }
 
+static void viewers_out(
+	const struct catalog_volume *record, struct volume_messages *parts, Quoin__Catalog__Volume *to)
+{
+	for (unsigned i = 0; i < record->viewer_count; i++) {
+		quoin__catalog__viewer__init(&parts->viewers[i]);
+		parts->viewers[i].snapshot = uuid_out(&record->viewers[i].snapshot);
+		parts->viewers[i].node = (char *)(uintptr_t)record->viewers[i].node;
+		parts->viewers[i].session = uuid_out(&record->viewers[i].session);
+		parts->viewer_pointers[i] = &parts->viewers[i];
+	}
+	to->n_viewers = record->viewer_count;
+	to->viewers = parts->viewer_pointers;
+}
+
 static void volume_out(
 	const struct catalog_volume *record, struct volume_messages *parts, Quoin__Catalog__Volume *to)
 {
@@ -362,6 +358,7 @@ static void volume_out(
 	to->n_labels = record->label_count;
 	to->labels = parts->label_pointers;
 	snapshots_out(record, parts, to);
+	viewers_out(record, parts, to);
 }
 
 int volume_pack(const struct catalog_volume *record, struct record_bytes *ret_bytes)
@@ -371,7 +368,7 @@ int volume_pack(const struct catalog_volume *record, struct record_bytes *ret_by
 	int rc;
 
 	if (record->shard_count > CATALOG_MAX_SHARDS || record->label_count > CATALOG_MAX_LABELS ||
-		record->snapshot_count > CATALOG_MAX_SNAPSHOTS)
+		record->snapshot_count > CATALOG_MAX_SNAPSHOTS || record->viewer_count > CATALOG_MAX_VIEWERS)
 		return -EINVAL;
 	parts = calloc(1, sizeof(*parts) + record->shard_count * sizeof(parts->shards[0]));
 	if (!parts)

@@ -26,8 +26,20 @@ struct catalog_snapshot {
 	enum catalog_snapshot_state state;
 };
 
+#define CATALOG_MAX_VIEWERS 256u /* of a volume's snapshots, together */
+
+/* A node that has a snapshot attached. It counts while `session` is that of the node's lease. */
+struct catalog_viewer {
+	struct uuid snapshot;
+	char node[NAME_MAX_LEN + 1];
+	struct uuid session;
+};
+
 /* NULL: there is none of this name. */
 const struct catalog_snapshot *catalog_snapshot_find(const struct catalog_volume *volume, const char *name);
+/* The first viewer of the snapshot, in the record's order from number `from` on, that counts; NULL: none. */
+const struct catalog_viewer *catalog_viewer_next(const struct catalog *catalog,
+	const struct catalog_volume *volume, struct uuid snapshot, unsigned from);
 
 /* -EEXIST: it is ready; -EBUSY: it is being removed; -ENOSPC. One that was begun before keeps its UUID: to be
  * looked up afterwards. */
@@ -36,11 +48,20 @@ void catalog_snapshot_begin(struct catalog *catalog, struct uuid volume,
 /* -ENOENT */
 void catalog_snapshot_ready(struct catalog *catalog, struct uuid volume, struct uuid snapshot,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
-/* -ENOENT */
+/* -ENOENT; -EBUSY, with the node's name, while one has it attached */
 void catalog_snapshot_remove(struct catalog *catalog, struct uuid volume, struct uuid snapshot,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 /* Success where there is none. */
 void catalog_snapshot_gone(struct catalog *catalog, struct uuid volume, struct uuid snapshot,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+/*
+ * This node has the snapshot attached from now on, or has not any more: while it has, and its lease is in
+ * force, the snapshot is not removed. look: -ENOENT, -EBUSY (it isn't ready), -ENOSPC; success where it is
+ * told already. leave: success where it isn't.
+ */
+void catalog_snapshot_look(struct catalog *catalog, struct uuid volume, struct uuid snapshot,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+void catalog_snapshot_leave(struct catalog *catalog, struct uuid volume, struct uuid snapshot,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 
 #endif

@@ -30,6 +30,9 @@ int cli_call_volume(struct cli *cli, const char *method, const char *suffix, jso
 int cli_send_volume(struct cli *cli, const char *method, const char *suffix, const json_t *body,
 	json_t **ret_json) MUST_CHECK;
 
+/* cmd_snapshot.c: `volume attach`, serve-nbd or detach (the verb) of VOLUME@SNAPSHOT, the argument. */
+int cli_snapshot_device(struct cli *cli, const char *verb);
+
 /* The options of a new volume, as the admin API wants them, and its name, if it has one; the caller's. NULL:
  * one is not valid UTF-8. */
 json_t *cli_volume_options(const struct cli *cli, const char *name);

@@ -4,38 +4,19 @@
 
 #include "cli/client.h"
 
-/* VOLUME@NAME in two; false: it isn't that, with words. */
-static bool snapshot_split(struct cli *cli, char volume[static NAME_MAX_LEN + 1], const char **ret_name)
-{
-	const char *text = cli->args[0], *at = strchr(text, '@');
-	struct error error;
-
-	if (!at || at == text || (size_t)(at - text) > NAME_MAX_LEN || !at[1]) {
-		fprintf(stderr, "quoin: \"%s\" is no snapshot: VOLUME@NAME is wanted\n", text);
-		return false;
-	}
-	memcpy(volume, text, (size_t)(at - text));
-	volume[at - text] = '\0';
-	if (name_check("snapshot name", at + 1, &error) != 0 ||
-		name_check("volume name", volume, &error) != 0) {
-		fprintf(stderr, "quoin: %s\n", error.text);
-		return false;
-	}
-	*ret_name = at + 1;
-	return true;
-}
-
 /* A call on the volume of the snapshot that is the argument. */
 static int snapshot_call(
 	struct cli *cli, const char *method, const char *suffix, bool is_new, json_t **ret_answer)
 {
-	char volume[NAME_MAX_LEN + 1], path[3 * NAME_MAX_LEN];
+	char volume[NAME_MAX_LEN + 1], name[NAME_MAX_LEN + 1], path[3 * NAME_MAX_LEN];
+	struct error error;
 	json_t *body = NULL;
-	const char *name;
 	int exit_code;
 
-	if (!snapshot_split(cli, volume, &name))
+	if (snapshot_name_split(cli->args[0], volume, name, &error) != 0) {
+		fprintf(stderr, "quoin: %s\n", error.text);
 		return EXIT_USAGE;
+	}
 	if (is_new)
 		body = json_pack("{s:s, s:b}", "name", name, "freeze", cli->options[OPTION_FREEZE] != NULL);
 	snprintf(path, sizeof(path), "/v1/volumes/%s/snapshots%s%s%s", volume, is_new ? "" : "/",
@@ -79,6 +60,23 @@ int cmd_snapshot_rollback(struct cli *cli)
 	return exit_code;
 }
 
+/* "a,b": where it is attached; as many as fit. */
+static const char *nodes_text(const json_t *snapshot, char *text, size_t capacity)
+{
+	json_t *node;
+	size_t index, used = 0;
+
+	snprintf(text, capacity, "-");
+	json_array_foreach(json_object_get(snapshot, "attached_on"), index, node)
+	{
+		used += (size_t)snprintf(
+			text + used, capacity - used, "%s%s", index ? "," : "", json_string_value(node));
+		if (used >= capacity)
+			break;
+	}
+	return text;
+}
+
 int cmd_snapshot_list(struct cli *cli)
 {
 	struct table table;
@@ -88,15 +86,47 @@ int cmd_snapshot_list(struct cli *cli)
 
 	if (exit_code != EXIT_OK || !answer)
 		return exit_code;
-	table_init(&table, "SNAPSHOT", "STATE", "CREATED", NULL);
+	table_init(&table, "SNAPSHOT", "STATE", "CREATED", "ATTACHED", NULL);
 	json_array_foreach(json_object_get(answer, "snapshots"), index, snapshot)
 	{
-		char name[2 * NAME_MAX_LEN + 2];
+		char name[2 * NAME_MAX_LEN + 2], nodes[256];
 
 		snprintf(name, sizeof(name), "%s@%s", cli->args[0], text_of(snapshot, "name"));
-		table_row(&table, name, text_of(snapshot, "state"), text_of(snapshot, "created"));
+		table_row(&table, name, text_of(snapshot, "state"), text_of(snapshot, "created"),
+			nodes_text(snapshot, nodes, sizeof(nodes)));
 	}
 	table_print(&table);
 	json_decref(answer);
 	return EXIT_OK;
+}
+
+int cli_snapshot_device(struct cli *cli, const char *verb)
+{
+	char volume[NAME_MAX_LEN + 1], name[NAME_MAX_LEN + 1], path[3 * NAME_MAX_LEN];
+	const char *device;
+	struct error error;
+	json_t *answer;
+	int exit_code;
+
+	if (cli->options[OPTION_FORCE]) {
+		fprintf(stderr,
+			"quoin: --force: a snapshot is taken from nobody, so there is nothing to force\n");
+		return EXIT_USAGE;
+	}
+	if (snapshot_name_split(cli->args[0], volume, name, &error) != 0) {
+		fprintf(stderr, "quoin: %s\n", error.text);
+		return EXIT_USAGE;
+	}
+	snprintf(path, sizeof(path), "/v1/volumes/%s/snapshots/%s/%s", volume, name, verb);
+	exit_code = cli_call(cli, "POST", path, NULL, &answer);
+	device = text_of(json_object_get(answer, "snapshot"), "device");
+	if (exit_code == EXIT_OK && answer && strcmp(verb, "detach") == 0)
+		printf("snapshot %s detached\n", cli->args[0]);
+	else if (exit_code == EXIT_OK && answer && strcmp(verb, "attach") == 0)
+		printf("snapshot %s attached, read-only: %s\n", cli->args[0], device);
+	else if (exit_code == EXIT_OK && answer)
+		printf("snapshot %s exported, read-only: %s\nURI         nbd+unix:///%s?socket=%s\n",
+			cli->args[0], device, cli->args[0], device);
+	json_decref(answer);
+	return exit_code;
 }

@@ -1,5 +1,6 @@
 /* quoin volume create, rm, attach, serve-nbd, detach, move-replica, set-replicas, cancel-change */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/client.h"
 
@@ -49,7 +50,7 @@ int cmd_volume_rm(struct cli *cli)
 	return exit_code;
 }
 
-int cmd_volume_attach(struct cli *cli)
+static int volume_attach(struct cli *cli)
 {
 	json_t *body = cli->options[OPTION_FORCE] ? json_pack("{s:b}", "force", 1) : NULL;
 	const json_t *attached;
@@ -71,7 +72,7 @@ int cmd_volume_attach(struct cli *cli)
 	return exit_code;
 }
 
-int cmd_volume_serve_nbd(struct cli *cli)
+static int volume_serve_nbd(struct cli *cli)
 {
 	json_t *answer;
 	int exit_code = cli_call_volume(cli, "POST", "/serve-nbd", &answer);
@@ -85,7 +86,7 @@ int cmd_volume_serve_nbd(struct cli *cli)
 	return exit_code;
 }
 
-int cmd_volume_detach(struct cli *cli)
+static int volume_detach(struct cli *cli)
 {
 	json_t *answer;
 	int exit_code = cli_call_volume(cli, "POST", "/detach", &answer);
@@ -94,6 +95,21 @@ int cmd_volume_detach(struct cli *cli)
 		printf("volume %s detached\n", cli->args[0]);
 	json_decref(answer);
 	return exit_code;
+}
+
+int cmd_volume_attach(struct cli *cli)
+{
+	return strchr(cli->args[0], '@') ? cli_snapshot_device(cli, "attach") : volume_attach(cli);
+}
+
+int cmd_volume_serve_nbd(struct cli *cli)
+{
+	return strchr(cli->args[0], '@') ? cli_snapshot_device(cli, "serve-nbd") : volume_serve_nbd(cli);
+}
+
+int cmd_volume_detach(struct cli *cli)
+{
+	return strchr(cli->args[0], '@') ? cli_snapshot_device(cli, "detach") : volume_detach(cli);
 }
 
 static int change_ask(struct cli *cli, const char *suffix, json_t *body)

@@ -92,15 +92,19 @@ const struct command commands[] = {
 		cmd_volume_inspect },
 	{ "volume rm", "NAME", 1, 0, "Remove a volume and its data", "A volume in use is refused.",
 		cmd_volume_rm },
-	{ "volume attach", "NAME", 1, BIT(OPTION_FORCE), "Make the volume a block device of the agent's node",
-		"The device appears as /dev/quoin/NAME.\n"
+	{ "volume attach", "NAME[@SNAPSHOT]", 1, BIT(OPTION_FORCE),
+		"Make the volume a block device of the agent's node",
+		"The device appears as /dev/quoin/NAME. A snapshot's is read-only, may be on several nodes "
+		"at once,\n"
+		"and ends with the agent: mount it with ro,noload (ext4) or ro,norecovery,nouuid (xfs).\n"
 		"With --force a volume that is attached on another node is taken from it: nothing that was\n"
 		"acknowledged is lost, but what uses it there gets I/O errors for ever, from this moment on.",
 		cmd_volume_attach },
-	{ "volume serve-nbd", "NAME", 1, 0, "Export the volume by NBD on a unix socket of the agent's node",
+	{ "volume serve-nbd", "NAME[@SNAPSHOT]", 1, 0,
+		"Export the volume by NBD on a unix socket of the agent's node",
 		"For qemu, nbdcopy, fio and others: nbd+unix:///NAME?socket=PATH. Until `volume detach`.",
 		cmd_volume_serve_nbd },
-	{ "volume detach", "NAME", 1, 0, "Take the block device or the NBD export away",
+	{ "volume detach", "NAME[@SNAPSHOT]", 1, 0, "Take the block device or the NBD export away",
 		"A volume that is mounted, or has NBD clients, is refused.", cmd_volume_detach },
 	{ "volume move-replica", "NAME", 1, BIT(OPTION_FROM) | BIT(OPTION_TO),
 		"Move a replica to another pool, while the volume is used",

@@ -129,6 +129,13 @@ int volume_attach(struct datapath *datapath, const struct volume_spec *spec,
 int volume_view(
 	struct datapath *datapath, const struct volume_spec *spec, struct volume **ret_volume) MUST_CHECK;
 
+/*
+ * Of a view: these are the members by now. What was asked of the former ones is asked again. -ENOMEM: of them
+ * only some are asked; to be called again.
+ */
+int volume_view_members(
+	struct volume *volume, const struct volume_voter *voters, unsigned voter_count) MUST_CHECK;
+
 /* Of all snapshots that are, or were, looked at on this node. */
 struct view_stats {
 	uint64_t reads;     /* answered */

@@ -78,6 +78,8 @@ static void local_done(struct pool_read *read, int rc)
 
 	op->reading = false;
 	buf_put(read->into);
+	if (rc != 0 && (!host || host->store != read->replica))
+		rc = -EAGAIN; /* the members have changed since: it says nothing of this one */
 	if (rc == 0) {
 		view_finish(volume, op, 0);
 		return;
@@ -350,4 +352,41 @@ int volume_view(struct datapath *dp, const struct volume_spec *spec, struct volu
 	}
 	*ret_volume = volume;
 	return 0;
+}
+
+/* A local read goes on, whoever its replica is by now: its answer is as good as any. */
+static void forget_asked(struct volume *volume)
+{
+	list_for_each (node, &volume->asking) {
+		struct op *op = list_entry(node, struct op, node);
+
+		op->generation++; /* its answer finds nobody */
+		op->tried = op->gone = 0;
+		op->voter = op->reading ? 0 : -1;
+	}
+}
+
+int volume_view_members(struct volume *volume, const struct volume_voter *voters, unsigned voter_count)
+{
+	int rc = 0;
+
+	ASSERT(!volume->coordinator);
+	ASSERT(voter_count > 0 && voter_count <= GROUP_MAX_VOTERS);
+	if (volume->detaching)
+		return 0;
+	forget_asked(volume);
+	for (unsigned i = 0; i < volume->spec.voter_count; i++)
+		voter_unbind(&volume->voters[i]);
+	memcpy(volume->spec.voters, voters, voter_count * sizeof(*voters));
+	memset(volume->avoid_until_ns, 0, sizeof(volume->avoid_until_ns));
+	volume->spec.voter_count = voter_count;
+	for (unsigned i = 0; rc == 0 && i < voter_count; i++)
+		rc = voter_bind(volume, i);
+	list_for_each_safe (node, &volume->asking) {
+		struct op *op = list_entry(node, struct op, node);
+
+		if (!op->reading)
+			view_ask(volume, op);
+	}
+	return rc;
 }

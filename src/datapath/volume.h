@@ -50,7 +50,7 @@ void volume_submit(struct volume *volume, struct request *request);
 /* Where the front gets its buffers; NULL from it means: stop reading requests until one is answered. */
 struct buf_pool *volume_bufs(struct volume *volume);
 uint64_t volume_size_bytes(const struct volume *volume);
-/* A snapshot: what would change it gets -EROFS. */
+/* A snapshot: what would change it gets -EROFS. Any thread. */
 bool volume_is_read_only(const struct volume *volume);
 
 /* A run of blocks that are alike. */

@@ -224,7 +224,7 @@ void attachment_spec_fill(
 }
 
 /* Beside the admin socket: who finds one finds the other. */
-static void nbd_socket_path(const struct volumes *volumes, const char *name, char *path, size_t path_bytes)
+void nbd_socket_path(const struct volumes *volumes, const char *name, char *path, size_t path_bytes)
 {
 	const char *admin = volumes->config.admin_socket;
 	const char *slash = strrchr(admin, '/');
@@ -326,7 +326,7 @@ struct attachment *attachment_new(struct op *op)
 	attachment->volumes = op->volumes;
 	attachment->nbd = op->nbd;
 	attachment->steward = attachment->spec.steward = op->steward;
-	snprintf(attachment->spec.name, sizeof(attachment->spec.name), "%s", op->name);
+	snprintf(attachment->spec.name, sizeof(attachment->spec.name), "%.*s", (int)NAME_MAX_LEN, op->name);
 	list_push_back(&op->volumes->attachments, &attachment->node);
 	op->attachment = attachment;
 	return attachment;

@@ -105,6 +105,9 @@ void attachment_open_cancel(struct attachment *attachment);
 void attachment_spec_fill(
 	const struct volumes *volumes, const struct catalog_volume *volume, struct volume_spec *spec);
 
+/* Where an export of this name is served. */
+void nbd_socket_path(const struct volumes *volumes, const char *name, char *path, size_t path_bytes);
+
 /* takeover.c: the catalog's attach, with its patience; the record goes to `then` by the catalog's view. */
 void attachment_hold(struct op *op, void (*then)(struct op *op, int rc));
 /* The record names nobody, and this attachment (op->replica) serves: goes on at op->told_then. */

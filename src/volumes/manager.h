@@ -56,6 +56,7 @@ struct volumes {
 	uint64_t quiet_written,
 		quiet_since_ns;    /* pool_measure.c: all that the pools have taken, since when so much */
 	struct list attachments;   /* struct attachment */
+	struct list snapviews;     /* struct snapview */
 	struct snapshot snapshot;  /* what the data plane told last */
 	struct topology topology;  /* the labels that node_record points to */
 	uint64_t topology_look_ns; /* when it is looked at again */

@@ -31,7 +31,7 @@ struct op {
 	struct list node; /* in volumes->ops */
 	struct volumes *volumes;
 	const char *verb; /* "create": for words */
-	char name[NAME_MAX_LEN + 1];
+	char name[SNAPSHOT_NAME_MAX_LEN + 1];
 	void (*begin)(struct op *op);
 	volumes_done_fn fn; /* NULL: this node's own */
 	void *arg;

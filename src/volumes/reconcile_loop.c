@@ -10,6 +10,7 @@
 #include "reconcile/reconcile.h"
 #include "volumes/manager.h"
 #include "volumes/mount.h"
+#include "volumes/snapview.h"
 #include "volumes/steward.h"
 
 #define STEP_DEADLINE_MS     20000u
@@ -412,4 +413,5 @@ void manager_plan(struct volumes *volumes)
 	}
 	observed_done(&o);
 	membership_plan(volumes);
+	snapviews_plan(volumes);
 }

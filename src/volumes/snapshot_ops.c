@@ -18,6 +18,7 @@
 
 #include "catalog/snapshots.h"
 #include "volumes/manager.h"
+#include "volumes/snapview.h"
 
 #define SNAPSHOT_DEADLINE_MS 30000u
 
@@ -317,6 +318,28 @@ void volumes_rollback(
 	submit(volumes, "roll back", name, snapshot, REQUEST_ROLLBACK, false, fn, arg);
 }
 
+/* Where it is attached: here, and who else says so. */
+static void devices_fill(struct volumes *volumes, const struct catalog_volume *volume,
+	const struct catalog_snapshot *snapshot, struct snapshot_view *view)
+{
+	char name[SNAPSHOT_NAME_MAX_LEN + 1];
+	const struct catalog_viewer *viewer = NULL;
+	const struct snapview *here;
+	unsigned from = 0;
+
+	snprintf(name, sizeof(name), "%s@%s", volume->name, snapshot->name);
+	here = snapview_find(volumes, name);
+	if (here && here->up) {
+		snprintf(view->device, sizeof(view->device), "%s", blockdev_link(here->blockdev));
+		view->nbd = here->nbd;
+	}
+	while (view->node_count < SNAPSHOT_VIEW_NODES &&
+		(viewer = catalog_viewer_next(volumes->catalog, volume, snapshot->snapshot, from)) != NULL) {
+		view->nodes[view->node_count++] = viewer->node;
+		from = (unsigned)(viewer - volume->viewers) + 1;
+	}
+}
+
 int volumes_each_snapshot(struct volumes *volumes, const char *name,
 	void (*fn)(void *arg, const struct snapshot_view *view), void *arg, struct error *error)
 {
@@ -331,6 +354,7 @@ int volumes_each_snapshot(struct volumes *volumes, const char *name,
 		snprintf(view.name, sizeof(view.name), "%s", snapshot->name);
 		snprintf(view.state, sizeof(view.state), "%s", states[snapshot->state]);
 		time_format(snapshot->created_ns, view.created);
+		devices_fill(volumes, volume, snapshot, &view);
 		fn(arg, &view);
 	}
 	return rc;

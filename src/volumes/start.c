@@ -381,6 +381,7 @@ int volumes_start(struct uv_loop_s *loop, const struct volumes_config *config, s
 	list_init(&volumes->ops);
 	list_init(&volumes->pools);
 	list_init(&volumes->attachments);
+	list_init(&volumes->snapviews);
 	list_init(&volumes->stewarded);
 	snprintf(volumes->not_ready, sizeof(volumes->not_ready), "reading the catalog");
 	handles_begin(volumes);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "volumes/manager.h"
+#include "volumes/snapview.h"
 #include "volumes/steward.h"
 #include "volumes/sessions.h"
 
@@ -211,12 +212,24 @@ static void sync_begin(struct op *op)
 	op_retry(op, SYNC_WATCH_MS, sync_watch);
 }
 
+static void stop_snapview_down(struct op *op, int rc)
+{
+	(void)rc;
+	stop_next(op);
+}
+
 static void stop_next(struct op *op)
 {
+	struct list *view = list_first(&op->volumes->snapviews);
 	struct list *first = list_first(&op->volumes->attachments);
 	struct attachment *attachment;
 
 	op->force = op->keep_record = false;
+	if (view) {
+		memcpy(op->name, list_entry(view, struct snapview, node)->name, sizeof(op->name));
+		snapview_stop(op, stop_snapview_down);
+		return;
+	}
 	if (!first) {
 		pools_close(op, pools_closed);
 		return;

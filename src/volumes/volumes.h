@@ -98,6 +98,15 @@ void volumes_snapshot_remove(
 void volumes_rollback(
 	struct volumes *volumes, const char *name, const char *snapshot, volumes_done_fn fn, void *arg);
 /*
+ * "VOLUME@SNAPSHOT" as a device, or an NBD export, of this node that can only be read; on any node, on
+ * several at once. It takes nothing of the volume, and ends with the agent. Success where it is so already.
+ * -EBUSY: as the other; to be detached first.
+ */
+void volumes_snapshot_attach(
+	struct volumes *volumes, const char *name, bool nbd, volumes_done_fn fn, void *arg);
+/* -EBUSY with words while somebody uses it; success where it isn't attached. */
+void volumes_snapshot_detach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
+/*
  * Makes or replaces the classes of a text, one after the other; a bad text changes nothing. Where it gives a
  * class's version, that must be the record's: -ESTALE.
  */
@@ -315,11 +324,19 @@ struct cluster_view {
 	unsigned healthy_count, degraded_count, no_quorum_count, detached_count;
 };
 
+#define ATTACHED_NAME_MAX   1024u
+#define SNAPSHOT_VIEW_NODES 16u /* more aren't shown */
+
+/* Strings live in the view, or as long as the call. */
 struct snapshot_view {
 	struct uuid snapshot;
 	char name[NAME_MAX_LEN + 1];
 	char state[16]; /* making, ready, removing */
 	char created[TIME_TEXT_LEN + 1];
+	char device[ATTACHED_NAME_MAX]; /* here: the device, or an export's socket; else empty */
+	bool nbd;
+	unsigned node_count; /* that have it attached */
+	const char *nodes[SNAPSHOT_VIEW_NODES];
 };
 
 /* Of a volume, oldest first. -ENOENT: no such volume, with words. */

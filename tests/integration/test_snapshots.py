@@ -2,6 +2,8 @@
 
 import json
 import os
+import pathlib
+import subprocess
 
 import pytest
 
@@ -40,6 +42,22 @@ def plugin(cluster, verb, **body):
 def snapshots(agent, name):
     answer = json.loads(agent.cli("snapshot", "list", name, "--json").stdout)
     return [(s["name"], s["state"]) for s in answer["snapshots"]]
+
+
+def attached_on(agent, name):
+    answer = json.loads(agent.cli("snapshot", "list", name, "--json").stdout)
+    return sorted(node for s in answer["snapshots"] for node in s["attached_on"])
+
+
+def loop_of(agent, name):
+    """The loop device of this agent's device of that name, or None."""
+    for loop in pathlib.Path("/sys/block").glob("loop*/loop/backing_file"):
+        try:
+            if loop.read_text().strip() == f"{agent.state}/dev/{name}/volume":
+                return f"/dev/{loop.parts[3]}"
+        except OSError:
+            pass  # it has gone meanwhile
+    return None
 
 
 def test_a_rollback_brings_back_what_was_there(agents, name):
@@ -103,6 +121,101 @@ def test_a_frozen_filesystem_is_whole_in_its_snapshot(agents, name):
     with open(os.path.join(mount, "file")) as f:
         assert f.read() == "before"
     plugin(agents, "Unmount", Name=name, ID="2")
+
+
+def test_a_snapshot_is_read_on_several_nodes_while_the_volume_is_written(agents, name):
+    a, b, c = agents["a"], agents["b"], agents["c"]
+    a.create(name, size="64M")
+    device = a.attach(name)
+    write_blocks(device, 0, COUNT, version=1)
+    a.cli("snapshot", "create", f"{name}@one")
+    write_blocks(device, 0, COUNT, version=2)
+    wait_for("c's view of the snapshot", lambda: snapshots(c, name) == [("one", "ready")])
+    wait_for("b's view of the snapshot", lambda: snapshots(b, name) == [("one", "ready")])
+    links = {}
+    for agent in (a, b, c):
+        said = agent.cli("volume", "attach", f"{name}@one").stdout
+        links[agent.name] = json.loads(agent.cli("volume", "attach", f"{name}@one", "--json").stdout)["snapshot"]["device"]
+        assert links[agent.name] in said and "read-only" in said
+        # /dev/quoin is shared by the agents of this machine: the device is found by its own agent's directory.
+        check_blocks(loop_of(agent, f"{name}@one"), 0, COUNT, version=1)
+        write_blocks(device, 0, COUNT, version=3)
+        check_blocks(loop_of(agent, f"{name}@one"), 0, COUNT, version=1)
+    with pytest.raises(OSError):
+        write_blocks(loop_of(b, f"{name}@one"), 0, 1, version=9)
+    check_blocks(device, 0, COUNT, version=3)
+
+    # Refused while any node has it, with that node's name; in use, with who uses it.
+    for agent in (a, c):
+        agent.cli("volume", "detach", f"{name}@one")
+    wait_for("a's view of that", lambda: attached_on(a, name) == ["b"])
+    done = a.cli("snapshot", "rm", f"{name}@one", check=False)
+    assert done.returncode == 4 and "attached on node b" in done.stderr, done.stderr
+    fd = os.open(loop_of(b, f"{name}@one"), os.O_RDONLY)
+    done = b.cli("volume", "detach", f"{name}@one", check=False)
+    assert done.returncode == 4 and "in use" in done.stderr, done.stderr
+    os.close(fd)
+    done = b.cli("volume", "serve-nbd", f"{name}@one", check=False)
+    assert done.returncode == 4 and "volume detach" in done.stderr, done.stderr
+    b.cli("volume", "detach", f"{name}@one")
+    wait_for("a's view of that", lambda: attached_on(a, name) == [])
+    a.cli("snapshot", "rm", f"{name}@one")
+    for words, code, part in ((("attach", f"{name}@one"), 3, "no snapshot"), (("attach", f"{name}@"), 2, "VOLUME@NAME"),
+                              (("detach", "@one"), 2, "VOLUME@NAME"), (("serve-nbd", "none@one"), 3, "none"),
+                              (("attach", f"{name}@one", "--force"), 2, "--force")):
+        done = a.cli("volume", *words, check=False)
+        assert done.returncode == code and part in done.stderr, done.stderr
+    a.detach(name)
+    a.remove(name)
+
+
+def test_an_attached_snapshot_is_mounted_and_ends_with_its_agent(agents, name, tmp_path):
+    a, b = agents["a"], agents["b"]
+    a.create(name, size="64M")
+    mount = plugin(agents, "Mount", Name=name, ID="1")["Mountpoint"]
+    with open(os.path.join(mount, "file"), "w") as f:
+        f.write("before")
+    a.cli("snapshot", "create", f"{name}@one", "--freeze")
+    with open(os.path.join(mount, "file"), "w") as f:
+        f.write("after")
+    wait_for("b's view of the snapshot", lambda: snapshots(b, name) == [("one", "ready")])
+    b.cli("volume", "attach", f"{name}@one")
+    subprocess.run(["mount", "-o", "ro,noload", loop_of(b, f"{name}@one"), str(tmp_path)], check=True, timeout=30)
+    with open(tmp_path / "file") as f:
+        assert f.read() == "before"
+    b.kill()
+    # What it left is gone when it is there again, and holds the snapshot no longer.
+    b.start()
+    assert loop_of(b, f"{name}@one") is None and not os.path.ismount(tmp_path)
+    wait_for("a's view of that", lambda: attached_on(a, name) == [])
+    b.cli("volume", "serve-nbd", f"{name}@one")
+    b.stop()
+    b.start()
+    plugin(agents, "Unmount", Name=name, ID="1")
+    wait_for("the volume detached", lambda: a.holder(name) is None)
+    a.cli("snapshot", "rm", f"{name}@one")
+    a.remove(name)
+
+
+def test_an_attached_snapshot_follows_its_volumes_members(agents, name):
+    a, b, c = agents["a"], agents["b"], agents["c"]
+    a.create(name, size="64M", replicas=2)
+    on = {r["node"] for r in a.volume(name)["replicas"]}
+    outside = next(n for n in "abc" if n not in on)
+    goes = next(n for n in sorted(on) if n != "a") if "a" in on else sorted(on)[0]
+    device = a.attach(name)
+    write_blocks(device, 0, COUNT, version=1)
+    a.cli("snapshot", "create", f"{name}@one")
+    wait_for("b's view of the snapshot", lambda: snapshots(b, name) == [("one", "ready")])
+    b.cli("volume", "attach", f"{name}@one")
+    for fr, to in ((goes, outside), (next(n for n in on if n != goes), goes)):
+        a.cli("volume", "move-replica", name, "--from", fr, "--to", to)
+        wait_for("the move", lambda: {r["node"] for r in a.volume(name)["replicas"]} ==
+                 (on - {fr}) | {to}, 90)
+        on = (on - {fr}) | {to}
+    check_blocks(loop_of(b, f"{name}@one"), 0, COUNT, version=1)
+    b.cli("volume", "detach", f"{name}@one")
+    a.detach(name)
 
 
 def test_an_agent_that_was_away_has_the_snapshots_too(agents, name):

@@ -20,7 +20,7 @@ struct volume {
 	struct list waiting; /* requests, oldest first */
 	struct loop_timer timer;
 	struct loop_task task;
-	atomic_bool held;
+	atomic_bool held, read_only;
 	atomic_int rc;
 	atomic_ullong delay_ns;
 	struct {
@@ -195,8 +195,12 @@ struct buf_pool *volume_bufs(struct volume *volume)
 
 bool volume_is_read_only(const struct volume *volume)
 {
-	(void)volume;
-	return false;
+	return volume->read_only;
+}
+
+void volume_memory_read_only(struct volume *volume, bool read_only)
+{
+	volume->read_only = read_only;
 }
 
 uint64_t volume_size_bytes(const struct volume *volume)

@@ -22,6 +22,8 @@ void volume_memory_free(struct volume *volume);
 const uint8_t *volume_memory_bytes(const struct volume *volume);
 /* To at most four times its first size. */
 void volume_memory_grow(struct volume *volume, uint64_t size_bytes);
+/* Fronts are told so; it takes writes all the same. */
+void volume_memory_read_only(struct volume *volume, bool read_only);
 /* Requests wait (no quorum) until held is false again. */
 void volume_memory_hold(struct volume *volume, bool held);
 /* Every request from here on, waiting ones included, ends with rc (fenced: -EIO). 0: no more. */

@@ -236,6 +236,14 @@ static int snapshot_do(struct fake_volume *volume, const struct fake_op *op, str
 		return error_set(error, -ENOENT, "volume %s has no snapshot %s", op->name, op->id);
 	if (op->kind == FAKE_ROLLBACK && volume->view.attached_here)
 		return error_set(error, -EBUSY, "volume %s is attached on node a", op->name);
+	if (op->kind == FAKE_SNAPSHOT_ATTACH || op->kind == FAKE_SNAPSHOT_DETACH) {
+		bool attach = op->kind == FAKE_SNAPSHOT_ATTACH;
+
+		snprintf(volume->snapshots[at].device, 64, "%s", attach ? "/dev/quoin/v@s" : "");
+		volume->snapshots[at].nbd = op->nbd;
+		volume->snapshots[at].node_count = attach;
+		volume->snapshots[at].nodes[0] = "a";
+	}
 	if (op->kind == FAKE_SNAPSHOT_REMOVE)
 		volume->snapshots[at] = volume->snapshots[--volume->snapshot_count];
 	if (op->kind != FAKE_SNAPSHOT)
@@ -288,6 +296,8 @@ static int op_do(struct volumes *volumes, const struct fake_op *op, struct error
 	case FAKE_SNAPSHOT:
 	case FAKE_SNAPSHOT_REMOVE:
 	case FAKE_ROLLBACK:
+	case FAKE_SNAPSHOT_ATTACH:
+	case FAKE_SNAPSHOT_DETACH:
 		return snapshot_do(volume, op, error);
 	case FAKE_SET_STICKY:
 		volume->view.policy.sticky = op->options.sticky;
@@ -382,6 +392,30 @@ void volumes_rollback(
 	struct volumes *volumes, const char *name, const char *snapshot, volumes_done_fn fn, void *arg)
 {
 	snprintf(fake_op_add(volumes, FAKE_ROLLBACK, name, fn, arg)->id, 300, "%s", snapshot);
+}
+
+static void snapshot_device(
+	struct volumes *volumes, const char *name, bool attach, bool nbd, volumes_done_fn fn, void *arg)
+{
+	char volume[NAME_MAX_LEN + 1] = "", snapshot[NAME_MAX_LEN + 1] = "";
+	struct fake_op *op;
+	struct error ignored;
+
+	(void)!snapshot_name_split(name, volume, snapshot, &ignored);
+	op = fake_op_add(volumes, attach ? FAKE_SNAPSHOT_ATTACH : FAKE_SNAPSHOT_DETACH, volume, fn, arg);
+	snprintf(op->id, sizeof(op->id), "%s", snapshot);
+	op->nbd = nbd;
+}
+
+void volumes_snapshot_attach(
+	struct volumes *volumes, const char *name, bool nbd, volumes_done_fn fn, void *arg)
+{
+	snapshot_device(volumes, name, true, nbd, fn, arg);
+}
+
+void volumes_snapshot_detach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
+{
+	snapshot_device(volumes, name, false, false, fn, arg);
 }
 
 int volumes_each_snapshot(struct volumes *volumes, const char *name,

@@ -28,10 +28,13 @@ struct fake_op {
 		FAKE_SNAPSHOT,
 		FAKE_SNAPSHOT_REMOVE,
 		FAKE_ROLLBACK,
+		FAKE_SNAPSHOT_ATTACH,
+		FAKE_SNAPSHOT_DETACH,
 		FAKE_POOL_ADD,
 		FAKE_DRAIN,
 		FAKE_CLASS
 	} kind;
+	bool nbd;
 	char name[NAME_MAX_LEN + 1];
 	char id[300]; /* a pool's path */
 	struct volume_options options;

@@ -197,6 +197,22 @@ static void a_snapshot_is_made_shown_and_removed(void **state)
 		"\"name\" must be a string");
 	refused(f, "POST", "/v1/volumes/v/snapshots", "{\"name\": \"o\", \"freeze\": 1}", 400, "invalid",
 		"\"freeze\" must be true or false");
+	json = client_json(&f->loop, f->path, "POST", "/v1/volumes/v/snapshots/one/serve-nbd", NULL, 200);
+	list = json_object_get(json, "snapshot");
+	assert_string_equal(text_of(list, "device"), "/dev/quoin/v@s");
+	assert_string_equal(text_of(list, "front"), "nbd");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(list, "attached_on"), 0)), "a");
+	json_decref(json);
+	json = client_json(&f->loop, f->path, "POST", "/v1/volumes/v/snapshots/one/attach", NULL, 200);
+	assert_string_equal(text_of(json_object_get(json, "snapshot"), "front"), "loop");
+	json_decref(json);
+	json = client_json(&f->loop, f->path, "POST", "/v1/volumes/v/snapshots/one/detach", NULL, 200);
+	list = json_object_get(json, "snapshot");
+	assert_true(json_is_null(json_object_get(list, "device")));
+	assert_int_equal(json_array_size(json_object_get(list, "attached_on")), 0);
+	json_decref(json);
+	refused(f, "POST", "/v1/volumes/v/snapshots/two/attach", NULL, 404, "not-found",
+		"volume v has no snapshot two");
 	json = client_json(&f->loop, f->path, "POST", "/v1/volumes/v/snapshots/one/rollback", NULL, 200);
 	assert_string_equal(text_of(json_object_get(json, "volume"), "name"), "v");
 	json_decref(json);

@@ -256,6 +256,38 @@ static void tiny_buffer_pool_slows_but_loses_nothing(void **state)
 	free(rig);
 }
 
+static void a_snapshots_device_is_read_only_under_its_two_names(void **state)
+{
+	struct rig *rig = *state;
+	struct blockdev_spec spec = { .name = "v@monday", .volume = rig->volume };
+	struct volume_memory_stats stats;
+	char link[ATTACH_PATH_MAX];
+	int fd, read_only = 0;
+	char block[4096];
+
+	assert_int_equal(rig_detach(rig, DETACH_CLEAN), 0);
+	volume_memory_read_only(rig->volume, true);
+	rig->ended = false;
+	assert_int_equal(blockdev_attach(rig->attach, &spec, &rig->blockdev, rig_end, rig, &rig->error), 0);
+	assert_int_equal(rig_wait(rig, 10), 0);
+	(void)snprintf(link, sizeof(link), "%s/v@monday", rig->link_dir);
+	assert_string_equal(blockdev_link(rig->blockdev), link);
+	fd = open(link, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(ioctl(fd, BLKROGET, &read_only), 0);
+	assert_int_equal(read_only, 1);
+	assert_int_equal(pread(fd, block, sizeof(block), 0), sizeof(block));
+	close(fd);
+	fd = open(link, O_RDWR | O_CLOEXEC);
+	assert_true(fd < 0 || write(fd, block, sizeof(block)) < 0);
+	if (fd >= 0)
+		close(fd);
+	volume_memory_get_stats(rig->volume, &stats);
+	assert_int_equal(stats.writes, 0);
+	assert_int_equal(rig_detach(rig, DETACH_CLEAN), 0);
+	volume_memory_read_only(rig->volume, false);
+}
+
 static void attach_refuses_names_that_leave_the_directory(void **state)
 {
 	struct rig *rig = *state;
@@ -278,6 +310,7 @@ int main(void)
 		DEVICE_TEST(detach_by_force_ends_io_that_waits_for_a_quorum),
 		DEVICE_TEST(detach_by_force_may_overtake_a_clean_one),
 		DEVICE_TEST(attach_refuses_names_that_leave_the_directory),
+		DEVICE_TEST(a_snapshots_device_is_read_only_under_its_two_names),
 		cmocka_unit_test(tiny_buffer_pool_slows_but_loses_nothing),
 	};
 	const char *why_not = rig_why_not();

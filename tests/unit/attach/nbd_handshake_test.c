@@ -184,6 +184,23 @@ struct checked {
 	int rc;
 };
 
+static void a_snapshots_export_says_that_it_is_read_only(void **state)
+{
+	static const uint8_t go[6] = { 0 };
+	struct nbd_handshake h;
+	uint16_t flags;
+
+	(void)state;
+	ready_for_options(&h);
+	h.read_only = true;
+	(void)option(&h, NBD_OPT_GO, go, sizeof(go));
+	assert_int_equal(h.state, NBD_HANDSHAKE_READY);
+	flags = nbd_get16(h.out + 20 + 2 + 8);
+	assert_true(flags & NBD_FLAG_READ_ONLY);
+	assert_false(flags & (NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES | NBD_FLAG_SEND_FUA));
+	assert_int_equal(nbd_errno(-EROFS), nbd_errno(-EPERM));
+}
+
 static void requests_are_checked_against_the_export(void **state)
 {
 	static const struct checked cases[] = {
@@ -227,6 +244,7 @@ int main(void)
 		cmocka_unit_test(export_name_is_padded_unless_the_client_declines),
 		cmocka_unit_test(allocation_needs_structured_replies_first),
 		cmocka_unit_test(what_is_unknown_is_refused_and_what_is_broken_ends_it),
+		cmocka_unit_test(a_snapshots_export_says_that_it_is_read_only),
 		cmocka_unit_test(requests_are_checked_against_the_export),
 	};
 

@@ -20,6 +20,35 @@ static void ordinary_names_pass(void **state)
 		assert_int_equal(name_check("volume name", good[i], NULL), 0);
 }
 
+static void a_snapshots_name_is_two_names(void **state)
+{
+	static const char *const bad[] = { "db", "@s", "db@", "db@@s", "db@s@t", "d/b@s", "db@-s", "@", "" };
+	char volume[NAME_MAX_LEN + 1] = "untouched", snapshot[NAME_MAX_LEN + 1], longest[300];
+	struct error error;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(snapshot_name_split(bad[i], volume, snapshot, &error), -EINVAL);
+		assert_true(error.text[0]);
+	}
+	assert_string_equal(volume, "untouched");
+	assert_int_equal(snapshot_name_split("db@monday", volume, snapshot, &error), 0);
+	assert_string_equal(volume, "db");
+	assert_string_equal(snapshot, "monday");
+	memset(longest, 'a', sizeof(longest));
+	longest[NAME_MAX_LEN] = '@';
+	longest[SNAPSHOT_NAME_MAX_LEN] = '\0';
+	assert_int_equal(snapshot_name_split(longest, volume, snapshot, &error), 0);
+	assert_int_equal(strlen(snapshot), NAME_MAX_LEN);
+	longest[NAME_MAX_LEN] = 'a';
+	longest[NAME_MAX_LEN + 1] = '@';
+	assert_int_equal(snapshot_name_split(longest, volume, snapshot, &error), -EINVAL);
+	assert_int_equal(device_name_check("db", &error), 0);
+	assert_int_equal(device_name_check("db@s", &error), 0);
+	assert_int_equal(device_name_check("db@", &error), -EINVAL);
+	assert_int_equal(device_name_check("d b", &error), -EINVAL);
+}
+
 static void a_bad_character_is_named_with_its_place(void **state)
 {
 	struct error error;
@@ -81,6 +110,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ordinary_names_pass),
+		cmocka_unit_test(a_snapshots_name_is_two_names),
 		cmocka_unit_test(a_bad_character_is_named_with_its_place),
 		cmocka_unit_test(a_name_has_at_most_128_characters),
 		cmocka_unit_test(the_nearest_word_is_found_up_to_three_edits_away),

@@ -78,6 +78,57 @@ static void a_snapshot_comes_and_goes(void **state)
 	assert_int_equal(begin(world, 0, "one", 5), 0);
 }
 
+static void one_that_a_living_node_looks_at_is_not_removed(void **state)
+{
+	struct world *world = *state;
+	const struct catalog_volume *v;
+
+	assert_int_equal(begin(world, 0, "one", 1), 0);
+	assert_int_equal(step(world, 1, catalog_snapshot_look, 1), -EBUSY); /* not ready */
+	assert_int_equal(step(world, 0, catalog_snapshot_ready, 1), 0);
+	assert_int_equal(step(world, 1, catalog_snapshot_look, 9), -ENOENT);
+	assert_int_equal(step(world, 1, catalog_snapshot_look, 1), 0);
+	assert_int_equal(step(world, 1, catalog_snapshot_look, 1), 0); /* once */
+	assert_int_equal(step(world, 2, catalog_snapshot_look, 1), 0);
+	v = world_find(world, 2, "v");
+	assert_int_equal(v->viewer_count, 2);
+
+	assert_int_equal(step(world, 0, catalog_snapshot_remove, 1), -EBUSY);
+	assert_int_equal(
+		catalog_snapshot_find(world_find(world, 0, "v"), "one")->state, CATALOG_SNAPSHOT_READY);
+	assert_int_equal(step(world, 1, catalog_snapshot_leave, 1), 0);
+	assert_int_equal(step(world, 1, catalog_snapshot_leave, 1), 0);
+	assert_int_equal(step(world, 0, catalog_snapshot_remove, 1), -EBUSY);
+	/* One that has died, and whose lease is over, doesn't count, nor does its former session. */
+	world_kill(world, 2);
+	world_sleep(world, 60000);
+	assert_int_equal(step(world, 0, catalog_snapshot_remove, 1), 0);
+	assert_int_equal(step(world, 1, catalog_snapshot_look, 1), -EBUSY);
+}
+
+static void of_a_look_and_a_removal_at_once_one_is_refused(void **state)
+{
+	static const struct uuid one = { .byte[0] = 1 };
+	struct world *world = *state;
+
+	assert_int_equal(begin(world, 0, "one", 1), 0);
+	assert_int_equal(step(world, 0, catalog_snapshot_ready, 1), 0);
+	for (unsigned i = 0; i < 8; i++) {
+		struct uuid volume = world_find(world, 0, "v")->volume;
+		struct world_answer look = { 0 }, removal = { 0 };
+
+		catalog_snapshot_look(
+			world->nodes[i % 2].catalog, volume, one, WORLD_TIMEOUT_MS, world_done, &look);
+		catalog_snapshot_remove(
+			world->nodes[1 - i % 2].catalog, volume, one, WORLD_TIMEOUT_MS, world_done, &removal);
+		assert_true(world_wait(world, &look.done) && world_wait(world, &removal.done));
+		assert_true((look.rc == 0) != (removal.rc == 0));
+		if (removal.rc == 0)
+			break;
+		assert_int_equal(step(world, i % 2, catalog_snapshot_leave, 1), 0);
+	}
+}
+
 static void a_volume_has_so_many_at_most(void **state)
 {
 	struct world *world = *state;
@@ -103,6 +154,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_snapshot_comes_and_goes, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			one_that_a_living_node_looks_at_is_not_removed, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			of_a_look_and_a_removal_at_once_one_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_volume_has_so_many_at_most, setup, teardown),
 	};
 

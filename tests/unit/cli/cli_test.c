@@ -187,8 +187,21 @@ static void snapshots_are_made_listed_and_removed(void **state)
 	prints(f, "snapshot create v@one --freeze", "snapshot v@one created\n");
 	assert_true(f->volumes->froze);
 	prints(f, "snapshot list v",
-		"SNAPSHOT  STATE  CREATED\n"
-		"v@one     ready  2026-01-31T12:00:00.000Z\n");
+		"SNAPSHOT  STATE  CREATED                   ATTACHED\n"
+		"v@one     ready  2026-01-31T12:00:00.000Z  -\n");
+	prints(f, "volume attach v@one", "snapshot v@one attached, read-only: /dev/quoin/v@s\n");
+	prints(f, "snapshot list v",
+		"SNAPSHOT  STATE  CREATED                   ATTACHED\n"
+		"v@one     ready  2026-01-31T12:00:00.000Z  a\n");
+	prints(f, "volume detach v@one", "snapshot v@one detached\n");
+	prints(f, "volume serve-nbd v@one",
+		"snapshot v@one exported, read-only: /dev/quoin/v@s\n"
+		"URI         nbd+unix:///v@one?socket=/dev/quoin/v@s\n");
+	prints(f, "volume detach v@one", "snapshot v@one detached\n");
+	fails(f, "volume attach v@two", EXIT_NOT_FOUND, "quoin: volume v has no snapshot two\n");
+	fails(f, "volume attach v@", EXIT_USAGE, "quoin: \"v@\" is no snapshot: VOLUME@NAME is wanted\n");
+	fails(f, "volume attach v@one --force", EXIT_USAGE,
+		"quoin: --force: a snapshot is taken from nobody, so there is nothing to force\n");
 	prints(f, "snapshot rollback v@one", "volume v is as snapshot v@one\n");
 	fails(f, "snapshot create v@one", EXIT_REFUSED, "quoin: snapshot v@one exists already\n");
 	prints(f, "snapshot rm v@one", "snapshot v@one removed\n");

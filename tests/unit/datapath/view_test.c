@@ -187,6 +187,29 @@ static void when_its_replica_is_lost_another_goes_on(void **state)
 	assert_int_equal(plane_call(viewer, end), 0);
 }
 
+static void members_set(struct dataplane_call *call)
+{
+	struct volume_voter voter = { .replica = planes[2].replica,
+		.address = dataplane_address(planes[2].dataplane) };
+
+	(void)snprintf(voter.node, sizeof(voter.node), "%s", planes[2].node);
+	dataplane_call_finish(call, volume_view_members(view, &voter, 1));
+}
+
+static void other_members_go_on_where_the_former_ones_were(void **state)
+{
+	(void)state;
+	snapshot_made_and_viewed(0, 1);
+	assert_int_equal(view_read_expect(0, 4 * BLOCK_BYTES, 1), 0);
+	plane_stop(1);
+	assert_int_equal(plane_call(0, members_set), 0);
+	for (uint32_t i = 1; i < 8; i++)
+		assert_int_equal(view_read_expect(i << 20, 2 * BLOCK_BYTES, 0), 0);
+	plane_call(viewer, take_stats);
+	assert_int_equal(stats.errors, 0);
+	assert_int_equal(plane_call(viewer, end), 0);
+}
+
 static void what_came_from_elsewhere_comes_from_the_cache_the_next_time(void **state)
 {
 	uint64_t remote;
@@ -243,6 +266,8 @@ int main(void)
 			one_replica_is_enough_and_no_coordinator_is_needed, planes_setup, planes_teardown),
 		cmocka_unit_test_setup_teardown(
 			when_its_replica_is_lost_another_goes_on, planes_setup, planes_teardown),
+		cmocka_unit_test_setup_teardown(
+			other_members_go_on_where_the_former_ones_were, planes_setup, planes_teardown),
 		cmocka_unit_test_setup_teardown(what_came_from_elsewhere_comes_from_the_cache_the_next_time,
 			planes_setup, planes_teardown),
 		cmocka_unit_test_setup_teardown(

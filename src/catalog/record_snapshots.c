@@ -1,0 +1,55 @@
+/* Of a volume's record: its snapshots, and who has them attached. */
+#include "catalog/record_codec.h"
+#include "catalog/snapshots.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int snapshots_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error)
+{
+	int rc = 0;
+
+	if (message->n_snapshots > CATALOG_MAX_SNAPSHOTS)
+		return error_set(error, -EBADMSG, "it has %zu snapshots, at most %u are possible",
+			message->n_snapshots, CATALOG_MAX_SNAPSHOTS);
+	to->snapshots = calloc(message->n_snapshots + 1, sizeof(*to->snapshots));
+	if (!to->snapshots)
+		return error_set(error, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < message->n_snapshots && rc == 0; i++) {
+		const Quoin__Catalog__Snapshot *from = message->snapshots[i];
+		struct catalog_snapshot *snapshot = &to->snapshots[to->snapshot_count++];
+
+		rc = uuid_in("snapshot", from->snapshot, &snapshot->snapshot, error);
+		if (rc == 0)
+			rc = name_in("snapshot's name", from->name, snapshot->name, error);
+		if (rc == 0 && from->state > CATALOG_SNAPSHOT_REMOVING)
+			rc = error_set(
+				error, -EBADMSG, "the state of one of its snapshots is %u", from->state);
+		snapshot->created_ns = from->created_ns;
+		snapshot->state = (enum catalog_snapshot_state)from->state;
+	}
+	return rc;
+}
+
+int viewers_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error)
+{
+	int rc = 0;
+
+	if (message->n_viewers > CATALOG_MAX_VIEWERS)
+		return error_set(error, -EBADMSG, "it has %zu viewers, at most %u are possible",
+			message->n_viewers, CATALOG_MAX_VIEWERS);
+	to->viewers = calloc(message->n_viewers + 1, sizeof(*to->viewers));
+	if (!to->viewers)
+		return error_set(error, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < message->n_viewers && rc == 0; i++) {
+		const Quoin__Catalog__Viewer *from = message->viewers[i];
+		struct catalog_viewer *viewer = &to->viewers[to->viewer_count++];
+
+		rc = uuid_in("viewed snapshot", from->snapshot, &viewer->snapshot, error);
+		if (rc == 0)
+			rc = name_in("viewer's name", from->node, viewer->node, error);
+		if (rc == 0)
+			rc = uuid_in("viewer's session", from->session, &viewer->session, error);
+	}
+	return rc;
+}
