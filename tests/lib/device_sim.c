@@ -53,7 +53,7 @@ struct sim_disk {
 	int fail_rc;
 	bool fail_for_good;
 	bool misdirect;
-	uint64_t misdirect_bytes;
+	uint64_t misdirect_from_bytes, misdirect_bytes;
 	struct sim_disk_counters counters;
 	void (*watch)(void *arg);
 	void *watch_arg;
@@ -337,7 +337,7 @@ static struct sim_write *write_new(struct sim_disk *disk, uint64_t offset_bytes,
 	struct sim_write *w;
 
 	check_range(disk, offset_bytes, length_bytes);
-	if (disk->misdirect) {
+	if (disk->misdirect && offset_bytes >= disk->misdirect_from_bytes) {
 		disk->misdirect = false;
 		offset_bytes += disk->misdirect_bytes;
 		if (disk->misdirect_bytes == 0 || offset_bytes + length_bytes > disk->size_bytes)
@@ -518,9 +518,10 @@ void sim_disk_fail(struct sim_disk *disk, uint64_t operation, int rc, bool for_g
 	disk->fail_for_good = for_good;
 }
 
-void sim_disk_misdirect(struct sim_disk *disk, uint64_t by_bytes)
+void sim_disk_misdirect(struct sim_disk *disk, uint64_t from_bytes, uint64_t by_bytes)
 {
 	ASSERT(by_bytes % BLOCK_BYTES == 0);
+	disk->misdirect_from_bytes = from_bytes;
 	disk->misdirect = true;
 	disk->misdirect_bytes = by_bytes;
 }

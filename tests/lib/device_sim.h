@@ -47,8 +47,11 @@ void sim_disk_latency(struct sim_disk *disk, uint64_t ns);
 /* The operation with this number (from now: 1 is the next) ends with rc, and so do all after it if
  * `for_good`. 0: never. */
 void sim_disk_fail(struct sim_disk *disk, uint64_t operation, int rc, bool for_good);
-/* The next write goes to `by_bytes` further on (a multiple of 4096); 0 drops it. It is answered as done. */
-void sim_disk_misdirect(struct sim_disk *disk, uint64_t by_bytes);
+/*
+ * The next write at or beyond `from_bytes` goes to `by_bytes` further on (a multiple of 4096); 0 drops it. It
+ * is answered as done.
+ */
+void sim_disk_misdirect(struct sim_disk *disk, uint64_t from_bytes, uint64_t by_bytes);
 /* Flips a bit of what is there, in the cache and on the medium. */
 void sim_disk_flip(struct sim_disk *disk, uint64_t offset_bytes, unsigned bit);
 /* Where the newest write that has completed stands. */

@@ -51,7 +51,7 @@ struct plan {
 	uint64_t cut_ns, cut_for_ns;
 	uint64_t slow_ns, slow_for_ns, slow_disk_ns;
 	uint64_t pause_ns, pause_for_ns;
-	uint64_t rot_ns;
+	uint64_t rot_ns, misdirect_ns;
 	int rot_node;
 	uint64_t move_ns;
 	uint64_t succeed_ns;           /* the holder is cut off from a quorum, and succeeded unseen */

@@ -64,6 +64,13 @@ bool disk_rot(struct disk *disk, struct random *random)
 	return sim_disk_rot(disk->sim, geometry_grain_offset(&disk->geometry, 0), random);
 }
 
+void disk_misdirect(struct disk *disk, struct random *random)
+{
+	uint64_t blocks = random_chance(random, 1, 2) ? random_below(random, 64) : 0;
+
+	sim_disk_misdirect(disk->sim, geometry_grain_offset(&disk->geometry, 0), blocks * BLOCK_BYTES);
+}
+
 void disks_forget(void)
 {
 	sim_disks_forget();

@@ -30,6 +30,8 @@ void disk_latency(struct disk *disk, uint64_t ns);
 void disk_fail(struct disk *disk, uint64_t operation, int rc);
 /* Flips a bit in a block of a grain that was written. False where there is none. */
 bool disk_rot(struct disk *disk, struct random *random);
+/* The next write of a grain goes to one nearby, or nowhere; it is answered as done. */
+void disk_misdirect(struct disk *disk, struct random *random);
 
 /* All of them are gone, and their memory with them. */
 void disks_forget(void);

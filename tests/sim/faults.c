@@ -102,6 +102,15 @@ static void fault_rot(struct cluster *c)
 		trace_event(&c->trace, "rot", n, 0, 0);
 }
 
+/* On the same node: one copy of a block is bad, whatever made it so. */
+static void fault_misdirect(struct cluster *c)
+{
+	unsigned n = (unsigned)c->plan.rot_node;
+
+	trace_event(&c->trace, "misdirect", n, 0, 0);
+	disk_misdirect(c->nodes[n].pools[random_below(&c->random, c->plan.pools)].disk, &c->random);
+}
+
 static void fault_move(struct cluster *c)
 {
 	if (c->plan.moves == 0)
@@ -201,6 +210,7 @@ static const struct fault faults[] = {
 	FAULT(fault_kvdb, kvdb_ns),
 	FAULT(fault_fail, fail_ns),
 	FAULT(fault_change, change_ns),
+	FAULT(fault_misdirect, misdirect_ns),
 };
 
 #define FAULT_COUNT (sizeof(faults) / sizeof(faults[0]))

@@ -86,5 +86,11 @@ void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 		if (plan->nodes == 3)
 			plan->nodes = 4;
 	}
-	(void)liveness;
+	/*
+	 * Not where all must converge: an entry of whole grains that nobody but this node has, and whose
+	 * payload it has lost, keeps its volume from being opened (docs/protocol.md, "What is not here yet").
+	 */
+	plan->misdirect_ns = liveness ? 0 : interval(&r, 20, 100, 5000);
+	if (plan->misdirect_ns && plan->rot_node < 0)
+		plan->rot_node = (int)random_below(&r, plan->nodes);
 }
