@@ -68,17 +68,7 @@ void handle_pool_remove(struct http_request *request, void *arg)
 
 static void on_wiped(void *arg, int rc, const struct error *error, const char *const *lines, unsigned count)
 {
-	struct http_request *request = arg;
-	json_t *list;
-
-	if (rc < 0) {
-		http_respond_error(request, rc, error);
-		return;
-	}
-	list = json_array();
-	for (unsigned i = 0; i < count; i++)
-		json_array_append_new(list, http_json_text(lines[i]));
-	http_respond_json(request, 200, answer_json("destroys", list));
+	respond_lines(arg, rc, error, "destroys", lines, count);
 }
 
 /* {"path": "/dev/sdc", "yes": true}; without "yes" it is only told what would be destroyed */
@@ -93,11 +83,7 @@ void handle_pool_wipe(struct http_request *request, void *arg)
 	int rc = http_request_fields(request, known, 2, &body, &error);
 
 	if (rc == 0)
-		rc = http_json_string(
-			body, "path", true, sizeof(((struct pool_view *)0)->path) - 1, &path, &error);
-	if (rc == 0 && path[0] != '/')
-		rc = error_set(
-			&error, -EINVAL, "\"path\" must begin with /: the agent's directory isn't yours");
+		rc = body_pool_path(body, &path, &error);
 	if (rc == 0)
 		rc = http_json_flag(body, "yes", &yes, &error);
 	if (rc < 0)

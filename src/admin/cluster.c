@@ -6,17 +6,7 @@
 static void on_accepted(
 	void *arg, int rc, const struct error *error, const char *const *lines, unsigned count)
 {
-	struct http_request *request = arg;
-	json_t *list;
-
-	if (rc < 0) {
-		http_respond_error(request, rc, error);
-		return;
-	}
-	list = json_array();
-	for (unsigned i = 0; i < count; i++)
-		json_array_append_new(list, http_json_text(lines[i]));
-	http_respond_json(request, 200, answer_json("facts", list));
+	respond_lines(arg, rc, error, "facts", lines, count);
 }
 
 void handle_cluster_accept_restore(struct http_request *request, void *arg)

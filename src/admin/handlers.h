@@ -82,6 +82,11 @@ json_t *uuid_json(struct uuid uuid);
 json_t *time_json(const char *text);
 /* {"version": 1, key: value}; takes the reference to value. */
 json_t *answer_json(const char *key, json_t *value);
+/* {key: [lines]}, or the error. */
+void respond_lines(struct http_request *request, int rc, const struct error *error, const char *key,
+	const char *const *lines, unsigned count);
+/* "path" of a pool's device or file, absolute; borrowed from the body. */
+int body_pool_path(const json_t *body, const char **ret_path, struct error *error) MUST_CHECK;
 /* Answers a removal: {"removed": the name at this place of the path}, or the error. */
 void respond_removed(struct http_request *request, unsigned param, int rc, const struct error *error);
 

@@ -122,11 +122,7 @@ void handle_pool_add(struct http_request *request, void *arg)
 	if (rc == 0)
 		rc = name_check("pool name", name, &error);
 	if (rc == 0)
-		rc = http_json_string(
-			body, "path", true, sizeof(((struct pool_view *)0)->path) - 1, &path, &error);
-	if (rc == 0 && path[0] != '/')
-		rc = error_set(
-			&error, -EINVAL, "\"path\" must begin with /: the agent's directory isn't yours");
+		rc = body_pool_path(body, &path, &error);
 	if (rc == 0)
 		rc = http_json_string(body, "tier", false, 16, &tier, &error);
 	if (rc == 0)

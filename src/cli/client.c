@@ -177,12 +177,7 @@ int cli_call(struct cli *cli, const char *method, const char *path, const json_t
 	return exit_code;
 }
 
-int cli_call_volume(struct cli *cli, const char *method, const char *suffix, json_t **ret_json)
-{
-	return cli_send_volume(cli, method, suffix, NULL, ret_json);
-}
-
-int cli_send_volume(
+static int call_volume(
 	struct cli *cli, const char *method, const char *suffix, const json_t *body, json_t **ret_json)
 {
 	struct error error;
@@ -196,6 +191,34 @@ int cli_send_volume(
 	}
 	snprintf(path, sizeof(path), "/v1/volumes/%s%s", cli->args[0], suffix);
 	return cli_call(cli, method, path, body, ret_json);
+}
+
+int cli_call_volume(struct cli *cli, const char *method, const char *suffix, json_t **ret_json)
+{
+	return call_volume(cli, method, suffix, NULL, ret_json);
+}
+
+static int body_is_bad(json_t **ret_json)
+{
+	*ret_json = NULL;
+	fprintf(stderr, "quoin: an argument or an option is not valid UTF-8\n");
+	return EXIT_USAGE;
+}
+
+int cli_post(struct cli *cli, const char *path, json_t *body, json_t **ret_json)
+{
+	int exit_code = body ? cli_call(cli, "POST", path, body, ret_json) : body_is_bad(ret_json);
+
+	json_decref(body);
+	return exit_code;
+}
+
+int cli_post_volume(struct cli *cli, const char *suffix, json_t *body, json_t **ret_json)
+{
+	int exit_code = body ? call_volume(cli, "POST", suffix, body, ret_json) : body_is_bad(ret_json);
+
+	json_decref(body);
+	return exit_code;
 }
 
 json_t *cli_volume_options(const struct cli *cli, const char *name)

@@ -26,9 +26,12 @@ int cli_call(struct cli *cli, const char *method, const char *path, const json_t
 	json_t **ret_json) MUST_CHECK;
 /* As cli_call(), of "/v1/volumes/NAME" + suffix. */
 int cli_call_volume(struct cli *cli, const char *method, const char *suffix, json_t **ret_json) MUST_CHECK;
-/* With a body (borrowed). */
-int cli_send_volume(struct cli *cli, const char *method, const char *suffix, const json_t *body,
-	json_t **ret_json) MUST_CHECK;
+/*
+ * The same, by POST and with a body, which is taken over. NULL, since json_pack() was given what is no UTF-8:
+ * EXIT_USAGE, in words.
+ */
+int cli_post(struct cli *cli, const char *path, json_t *body, json_t **ret_json) MUST_CHECK;
+int cli_post_volume(struct cli *cli, const char *suffix, json_t *body, json_t **ret_json) MUST_CHECK;
 
 /* cmd_snapshot.c: `volume attach`, serve-nbd or detach (the verb) of VOLUME@SNAPSHOT, the argument. */
 int cli_snapshot_device(struct cli *cli, const char *verb);

@@ -8,14 +8,7 @@ static int drain_ask(struct cli *cli, const char *what, bool drain)
 	json_t *body = json_pack("{s:s, s:b, s:b}", what, cli->args[0], "drain", (int)drain, "force",
 		(int)(cli->options[OPTION_FORCE] != NULL));
 	json_t *answer;
-	int exit_code;
-
-	if (!body) {
-		fprintf(stderr, "quoin: the name is not valid UTF-8\n");
-		return EXIT_USAGE;
-	}
-	exit_code = cli_call(cli, "POST", "/v1/drain", body, &answer);
-	json_decref(body);
+	int exit_code = cli_post(cli, "/v1/drain", body, &answer);
 	if (exit_code != EXIT_OK || !answer)
 		return exit_code;
 	if (drain)
@@ -51,14 +44,7 @@ int cmd_pool_rm(struct cli *cli)
 {
 	json_t *body = json_pack("{s:s}", "pool", cli->args[0]);
 	json_t *answer;
-	int exit_code;
-
-	if (!body) {
-		fprintf(stderr, "quoin: the name is not valid UTF-8\n");
-		return EXIT_USAGE;
-	}
-	exit_code = cli_call(cli, "POST", "/v1/pools/remove", body, &answer);
-	json_decref(body);
+	int exit_code = cli_post(cli, "/v1/pools/remove", body, &answer);
 	if (exit_code == EXIT_OK && answer)
 		printf("pool %s is forgotten\n", cli->args[0]);
 	json_decref(answer);

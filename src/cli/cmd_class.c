@@ -114,12 +114,7 @@ int cmd_class_set(struct cli *cli)
 	}
 	body = json_pack(
 		"{s:s%, s:s}", "key", cli->args[1], (size_t)(equals - cli->args[1]), "value", equals + 1);
-	if (!body) {
-		fprintf(stderr, "quoin: the key or the value is not valid UTF-8\n");
-		return EXIT_USAGE;
-	}
-	exit_code = cli_call(cli, "POST", path, body, &answer);
-	json_decref(body);
+	exit_code = cli_post(cli, path, body, &answer);
 	if (exit_code != EXIT_OK || !answer)
 		return exit_code;
 	printf("class %s has version %lld now\n", cli->args[0],

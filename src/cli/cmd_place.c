@@ -33,14 +33,7 @@ int cmd_place(struct cli *cli)
 	const json_t *place;
 	json_t *answer;
 	bool found;
-	int exit_code;
-
-	if (!body) {
-		fprintf(stderr, "quoin: an option is not valid UTF-8\n");
-		return EXIT_USAGE;
-	}
-	exit_code = cli_call(cli, "POST", "/v1/place", body, &answer);
-	json_decref(body);
+	int exit_code = cli_post(cli, "/v1/place", body, &answer);
 	if (exit_code != EXIT_OK || !answer)
 		return exit_code;
 	place = json_object_get(answer, "place");

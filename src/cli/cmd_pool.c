@@ -44,14 +44,7 @@ int cmd_pool_add(struct cli *cli)
 	json_t *body = json_pack("{s:s, s:s, s:s*, s:b}", "name", cli->args[0], "path", cli->args[1], "tier",
 		cli->options[OPTION_TIER], "force", (int)(cli->options[OPTION_FORCE] != NULL));
 	json_t *answer;
-	int exit_code;
-
-	if (!body) {
-		fprintf(stderr, "quoin: the name or the path is not valid UTF-8\n");
-		return EXIT_USAGE;
-	}
-	exit_code = cli_call(cli, "POST", "/v1/pools", body, &answer);
-	json_decref(body);
+	int exit_code = cli_post(cli, "/v1/pools", body, &answer);
 	if (exit_code != EXIT_OK || !answer)
 		return exit_code;
 	printf("pool %s added\n", cli->args[0]);

@@ -72,14 +72,7 @@ int cmd_pool_replace(struct cli *cli)
 	json_t *body = json_pack("{s:s, s:s, s:b}", "pool", cli->args[0], "to", cli->args[1], "force",
 		(int)(cli->options[OPTION_FORCE] != NULL));
 	json_t *answer;
-	int exit_code;
-
-	if (!body) {
-		fprintf(stderr, "quoin: the name is not valid UTF-8\n");
-		return EXIT_USAGE;
-	}
-	exit_code = cli_call(cli, "POST", "/v1/drain", body, &answer);
-	json_decref(body);
+	int exit_code = cli_post(cli, "/v1/drain", body, &answer);
 	if (exit_code != EXIT_OK || !answer)
 		return exit_code;
 	json_decref(answer);
@@ -94,14 +87,7 @@ int cmd_pool_wipe(struct cli *cli)
 	json_t *body = json_pack("{s:s, s:b}", "path", cli->args[0], "yes", (int)yes);
 	json_t *answer, *line;
 	size_t index;
-	int exit_code;
-
-	if (!body) {
-		fprintf(stderr, "quoin: the path is not valid UTF-8\n");
-		return EXIT_USAGE;
-	}
-	exit_code = cli_call(cli, "POST", "/v1/pools/wipe", body, &answer);
-	json_decref(body);
+	int exit_code = cli_post(cli, "/v1/pools/wipe", body, &answer);
 	if (exit_code != EXIT_OK || !answer)
 		return exit_code;
 	json_array_foreach(json_object_get(answer, "destroys"), index, line)

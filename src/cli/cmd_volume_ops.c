@@ -24,14 +24,7 @@ int cmd_volume_create(struct cli *cli)
 {
 	json_t *body = cli_volume_options(cli, cli->args[0]);
 	json_t *answer;
-	int exit_code;
-
-	if (!body) {
-		fprintf(stderr, "quoin: the name or an option is not valid UTF-8\n");
-		return EXIT_USAGE;
-	}
-	exit_code = cli_call(cli, "POST", "/v1/volumes", body, &answer);
-	json_decref(body);
+	int exit_code = cli_post(cli, "/v1/volumes", body, &answer);
 	if (exit_code != EXIT_OK || !answer)
 		return exit_code;
 	created_print(json_object_get(answer, "volume"));
@@ -52,18 +45,17 @@ int cmd_volume_rm(struct cli *cli)
 
 static int volume_attach(struct cli *cli)
 {
-	json_t *body = cli->options[OPTION_FORCE] ? json_pack("{s:b}", "force", 1) : NULL;
+	bool force = cli->options[OPTION_FORCE] != NULL;
 	const json_t *attached;
 	json_t *answer;
 	int exit_code;
 
-	if (body)
+	if (force)
 		fprintf(stderr,
 			"quoin: --force: whatever uses volume %s on another node gets I/O errors from now "
 			"on\n",
 			cli->args[0]);
-	exit_code = cli_send_volume(cli, "POST", "/attach", body, &answer);
-	json_decref(body);
+	exit_code = cli_post_volume(cli, "/attach", json_pack("{s:b}", "force", (int)force), &answer);
 	attached = json_object_get(json_object_get(answer, "volume"), "attached");
 	if (exit_code == EXIT_OK && answer)
 		printf("volume %s attached on node %s: %s\n", cli->args[0], text_of(attached, "node"),
@@ -115,14 +107,7 @@ int cmd_volume_detach(struct cli *cli)
 static int change_ask(struct cli *cli, const char *suffix, json_t *body)
 {
 	json_t *answer;
-	int exit_code;
-
-	if (!body) {
-		fprintf(stderr, "quoin: an argument is not valid UTF-8\n");
-		return EXIT_USAGE;
-	}
-	exit_code = cli_send_volume(cli, "POST", suffix, body, &answer);
-	json_decref(body);
+	int exit_code = cli_post_volume(cli, suffix, body, &answer);
 	if (exit_code == EXIT_OK && answer)
 		printf("volume %s: asked for; `quoin volume inspect %s` shows how far it is\n", cli->args[0],
 			cli->args[0]);
@@ -156,12 +141,7 @@ int cmd_volume_set_limits(struct cli *cli)
 	}
 	body = json_pack("{s:s*, s:s*}", "iops", cli->options[OPTION_IOPS], "bandwidth",
 		cli->options[OPTION_BANDWIDTH]);
-	if (!body) {
-		fprintf(stderr, "quoin: an argument is not valid UTF-8\n");
-		return EXIT_USAGE;
-	}
-	exit_code = cli_send_volume(cli, "POST", "/set-limits", body, &answer);
-	json_decref(body);
+	exit_code = cli_post_volume(cli, "/set-limits", body, &answer);
 	if (exit_code == EXIT_OK && answer)
 		printf("volume %s: limited\n", cli->args[0]);
 	json_decref(answer);
@@ -172,14 +152,7 @@ int cmd_volume_resize(struct cli *cli)
 {
 	json_t *answer = NULL, *body = json_pack("{s:s}", "size", cli->args[1]);
 	char size[SIZE_TEXT_LEN + 1];
-	int exit_code;
-
-	if (!body) {
-		fprintf(stderr, "quoin: an argument is not valid UTF-8\n");
-		return EXIT_USAGE;
-	}
-	exit_code = cli_send_volume(cli, "POST", "/resize", body, &answer);
-	json_decref(body);
+	int exit_code = cli_post_volume(cli, "/resize", body, &answer);
 	if (exit_code == EXIT_OK && answer)
 		printf("volume %s: %s\n", cli->args[0],
 			size_text(json_object_get(answer, "volume"), "size_bytes", size));
@@ -190,14 +163,7 @@ int cmd_volume_resize(struct cli *cli)
 int cmd_volume_set_sticky(struct cli *cli)
 {
 	json_t *answer = NULL, *body = json_pack("{s:s}", "sticky", cli->args[1]);
-	int exit_code;
-
-	if (!body) {
-		fprintf(stderr, "quoin: an argument is not valid UTF-8\n");
-		return EXIT_USAGE;
-	}
-	exit_code = cli_send_volume(cli, "POST", "/set-sticky", body, &answer);
-	json_decref(body);
+	int exit_code = cli_post_volume(cli, "/set-sticky", body, &answer);
 	if (exit_code == EXIT_OK && answer)
 		printf("volume %s: sticky %s\n", cli->args[0], cli->args[1]);
 	json_decref(answer);
