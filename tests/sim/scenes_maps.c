@@ -52,7 +52,8 @@ static void writes_before_the_window(struct scene *s)
 		uint32_t grain = 2 * grains_copied(x) + 1 + i % 3;
 
 		scene_write(s, x, grain % (2 * SCENE_MANY) * GRAIN_BLOCKS + i % 16, 1);
-		scene_run_us(s, 300 + i * 137 % 2000);
+		/* A source's apply round takes about as long: often the write before is not applied yet. */
+		scene_run_us(s, 800 + i * 137 % 5000);
 	}
 	EXPECT(scene_is_level(s, x, 60000), "C was not made complete");
 	scene_run(s, 3000);
