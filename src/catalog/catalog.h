@@ -166,9 +166,10 @@ struct catalog_volume {
 	struct catalog_shard *shards;
 	struct catalog_label *labels;
 	unsigned snapshot_count, viewer_count;
-	struct catalog_snapshot *snapshots; /* oldest first: catalog/snapshots.h */
-	struct catalog_viewer *viewers;     /* of its snapshots */
-	uint64_t revision;                  /* of the record; ignored on input */
+	struct catalog_snapshot *snapshots;  /* oldest first: catalog/snapshots.h */
+	struct catalog_viewer *viewers;      /* of its snapshots */
+	struct uuid origin, origin_snapshot; /* of a clone: a volume, one of its snapshots; else none */
+	uint64_t revision;                   /* of the record; ignored on input */
 	/* For catalog_volume_create(): its class's, as it was placed by; not kept. */
 	uint64_t class_revision;
 };
@@ -243,8 +244,7 @@ int catalog_volume_find_uuid(const struct catalog *catalog, struct uuid volume,
 /* The shard and member of a replica; NULL where the volume has no such. */
 const struct catalog_replica *catalog_volume_replica(
 	const struct catalog_volume *volume, struct uuid replica, const struct catalog_shard **ret_shard);
-/* In voters or next voters. */
-bool catalog_is_voter(const struct catalog_shard *shard, struct uuid replica);
+bool catalog_is_voter(const struct catalog_shard *shard, struct uuid replica); /* or next voter */
 
 /*
  * Iteration: index 0, 1, ... until NULL. Nodes and classes by name, pools and volumes by UUID; damaged ones

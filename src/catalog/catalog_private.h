@@ -176,6 +176,19 @@ int learner_step(struct op *op, struct op_txn *txn, struct error *error) MUST_CH
 int leave_step(struct op *op, struct op_txn *txn, struct error *error) MUST_CHECK;
 /* ops_replicas.c: into the record that is being made. */
 void replicas_want_note(struct op *op);
+/* clones.c */
+/* The names of a volume's clones, of one snapshot (none: of any); returns how many there are. */
+unsigned clones_name(
+	const struct catalog *catalog, struct uuid origin, struct uuid snapshot, char *text, size_t size);
+/* -EBUSY, with their names, where clones stand on the snapshot. */
+int clones_refuse(const struct catalog *catalog, const struct catalog_volume *volume,
+	const struct catalog_snapshot *snapshot, struct error *error) MUST_CHECK;
+/* A clone that is being created (op->volume_record; another volume: nothing): whether its origin is as it
+ * must be, and that it stays so until the transaction. */
+int clone_hold(struct op *op, struct op_txn *txn, struct error *error) MUST_CHECK;
+/* -EBUSY where a clone has no replica yet: the first one needs the origin to be as large as it was. */
+int clones_unmade(
+	const struct catalog *catalog, const struct catalog_volume *origin, struct error *error) MUST_CHECK;
 /* ops_membership.c: op->replica, which is retired, is taken out of the record. */
 int retired_removed_step(struct op *op, struct op_txn *txn, const struct catalog_volume *volume,
 	struct error *error) MUST_CHECK;

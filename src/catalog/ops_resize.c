@@ -93,6 +93,7 @@ static int resize_step(struct op *op, struct op_txn *txn, struct error *error)
 		return rc;
 	if (volume->size_bytes == op->size_bytes)
 		return OP_FINISHED;
+	rc = clones_unmade(op->catalog, volume, error);
 	for (unsigned i = 0; i < volume->shards[0].replica_count && rc == 0; i++) {
 		unsigned count = replicas_on_pool(&volume->shards[0], i);
 

@@ -78,6 +78,10 @@ static int state_set(
 		return error_set(error, -ENOENT, "volume %s has no such snapshot any more", volume->name);
 	if (snapshot->state == state)
 		return OP_FINISHED;
+	if (state == CATALOG_SNAPSHOT_REMOVING)
+		rc = clones_refuse(op->catalog, volume, snapshot, error);
+	if (rc != 0)
+		return rc;
 	snapshot->state = state;
 	txn_put_volume(op, txn, volume);
 	return 0;

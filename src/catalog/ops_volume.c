@@ -148,6 +148,8 @@ static int create_step(struct op *op, struct op_txn *txn, struct error *error)
 			error, -ENOENT, "this cluster has not been initialised: run quoind --init-cluster");
 	volume->created_ns = catalog_wall_ns(catalog);
 	rc = class_hold(op, txn, error);
+	if (rc == 0)
+		rc = clone_hold(op, txn, error);
 	for (unsigned i = 0; i < volume->shards[0].replica_count && rc == 0; i++)
 		rc = pool_reserve(op, txn, &volume->shards[0].replicas[i], error);
 	if (rc != 0)
@@ -228,6 +230,7 @@ static int delete_step(struct op *op, struct op_txn *txn, struct error *error)
 {
 	struct catalog *catalog = op->catalog;
 	const struct catalog_volume *volume;
+	char clones[384];
 	int rc = catalog_volume_find_uuid(catalog, op->volume, &volume, error);
 
 	if (rc == -ENOENT && op->uncertain)
@@ -240,6 +243,10 @@ static int delete_step(struct op *op, struct op_txn *txn, struct error *error)
 		return volume_held(catalog, volume, error);
 	if (volume->sticky)
 		return volume_sticky(volume, error);
+	if (clones_name(catalog, volume->volume, (struct uuid){ 0 }, clones, sizeof(clones)) > 0)
+		return error_set(error, -EBUSY,
+			"volume %s has clones, which stand on its snapshots: %s. Remove them first",
+			volume->name, clones);
 	if (volume->snapshot_count > 0)
 		return error_set(error, -EBUSY, "volume %s has %u snapshots: remove them first", volume->name,
 			volume->snapshot_count);

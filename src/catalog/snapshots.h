@@ -8,6 +8,11 @@
  *                       +------------ remove --------------+--> REMOVING --entry committed, gone--> (none)
  *
  * Who is interrupted does it again: both entries may stand in the log twice.
+ *
+ * A clone is a volume whose record names its origin and a READY snapshot of it: it begins with that content,
+ * and with that filesystem. Its create writes the origin's record too, so that a snapshot that is being
+ * removed and a clone that is being made never cross: one of the two is refused. catalog_volume_create() of
+ * one answers also -EBUSY: its snapshot isn't ready; -EINVAL: it would be smaller than its origin.
  */
 #ifndef QUOIN_CATALOG_SNAPSHOTS_H
 #define QUOIN_CATALOG_SNAPSHOTS_H
@@ -48,7 +53,7 @@ void catalog_snapshot_begin(struct catalog *catalog, struct uuid volume,
 /* -ENOENT */
 void catalog_snapshot_ready(struct catalog *catalog, struct uuid volume, struct uuid snapshot,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
-/* -ENOENT; -EBUSY, with the node's name, while one has it attached */
+/* -ENOENT; -EBUSY, with the node's name, while one has it attached, or with the names of its clones */
 void catalog_snapshot_remove(struct catalog *catalog, struct uuid volume, struct uuid snapshot,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 /* Success where there is none. */

@@ -199,6 +199,9 @@ int cmd_volume_inspect(struct cli *cli)
 		text_of(volume, "class"));
 	policy_print(json_object_get(volume, "policy"));
 	printf("created     %s\n", text_of(volume, "created"));
+	if (json_is_object(json_object_get(volume, "origin")))
+		printf("clone of    %s@%s\n", text_of(json_object_get(volume, "origin"), "volume"),
+			text_of(json_object_get(volume, "origin"), "snapshot"));
 	if (json_is_string(json_object_get(volume, "breach")))
 		printf("breach      %s; `quoin class check %s --apply` mends it\n", text_of(volume, "breach"),
 			text_of(volume, "class"));

@@ -15,7 +15,8 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 		"of a pool: auto (measured), high, medium, low; of a volume: high, >=medium, any …" },
 	[OPTION_FOLLOW] = { "follow", NULL, "go on with new events until interrupted" },
 	[OPTION_FORCE] = { "force", NULL, "do it although it hurts: see the command" },
-	[OPTION_FROM] = { "from", "POOL|NODE", "where the replica is now" },
+	[OPTION_FROM] = { "from", "POOL|NODE|VOLUME[@SNAPSHOT]",
+		"where the replica is now; of a new volume: what it is a clone of" },
 	[OPTION_APPLY] = { "apply", NULL, "move the volumes that aren't as their class says" },
 	[OPTION_FILE] = { "file", "FILE", "a text of classes, - for standard input; -f is the same" },
 	[OPTION_EXPLAIN] = { "explain", NULL, "show every pool, with the rule that excludes it" },
@@ -39,7 +40,7 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 #define CREATE_OPTIONS                                                                                       \
 	(BIT(OPTION_SIZE) | BIT(OPTION_CLASS) | BIT(OPTION_REPLICAS) | BIT(OPTION_FS) | BIT(OPTION_TIER) |   \
 		BIT(OPTION_GROUP) | BIT(OPTION_NODES) | BIT(OPTION_ZONES) | BIT(OPTION_RACKS) |              \
-		BIT(OPTION_SELECTOR) | BIT(OPTION_STICKY) | BIT(OPTION_NEAR))
+		BIT(OPTION_SELECTOR) | BIT(OPTION_STICKY) | BIT(OPTION_NEAR) | BIT(OPTION_FROM))
 
 const struct command commands[] = {
 	{ "status", "", 0, 0, "Show the cluster as this node sees it", NULL, cmd_status },
@@ -86,7 +87,10 @@ const struct command commands[] = {
 		"On its own node, or, where that is down, on any. Its superblocks are cleared.",
 		cmd_pool_rm },
 	{ "volume create", "NAME", 1, CREATE_OPTIONS, "Create a volume",
-		"The same name with the same options is a success.", cmd_volume_create },
+		"The same name with the same options is a success. With --from it is a clone: it begins with "
+		"the\n"
+		"content of the snapshot, or of one that is taken for it, and takes room for what differs.",
+		cmd_volume_create },
 	{ "volume list", "", 0, 0, "List volumes with size, state and zones", NULL, cmd_volume_list },
 	{ "volume inspect", "NAME", 1, 0, "Show all of one volume, with its replicas", NULL,
 		cmd_volume_inspect },

@@ -234,14 +234,25 @@ static void created(void *arg, int rc, struct pool_replica *replica)
 	free(creation);
 }
 
-void datapath_replica_create(struct datapath *dp, struct pool *pool,
-	const struct pool_replica_identity *identity, pool_done_fn fn, void *arg)
+static struct creation *creation_new(struct datapath *dp, struct pool *pool, pool_done_fn fn, void *arg)
 {
 	struct creation *creation = calloc(1, sizeof(*creation));
 
 	ASSERT(creation);
 	*creation = (struct creation){ dp, pool, fn, arg };
-	pool_replica_create(pool, identity, created, creation);
+	return creation;
+}
+
+void datapath_replica_create(struct datapath *dp, struct pool *pool,
+	const struct pool_replica_identity *identity, pool_done_fn fn, void *arg)
+{
+	pool_replica_create(pool, identity, created, creation_new(dp, pool, fn, arg));
+}
+
+void datapath_replica_create_incomplete(struct datapath *dp, struct pool *pool,
+	const struct pool_replica_identity *identity, pool_done_fn fn, void *arg)
+{
+	pool_replica_create_incomplete(pool, identity, created, creation_new(dp, pool, fn, arg));
 }
 
 struct late_answer {
@@ -259,18 +270,36 @@ static void late_answer(void *arg)
 	free(late);
 }
 
+static void answer_later(struct datapath *dp, int rc, pool_done_fn fn, void *arg)
+{
+	struct late_answer *late = calloc(1, sizeof(*late));
+
+	ASSERT(late);
+	*late = (struct late_answer){ .fn = fn, .arg = arg, .rc = rc };
+	loop_task_init(&late->task, late_answer, late);
+	loop_defer(dp->config.loop, &late->task);
+}
+
+void datapath_replica_clone(struct datapath *dp, struct pool *pool, struct uuid origin_volume,
+	struct uuid snapshot, const struct pool_replica_identity *identity, pool_done_fn fn, void *arg)
+{
+	struct pool_replica *origin = pool_replica_next(pool, NULL);
+
+	while (origin && !uuid_equal(pool_replica_identity(origin)->volume, origin_volume))
+		origin = pool_replica_next(pool, origin);
+	if (origin)
+		pool_replica_clone(origin, snapshot, identity, created, creation_new(dp, pool, fn, arg));
+	else
+		answer_later(dp, -ENOENT, fn, arg);
+}
+
 void datapath_replica_delete(struct datapath *dp, struct uuid replica, pool_done_fn fn, void *arg)
 {
 	struct host *host = host_find(dp, replica);
 	struct pool_replica *store;
 
 	if (!host) {
-		struct late_answer *late = calloc(1, sizeof(*late));
-
-		ASSERT(late);
-		*late = (struct late_answer){ .fn = fn, .arg = arg, .rc = -ENOENT };
-		loop_task_init(&late->task, late_answer, late);
-		loop_defer(dp->config.loop, &late->task);
+		answer_later(dp, -ENOENT, fn, arg);
 		return;
 	}
 	store = host->store;

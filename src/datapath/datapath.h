@@ -49,6 +49,13 @@ void datapath_pool_remove(struct datapath *datapath, struct pool *pool);
 /* Makes a replica on one of this datapath's pools. -EEXIST when it is there already. */
 void datapath_replica_create(struct datapath *datapath, struct pool *pool,
 	const struct pool_replica_identity *identity, pool_done_fn fn, void *arg);
+/* The same, but one that a resync has to fill first: pool_replica_create_incomplete(). */
+void datapath_replica_create_incomplete(struct datapath *datapath, struct pool *pool,
+	const struct pool_replica_identity *identity, pool_done_fn fn, void *arg);
+/* The same, on what the pool's replica of the origin has of the snapshot. -ENOENT: there is no such replica
+ * or snapshot here (yet); -EAGAIN: that replica is incomplete; -EINVAL: that volume is larger by now. */
+void datapath_replica_clone(struct datapath *datapath, struct pool *pool, struct uuid origin,
+	struct uuid snapshot, const struct pool_replica_identity *identity, pool_done_fn fn, void *arg);
 /* -ENOENT. */
 void datapath_replica_delete(struct datapath *datapath, struct uuid replica, pool_done_fn fn, void *arg);
 

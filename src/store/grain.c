@@ -44,13 +44,20 @@ static void state_of_slot(const struct slot *slot, struct grain_state *ret_state
 	memcpy(ret_state->crc, slot->crc, sizeof(ret_state->crc));
 }
 
-/* What a lower layer of the level says of blocks of which those above say nothing. */
-static void state_fold(struct grain_state *state, const struct slot *slot)
+/*
+ * What a lower layer of the level says of blocks of which those above say nothing. Versions are positions of
+ * one log: what a clone stands on is older than all of its own, whatever the origin's log says.
+ */
+static void state_fold(struct grain_state *state, const struct slot *slot, bool is_own)
 {
 	uint16_t open = (uint16_t) ~(state->present | state->zero);
 
 	if (open == UINT16_MAX) {
 		state_of_slot(slot, state);
+		if (!is_own) {
+			state->epoch = (struct epoch){ 0, 0 };
+			state->seq = 0;
+		}
 		return;
 	}
 	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
@@ -118,7 +125,8 @@ static bool state_of_level(const struct pool_replica *replica, struct grain_leve
 			(pending && layer == upper))
 			continue;
 		ASSERT(pool->map.slots[place].index == index);
-		state_fold(ret_state, &pool->map.slots[place]);
+		state_fold(
+			ret_state, &pool->map.slots[place], layer == replica->top || layer->owner == replica);
 	}
 	/* A mark above nothing says nothing: whether it is there still depends on who was merged when. */
 	ret_state->zero &= layer_masks_at(pool, stop, NULL, index).present;

@@ -67,7 +67,8 @@ int replica_top_make(struct pool_replica *replica, struct layer *parent)
 }
 
 static void replica_create(struct pool *pool, const struct pool_replica_identity *identity,
-	struct layer *parent, void (*fn)(void *arg, int rc, struct pool_replica *replica), void *arg);
+	struct layer *parent, bool incomplete, void (*fn)(void *arg, int rc, struct pool_replica *replica),
+	void *arg);
 
 static uint32_t dir_find_free(const struct pool *pool)
 {
@@ -89,7 +90,13 @@ static bool replica_exists(const struct pool *pool, struct uuid replica)
 void pool_replica_create(struct pool *pool, const struct pool_replica_identity *identity,
 	void (*fn)(void *arg, int rc, struct pool_replica *replica), void *arg)
 {
-	replica_create(pool, identity, NULL, fn, arg);
+	replica_create(pool, identity, NULL, false, fn, arg);
+}
+
+void pool_replica_create_incomplete(struct pool *pool, const struct pool_replica_identity *identity,
+	void (*fn)(void *arg, int rc, struct pool_replica *replica), void *arg)
+{
+	replica_create(pool, identity, NULL, true, fn, arg);
 }
 
 void pool_replica_clone(struct pool_replica *origin, struct uuid snapshot,
@@ -100,7 +107,7 @@ void pool_replica_clone(struct pool_replica *origin, struct uuid snapshot,
 	struct work *work;
 
 	if (parent && !origin->state.incomplete && identity->size_bytes >= pool_replica_size(origin)) {
-		replica_create(origin->pool, identity, parent, fn, arg);
+		replica_create(origin->pool, identity, parent, false, fn, arg);
 		return;
 	}
 	work = work_get(origin->pool, NULL, WORK_CREATE);
@@ -110,10 +117,11 @@ void pool_replica_clone(struct pool_replica *origin, struct uuid snapshot,
 }
 
 static void replica_create(struct pool *pool, const struct pool_replica_identity *identity,
-	struct layer *parent, void (*fn)(void *arg, int rc, struct pool_replica *replica), void *arg)
+	struct layer *parent, bool incomplete, void (*fn)(void *arg, int rc, struct pool_replica *replica),
+	void *arg)
 {
 	struct work *work = work_get(pool, NULL, WORK_CREATE);
-	struct directory_record record = { .identity = *identity };
+	struct directory_record record = { .identity = *identity, .state.incomplete = incomplete };
 
 	work->create_fn = fn;
 	work->arg = arg;

@@ -161,8 +161,15 @@ struct pool_replica_identity {
 void pool_replica_create(struct pool *pool, const struct pool_replica_identity *identity,
 	void (*fn)(void *arg, int rc, struct pool_replica *replica), void *arg);
 /*
- * The same, on top of a snapshot of another replica of this pool (not larger than this one), whose blocks it
- * shares. -ENOENT: there is no such snapshot (yet); -EAGAIN: that replica is incomplete; -EINVAL: its size.
+ * The same, but one that vouches for nothing until a resync has filled it, from the first record of it on:
+ * for a group whose content doesn't begin with its log.
+ */
+void pool_replica_create_incomplete(struct pool *pool, const struct pool_replica_identity *identity,
+	void (*fn)(void *arg, int rc, struct pool_replica *replica), void *arg);
+/*
+ * A complete one again, on top of a snapshot of another replica of this pool (not larger than this one),
+ * whose blocks it shares. -ENOENT: there is no such snapshot (yet); -EAGAIN: that replica is incomplete;
+ * -EINVAL: its size.
  */
 void pool_replica_clone(struct pool_replica *origin, struct uuid snapshot,
 	const struct pool_replica_identity *identity,

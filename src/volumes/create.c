@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "volumes/clone.h"
 #include "volumes/manager.h"
 #include "volumes/placing.h"
 
@@ -36,6 +37,8 @@ static int compare_existing(struct op *op, const struct catalog_volume *volume)
 		return differs(op, volume, "filesystem");
 	if (options->group[0] && strcmp(options->group, volume->group_name) != 0)
 		return differs(op, volume, "group");
+	if (options->from[0] && !clone_is_of(op->volumes, volume, options->from))
+		return differs(op, volume, "origin");
 	if (options->sticky_given && options->sticky != volume->sticky)
 		return differs(op, volume, "sticky");
 	if (options->tier[0] && class_tier_parse(options->tier, &tiers) == 0 && tiers != volume->tiers)
@@ -123,12 +126,21 @@ static void create_told(void *arg, int rc, const struct error *error, const stru
 	replicas_wait(op);
 }
 
+static int new_draft(struct op *op, struct catalog_volume *record, struct catalog_shard *shard)
+{
+	const struct catalog_class *class;
+	int rc = class_of_options(op->volumes, &op->options, &class, &op->error);
+
+	if (!rc)
+		rc = volume_draft(op->name, &op->options, class, record, &op->error);
+	return rc ? rc : place(op, class, record, shard);
+}
+
 static void create_try(struct op *op)
 {
 	struct catalog_shard shard = { .config_number = 1 };
 	struct catalog_volume record = { .volume = op->volume };
 	const struct catalog_volume *volume;
-	const struct catalog_class *class;
 	int rc;
 
 	rc = catalog_volume_find(op->volumes->catalog, op->name, &volume, NULL);
@@ -136,11 +148,9 @@ static void create_try(struct op *op)
 		op_end(op, compare_existing(op, volume));
 		return;
 	}
-	rc = class_of_options(op->volumes, &op->options, &class, &op->error);
-	if (!rc)
-		rc = volume_draft(op->name, &op->options, class, &record, &op->error);
-	if (!rc)
-		rc = place(op, class, &record, &shard);
+	rc = op->options.from[0]
+		     ? clone_draft(op->volumes, op->name, &op->options, &record, &shard, &op->error)
+		     : new_draft(op, &record, &shard);
 	if (rc) {
 		op_end(op, rc);
 		return;
@@ -151,10 +161,26 @@ static void create_try(struct op *op)
 	catalog_volume_create(op->volumes->catalog, &record, op_left_ms(op), create_told, op);
 }
 
+static void origin_ready(struct op *op, int rc)
+{
+	if (rc)
+		op_end(op, rc);
+	else
+		create_try(op);
+}
+
+static void create_begin(struct op *op)
+{
+	if (op->options.from[0])
+		clone_snapshot_take(op, origin_ready);
+	else
+		create_try(op);
+}
+
 void volumes_create(struct volumes *volumes, const char *name, const struct volume_options *options,
 	volumes_done_fn fn, void *arg)
 {
-	struct op *op = op_make(volumes, "create volume", name, CREATE_DEADLINE_MS, create_try, fn, arg);
+	struct op *op = op_make(volumes, "create volume", name, CREATE_DEADLINE_MS, create_begin, fn, arg);
 
 	if (!op_accept(op, fn, arg, name))
 		return;

@@ -5,10 +5,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "volumes/clone.h"
 #include "volumes/placing.h"
 
+int clone_from_parse(const char *from, char ret_volume[static NAME_MAX_LEN + 1],
+	char ret_snapshot[static NAME_MAX_LEN + 1], struct error *error)
+{
+	size_t len = strcspn(from, "@");
+	int rc;
+
+	snprintf(ret_volume, NAME_MAX_LEN + 1, "%.*s", (int)(len < NAME_MAX_LEN ? len : NAME_MAX_LEN), from);
+	snprintf(ret_snapshot, NAME_MAX_LEN + 1, "%s", from[len] ? from + len + 1 : "");
+	rc = len > NAME_MAX_LEN ? error_set(error, -EINVAL, "option from: a volume's name is too long")
+				: name_check("option from: volume name", ret_volume, error);
+	if (rc == 0 && from[len])
+		rc = name_check("option from: snapshot name", from + len + 1, error);
+	return rc;
+}
+
 const char *const volume_option_names[VOLUME_OPTIONS_COUNT] = { "size", "class", "replicas", "fs", "tier",
-	"group", "nodes", "zones", "racks", "selector", "sticky", "near" };
+	"group", "nodes", "zones", "racks", "selector", "sticky", "near", "from" };
 
 /* As users of Portworx know them. */
 static const struct {
@@ -196,7 +212,22 @@ static int near_set(struct volume_options *options, const char *key, const char 
 	return rc;
 }
 
-/* "size, class … and near" */
+/* Whether there is such a volume and snapshot is looked at where the clone is made. */
+static int from_set(struct volume_options *options, const char *key, const char *value, struct error *error)
+{
+	char volume[NAME_MAX_LEN + 1], snapshot[NAME_MAX_LEN + 1];
+	int rc;
+
+	(void)key;
+	if (strlen(value) >= sizeof(options->from))
+		return error_set(error, -EINVAL, "option from: write VOLUME or VOLUME@SNAPSHOT");
+	rc = clone_from_parse(value, volume, snapshot, error);
+	if (rc == 0)
+		snprintf(options->from, sizeof(options->from), "%s", value);
+	return rc;
+}
+
+/* "size, class … and from" */
 static void names_list(char *to, size_t size)
 {
 	size_t len = 0;
@@ -212,7 +243,7 @@ static void names_list(char *to, size_t size)
 static int unknown(const char *key, struct error *error)
 {
 	const char *nearest = name_nearest(key, volume_option_names, VOLUME_OPTIONS_COUNT);
-	char names[160];
+	char names[176];
 
 	for (size_t i = 0; i < sizeof(not_offered) / sizeof(not_offered[0]); i++)
 		if (strcmp(key, not_offered[i].name) == 0)
@@ -231,7 +262,8 @@ int volume_options_set(
 	/* In the order of volume_option_names. */
 	static int (*const setters[VOLUME_OPTIONS_COUNT])(struct volume_options * options, const char *key,
 		const char *value, struct error *error) = { size_set, class_set, replicas_set, fs_set,
-		tier_set, group_set, nodes_set, zones_set, racks_set, selector_set, sticky_set, near_set };
+		tier_set, group_set, nodes_set, zones_set, racks_set, selector_set, sticky_set, near_set,
+		from_set };
 
 	const char *name = key; /* as its user knows it */
 	int rc;

@@ -72,6 +72,8 @@ int volumes_place(struct volumes *volumes, const struct volume_options *options,
 	struct place_view view = { .pool_count = 0 };
 	int rc = manager_ready_check(volumes, error);
 
+	if (!rc && options->from[0])
+		rc = error_set(error, -EINVAL, "option from: a clone's replicas are where its origin's are");
 	if (!rc)
 		rc = class_of_options(volumes, options, &class, error);
 	if (!rc)

@@ -10,6 +10,7 @@
 #include "reconcile/reconcile.h"
 #include "volumes/manager.h"
 #include "volumes/mount.h"
+#include "volumes/replica_make.h"
 #include "volumes/snapview.h"
 #include "volumes/steward.h"
 
@@ -116,7 +117,7 @@ static void observed_done(struct observed *o)
 
 /* ---- what follows ---- */
 
-static void step_told(struct op *op, int rc)
+void step_told(struct op *op, int rc)
 {
 	if (rc && rc != -ECANCELED)
 		manager_event(op->volumes, "reconcile-failed", op->name, "%s: %s", op->verb,
@@ -134,59 +135,6 @@ static void pool_put_begin(struct op *op)
 		op_end(op, 0);
 	else
 		catalog_pool_put(op->volumes->catalog, &record, op_left_ms(op), op_told, op);
-}
-
-struct replica_job {
-	struct pool *pool;
-	struct pool_replica_identity identity;
-};
-
-static void replica_told(void *arg, int rc)
-{
-	dataplane_call_finish(arg, rc);
-}
-
-static void replica_create_run(struct dataplane_call *call)
-{
-	struct replica_job *job = op_of_call(call)->state;
-
-	datapath_replica_create(
-		dataplane_datapath(call->dataplane), job->pool, &job->identity, replica_told, call);
-}
-
-static void replica_delete_run(struct dataplane_call *call)
-{
-	struct replica_job *job = op_of_call(call)->state;
-
-	datapath_replica_delete(
-		dataplane_datapath(call->dataplane), job->identity.replica, replica_told, call);
-}
-
-static void replica_created(struct op *op, int rc)
-{
-	snapshot_take(op->volumes);
-	step_told(op, rc == -EEXIST ? 0 : rc);
-}
-
-static void replica_deleted(struct op *op, int rc)
-{
-	snapshot_take(op->volumes);
-	step_told(op, rc == -ENOENT ? 0 : rc);
-}
-
-static void replica_begin(struct op *op)
-{
-	struct replica_job *job = op->state;
-	struct local_pool *pool = pools_find_uuid(op->volumes, op->pool_uuid);
-	bool create = job->identity.size_bytes != 0;
-
-	if (!pool || !pool->pool) {
-		op_end(op, 0);
-		return;
-	}
-	job->pool = pool->pool;
-	op_call(op, create ? replica_create_run : replica_delete_run,
-		create ? replica_created : replica_deleted);
 }
 
 static void replica_removed_begin(struct op *op)
@@ -304,26 +252,13 @@ static void replica_step(struct volumes *volumes, const struct reconcile_action 
 {
 	char name[UUID_TEXT_LEN + 1];
 	bool create = action->kind == RECONCILE_REPLICA_CREATE;
-	struct op *op;
-	struct replica_job *job;
+	struct op *op = step_new(volumes, create ? "make replica" : "delete replica",
+		uuid_format(action->replica, name), STEP_DEADLINE_MS, replica_begin, action);
 
-	op = step_new(volumes, create ? "make replica" : "delete replica", uuid_format(action->replica, name),
-		STEP_DEADLINE_MS, replica_begin, action);
-	if (!op)
-		return;
-	job = calloc(1, sizeof(*job));
-	op->state = job;
-	if (!job) {
+	if (op && replica_job_make(op, action))
+		op_submit(op);
+	else
 		free(op);
-		return;
-	}
-	job->identity.replica = action->replica;
-	job->identity.volume = action->volume_uuid;
-	if (create) {
-		job->identity.group = action->shard->group;
-		job->identity.size_bytes = action->volume->size_bytes;
-	}
-	op_submit(op);
 }
 
 static void replica_tell(struct volumes *volumes, const struct reconcile_action *action)

@@ -140,7 +140,8 @@ static void resume_up(struct op *op, int rc)
 	/* It was mounted before, so it has a filesystem: none is ever made here. */
 	spec = (struct fs_spec){ .type = attachment->fs,
 		.device = blockdev_path(attachment->blockdev),
-		.options = attachment->mount_options };
+		.options = attachment->mount_options,
+		.same_uuid = true /* it may be a clone: that isn't noted */ };
 	op->told_then = resume_mounted;
 	fs_mount(op->volumes->attach, &spec, op->name, op_told, op);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "catalog/snapshots.h"
 #include "volumes/manager.h"
 #include "volumes/policy.h"
 #include "volumes/steward.h"
@@ -153,6 +154,24 @@ static void shared_zone_find(
 	}
 }
 
+static void origin_fill(
+	struct volumes *volumes, const struct catalog_volume *volume, struct volume_view *view)
+{
+	const struct catalog_volume *origin;
+
+	if (uuid_is_none(volume->origin))
+		return;
+	(void)uuid_format(volume->origin, view->origin);
+	(void)uuid_format(volume->origin_snapshot, view->origin_snapshot);
+	if (catalog_volume_find_uuid(volumes->catalog, volume->origin, &origin, NULL))
+		return;
+	snprintf(view->origin, sizeof(view->origin), "%s", origin->name);
+	for (unsigned i = 0; i < origin->snapshot_count; i++)
+		if (uuid_equal(origin->snapshots[i].snapshot, volume->origin_snapshot))
+			snprintf(view->origin_snapshot, sizeof(view->origin_snapshot), "%s",
+				origin->snapshots[i].name);
+}
+
 static void volume_fill(
 	struct volumes *volumes, const struct catalog_volume *volume, struct volume_view *view)
 {
@@ -163,6 +182,7 @@ static void volume_fill(
 	snprintf(view->name, sizeof(view->name), "%s", volume->name);
 	snprintf(view->class_name, sizeof(view->class_name), "%s", volume->class_name);
 	snprintf(view->fs, sizeof(view->fs), "%s", volume->fs);
+	origin_fill(volumes, volume, view);
 	view->limit_iops = volume->limit_iops;
 	view->limit_bytes_per_s = volume->limit_bytes_per_s;
 	time_format(volume->created_ns, view->created);

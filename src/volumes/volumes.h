@@ -37,12 +37,13 @@ struct volume_options {
 	char group[NAME_MAX_LEN + 1];            /* of volumes: the class's group rule */
 	char nodes[128], zones[128], racks[128]; /* terms of a selector: "node=a|b" */
 	char selector[VOLUME_SELECTOR_LEN + 1];
-	bool sticky_given, sticky;   /* it isn't removed before this is cleared */
-	char near[NAME_MAX_LEN + 1]; /* a node where a copy is to be, if the rules allow it */
-	unsigned given;              /* a bit for each that was set, in the order of volume_option_names */
+	bool sticky_given, sticky;       /* it isn't removed before this is cleared */
+	char near[NAME_MAX_LEN + 1];     /* a node where a copy is to be, if the rules allow it */
+	char from[2 * NAME_MAX_LEN + 2]; /* VOLUME[@SNAPSHOT], of which it is a clone */
+	unsigned given; /* a bit for each that was set, in the order of volume_option_names */
 };
 
-#define VOLUME_OPTIONS_COUNT 12
+#define VOLUME_OPTIONS_COUNT 13
 /* In the order of the fields above: also for help texts. */
 extern const char *const volume_option_names[VOLUME_OPTIONS_COUNT];
 /* Sets one option from text. -EINVAL: names the key or value and the nearest valid one; or it was set before.
@@ -220,7 +221,9 @@ struct volume_view {
 	unsigned replica_count;
 	struct replica_view replicas[VOLUME_VIEW_REPLICAS];
 	uint64_t limit_iops, limit_bytes_per_s; /* 0: none */
-	uint64_t config_number;                 /* of the record: it grows with each change of voters */
+	/* Of a clone: the names, or UUIDs where the record is damaged; else empty. */
+	char origin[NAME_MAX_LEN + 1], origin_snapshot[NAME_MAX_LEN + 1];
+	uint64_t config_number; /* of the record: it grows with each change of voters */
 	bool joint;
 	struct volume_stats stats; /* here only: as of the last refresh (1 s) */
 	struct policy_view policy;

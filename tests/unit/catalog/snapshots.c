@@ -150,6 +150,67 @@ static void a_volume_has_so_many_at_most(void **state)
 	assert_non_null(catalog_snapshot_find(world_find(world, 0, "v"), name));
 }
 
+static int clone_make(
+	struct world *world, unsigned by, const char *name, uint8_t snapshot, uint64_t size_bytes)
+{
+	struct world_answer answer = { 0 };
+	struct world_volume clone;
+
+	world_volume_fill(&clone, name, size_bytes, 3);
+	clone.volume.origin = world_find(world, by, "v")->volume;
+	clone.volume.origin_snapshot.byte[0] = snapshot;
+	catalog_volume_create(
+		world->nodes[by].catalog, &clone.volume, WORLD_TIMEOUT_MS, world_volume_done, &answer);
+	assert_true(world_wait(world, &answer.done));
+	return answer.rc;
+}
+
+static void a_clone_holds_its_origin_and_the_snapshot(void **state)
+{
+	struct world *world = *state;
+	uint64_t size_bytes = world_find(world, 0, "v")->size_bytes;
+	struct world_answer answer = { 0 };
+
+	assert_int_equal(begin(world, 0, "one", 1), 0);
+	assert_int_equal(clone_make(world, 0, "c", 1, size_bytes), -EBUSY); /* it isn't ready */
+	assert_int_equal(step(world, 0, catalog_snapshot_ready, 1), 0);
+	assert_int_equal(clone_make(world, 1, "c", 2, size_bytes), -ENOENT);
+	assert_int_equal(clone_make(world, 1, "c", 1, size_bytes - GRAIN_BYTES), -EINVAL);
+	assert_int_equal(clone_make(world, 1, "c", 1, size_bytes), 0);
+	assert_true(uuid_equal(world_find(world, 0, "c")->origin, world_find(world, 0, "v")->volume));
+	assert_int_equal(world_find(world, 0, "c")->origin_snapshot.byte[0], 1);
+	assert_int_equal(world_find(world, 0, "c")->fs_made, world_find(world, 0, "v")->fs_made);
+
+	assert_int_equal(step(world, 0, catalog_snapshot_remove, 1), -EBUSY);
+	assert_int_equal(world_delete(world, 2, "v", &answer), -EBUSY);
+	assert_int_equal(world_delete(world, 2, "c", NULL), 0);
+	assert_int_equal(step(world, 0, catalog_snapshot_remove, 1), 0);
+	assert_int_equal(clone_make(world, 1, "d", 1, size_bytes), -EBUSY); /* it is being removed */
+}
+
+/* Both are begun before either is seen: one of them sees the other. */
+static void a_clone_and_the_end_of_its_snapshot_never_cross(void **state)
+{
+	struct world *world = *state;
+	struct world_answer made = { 0 }, removed = { 0 };
+	struct uuid snapshot = { .byte[0] = 1 };
+	struct world_volume clone;
+
+	assert_int_equal(begin(world, 0, "one", 1), 0);
+	assert_int_equal(step(world, 0, catalog_snapshot_ready, 1), 0);
+	world_volume_fill(&clone, "c", world_find(world, 0, "v")->size_bytes, 3);
+	clone.volume.origin = world_find(world, 0, "v")->volume;
+	clone.volume.origin_snapshot = snapshot;
+	catalog_volume_create(
+		world->nodes[1].catalog, &clone.volume, WORLD_TIMEOUT_MS, world_volume_done, &made);
+	catalog_snapshot_remove(world->nodes[0].catalog, clone.volume.origin, snapshot, WORLD_TIMEOUT_MS,
+		world_done, &removed);
+	assert_true(world_wait(world, &made.done));
+	assert_true(world_wait(world, &removed.done));
+	assert_int_equal((made.rc == 0) + (removed.rc == 0), 1);
+	assert_int_equal(made.rc == 0 ? removed.rc : made.rc, -EBUSY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +220,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			of_a_look_and_a_removal_at_once_one_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_volume_has_so_many_at_most, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_clone_holds_its_origin_and_the_snapshot, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_clone_and_the_end_of_its_snapshot_never_cross, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -180,7 +180,7 @@ static void wrong_creates_are_refused_with_words(void **state)
 		{ "{\"Name\": \"v\", \"Opts\": {\"sise\": \"10G\"}}",
 			"unknown option \"sise\": did you mean \"size\"? There are size, class, replicas, "
 			"fs, "
-			"tier, group, nodes, zones, racks, selector, sticky and near" },
+			"tier, group, nodes, zones, racks, selector, sticky, near and from" },
 		{ "{\"Name\": \"v\", \"Opts\": {\"fs\": \"ext3\"}}",
 			"option fs=ext3: did you mean fs=ext4? There are ext4 and xfs" },
 		{ "{\"Name\": \"v\", \"Opts\": {\"replicas\": \"three\"}}",

@@ -90,6 +90,8 @@ static void every_good_string_is_taken(void **state)
 		{ "sticky", "true" },
 		{ "sticky", "false" },
 		{ "near", "node-1.example" },
+		{ "from", "db" },
+		{ "from", "db@before-upgrade" },
 	};
 
 	(void)state;
@@ -155,9 +157,11 @@ static void sizes_are_rounded_up_to_a_grain(void **state)
 }
 
 #define THERE                                                                                                \
-	"There are size, class, replicas, fs, tier, group, nodes, zones, racks, selector, sticky and near"
+	"There are size, class, replicas, fs, tier, group, nodes, zones, racks, selector, sticky, near and " \
+	"from"
 #define THERE_LOWER                                                                                          \
-	"there are size, class, replicas, fs, tier, group, nodes, zones, racks, selector, sticky and near"
+	"there are size, class, replicas, fs, tier, group, nodes, zones, racks, selector, sticky, near and " \
+	"from"
 
 static void wrong_options_are_refused_with_words(void **state)
 {
