@@ -37,6 +37,8 @@ static const struct {
 	{ "merge_forgets_trims", "enumerate", { "--workloads", "1..12", "--subsets", "1" } },
 	{ "merge_unflushed", "enumerate", { "--workloads", "1..12", "--subsets", "2" } },
 	{ "given_up_comes_back", "enumerate", { "--workloads", "18..18", "--subsets", "50" } },
+	{ "accept_leftover", "enumerate", { "--workloads", "38..40", "--subsets", "10" } },
+	{ "reuse_freed_grain", "enumerate", { "--workloads", "30..30", "--subsets", "10" } },
 	{ "lost_slot_unnoticed", "rot", { "--flips", "1500", "--most", "4", "--seed", "9" } },
 	{ "scrub_skips_frozen", "scrub", { "--workloads", "1..20" } },
 	{ "scrub_trusts_table", "scrub", { "--workloads", "1..20" } },

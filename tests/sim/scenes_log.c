@@ -84,6 +84,38 @@ static void divergent_answer(struct scene *s)
 	EXPECT(scene_seen(s, z, 6) == number, "an acknowledged write is lost");
 }
 
+static void divergent_tail_stays(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 1), *y;
+	uint64_t seq = scene_last_seq(x);
+
+	GOES_ON();
+	scene_leave_tail(s, x, C, 5, 4);
+	scene_isolate(s, C);
+	y = scene_serve(s, Y);
+	GOES_ON();
+	/* C promises, and is cut off again before its log is compared. */
+	scene_heal(s);
+	scene_hold(s, Y, C, MESSAGE_MATCH, 0);
+	EXPECT(scene_is_held(s, Y, C), "C did not come back");
+	scene_lose(s, Y, C);
+	scene_cut_both(s, Y, C);
+	scene_write_many(s, y, 6, 6); /* committed, up to beyond the end of C's tail */
+	scene_run(s, 8000);
+	/* When it returns Y's heartbeats tell what is committed, while its answer to OPEN is on the way. */
+	scene_heal(s);
+	scene_hold(s, C, Y, MESSAGE_OPEN_ANSWER, 0);
+	EXPECT(scene_is_held(s, C, Y), "C was not opened again");
+	scene_run(s, 1500);
+	EXPECT(scene_position(s, C).seq == seq + 4, "the scene is not what it says: C's tail is gone");
+	EXPECT(pool_replica_commit_seq(scene_store(s, C)) <= seq,
+		"a tail that was not compared is taken as committed");
+	scene_heal(s);
+	EXPECT(scene_is_level(s, y, 60000), "C did not come level");
+	scene_run(s, 3000);
+	scene_compare(s, 16);
+}
+
 static void answer_after_promise(struct scene *s)
 {
 	struct attached *x = scene_begin(s, 4), *y;
@@ -349,6 +381,8 @@ const struct scenario scenarios_log[] = {
 		.run = equal_epoch },
 	{ "divergent-answer", "the tail of a dead session does not count for the quorum", "3",
 		{ "count_unmatched" }, .run = divergent_answer },
+	{ "divergent-tail-stays", "commit_seq says nothing of a log that was not compared with the session's",
+		"4", { "commit_beyond_matched" }, .run = divergent_tail_stays },
 	{ "answer-after-promise", "what is acknowledged in the old epoch is in the position that is promised",
 		"5", { "ack_after_promise" }, .run = answer_after_promise },
 	{ "fenced-queue", "what waited on a fenced device never lands on its successor's data", "9",

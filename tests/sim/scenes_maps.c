@@ -1,5 +1,8 @@
 /* Scenes of maps and copies: what they must hold, while the volume is written to. */
 #include "sim/scene.h"
+
+#include <errno.h>
+
 #include "store/store.h"
 
 /* One grain is one window: it is the next one to be compared. */
@@ -104,7 +107,72 @@ static void compared_before_it_is_told(struct scene *s)
 	scene_compare(s, 2 * SCENE_MANY * GRAIN_BLOCKS);
 }
 
+/* ---- repair ---- */
+
+static struct grain_copy healed_from; /* of the scene's one repair */
+static int heal_rc;
+static bool has_copy, heal_is_over;
+
+static void copy_got(void *arg, int rc, struct grain_copy *copy)
+{
+	(void)arg;
+	ASSERT(rc == 0);
+	healed_from = *copy;
+	has_copy = true;
+}
+
+static bool copy_is_there(struct scene *s, const void *arg)
+{
+	(void)s;
+	(void)arg;
+	return has_copy;
+}
+
+static void heal_ended(void *arg, int rc)
+{
+	(void)arg;
+	heal_rc = rc;
+	heal_is_over = true;
+}
+
+static bool heal_has_ended(struct scene *s, const void *arg)
+{
+	(void)s;
+	(void)arg;
+	return heal_is_over;
+}
+
+/*
+ * A bad block of C's is to be repaired from B's copy; while that is under way the block is written to, and C
+ * applies it. What the coordinator and the host ask first is left out: the last look is the grain's own.
+ */
+static void heal_not_older(struct scene *s)
+{
+	const struct grain_level now = { 0 };
+	struct attached *x = scene_begin(s, 2 * GRAIN_BLOCKS);
+	uint32_t last;
+
+	GOES_ON();
+	scene_run(s, 5000);
+	pool_replica_grain_get(scene_store(s, B), now, 1, copy_got, NULL);
+	EXPECT(scene_until(s, 1000, copy_is_there, NULL) && healed_from.data, "B gives no copy");
+	last = scene_written(s, x, GRAIN_BLOCKS + 5, 1);
+	EXPECT(scene_is_level(s, x, SCENE_EVENTUALLY), "the voters did not get level");
+	scene_run(s, 5000);
+	EXPECT(pool_replica_applied_seq(scene_store(s, C)) == scene_last_seq(x),
+		"the scene is not what it says");
+	pool_replica_grain_heal(scene_store(s, C), &healed_from, 1u << 5, heal_ended, NULL);
+	loop_sim_kick(&s->c->sim, C);
+	EXPECT(scene_until(s, 5000, heal_has_ended, NULL), "the repair does not end");
+	buf_put(healed_from.data);
+	EXPECT(heal_rc == -EAGAIN, "a block is repaired from an older copy: %d", heal_rc);
+	scene_compare(s, 2 * GRAIN_BLOCKS);
+	EXPECT(scene_seen(s, x, GRAIN_BLOCKS + 5) == last, "a newer write is lost");
+}
+
 const struct scenario scenarios_maps[] = {
+	{ "heal-not-older", "a repair that a newer write has overtaken leaves it alone", "22",
+		{ "heal_older_over_newer" }, .run = heal_not_older },
 	{ "writes-before-the-window",
 		"a map, and a copy, has what was sent to the target before; copies replace grains whole",
 		"7, models 4, 5", { "copy_from_behind", "copy_dropped_for_partial" },

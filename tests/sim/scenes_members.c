@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define D      3u
+#define E      4u
 #define BIT(i) (1u << (i))
 #define ABC    (BIT(A) | BIT(B) | BIT(C))
 
@@ -68,18 +69,24 @@ static bool record_written(struct scene *s, struct attached *a)
 	return true;
 }
 
+static void learner_comes(struct scene *s, struct attached *a, unsigned replica)
+{
+	struct volume_voter learner;
+
+	sim_voter_fill(s->v, replica, &learner);
+	if (!s->c->violation[0] && volume_learner_add(a->volume, &learner) != 0)
+		cluster_violation(s->c, "the learner can't come in");
+	loop_sim_kick(&s->c->sim, a->node->index);
+}
+
 /* Y serves A, B and C; D is a learner, and level. */
 static struct attached *begin(struct scene *s, uint32_t writes)
 {
-	struct volume_voter learner;
 	struct attached *y;
 
 	members(s, 1, ABC, 0);
 	y = scene_serve(s, Y);
-	sim_voter_fill(s->v, D, &learner);
-	if (!s->c->violation[0] && volume_learner_add(y->volume, &learner) != 0)
-		cluster_violation(s->c, "the learner can't come in");
-	loop_sim_kick(&s->c->sim, Y);
+	learner_comes(s, y, D);
 	scene_write_many(s, y, 0, writes);
 	if (!s->c->violation[0] && !scene_is_level(s, y, 20000))
 		cluster_violation(s->c, "the learner did not get level");
@@ -211,6 +218,47 @@ static void replaced_members_open_nothing(struct scene *s)
 	EXPECT(scene_seen(s, y, 2) == last, "an acknowledged write is lost");
 }
 
+/*
+ * A kvdb from a backup names A, B and C; since then two of them have been replaced, each while it was away,
+ * so that no single change is known to all three. Each change is known to a quorum of those that it replaced:
+ * whatever two of the old ones are in reach, one of them says so.
+ */
+static void restored_record_opens_nothing(struct scene *s)
+{
+	struct attached *y = begin(s, 4), *x;
+	uint32_t last;
+
+	GOES_ON();
+	/* D for C, which is away. E stands on Y itself, and takes B's place, which is away then. */
+	scene_kill(s, C);
+	EXPECT(change(s, y, D, C) == 0, "the change is not begun");
+	EXPECT(record_written(s, y) && record_written(s, y), "the change is not carried out");
+	learner_comes(s, y, E);
+	scene_run(s, 5000);
+	scene_kill(s, B);
+	EXPECT(change(s, y, E, B) == 0, "the second change is not begun");
+	EXPECT(record_written(s, y) && record_written(s, y), "the second change is not carried out");
+	last = scene_written(s, y, 2, 1);
+	scene_run(s, 3000);
+	scene_detach(s, y);
+	scene_power_off(s, A);
+	for (unsigned n = A; n <= C; n++)
+		scene_back(s, n);
+	/* By the backup's record any two of three would do. */
+	for (unsigned out = A; out <= C; out++) {
+		members(s, 1, ABC, 0);
+		scene_cut_both(s, X, out);
+		x = scene_attach(s, X);
+		EXPECT(!scene_is_ready(s, x, 10000), "without node %u the backup's voters open the group",
+			out);
+		scene_detach(s, x);
+		scene_heal(s);
+	}
+	members(s, 5, BIT(A) | BIT(D) | BIT(E), 0);
+	y = scene_serve(s, Y);
+	EXPECT(scene_seen(s, y, 2) == last, "an acknowledged write is lost");
+}
+
 static void dropped_by_record_only(struct scene *s)
 {
 	struct attached *y, *x;
@@ -320,6 +368,9 @@ const struct scenario scenarios_members[] = {
 		{ "join_incomplete" }, .run = new_member_is_complete_first, .voters = 4 },
 	{ "replaced-members-open-nothing", "an older configuration opens nothing", "13",
 		{ "old_configuration" }, .run = replaced_members_open_nothing, .voters = 4 },
+	{ "restored-record-opens-nothing",
+		"a kvdb's backup names voters of which two were replaced: it opens nothing", "13",
+		{ "old_configuration" }, .run = restored_record_opens_nothing, .voters = 5 },
 	{ "dropped-by-record-only", "two halves of a pair both want to go on: the record decides", "30",
 		{ "drop_without_cas" }, .run = dropped_by_record_only, .voters = 2 },
 	{ "dropped-while-it-serves", "of two the survivor goes on when it has read that it may", "30",

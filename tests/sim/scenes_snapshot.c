@@ -58,6 +58,39 @@ static void snapshots_while_away(struct scene *s)
 	all_is_same(s, 3);
 }
 
+static void trim_above_snapshot(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 4);
+
+	grains_written(s, x, 0, 6);
+	scene_snapshot(s, x, REQUEST_SNAPSHOT, 1);
+	/* Of grain 1 a part, all of grain 2: what the snapshot holds of them must not be seen again. */
+	scene_is_answered(s, scene_trim(s, x, GRAIN_BLOCKS + 3, 5), SCENE_EVENTUALLY);
+	scene_is_answered(s, scene_trim(s, x, 2 * GRAIN_BLOCKS, GRAIN_BLOCKS), SCENE_EVENTUALLY);
+	EXPECT(scene_is_level(s, x, SCENE_EVENTUALLY), "the voters did not get level");
+	/* C's copy of the trimmed blocks comes by a resync. */
+	c_is_away(s);
+	scene_is_answered(s, scene_trim(s, x, 3 * GRAIN_BLOCKS, GRAIN_BLOCKS), SCENE_EVENTUALLY);
+	grains_written(s, x, 4, MANY - 4);
+	c_is_back(s, x);
+	GOES_ON();
+	/* And what was applied is read by who starts anew. */
+	for (unsigned n = A; n <= C; n++) {
+		scene_power_off(s, n);
+		scene_back(s, n);
+		EXPECT(scene_is_level(s, x, 60000), "node %u did not come level", n);
+	}
+	for (uint32_t block = GRAIN_BLOCKS; block < 4 * GRAIN_BLOCKS; block++) {
+		bool trimmed =
+			block >= 2 * GRAIN_BLOCKS || (block >= GRAIN_BLOCKS + 3 && block < GRAIN_BLOCKS + 8);
+		uint32_t seen = scene_seen(s, x, block);
+
+		EXPECT((seen == 0) == trimmed, "block %u shows write %u after a trim above a snapshot", block,
+			seen);
+	}
+	all_is_same(s, 1);
+}
+
 static void rollback_while_away(struct scene *s)
 {
 	struct attached *x = scene_begin(s, 4);
@@ -154,13 +187,16 @@ static void crash_during_levels(struct scene *s)
 }
 
 const struct scenario scenarios_snapshot[] = {
-	{ "snapshots-while-away", "a replica that was away has each snapshot as the others", "5", { 0 },
-		.run = snapshots_while_away },
-	{ "rollback-while-away", "a replica that was away has the branches that the others have", "5", { 0 },
-		.run = rollback_while_away },
-	{ "snapshots-during-copy", "a resync under which the levels change is done again", "5",
+	{ "trim-above-snapshot",
+		"what is trimmed above a snapshot shows zeroes, after a resync and a restart too", "20",
+		{ "trim_falls_through" }, .run = trim_above_snapshot },
+	{ "snapshots-while-away", "a replica that was away has each snapshot as the others",
+		"resync of levels", { 0 }, .run = snapshots_while_away },
+	{ "rollback-while-away", "a replica that was away has the branches that the others have",
+		"resync of levels", { 0 }, .run = rollback_while_away },
+	{ "snapshots-during-copy", "a resync under which the levels change is done again", "resync of levels",
 		{ "sync_over_snapshot" }, .run = snapshots_during_copy },
-	{ "crash-during-levels", "a resync of several levels that starts over ends the same", "5", { 0 },
-		.run = crash_during_levels },
+	{ "crash-during-levels", "a resync of several levels that starts over ends the same",
+		"resync of levels", { 0 }, .run = crash_during_levels },
 	{ 0 },
 };

@@ -299,7 +299,7 @@ const struct scenario scenarios_sync[] = {
 	{ "trims-while-away", "what was trimmed while a replica was away does not come back", "7",
 		{ "sync_forgets_trims" }, .run = trims_while_away },
 	{ "crash-during-copy", "a resync that starts over takes nothing of the former one for granted",
-		"8, model 6", { "incomplete_forgotten", "replay_while_incomplete" },
+		"8, model 6", { "incomplete_forgotten", "replay_while_incomplete", "old_sync_base" },
 		.run = crash_during_copy },
 	{ "short-is-complete", "a replica that was away for long is complete, and votes", "23", { 0 },
 		.run = short_is_complete },
