@@ -213,9 +213,9 @@ struct volume_view {
 	char attached_since[TIME_TEXT_LEN + 1];
 	char steward_node[NAME_MAX_LEN + 1]; /* it is detached, and repaired by that node; or empty */
 	bool attached_here;
-	char device[UNIX_SOCKET_PATH_MAX]; /* here only; of an NBD export: its socket */
-	bool nbd;                          /* here only: an NBD export */
-	char mountpoint[512];              /* here only; empty when not mounted */
+	char device[512];     /* here only; of an NBD export: its socket */
+	bool nbd;             /* here only: an NBD export */
+	char mountpoint[512]; /* here only; empty when not mounted */
 	uint32_t mount_count;
 	char shared_zone[NAME_MAX_LEN + 1]; /* two voters are in it, whatever the class says; else empty */
 	unsigned replica_count;

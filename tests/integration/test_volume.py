@@ -62,6 +62,17 @@ def test_what_is_written_is_read_back_also_on_another_node(shared, name):
     shared["c"].remove(name)
 
 
+def test_the_longest_name_has_its_whole_path(shared, name):
+    long = name + "n" * (128 - len(name))
+    shared["a"].create(long, size="64M")
+    try:
+        device = shared["a"].attach(long)
+        assert device == f"/dev/quoin/{long}" and os.path.exists(device)
+        shared["a"].detach(long)
+    finally:
+        shared["a"].remove(long)
+
+
 def test_trimmed_blocks_read_as_zeroes(shared, name):
     shared["a"].create(name, size="64M")
     device = shared["a"].attach(name)
