@@ -150,6 +150,9 @@ struct drain {
 	struct uuid by_pool;           /* none: anywhere */
 	unsigned count, next;
 	struct uuid pools[DRAIN_MAX_POOLS];
+	/* Before: they stay so, whatever becomes of this. */
+	bool drained[DRAIN_MAX_POOLS];
+	struct uuid replaced_by[DRAIN_MAX_POOLS];
 	bool undo; /* there is no place for what is on them */
 };
 
@@ -200,7 +203,6 @@ static void marks_end(struct op *op)
 	if (op->rc_undone) {
 		op->why_undone = op->error;
 		drain->undo = true;
-		drain->draining = false;
 		drain->next = 0;
 		marks_next(op);
 		return;
@@ -220,18 +222,23 @@ static void marks_end(struct op *op)
 static void marks_next(struct op *op)
 {
 	struct drain *drain = op->state;
+	unsigned i = drain->next;
+	struct uuid by = { 0 };
 
-	if (drain->next == drain->count) {
+	if (i == drain->count) {
 		marks_end(op);
 		return;
 	}
+	if (drain->undo)
+		by = drain->replaced_by[i];
+	else if (drain->draining)
+		by = drain->by_pool;
 	op->told_then = marks_told;
-	if (drain->draining && !uuid_is_none(drain->by_pool))
-		catalog_pool_replace(op->volumes->catalog, drain->pools[drain->next], drain->by_pool,
-			op_left_ms(op), op_told, op);
+	if (!uuid_is_none(by))
+		catalog_pool_replace(op->volumes->catalog, drain->pools[i], by, op_left_ms(op), op_told, op);
 	else
-		catalog_pool_drain(op->volumes->catalog, drain->pools[drain->next], drain->draining,
-			op_left_ms(op), op_told, op);
+		catalog_pool_drain(op->volumes->catalog, drain->pools[i],
+			drain->undo ? drain->drained[i] : drain->draining, op_left_ms(op), op_told, op);
 }
 
 int drain_pool_find(
@@ -280,6 +287,13 @@ static int by_find(struct op *op, struct drain *drain, const struct catalog_pool
 	return 0;
 }
 
+static void pool_take(struct drain *drain, const struct catalog_pool *pool)
+{
+	drain->drained[drain->count] = pool->draining;
+	drain->replaced_by[drain->count] = pool->replaced_by;
+	drain->pools[drain->count++] = pool->pool;
+}
+
 static void pool_begin(struct op *op)
 {
 	struct drain *drain = op->state;
@@ -292,7 +306,7 @@ static void pool_begin(struct op *op)
 		op_end(op, rc);
 		return;
 	}
-	drain->pools[drain->count++] = pool->pool;
+	pool_take(drain, pool);
 	marks_next(op);
 }
 
@@ -311,7 +325,7 @@ static void node_begin(struct op *op)
 				"node %s has more than %u pools: drain them by name", node->name,
 				DRAIN_MAX_POOLS);
 		else
-			drain->pools[drain->count++] = pool->pool;
+			pool_take(drain, pool);
 	}
 	if (!rc && drain->count == 0)
 		rc = error_set(&op->error, -ENOENT, "node %s has no pool", node->name);

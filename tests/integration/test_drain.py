@@ -115,6 +115,20 @@ def pools_of(agent, node):
     return {p["name"]: p for p in agent.get("/v1/pools")["pools"] if p["node"] == node}
 
 
+def test_a_drain_that_is_refused_leaves_the_marks_that_were_there(cluster, name):
+    a, c = cluster["a"], cluster["c"]
+    a.create(name, size="64M")
+    spare = c.dir / "spare"
+    with open(spare, "wb") as file:
+        file.truncate(2 << 30)
+    c.cli("pool", "add", "q", str(spare), "--tier", "high")
+    wait_for("a sees q", lambda: "q" in pools_of(a, "c"))
+    a.cli("pool", "drain", "c/q")
+    refused = a.cli("node", "drain", "c", check=False)  # no other zone is left for the volume
+    assert refused.returncode == 4 and "nothing is drained" in refused.stderr, refused
+    wait_for("the marks", lambda: {n: p["draining"] for n, p in pools_of(a, "c").items()} == {"p": False, "q": True})
+
+
 def test_a_pool_is_replaced_by_one_of_its_node_then_by_another_nodes_while_its_volumes_are_used(cluster, name):
     a, c = cluster["a"], cluster["c"]
     used, idle = name, name + "-idle"
