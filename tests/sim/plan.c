@@ -82,6 +82,9 @@ void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 		plan->snapshots = (unsigned)within(&r, 8, 100);
 	if (random_chance(&r, 1, 3)) {
 		plan->change_ns = within(&r, 500, 20000) * NS_PER_MS;
+		/* A pool may have a former replica beside the new one: each one's share must hold an entry.
+		 */
+		plan->journal_bytes *= 2;
 		/* A spare is on a node that has no voter. */
 		if (plan->nodes == 3)
 			plan->nodes = 4;
