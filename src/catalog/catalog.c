@@ -224,13 +224,20 @@ static void listed(void *arg, const struct kvdb_result *result)
 	view_moved(catalog, result->revision);
 }
 
+static uint64_t known_revision(const struct catalog *catalog)
+{
+	return catalog->view.revision > catalog->options.revision ? catalog->view.revision
+								  : catalog->options.revision;
+}
+
 static void identified(void *arg, const struct kvdb_result *result)
 {
 	struct catalog *catalog = arg;
-	uint64_t least = catalog->view.revision;
+	uint64_t least = known_revision(catalog);
 
-	if (catalog->options.revision > least)
-		least = catalog->options.revision;
+	/* The watch may have told more since it was asked; a restore may have been accepted since. */
+	if (catalog->asked_revision < least)
+		least = catalog->asked_revision;
 	catalog_heard(catalog, result);
 	if (catalog->closing)
 		return;
@@ -244,6 +251,7 @@ static void list_begin(void *arg)
 {
 	struct catalog *catalog = arg;
 
+	catalog->asked_revision = known_revision(catalog);
 	kvdb_identify(catalog->kvdb, LIST_TIMEOUT_MS, identified, catalog);
 }
 

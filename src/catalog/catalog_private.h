@@ -209,7 +209,8 @@ struct catalog {
 	/* The database's identity, as first seen: it must stay, and its revision must not go back. */
 	struct uuid database;
 	uint64_t highest_revision;
-	bool frozen; /* it did not: nothing is changed any more; `frozen_error` says why */
+	uint64_t asked_revision; /* known when the kvdb was last asked who it is */
+	bool frozen;             /* it did not: nothing is changed any more; `frozen_error` says why */
 	struct error frozen_error;
 	bool accepting; /* accept.c is at work */
 	/* Whether the kvdb answers. */

@@ -101,11 +101,16 @@ static void replicas_wait(struct op *op)
 static void create_told(void *arg, int rc, const struct error *error, const struct catalog_volume *volume)
 {
 	struct op *op = arg;
+	const char *why;
 	char size[SIZE_TEXT_LEN + 1];
 
 	if (rc)
 		op->error = *error;
 	/* Others have made volumes, or changed the class or a pool, since the view was read: place anew. */
+	if (rc == -ESTALE && !catalog_kvdb_ok(op->volumes->catalog, &why)) {
+		op_end(op, rc); /* of a backup: nothing is changed until somebody has looked */
+		return;
+	}
 	if ((rc == -ENOSPC || rc == -ENOENT || rc == -EHOSTDOWN || rc == -EEXIST || rc == -ESTALE) &&
 		++op->tries < CREATE_TRIES && !op_expired(op)) {
 		op_retry(op, 1 + random_below(&op->volumes->random, CREATE_PAUSE_MS), create_try);
