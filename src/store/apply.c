@@ -43,8 +43,6 @@ int round_init(struct pool *pool)
 	round->grain_max = (units > 2 * reserve ? units - reserve : units / 2) / 3;
 	if (round->grain_max > ROUND_MAX_GRAINS)
 		round->grain_max = ROUND_MAX_GRAINS;
-	list_init(&round->puts);
-	list_init(&round->taken);
 	list_init(&round->leftovers);
 	list_init(&round->waiter.node);
 	round->waiter.fn = round_flushed;

@@ -110,6 +110,8 @@ int pool_new(struct loop *loop, struct device *device, const struct pool_open_op
 	list_init(&pool->work_free);
 	list_init(&pool->answer_works);
 	list_init(&pool->applied_waiters);
+	list_init(&pool->round.puts);
+	list_init(&pool->round.taken);
 	list_init(&pool->run_free);
 	list_init(&pool->read_wait);
 	list_init(&pool->rollback_wait);
@@ -153,6 +155,8 @@ void pool_free(struct pool *pool)
 {
 	struct list *node;
 
+	ASSERT(list_is_empty(&pool->applied_waiters));
+	ASSERT(!pool->dir || (list_is_empty(&pool->round.puts) && list_is_empty(&pool->round.taken)));
 	/* Layers first: frozen ones stand on their replicas' lists. */
 	while ((node = list_first(&pool->layers))) {
 		list_entry(node, struct layer, node)->top_of = NULL;
@@ -287,7 +291,10 @@ void pool_close(struct pool *pool, pool_done_fn fn, void *arg)
 {
 	ASSERT(pool->open && !pool->closing);
 	pool->closing = true;
+	/* No round begins any more: what waits for one is told so. */
 	read_fail_rollbacks(pool);
+	works_fail(pool, &pool->round.puts);
+	works_fail(pool, &pool->applied_waiters);
 	pool->close_fn = fn;
 	pool->close_arg = arg;
 	pool->options.durable = NULL;

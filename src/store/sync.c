@@ -22,7 +22,7 @@ void pool_replica_applied_wait(struct pool_replica *replica, uint64_t seq, pool_
 	work->arg = arg;
 	work->position.seq = seq;
 	list_push_back(&pool->applied_waiters, &work->item.node);
-	if (pool->failed)
+	if (pool->failed || pool->closing)
 		work_answer(pool, work, -EIO);
 	else
 		applied_waiters_check(pool);
@@ -52,7 +52,7 @@ static void round_work_queue(struct work *work)
 {
 	struct pool *pool = work->replica->pool;
 
-	if (pool->failed) {
+	if (pool->failed || pool->closing) {
 		work_answer(pool, work, -EIO);
 		return;
 	}

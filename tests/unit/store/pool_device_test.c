@@ -53,7 +53,8 @@ static int pool_drop(void **state)
 	(void)state;
 	sim_disk_latency(bench.disk, 20 * NS_PER_US);
 	bench_run(&bench, 200 * NS_PER_S); /* what was stuck ends */
-	bench_close(&bench);
+	if (bench.pool)
+		bench_close(&bench);
 	sim_disk_free(bench.disk);
 	bench_done(&bench);
 	return 0;
@@ -179,6 +180,36 @@ static void process_that_stood_still_blames_nobody(void **state)
 	assert_int_equal(durable_seq, 1);
 }
 
+static void work_ended(void *arg, int rc)
+{
+	int *ended = arg;
+
+	*ended = rc;
+}
+
+/* A node that stops while a resync copies to it: the grain's buffer and whoever waits are let go. */
+static void what_waits_for_a_round_is_told_when_the_pool_closes(void **state)
+{
+	const struct pool_replica_identity identity = { .replica = { { 4 } }, .size_bytes = VOLUME_BYTES };
+	struct grain_copy copy = { .state = { .epoch = { .number = 1 }, .seq = 9, .present = UINT16_MAX } };
+	int put = 1, applied = 1;
+
+	(void)state;
+	pool_replica_create_incomplete(bench.pool, &identity, created, &bench);
+	bench_wait(&bench);
+	copy.data = buf_get(bench.bufs, GRAIN_BYTES);
+	copy.data->len_bytes = GRAIN_BYTES;
+	memset(copy.data->data, 0, GRAIN_BYTES);
+	crc32c_blocks(copy.data->data, GRAIN_BLOCKS, copy.state.crc);
+	pool_replica_grain_put(replica, &copy, work_ended, &put);
+	pool_replica_applied_wait(replica, 12, work_ended, &applied);
+	buf_put(copy.data);
+	bench_close(&bench);
+	assert_int_equal(put, -EIO);
+	assert_int_equal(applied, -EIO);
+	assert_int_equal(buf_pool_used_bytes(bench.bufs), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, pool_make, pool_drop)
@@ -189,6 +220,7 @@ int main(void)
 		TEST(device_that_does_not_answer_a_write_fails_the_pool_in_bounded_time),
 		TEST(process_that_stood_still_blames_nobody),
 		TEST(device_that_does_not_answer_a_read_fails_the_pool_too),
+		TEST(what_waits_for_a_round_is_told_when_the_pool_closes),
 	};
 
 	return cmocka_run_group_tests_name("store pool device", tests, NULL, NULL);
