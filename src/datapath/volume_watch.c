@@ -56,11 +56,11 @@ static void watch_blocks(struct volume *volume, unsigned i, const struct coordin
 {
 	const char *node = volume->spec.voters[i].node;
 
-	if (now->bad_reads > (before ? before->bad_reads : 0))
+	if (now->bad_found > (before ? before->bad_found : 0))
 		datapath_event(volume->datapath, "block-bad", volume->spec.name,
 			"%llu reads of the replica on %s failed, by checksum or device: answered by another "
 			"replica",
-			(unsigned long long)(now->bad_reads - (before ? before->bad_reads : 0)), node);
+			(unsigned long long)(now->bad_found - (before ? before->bad_found : 0)), node);
 	if (now->healed_blocks > (before ? before->healed_blocks : 0))
 		datapath_event(volume->datapath, "block-repaired", volume->spec.name,
 			"%llu bad blocks of the replica on %s were written anew from another",

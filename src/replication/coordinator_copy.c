@@ -188,8 +188,7 @@ void coordinator_recv_grain_answer(struct coordinator *co, int i, const struct m
 	if (m->rc == -EILSEQ || m->rc == -EIO) {
 		copy->bad = (uint8_t)(copy->bad | 1u << i);
 		coordinator_copy_again(co, copy, 0);
-		co->voters[i].bad_reads++;
-		coordinator_heal_wanted(co, i, copy->index * GRAIN_BYTES, BLOCK_BYTES);
+		coordinator_bad_read(co, i, copy->index * GRAIN_BYTES, BLOCK_BYTES);
 		return;
 	}
 	if (m->rc != 0 || !answer_makes_sense(copy, m)) {

@@ -22,16 +22,51 @@ static bool is_being_healed(const struct coordinator *co, int i, uint64_t index,
 	return false;
 }
 
-void coordinator_heal_wanted(struct coordinator *co, int i, uint64_t offset_bytes, uint32_t length_bytes)
+static unsigned bad_find(const struct voter *v, uint64_t index)
 {
-	uint64_t last = (offset_bytes + length_bytes - 1) / GRAIN_BYTES;
+	unsigned k = 0;
+
+	while (k < v->bad_count && v->bad_grains[k] != index)
+		k++;
+	return k;
+}
+
+/* Where no other copy can be read either it is tried again and again: that is told once. */
+static void bad_note(struct coordinator *co, struct voter *v, uint64_t first, uint64_t last)
+{
+	bool is_new = false;
+
+	for (uint64_t index = first; index <= last; index++) {
+		if (bad_find(v, index) < v->bad_count || v->bad_count == BAD_GRAINS_MAX)
+			continue;
+		v->bad_grains[v->bad_count++] = index;
+		is_new = true;
+	}
+	v->bad_reads++;
+	if (is_new) {
+		v->bad_found++;
+		co->changed = true;
+	}
+}
+
+static void bad_forget(struct voter *v, uint64_t index)
+{
+	unsigned k = bad_find(v, index);
+
+	if (k < v->bad_count)
+		v->bad_grains[k] = v->bad_grains[--v->bad_count];
+}
+
+void coordinator_bad_read(struct coordinator *co, int i, uint64_t offset_bytes, uint32_t length_bytes)
+{
+	uint64_t first = offset_bytes / GRAIN_BYTES, last = (offset_bytes + length_bytes - 1) / GRAIN_BYTES;
 	unsigned heals;
 
 	ASSERT(length_bytes > 0 && offset_bytes + length_bytes <= co->config.size_bytes);
-	co->changed = true;
+	bad_note(co, &co->voters[i], first, last);
 	if (!voter_is_streaming(&co->voters[i]))
 		return;
-	for (uint64_t index = offset_bytes / GRAIN_BYTES; index <= last; index++) {
+	for (uint64_t index = first; index <= last; index++) {
 		if (is_being_healed(co, i, index, &heals))
 			continue;
 		/* More are found by the next read that they fail. */
@@ -53,5 +88,7 @@ void coordinator_healed(struct coordinator *co, struct copy *copy, const struct 
 		v->healed_blocks += m->blocks;
 		co->changed = true;
 	}
+	if (m->rc == 0)
+		bad_forget(v, copy->index);
 	coordinator_copy_free(co, copy);
 }

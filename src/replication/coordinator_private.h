@@ -32,7 +32,9 @@ _Static_assert(WINDOW_SLOTS > WINDOW_MAX_ENTRIES + 2 * VOLUME_MAX_REQUESTS,
 /* Bad blocks that are being repaired: more are found again by the next read. */
 #define HEALS_MAX  8u
 #define HEAL_TRIES 10u
-#define RATE_NS    (5 * NS_PER_S) /* a resync's rate is measured over one to two of these */
+/* So many bad grains of a voter are told, once each, until they are repaired. */
+#define BAD_GRAINS_MAX 64u
+#define RATE_NS        (5 * NS_PER_S) /* a resync's rate is measured over one to two of these */
 
 /*
  *   DOWN --up--> OPENING --OPEN_ANSWER--> OPENED --log chosen--> MATCHING --MATCH_ANSWER--> STREAMING
@@ -167,6 +169,10 @@ struct voter {
 	uint64_t late_until_ns; /* it has let a read wait: others are asked first */
 };
 
+	/* Grains that its reads have failed in, and that it hasn't repaired since. */
+	uint64_t bad_grains[BAD_GRAINS_MAX];
+	unsigned bad_count;
+	uint64_t bad_found;     /* bad reads in a grain that wasn't among them */
 struct slot {
 	struct entry *entry;         /* NULL once it has been dropped */
 	struct operation *operation; /* NULL once it has been answered */
@@ -383,8 +389,9 @@ void coordinator_copy_unsent(struct coordinator *co, const struct message *m);
 void coordinator_recv_grain_answer(struct coordinator *co, int i, const struct message *m);
 void coordinator_recv_grain_written(struct coordinator *co, int i, const struct message *m);
 
-/* coordinator_heal.c: a voter could not read the grains of this range. */
-void coordinator_heal_wanted(struct coordinator *co, int i, uint64_t offset_bytes, uint32_t length_bytes);
+/* coordinator_heal.c: a voter could not read the grains of this range, by checksum or device: it is counted,
+ * and repaired. */
+void coordinator_bad_read(struct coordinator *co, int i, uint64_t offset_bytes, uint32_t length_bytes);
 /* The answer to a GRAIN_HEAL. */
 void coordinator_healed(struct coordinator *co, struct copy *copy, const struct message *m);
 void coordinator_copy_free(struct coordinator *co, struct copy *copy);

@@ -101,8 +101,7 @@ void coordinator_read_done(struct coordinator *co, struct operation *op, int rc,
 		op->tried = (uint8_t)(op->tried | 1u << op->voter);
 		if (rc == -EILSEQ || rc == -EIO) {
 			op->bad = (uint8_t)(op->bad | 1u << op->voter);
-			co->voters[op->voter].bad_reads++;
-			coordinator_heal_wanted(co, op->voter, op->offset_bytes, op->length_bytes);
+			coordinator_bad_read(co, op->voter, op->offset_bytes, op->length_bytes);
 		}
 		list_push_back(&co->reads, &op->node);
 		return;

@@ -67,6 +67,7 @@ static void voter_status(
 		.sync_ms = v->sync_ms,
 		.full = v->full,
 		.bad_reads = v->bad_reads,
+		.bad_found = v->bad_found,
 		.healed_blocks = v->healed_blocks,
 	};
 	if (s->syncing)

@@ -200,6 +200,7 @@ struct coordinator_voter_status {
 	uint64_t syncs, sync_copied_bytes, sync_map_bytes, sync_freed_grains;
 	uint64_t last_copied_bytes, last_map_bytes, sync_ms;
 	uint64_t bad_reads;     /* reads that its copy could not serve: checksum or device */
+	uint64_t bad_found;     /* those of them that showed a grain to be bad which wasn't known to be */
 	uint64_t healed_blocks; /* of its bad blocks, written anew from another copy */
 };
 

@@ -238,6 +238,35 @@ static void a_repair_never_brings_back_something_older(void **state)
 	assert_int_equal(g.replicas[A].grain[0], g.replicas[B].grain[0]);
 }
 
+/* Read from A again and again while B and C are away, and told once; again only when it was repaired. */
+static void a_bad_block_that_nobody_else_has_is_told_once(void **state)
+{
+	struct coordinator_voter_status a;
+
+	(void)state;
+	group_session_start(&g, 0, 1, ALL);
+	group_write(&g, 0, 0);
+	group_pass(&g, 100);
+	g.replicas[A].rotten[0] = true;
+	group_unlink(&g, 0, B);
+	group_unlink(&g, 0, C);
+	group_read(&g, 0);
+	group_pass(&g, 1000);
+	a = group_status(&g, 0).voters[A];
+	assert_true(a.bad_reads > 10);
+	assert_int_equal(a.bad_found, 1);
+	group_link(&g, 0, B);
+	group_link(&g, 0, C);
+	group_pass(&g, 2000);
+	assert_int_equal(g.sessions[0].reads_answered, 1);
+	assert_false(g.replicas[A].rotten[0]);
+	assert_int_equal(group_status(&g, 0).voters[A].bad_found, 1);
+	g.replicas[A].rotten[0] = true;
+	group_read(&g, 0);
+	group_pass(&g, 100);
+	assert_int_equal(group_status(&g, 0).voters[A].bad_found, 2);
+}
+
 /* ---- the budget ---- */
 
 static void a_small_budget_delays_but_does_not_stop_it(void **state)
@@ -268,6 +297,7 @@ int main(void)
 		scenario(how_far_it_is_can_be_seen),
 		scenario(a_source_with_a_bad_block_is_replaced_and_repaired),
 		scenario(a_bad_read_is_answered_elsewhere_and_repaired),
+		scenario(a_bad_block_that_nobody_else_has_is_told_once),
 		scenario(a_repair_never_brings_back_something_older),
 		scenario(a_small_budget_delays_but_does_not_stop_it),
 	};
