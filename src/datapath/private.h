@@ -150,6 +150,7 @@ struct volume {
 	void *detach_arg;
 
 	struct coordinator_status seen; /* of the last look, for events */
+	uint64_t cuts_seen[GROUP_MAX_VOTERS];
 	uint64_t remote_reads;
 	struct io_stats read_stats, write_stats, trim_stats;
 	struct write_trace traces[TRACE_SLOTS];

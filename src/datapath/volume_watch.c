@@ -88,6 +88,22 @@ static void watch_voters(struct volume *volume, const struct coordinator_status 
 	}
 }
 
+/* Told while the volume is being opened, too: that is when it happens. */
+static void watch_cuts(struct volume *volume, const struct coordinator_status *status)
+{
+	for (unsigned i = 0; i < status->voter_count; i++) {
+		if (status->voters[i].cuts <= volume->cuts_seen[i])
+			continue;
+		volume->cuts_seen[i] = status->voters[i].cuts;
+		datapath_event(volume->datapath, "log-cut", volume->spec.name,
+			"the replica on %s had lost the end of its log, which no other one has: no write in "
+			"it "
+			"was "
+			"ever acknowledged, and it is cut off; the disk is not to be trusted",
+			volume->spec.voters[i].node);
+	}
+}
+
 /* What no state says: reads and trims go on. */
 static void watch_room(struct volume *volume, const struct coordinator_status *status)
 {
@@ -108,6 +124,7 @@ void volume_watch(struct volume *volume)
 	enum volume_state state;
 
 	coordinator_status_get(volume->coordinator, datapath_now_ns(volume->datapath), &status);
+	watch_cuts(volume, &status);
 	if (!volume->detaching && status.phase == COORDINATOR_SERVING) {
 		watch_voters(volume, &status);
 		watch_room(volume, &status);

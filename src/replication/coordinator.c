@@ -1,6 +1,6 @@
 /* The coordinator: life, events in. Effects are made in coordinator_poll.c, each part of the protocol in its
  * own file. */
-#include "replication/coordinator_private.h"
+#include "replication/coordinator_copy.h"
 
 #include <errno.h>
 #include <stdlib.h>

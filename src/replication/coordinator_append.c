@@ -2,7 +2,7 @@
  * The stream of entries: a request gets the next seq and goes to all voters at once; a quorum of durable
  * answers of matched, complete voters commits it. docs/protocol.md, "Append".
  */
-#include "replication/coordinator_private.h"
+#include "replication/coordinator_copy.h"
 
 #include <errno.h>
 
@@ -253,8 +253,13 @@ static void fetch(struct coordinator *co, int i)
 		return;
 	v->source = coordinator_source(co, i, v->next_seq, v->log_gone);
 	if (v->source < 0) {
-		if (coordinator_source(co, i, v->next_seq, 0) >= 0)
-			coordinator_sync_wanted(co, i); /* those who could have it no longer do */
+		if (coordinator_source(co, i, v->next_seq, 0) < 0)
+			return; /* nobody in reach has ever had it */
+		/* Those who could have it no longer do. What is committed is in their grains. */
+		if (v->next_seq <= co->commit_seq || MUTANT(resync_for_uncommitted))
+			coordinator_sync_wanted(co, i);
+		else
+			coordinator_cut_wanted(co, i);
 		return;
 	}
 	v->fetching = true;

@@ -7,7 +7,7 @@
  *                  +-- source gone, or bad --+                                  GRAIN_WRITTEN or _HEALED -->
  * FREE
  */
-#include "replication/coordinator_private.h"
+#include "replication/coordinator_copy.h"
 
 #include <errno.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * the first. It takes it only if its own is of the very same version, so that nothing older ever replaces
  * anything newer; if versions differ (the grain is being written to) it is tried again, a little later.
  */
-#include "replication/coordinator_private.h"
+#include "replication/coordinator_copy.h"
 
 #include <errno.h>
 

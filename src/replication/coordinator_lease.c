@@ -1,5 +1,5 @@
 /* The group lease, and with it whether there is a quorum. docs/protocol.md, "Lease". */
-#include "replication/coordinator_private.h"
+#include "replication/coordinator_copy.h"
 
 #include <errno.h>
 

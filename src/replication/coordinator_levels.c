@@ -2,7 +2,7 @@
  * A resync's way through the levels of a volume: which one comes next, and what is done when they change
  * under it. docs/protocol.md, "Resync".
  */
-#include "replication/coordinator_private.h"
+#include "replication/coordinator_copy.h"
 
 static uint64_t grain_count(const struct coordinator *co)
 {

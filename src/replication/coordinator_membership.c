@@ -37,6 +37,14 @@ bool coordinator_is_quorum(const struct coordinator *co, uint8_t mask)
 	       (m->next == 0 || is_majority(mask, m->next, learners) || MUTANT(change_without_joint));
 }
 
+bool coordinator_is_blocking(const struct coordinator *co, uint8_t mask)
+{
+	const struct membership *m = &co->membership;
+	uint8_t others = (uint8_t)~mask;
+
+	return !is_majority(others, m->voters, 0) && (m->next == 0 || !is_majority(others, m->next, 0));
+}
+
 void membership_init(struct coordinator *co)
 {
 	struct membership *m = &co->membership;

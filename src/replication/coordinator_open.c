@@ -63,6 +63,7 @@ static void voter_match(struct coordinator *co, int i)
 		v->keep_seq = v->known_commit;
 	if (MUTANT(truncate_committed) && v->keep_seq > 0)
 		v->keep_seq--;
+	coordinator_cut_match(co, i);
 	v->stage = VOTER_MATCHING;
 	v->due |= DUE_MATCH;
 }
@@ -179,10 +180,11 @@ void coordinator_open_step(struct coordinator *co)
  */
 static bool choice_is_lost(const struct coordinator *co)
 {
+	const struct voter *owner = &co->voters[co->chosen < 0 ? 0 : co->chosen];
 	uint8_t promised = 0;
 
 	if (co->phase != COORDINATOR_ADOPTING || !co->choice_is_final ||
-		(co->voters[co->chosen].up && !co->voters[co->chosen].unmatched))
+		(owner->up && !owner->unmatched && !coordinator_is_cut(co, owner)))
 		return false;
 	for (unsigned i = 0; i < co->config.voter_count; i++) {
 		const struct voter *v = &co->voters[i];
@@ -205,8 +207,12 @@ void coordinator_choice_step(struct coordinator *co)
 		co->choice_lost_ns = co->now_ns;
 	if (co->now_ns - co->choice_lost_ns < CHOICE_LOST_NS)
 		return;
-	coordinator_change(
-		co, COORDINATOR_ENDED, "the replica whose log was chosen is lost before it was copied");
+	coordinator_change(co, COORDINATOR_ENDED,
+		coordinator_is_cut(co, &co->voters[co->chosen])
+			? "the chosen log ended in an entry that was never committed, and that its replica "
+			  "has "
+			  "lost: it was cut off there"
+			: "the replica whose log was chosen is lost before it was copied");
 	coordinator_answer_all(co, -EIO);
 }
 
@@ -301,6 +307,7 @@ void coordinator_recv_match_answer(struct coordinator *co, int i, const struct m
 		return;
 	}
 	v->stage = VOTER_STREAMING;
+	coordinator_cut_done(co, i);
 	v->room_bytes = m->room_bytes;
 	v->full = m->full;
 	v->unacked_bytes = 0;

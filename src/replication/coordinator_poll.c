@@ -1,6 +1,6 @@
 /* Effects: what is to be sent, read and answered, taken from the state one by one; and taken back where a
  * send is refused. */
-#include "replication/coordinator_private.h"
+#include "replication/coordinator_copy.h"
 
 static void fill(struct coordinator *co, int i, struct coordinator_effect *effect)
 {

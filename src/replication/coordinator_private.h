@@ -143,6 +143,9 @@ struct voter {
 	/* It said of a MATCH that its log isn't what it told: so often; too often. */
 	unsigned mismatches;
 	bool unmatched;
+	/* The entry here is lost, and was never committed: its log is to end before it. 0: none. */
+	uint64_t cut_seq;
+	uint64_t cuts; /* so far */
 
 	/* The stream of entries. */
 	uint64_t next_seq;
@@ -166,13 +169,13 @@ struct voter {
 	const char *sync_why; /* of the newest resync */
 	uint64_t syncs, sync_copied_bytes, sync_map_bytes, sync_freed_grains, sync_ms;
 	uint64_t bad_reads, healed_blocks;
-	uint64_t late_until_ns; /* it has let a read wait: others are asked first */
-};
-
 	/* Grains that its reads have failed in, and that it hasn't repaired since. */
 	uint64_t bad_grains[BAD_GRAINS_MAX];
 	unsigned bad_count;
 	uint64_t bad_found;     /* bad reads in a grain that wasn't among them */
+	uint64_t late_until_ns; /* it has let a read wait: others are asked first */
+};
+
 struct slot {
 	struct entry *entry;         /* NULL once it has been dropped */
 	struct operation *operation; /* NULL once it has been answered */
@@ -275,6 +278,9 @@ static inline bool voter_is_streaming(const struct voter *v)
 /* coordinator_membership.c: whether these voters are a quorum: of the old and, while joint, of the next ones.
  */
 bool coordinator_is_quorum(const struct coordinator *co, uint8_t mask);
+/* Whether no quorum, of the old voters or of the next ones alone, can do without all of these: what none of
+ * them has ever acknowledged was never committed. */
+bool coordinator_is_blocking(const struct coordinator *co, uint8_t mask);
 /* Those that count somewhere: voters, and next voters. */
 static inline bool coordinator_is_voter(const struct coordinator *co, unsigned i)
 {
@@ -360,42 +366,16 @@ bool coordinator_has_room(const struct coordinator *co, uint64_t bytes);
 uint64_t coordinator_full_due_ns(const struct coordinator *co);
 
 /*
- * coordinator_levels.c: the next level, its cursor at the beginning; false: that was the last. Whether the
- * maps under way need no place in the stream: nothing is done about a survey, and entries don't change a
- * snapshot.
+ * coordinator_cut.c. This voter needs an entry that isn't committed, and that all who have it have failed to
+ * give: it is cut off from their logs, if it is certain that it never was committed; else it is asked for
+ * again.
  */
-bool sync_level_next(struct coordinator *co, struct voter *v);
-bool sync_is_still(const struct voter_sync *sync);
-bool sync_is_survey(const struct voter_sync *sync);
-/* What a map may name. */
-uint32_t sync_map_most(const struct coordinator *co, const struct voter_sync *sync);
-/* What the group's levels were when it began is no more, or can't be reached from what the target has
- * (reset). */
-void coordinator_sync_again(struct coordinator *co, int i, bool reset);
-/* Whether the entry, which is this voter's next one, changes the levels under a resync that has not come so
- * far: it is done again then, from behind the entry. */
-bool coordinator_sync_is_overtaken(struct coordinator *co, int i, const struct entry *entry);
-
-/* coordinator_copy.c: NULL when all are in use. */
-struct copy *coordinator_copy_new(
-	struct coordinator *co, int target, uint64_t layer, uint64_t index, bool heal);
-/* This voter's connection is gone: copies for it end, those from it are asked of another. */
-void coordinator_copies_reset(struct coordinator *co, int i);
-void coordinator_copies_step(struct coordinator *co);
-uint64_t coordinator_copies_due_ns(const struct coordinator *co);
-/* What is to be said to this voter about copies; false: nothing. */
-bool coordinator_copy_message(struct coordinator *co, int i, struct message *m);
-void coordinator_copy_unsent(struct coordinator *co, const struct message *m);
-void coordinator_recv_grain_answer(struct coordinator *co, int i, const struct message *m);
-void coordinator_recv_grain_written(struct coordinator *co, int i, const struct message *m);
-
-/* coordinator_heal.c: a voter could not read the grains of this range, by checksum or device: it is counted,
- * and repaired. */
-void coordinator_bad_read(struct coordinator *co, int i, uint64_t offset_bytes, uint32_t length_bytes);
-/* The answer to a GRAIN_HEAL. */
-void coordinator_healed(struct coordinator *co, struct copy *copy, const struct message *m);
-void coordinator_copy_free(struct coordinator *co, struct copy *copy);
-void coordinator_copy_again(struct coordinator *co, struct copy *copy, uint64_t after_ns);
+void coordinator_cut_wanted(struct coordinator *co, int i);
+/* Its log is being matched: what is to be cut off from it is cut off now. Then it has been. */
+void coordinator_cut_match(struct coordinator *co, int i);
+void coordinator_cut_done(struct coordinator *co, int i);
+/* Whether this owner of the chosen log no longer has it to its end. */
+bool coordinator_is_cut(const struct coordinator *co, const struct voter *owner);
 
 /* coordinator_grow.c */
 void coordinator_fill_grow(const struct coordinator *co, struct message *m);

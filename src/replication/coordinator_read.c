@@ -5,7 +5,7 @@
  * is asked. Which of them answers makes no difference to what a read may return, for the check comes after;
  * the answer of the first is void (the driver's token).
  */
-#include "replication/coordinator_private.h"
+#include "replication/coordinator_copy.h"
 
 #include <errno.h>
 

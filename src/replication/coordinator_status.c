@@ -69,6 +69,7 @@ static void voter_status(
 		.bad_reads = v->bad_reads,
 		.bad_found = v->bad_found,
 		.healed_blocks = v->healed_blocks,
+		.cuts = v->cuts,
 	};
 	if (s->syncing)
 		sync_status(co, v, s);

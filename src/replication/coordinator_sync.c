@@ -2,7 +2,7 @@
  * Resync of a voter that is incomplete, or whose missing entries are in no log any more: maps are compared
  * window by window, what differs is copied, new committed entries follow. docs/protocol.md, "Resync".
  */
-#include "replication/coordinator_private.h"
+#include "replication/coordinator_copy.h"
 
 #include <errno.h>
 #include <string.h>
@@ -35,15 +35,14 @@ static uint8_t voters_ahead_of(const struct coordinator *co, int i)
 static bool is_permitted(const struct coordinator *co, int i)
 {
 	const struct voter *v = &co->voters[i];
+	uint64_t end = co->commit_seq > co->adopted_seq ? co->commit_seq : co->adopted_seq;
 
 	if (co->phase == COORDINATOR_SERVING && coordinator_is_quorum(co, voters_ahead_of(co, i)))
 		return true;
-	/*
-	 * No quorum without it. An incomplete voter, or one that lacks what is in no log any more, can't help
-	 * otherwise: it is copied to all the same, unless nobody knows what it may have acknowledged.
-	 */
-	return co->choice_is_final && v->since.seq != UINT64_MAX &&
-	       coordinator_source(co, i, co->commit_seq, 0) >= 0;
+	/* No quorum without it. An incomplete voter, or one that lacks what is in no log any more, can't help
+	 * otherwise: it is copied to all the same, unless nobody knows what it may have acknowledged. Its
+	 * source must have the chosen log to its end: what isn't committed comes from there alone. */
+	return co->choice_is_final && v->since.seq != UINT64_MAX && coordinator_source(co, i, end, 0) >= 0;
 }
 
 void coordinator_sync_wanted(struct coordinator *co, int i)

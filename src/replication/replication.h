@@ -202,6 +202,8 @@ struct coordinator_voter_status {
 	uint64_t bad_reads;     /* reads that its copy could not serve: checksum or device */
 	uint64_t bad_found;     /* those of them that showed a grain to be bad which wasn't known to be */
 	uint64_t healed_blocks; /* of its bad blocks, written anew from another copy */
+	uint64_t
+		cuts; /* its log ended in entries that it had lost, and that were never committed: so often */
 };
 
 struct coordinator_status {

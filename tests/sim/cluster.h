@@ -211,7 +211,7 @@ struct cluster {
 /* cluster.c: everything made, nothing started; the plan stands in c->plan. */
 void cluster_init(struct cluster *c, uint64_t seed, bool print);
 /* plan.c */
-void plan_make(struct plan *plan, uint64_t seed, bool liveness);
+void plan_make(struct plan *plan, uint64_t seed);
 /* node.c */
 void node_start(struct node *node);
 void node_crash(struct node *node, bool power);

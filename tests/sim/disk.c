@@ -71,6 +71,11 @@ void disk_misdirect(struct disk *disk, struct random *random)
 	sim_disk_misdirect(disk->sim, geometry_grain_offset(&disk->geometry, 0), blocks * BLOCK_BYTES);
 }
 
+void disk_lose_grain(struct disk *disk)
+{
+	sim_disk_misdirect(disk->sim, geometry_grain_offset(&disk->geometry, 0), 0);
+}
+
 void disks_forget(void)
 {
 	sim_disks_forget();

@@ -32,6 +32,8 @@ void disk_fail(struct disk *disk, uint64_t operation, int rc);
 bool disk_rot(struct disk *disk, struct random *random);
 /* The next write of a grain goes to one nearby, or nowhere; it is answered as done. */
 void disk_misdirect(struct disk *disk, struct random *random);
+/* The next write of a grain is answered, and goes nowhere. */
+void disk_lose_grain(struct disk *disk);
 
 /* All of them are gone, and their memory with them. */
 void disks_forget(void);

@@ -44,7 +44,7 @@ static void plan_faults(struct plan *plan, struct random *r)
 	plan->drift_ppm = random_chance(r, 1, 2) ? (int64_t)within(r, 0, 40000) : 0;
 }
 
-void plan_make(struct plan *plan, uint64_t seed, bool liveness)
+void plan_make(struct plan *plan, uint64_t seed)
 {
 	struct random r;
 
@@ -89,11 +89,7 @@ void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 		if (plan->nodes == 3)
 			plan->nodes = 4;
 	}
-	/*
-	 * Not where all must converge: an entry of whole grains that nobody but this node has, and whose
-	 * payload it has lost, keeps its volume from being opened (docs/protocol.md, "What is not here yet").
-	 */
-	plan->misdirect_ns = liveness ? 0 : interval(&r, 20, 100, 5000);
+	plan->misdirect_ns = interval(&r, 20, 100, 5000);
 	if (plan->misdirect_ns && plan->rot_node < 0)
 		plan->rot_node = (int)random_below(&r, plan->nodes);
 }
