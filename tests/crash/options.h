@@ -1,4 +1,4 @@
-/* The command lines of enumerate and rot: each option has a value. */
+/* The command lines of enumerate, rot and scrub: each option has a value. */
 #ifndef QUOIN_TESTS_CRASH_OPTIONS_H
 #define QUOIN_TESTS_CRASH_OPTIONS_H
 

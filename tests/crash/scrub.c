@@ -8,13 +8,13 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "damage.h"
+#include "options.h"
 #include "workload.h"
 
 #define OPERATIONS 80u
@@ -346,40 +346,20 @@ static void workload_run(struct scrub_test *t)
 	sim_disk_free(t->work.bench.disk);
 }
 
-#ifdef QUOIN_MUTANTS
-static bool mutant_set(const char *name)
-{
-	int found = mutant_find(name);
-
-	if (found >= 0)
-		mutant_chosen = (enum mutant)found;
-	return found >= 0;
-}
-#else
-static bool mutant_set(const char *name)
-{
-	(void)name;
-	return false;
-}
-#endif
-
 int main(int argc, char **argv)
 {
 	static struct scrub_test t;
 	uint64_t from = 1, to = 10;
+	const struct crash_option options[] = {
+		{ "--workloads", &from, &to, 1, UINT64_MAX - 1 },
+		{ 0 },
+	};
 
-	for (int i = 1; i < argc; i += 2) {
-		const char *value = i + 1 < argc ? argv[i + 1] : "";
-
-		if (strcmp(argv[i], "--workloads") == 0 &&
-			sscanf(value, "%" SCNu64 "..%" SCNu64, &from, &to) == 2)
-			continue;
-		if (strcmp(argv[i], "--mutant") == 0 && mutant_set(value))
-			continue;
+	if (!crash_options_take(argc, argv, options)) {
 		fprintf(stderr, "usage: scrub [--workloads FROM..TO] [--mutant NAME]\n");
 		return 2;
 	}
-	(void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
+	crash_memory_keep();
 	bench_init(&t.work.bench);
 	bench_init(&t.bench);
 	bench_init(&t.twin);

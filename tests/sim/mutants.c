@@ -1,8 +1,9 @@
 /*
- * mutants [--only NAME] [--seeds N] [--jobs N]: switches on one deliberate bug at a time and says whether the
- * simulator sees it: which scenario fails, and after how many seeds by chance (--seeds 0: scenarios only);
- * for some of the store's, whether its own tests beside this program do, which end in a minute or two. Exit
- * status 1 when one is missed by all.
+ * mutants [--only NAME] [--seeds N] [--first] [--jobs N]: switches on one deliberate bug at a time and says
+ * whether the simulator sees it: which scenario fails, and after how many seeds by chance (--seeds 0:
+ * scenarios only); for some of the store's, whether its own tests beside this program do. --first: no seeds
+ * for what one of those has caught. Seeds run in rounds, the first of which is short, so that a campaign that
+ * is cut off has tried every mutant. Exit status 1 when one is missed by all.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -18,6 +19,8 @@
 #include "sim/scene.h"
 
 #define DEFAULT_SEEDS 500u
+#define FIRST_ROUND   200u /* seeds; each round has five times as many as the one before */
+#define BATCH_SEEDS   50u
 
 static char example[512];
 
@@ -49,9 +52,16 @@ static char crash_dir[256];
 struct verdict {
 	const char *store_test;
 	const char *scenario; /* that fails with it; NULL: none */
-	uint64_t seeds;       /* run until one failed; 0: none did */
-	bool liveness;
+	uint64_t tried;       /* seeds */
+	bool by_seed, liveness, ended;
 };
+
+static struct verdict verdicts[MUTANT_COUNT];
+
+static bool is_caught(const struct verdict *verdict)
+{
+	return verdict->scenario || verdict->store_test || verdict->by_seed;
+}
 
 static void run_scenario(const void *arg, char text[static 512])
 {
@@ -123,56 +133,95 @@ static const char *failing_store_test(enum mutant which)
 /* Half of the seeds in each mode: what is never lost may still never end. */
 static void run_seeds(struct verdict *verdict, uint64_t seeds, unsigned jobs)
 {
-	uint64_t tried = 0;
+	while (verdict->tried < seeds && !verdict->by_seed) {
+		uint64_t batch = verdict->tried / BATCH_SEEDS, from = batch / 2 * BATCH_SEEDS + 1;
+		struct runner_options run = {
+			.from = from,
+			.to = from + BATCH_SEEDS - 1,
+			.liveness = batch % 2 == 1,
+			.jobs = jobs,
+			.stop_at_first = true,
+			.failed = failed,
+		};
+		struct runner_totals totals;
 
-	for (uint64_t from = 1; tried < seeds; from += 50) {
-		for (int liveness = 0; liveness < 2 && tried < seeds; liveness++) {
-			struct runner_options run = {
-				.from = from,
-				.to = from + 49,
-				.liveness = liveness == 1,
-				.jobs = jobs,
-				.stop_at_first = true,
-				.failed = failed,
-			};
-			struct runner_totals totals;
-
-			runner_run(&run, &totals);
-			tried += totals.seeds;
-			if (totals.violations == 0)
-				continue;
-			verdict->seeds = tried;
-			verdict->liveness = liveness == 1;
-			return;
-		}
+		runner_run(&run, &totals);
+		verdict->by_seed = totals.violations > 0;
+		verdict->tried += verdict->by_seed ? totals.first_violation_after : totals.seeds;
+		verdict->liveness = run.liveness;
 	}
 }
 
-static bool mutant_is_caught(enum mutant which, uint64_t seeds, unsigned jobs)
+static void print(enum mutant which, const struct verdict *verdict)
 {
-	struct verdict verdict = { 0 };
-
-	mutant_chosen = which;
-	verdict.scenario = failing_scenario(which);
-	verdict.store_test = failing_store_test(which);
-	run_seeds(&verdict, seeds, jobs);
-	printf("%-26s %-7s", mutant_name(which),
-		verdict.scenario || verdict.seeds || verdict.store_test ? "caught" : "MISSED");
-	if (verdict.seeds)
-		printf(" after %4" PRIu64 " seeds", verdict.seeds);
+	printf("%-26s %-7s", mutant_name(which), is_caught(verdict) ? "caught" : "MISSED");
+	if (verdict->by_seed)
+		printf(" after %4" PRIu64 " seeds", verdict->tried);
 	else
-		printf(" in no seed of %" PRIu64, seeds);
-	if (verdict.scenario)
-		printf("; scenario %s", verdict.scenario);
-	if (verdict.store_test)
-		printf("; tests/crash/%s", verdict.store_test);
-	if (verdict.seeds)
-		printf("; %s, %s", verdict.liveness ? "liveness" : "safety", example);
-	else if (!verdict.scenario && !verdict.store_test)
+		printf(" in no seed of %" PRIu64, verdict->tried);
+	if (verdict->scenario)
+		printf("; scenario %s", verdict->scenario);
+	if (verdict->store_test)
+		printf("; tests/crash/%s", verdict->store_test);
+	if (verdict->by_seed)
+		printf("; %s, %s", verdict->liveness ? "liveness" : "safety", example);
+	else if (!is_caught(verdict))
 		printf(": %s", mutant_what(which));
 	putchar('\n');
 	fflush(stdout);
-	return verdict.scenario || verdict.seeds || verdict.store_test;
+}
+
+static void mutant_try(enum mutant which, uint64_t seeds, bool is_last, unsigned jobs, bool first)
+{
+	struct verdict *verdict = &verdicts[which];
+
+	mutant_chosen = which;
+	if (verdict->tried == 0) {
+		verdict->scenario = failing_scenario(which);
+		if (!first || !verdict->scenario)
+			verdict->store_test = failing_store_test(which);
+	}
+	if (!first || !is_caught(verdict))
+		run_seeds(verdict, seeds, jobs);
+	verdict->ended = is_last || verdict->by_seed || (first && is_caught(verdict));
+	mutant_chosen = MUTANT_NONE;
+	if (verdict->ended)
+		print(which, verdict);
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The last lines; returns how many were missed. */
+static unsigned summary(void)
+{
+	unsigned scenarios = 0, store_tests_only = 0, missed = 0, by_seed = 0, count = 0;
+	uint64_t seeds[MUTANT_COUNT];
+
+	for (int i = MUTANT_NONE + 1; i < MUTANT_COUNT; i++) {
+		const struct verdict *verdict = &verdicts[i];
+
+		if (!verdict->ended)
+			continue;
+		count++;
+		scenarios += verdict->scenario != NULL;
+		store_tests_only += verdict->store_test && !verdict->scenario && !verdict->by_seed;
+		missed += !is_caught(verdict);
+		if (verdict->by_seed)
+			seeds[by_seed++] = verdict->tried;
+	}
+	qsort(seeds, by_seed, sizeof(seeds[0]), compare);
+	printf("by scenarios %u, by seeds %u", scenarios, by_seed);
+	if (by_seed > 0)
+		printf(" (median after %" PRIu64 ", worst %" PRIu64 ")", seeds[by_seed / 2],
+			seeds[by_seed - 1]);
+	printf(", by nothing but the store's tests %u\n", store_tests_only);
+	printf("mutants %u, caught %u, missed %u\n", count, count - missed, missed);
+	return missed;
 }
 
 int main(int argc, char **argv)
@@ -181,13 +230,14 @@ int main(int argc, char **argv)
 		{ "only", required_argument, NULL, 'o' },
 		{ "seeds", required_argument, NULL, 's' },
 		{ "jobs", required_argument, NULL, 'j' },
+		{ "first", no_argument, NULL, 'f' },
 		{ 0 },
 	};
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned jobs = cores > 0 ? (unsigned)cores : 1;
 	uint64_t seeds = DEFAULT_SEEDS;
 	int only = -1;
-	unsigned caught = 0, missed = 0;
+	bool first = false;
 
 	snprintf(crash_dir, sizeof(crash_dir), "%.*s/../crash",
 		strrchr(argv[0], '/') ? (int)(strrchr(argv[0], '/') - argv[0]) : 1,
@@ -199,8 +249,11 @@ int main(int argc, char **argv)
 			seeds = strtoull(optarg, NULL, 10);
 		if (c == 'j')
 			jobs = (unsigned)strtoul(optarg, NULL, 10);
+		if (c == 'f')
+			first = true;
 		if (c == '?' || (c == 'o' && only <= MUTANT_NONE) || jobs == 0) {
-			fprintf(stderr, "usage: %s [--only NAME] [--seeds N] [--jobs N]\n", argv[0]);
+			fprintf(stderr, "usage: %s [--only NAME] [--seeds N] [--first] [--jobs N]\n",
+				argv[0]);
 			return 2;
 		}
 	}
@@ -209,14 +262,11 @@ int main(int argc, char **argv)
 			argv[optind]);
 		return 2;
 	}
-	for (int i = MUTANT_NONE + 1; i < MUTANT_COUNT; i++) {
-		if (only > 0 && i != only)
-			continue;
-		if (mutant_is_caught((enum mutant)i, seeds, jobs))
-			caught++;
-		else
-			missed++;
+	for (uint64_t round = FIRST_ROUND, last = false; !last; round *= 5) {
+		last = round >= seeds;
+		for (int i = MUTANT_NONE + 1; i < MUTANT_COUNT; i++)
+			if ((only <= 0 || i == only) && !verdicts[i].ended)
+				mutant_try((enum mutant)i, last ? seeds : round, last, jobs, first);
 	}
-	printf("mutants %u, caught %u, missed %u\n", caught + missed, caught, missed);
-	return missed > 0;
+	return summary() > 0;
 }
