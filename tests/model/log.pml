@@ -1,7 +1,7 @@
 /*
  * Open, choice of a log, match, truncation, append, commit: three voters, S sessions, logs of at most L entries.
  * With three sessions also whether a device that lived on may go on; with -DSYNC what an incomplete replica's vote
- * (`since`) is worth. What is shown: what is committed is in every log that is chosen later, at its place.
+ * (`since`) is worth; with -DCUT a lost end of a log. What is shown: what is committed is in every log that is chosen later, at its place.
  *
  * A session that takes no further step has died, or its frames are on their way for ever: nothing here says when a
  * step is taken. Frames of one connection come in order and answers are cumulative, so neither needs a channel: a
@@ -60,6 +60,9 @@ typedef Session {
 	bit again;	 /* has chosen before */
 #ifdef SYNC
 	bit hollow[3];	 /* OPEN_ANSWER: incomplete */
+#endif
+#ifdef CUT
+	bit streams[3];	 /* coordinator: voter.stage was STREAMING, in this session */
 #endif
 };
 
@@ -133,6 +136,12 @@ hidden byte i, j, n, keep;
 #define PROMISED(r) :: d_step { rep[r].promising != 0 -> PROMISE_IS_DURABLE(r) }
 #endif
 
+#ifdef CUT
+#define STREAMS(s, r, is) ses[s].streams[r] = is;
+#else
+#define STREAMS(s, r, is)
+#endif
+
 /* coordinator_open.c: greatest_complete, may_choose, coordinator_open_step, append_new_epoch. Any quorum in which b
  * is the greatest will do: later answers need not have been in hand when the choice was made. */
 #ifdef SYNC
@@ -171,7 +180,7 @@ hidden byte i, j, n, keep;
 		for (i : 0 .. 2) { ses[s].answer[i] = 0; }                                             \
 		RESUMES(s)                                                                             \
 		APPEND_NEW_EPOCH(s)                                                                    \
-		rep[b].matched = 1; ses[s].acked[b] = rep[b].durable; i = 0;                           \
+		rep[b].matched = 1; ses[s].acked[b] = rep[b].durable; i = 0; STREAMS(s, b, 1)                          \
 	}
 
 /* Sessions 1 and 3 are of one device, 2 is another's. Nothing of that device's cache may follow what
@@ -202,7 +211,7 @@ hidden byte i, j, n, keep;
 		ses[s].new_epoch = 0; ses[s].last = 0; ses[s].again = 1;                               \
 		for (i : 0 .. L - 1) { ses[s].log[i] = 0; }                                            \
 		for (i : 0 .. 2) {                                                                     \
-			ses[s].acked[i] = 0;                                                           \
+			ses[s].acked[i] = 0; STREAMS(s, i, 0)                                          \
 			if :: rep[i].serves == s -> rep[i].serves = 0; rep[i].matched = 0 :: else fi;  \
 		} i = 0;                                                                               \
 	}
@@ -238,7 +247,7 @@ hidden byte i, j, n, keep;
 			if :: i >= keep -> rep[r].log[i] = 0 :: else fi;                               \
 		}                                                                                      \
 		rep[r].last = keep; rep[r].durable = keep; rep[r].matched = 1;                         \
-		ses[s].acked[r] = keep; i = 0; j = 0; keep = 0;                                        \
+		ses[s].acked[r] = keep; i = 0; j = 0; keep = 0; STREAMS(s, r, 1)                                        \
 	}
 
 /* coordinator_append.c: coordinator_next_entry; replica_append.c: take_entry. The birth (epoch, seq) stays. */
@@ -381,6 +390,7 @@ hidden byte i, j, n, keep;
 		rep[r].since = SINCE(r); rep[r].incomplete = 1; rep[r].matched = 1;                    \
 		for (i : 0 .. L - 1) { rep[r].log[i] = (i < ses[s].commit -> ses[s].log[i] : 0) }      \
 		rep[r].last = ses[s].commit; rep[r].durable = rep[r].last; ses[s].acked[r] = 0; i = 0; \
+		STREAMS(s, r, 0)                                                                       \
 		ONE_FAULT_IS_BORNE                                                                     \
 	}
 /* replica_sync.c: replica_sync_finish_step: "complete" only at or above `since`. */
@@ -393,14 +403,60 @@ hidden byte i, j, n, keep;
 	:: d_step {                                                                                    \
 		rep[r].serves == s && rep[r].matched && rep[r].incomplete && REACHED(r) ->             \
 		rep[r].incomplete = 0; rep[r].since = 0; ses[s].acked[r] = rep[r].durable;             \
+		STREAMS(s, r, 1)                                                                       \
 	}
 #else
 #define SYNC_START(s, r)
 #define SYNC_FINISH(s, r)
 #endif
 
+#ifdef CUT
+#ifndef AT
+#define AT(s, n) (n == 0 -> 0 : EPOCH(ses[s].log[n - 1]) * 8 + n)
+#endif
+/* coordinator_cut.c: never_acknowledged. Of a streaming voter by what the coordinator was told: it may have promised
+ * another session since. */
+#ifdef SYNC
+#ifdef CUT_ABOVE_SINCE
+#define BELOW_SINCE(s, j, n) true
+#else
+#define BELOW_SINCE(s, j, n) (rep[j].since < AT(s, n))
+#endif
+#define HOLLOW_AND_LOW(s, j, n) (rep[j].serves == s && rep[j].incomplete && BELOW_SINCE(s, j, n))
+#else
+#define HOLLOW_AND_LOW(s, j, n) false
+#endif
+#define NEVER(s, j, n) (ses[s].streams[j] && ses[s].acked[j] < n || HOLLOW_AND_LOW(s, j, n))
+#ifdef CUT_UNPROVEN
+#define CERTAIN(s, n) true
+#else
+#define CERTAIN(s, n) (NEVER(s, 0, n) + NEVER(s, 1, n) + NEVER(s, 2, n) >= Q)
+#endif
+/* coordinator_cut_wanted, coordinator_cut_match: an adopted entry that its owner can't give is truncated there. Any may
+ * be such a one, at any time. Others go on taking it: from another who has it. */
+#define CUT_AT(s, r, n)                                                                                \
+	:: d_step {                                                                                    \
+		n < ses[s].new_epoch && ses[s].commit == 0 && ses[s].final && rep[r].serves == s &&    \
+		rep[r].matched && IS_WHOLE(r) && rep[r].durable == rep[r].last && rep[r].last >= n &&  \
+		CERTAIN(s, n) ->                                                                       \
+		for (i : n - 1 .. L - 1) {                                                             \
+			assert(i >= committed || i >= rep[r].last || rep[r].log[i] != history[i]);     \
+			rep[r].log[i] = 0;                                                             \
+		}                                                                                      \
+		rep[r].last = n - 1; rep[r].durable = n - 1; ses[s].acked[r] = n - 1; i = 0;           \
+	}
+#if L > 2
+#define CUTS(s, r) CUT_AT(s, r, 1) CUT_AT(s, r, 2)
+#else
+#define CUTS(s, r) CUT_AT(s, r, 1)
+#endif
+#else
+#define CUTS(s, r)
+#endif
+
 #define OF_BOTH(s, r)                                                                                  \
-	OPEN(s, r) CHOOSE(s, r) MATCH(s, r) TAKE(s, r) APPLY(s, r) SYNC_START(s, r) SYNC_FINISH(s, r)
+	OPEN(s, r) CHOOSE(s, r) MATCH(s, r) TAKE(s, r) APPLY(s, r) SYNC_START(s, r) SYNC_FINISH(s, r)     \
+	CUTS(s, r)
 #define OF_SESSION(s) OF_BOTH(s, 0) OF_BOTH(s, 1) OF_BOTH(s, 2) CHOOSE_AGAIN(s) APPEND(s) COMMIT(s)
 #define OF_REPLICA(r) PROMISED(r) DURABLE(r) CRASH(r)
 
