@@ -1,7 +1,7 @@
 """Who takes part: how fio reaches each, what is on stable storage when it answers, which processes are its own."""
 
 import os
-
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -69,6 +69,33 @@ class RawDurable(Raw):
 
     def takes(self, load):
         return load.side == "write"
+
+
+class RawNbd(Raw):
+    """The same file through QEMU's NBD server: what NBD and fio's client of it cost by themselves."""
+
+    name = "raw-nbd"
+    server = None
+
+    def begin(self):
+        if not shutil.which("qemu-nbd"):
+            raise BenchError("qemu-nbd is missing (apt-get install qemu-utils)")
+        super().begin()
+        self.server = subprocess.Popen(["qemu-nbd", "-k", f"{self.dir}/socket", "-f", "raw", "--cache=none",
+                                        "--aio=io_uring", "-t", "-e", "8", f"{self.dir}/file"])
+        wait_for("qemu-nbd's socket", lambda: pathlib.Path(f"{self.dir}/socket").exists(), 10)
+
+    def end(self):
+        if self.server:
+            self.server.terminate()
+            self.server.wait()
+        super().end()
+
+    def words(self):
+        return super().words() if not self.server else ["--ioengine=nbd", f"--uri=nbd+unix:///?socket={self.dir}/socket"]
+
+    def pids(self):
+        return [self.server.pid] if self.server else []
 
 
 class Floor(Contender):
@@ -220,13 +247,14 @@ class Peer(Contender):
 
 
 PEERS = {
+    "gluster": "nothing: three copies in the nodes' caches, no flush",
     "ceph": "three copies, each flushed (BlueStore), before the answer",
 }
 
 
 def make(args):
     cluster = QuoinCluster(args)
-    found = [Raw(args), RawDurable(args), Floor(args), FloorFlush(args), QuoinNbd(args, cluster),
+    found = [Raw(args), RawDurable(args), RawNbd(args), Floor(args), FloorFlush(args), QuoinNbd(args, cluster),
              QuoinDevice(args, cluster)]
     found += [Peer(args, name, PEERS[name]) for name in args.peers]
     if args.only:

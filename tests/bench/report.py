@@ -4,7 +4,7 @@ import statistics
 from xml.sax.saxutils import escape
 
 # Against whom each of Quoin's figures is held.
-REFERENCES = ("raw", "raw-dsync", "floor", "floor-flush", "ceph")
+REFERENCES = ("raw", "raw-dsync", "raw-nbd", "floor", "floor-flush", "ceph")
 
 
 def median_of(samples):
