@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define REGISTER_DEADLINE_MS 20000u
+#define REGISTER_PAUSE_NS    NS_PER_S
 
 void manager_event(struct volumes *volumes, const char *kind, const char *subject, const char *format, ...)
 {
@@ -57,8 +58,10 @@ static void registered(void *arg, int rc, const struct error *error)
 	volumes->registering = false;
 	if (rc)
 		snprintf(volumes->not_ready, sizeof(volumes->not_ready), "%.150s", error->text);
-	if (rc && rc != -ECANCELED)
+	if (rc && rc != -ECANCELED) {
 		manager_event(volumes, "node-not-registered", volumes->config.node, "%s", error->text);
+		volumes->register_not_before_ns = clock_now_ns(volumes->clock) + REGISTER_PAUSE_NS;
+	}
 	volumes->registered |= rc == 0;
 	manager_start_step(volumes);
 	manager_kick(volumes);
@@ -66,7 +69,9 @@ static void registered(void *arg, int rc, const struct error *error)
 
 void manager_register(struct volumes *volumes)
 {
-	if (volumes->registering || volumes->phase == MANAGER_STOPPING)
+	/* What was refused is refused again: the tick comes back to it. */
+	if (volumes->registering || volumes->phase == MANAGER_STOPPING ||
+		clock_now_ns(volumes->clock) < volumes->register_not_before_ns)
 		return;
 	volumes->registering = true;
 	catalog_node_register(volumes->catalog, &volumes->node_record, volumes->session, REGISTER_DEADLINE_MS,

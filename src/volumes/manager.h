@@ -43,6 +43,7 @@ struct volumes {
 	struct attach *attach;
 	struct catalog *catalog;
 	bool catalog_opened, joined, joining, registered, registering;
+	uint64_t register_not_before_ns; /* after a refusal */
 	bool leftovers_clean;
 	uint64_t kvdb_away_ns; /* at start: since when it is seen to be away; 0: it isn't */
 

@@ -17,7 +17,7 @@
 #define STEP_DEADLINE_MS     20000u
 #define BRING_UP_DEADLINE_MS 60000u
 #define BRING_UP_PAUSE_MS    2000u
-#define POOL_PUT_PAUSE_MS    1000u
+#define STEP_PAUSE_MS        1000u
 
 /* ---- what is observed ---- */
 
@@ -118,21 +118,13 @@ static void observed_done(struct observed *o)
 
 /* ---- what follows ---- */
 
-void step_told(struct op *op, int rc)
-{
-	if (rc && rc != -ECANCELED)
-		manager_event(op->volumes, "reconcile-failed", op->name, "%s: %s", op->verb,
-			op->error.text[0] ? op->error.text : strerror(-rc));
-	op_end(op, rc);
-}
-
-static void pool_put_end(struct op *op)
+static void step_pause(struct op *op)
 {
 	op_end(op, op->rc_undone);
 }
 
 /* What was refused is refused again: without a pause the plan would ask for it as fast as it can. */
-static void pool_put_told(struct op *op, int rc)
+void step_told(struct op *op, int rc)
 {
 	if (rc == 0 || rc == -ECANCELED) {
 		op_end(op, rc);
@@ -141,7 +133,7 @@ static void pool_put_told(struct op *op, int rc)
 	manager_event(op->volumes, "reconcile-failed", op->name, "%s: %s", op->verb,
 		op->error.text[0] ? op->error.text : strerror(-rc));
 	op->rc_undone = rc;
-	op_retry(op, POOL_PUT_PAUSE_MS, pool_put_end);
+	op_retry(op, STEP_PAUSE_MS, step_pause);
 }
 
 static void pool_put_begin(struct op *op)
@@ -149,7 +141,7 @@ static void pool_put_begin(struct op *op)
 	struct local_pool *pool = pools_find(op->volumes, op->name);
 	struct catalog_pool record;
 
-	op->told_then = pool_put_told;
+	op->told_then = step_told;
 	if (!pool || !local_pool_record(op->volumes, pool, &record))
 		op_end(op, 0);
 	else

@@ -19,7 +19,7 @@ bool replica_job_make(struct op *op, const struct reconcile_action *action) MUST
  */
 void replica_begin(struct op *op);
 
-/* reconcile_loop.c: tells what has failed, and ends the operation. */
+/* reconcile_loop.c: ends the operation; where it has failed: tells so, and waits a moment before. */
 void step_told(struct op *op, int rc);
 
 #endif

@@ -1,6 +1,7 @@
 """A kvdb restored from an old backup, drilled: noticed, refused, mended by what the agents know."""
 
 import sqlite3
+import time
 
 import pytest
 
@@ -75,3 +76,32 @@ def test_a_kvdb_from_a_backup_changes_nothing_until_it_is_accepted(cluster, name
     check_blocks(device, 16, 16, version=5)
     a.detach(new)
     assert cluster["b"].cli("cluster", "accept-restore", check=False).returncode == 4
+
+
+def test_what_a_frozen_kvdb_refuses_is_asked_for_once_a_second(cluster, name):
+    a, b = cluster["a"], cluster["b"]
+    kvdb, backup = cluster.dir / "kvdb.sqlite", cluster.dir / "backup"
+    held, later = f"{name}-held", f"{name}-later"
+    a.create(held, size="64M")
+    write_blocks(a.attach(held), 0, 16, version=1)
+    copy(kvdb, backup)
+    a.create(later, size="64M")
+    copy(backup, kvdb)
+    for agent in cluster.agents.values():
+        wait_for("it notices", lambda: agent.events("kvdb-restored"))
+
+    # Its device goes, its record can't say so: the plan wants it released, again and again.
+    a.detach(held)
+    assert a.events("volume-record-kept")
+    wait_for("the release is refused", lambda: a.events("reconcile-failed"))
+    time.sleep(4)
+    told = [e for e in a.events("reconcile-failed") if e["subject"] == held]
+    assert 3 <= len(told) <= 8, told[-3:]
+
+    b.cli("cluster", "accept-restore", "--yes")
+    for agent in cluster.agents.values():
+        if agent is not b:
+            agent.cli("cluster", "accept-restore", "--yes")
+    wait_for("it is released", lambda: not a.volume(held)["attached"])
+    check_blocks(b.attach(held), 0, 16, version=1)
+    b.detach(held)
