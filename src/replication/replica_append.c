@@ -3,13 +3,20 @@
 
 #include <errno.h>
 
+uint64_t replica_room(const struct replica *rep, const struct replica_figures *figures)
+{
+	bool adopting = epoch_compare(figures->last.epoch, rep->epoch) < 0;
+
+	return adopting && !MUTANT(adopted_within_share) ? figures->room_adopted_bytes : figures->room_bytes;
+}
+
 static void answer_match(struct replica *rep, const struct replica_figures *figures, int rc)
 {
 	struct message *answer = replica_answer(rep, MESSAGE_MATCH_ANSWER);
 
 	answer->rc = rc;
 	answer->seq = figures->last.seq;
-	answer->room_bytes = figures->room_bytes;
+	answer->room_bytes = replica_room(rep, figures);
 	answer->full = figures->full;
 	answer->incomplete = rep->state.incomplete;
 	answer->since = rep->state.since;
@@ -139,7 +146,7 @@ void replica_acknowledge(struct replica *rep, const struct replica_figures *figu
 	if (MUTANT(ack_before_durable))
 		answer->seq = rep->last_seq;
 	answer->commit_seq = rep->commit_seq;
-	answer->room_bytes = figures->room_bytes;
+	answer->room_bytes = replica_room(rep, figures);
 	answer->full = figures->full;
 	answer->incomplete = rep->state.incomplete;
 	answer->clock_ns = replica_grant(rep, now_ns) ? rep->clock_ns : 0;

@@ -180,7 +180,7 @@ void replica_promise_written(struct replica *rep, const struct replica_figures *
 			(struct position){ epochs_at(figures->rows, figures->row_count, open->durable_seq),
 				open->durable_seq };
 	answer->first_seq = figures->first_seq;
-	answer->room_bytes = figures->room_bytes;
+	answer->room_bytes = replica_room(rep, figures);
 	answer->rows = figures->rows;
 	answer->row_count = figures->row_count;
 	answer->commit_seq = rep->commit_seq;

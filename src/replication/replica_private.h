@@ -79,6 +79,11 @@ struct message *replica_answer(struct replica *rep, enum message_type type);
 void replica_send_stale(struct replica *rep, uint64_t to, const struct message *about, struct epoch promised);
 /* An APPEND_ANSWER with what is durable now; grants the lease. */
 void replica_acknowledge(struct replica *rep, const struct replica_figures *figures, uint64_t now_ns);
+/*
+ * What it can take now. While the session's first entry isn't in its log it gets entries that are in
+ * another's already: they can't be refused any more, and nothing commits before it has them.
+ */
+uint64_t replica_room(const struct replica *rep, const struct replica_figures *figures);
 /* True when a lease may be granted to the session: no other one waits to be promised. */
 bool replica_grant(struct replica *rep, uint64_t now_ns);
 

@@ -306,8 +306,8 @@ void replica_tick(struct replica *replica, uint64_t now_ns);
 struct replica_figures {
 	struct position last;
 	uint64_t first_seq;
-	uint64_t room_bytes;
-	bool full; /* the pool has room for what is under way, and no more */
+	uint64_t room_bytes, room_adopted_bytes; /* of new entries; of those that the session has adopted */
+	bool full;                               /* the pool has room for what is under way, and no more */
 	const struct epoch_start *rows;
 	uint32_t row_count;
 };

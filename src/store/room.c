@@ -64,14 +64,14 @@ bool pool_is_full(const struct pool *pool)
 	return pool->map.free_count + pool->map.quarantine_count < grains_least(pool);
 }
 
-uint64_t pool_replica_room(const struct pool_replica *replica)
+/* Within this share of the ring. */
+static uint64_t room_within(const struct pool_replica *replica, uint64_t share)
 {
 	const struct pool *pool = replica->pool;
-	uint64_t share = share_bytes(pool), ring, grains, reserve, les;
+	uint64_t ring, grains, reserve, les;
 
 	if (pool->failed || replica->deleted)
 		return 0;
-	share = share > replica->uncommitted_bytes ? share - replica->uncommitted_bytes : 0;
 	ring = ring_bytes(pool) * 11 / 16;
 	ring = ring > journal_used_blocks(pool) * BLOCK_BYTES ? ring - journal_used_blocks(pool) * BLOCK_BYTES
 							      : 0;
@@ -86,4 +86,17 @@ uint64_t pool_replica_room(const struct pool_replica *replica)
 	ring = least(share, ring);
 	ring = ring / 2 < ENTRY_MAX_BYTES && ring >= SHARE_MIN_BYTES ? ENTRY_MAX_BYTES : ring / 2;
 	return least(ring, least(grains, les));
+}
+
+uint64_t pool_replica_room(const struct pool_replica *replica)
+{
+	uint64_t share = share_bytes(replica->pool);
+
+	return room_within(
+		replica, share > replica->uncommitted_bytes ? share - replica->uncommitted_bytes : 0);
+}
+
+uint64_t pool_replica_room_adopted(const struct pool_replica *replica)
+{
+	return room_within(replica, UINT64_MAX);
 }

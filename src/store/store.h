@@ -247,6 +247,9 @@ unsigned pool_replica_epochs(const struct pool_replica *replica, struct epoch_st
 void pool_replica_append(struct pool_replica *replica, struct entry *entry);
 /* Bytes of payload that may be appended now without overrunning share, ring or free grains. */
 uint64_t pool_replica_room(const struct pool_replica *replica);
+/* The same for entries that others have already, and that commit only when this replica has them too: its
+ * share of the ring is no limit. */
+uint64_t pool_replica_room_adopted(const struct pool_replica *replica);
 /* New writes should be refused: there is room for those that are under way, for trims and for repair. */
 bool pool_is_full(const struct pool *pool);
 /* Drops entries above seq (seq >= commit and applied: asserted); fn when durable. */

@@ -97,6 +97,63 @@ static void full_while_busy(struct scene *s)
 		scene_seen(s, x, i * GRAIN_BLOCKS + i % 7);
 }
 
+static void neighbour_made(void *arg, int rc, struct pool_replica *replica)
+{
+	unsigned *made = arg;
+
+	(void)replica;
+	ASSERT(rc == 0);
+	++*made;
+}
+
+/* So many groups share the pool's ring from now on. */
+static void add_neighbours(struct scene *s, unsigned node, unsigned count)
+{
+	struct process *p = s->c->nodes[node].process;
+	unsigned made = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct pool_replica_identity identity = { .replica = uuid_random(&s->c->random),
+			.group = uuid_random(&s->c->random),
+			.volume = uuid_random(&s->c->random),
+			.size_bytes = GRAIN_BYTES };
+
+		pool_replica_create(p->pools[0], &identity, neighbour_made, &made);
+		loop_sim_kick(&s->c->sim, node);
+		scene_run(s, 100);
+	}
+	EXPECT(made == count, "the scene is not what it says: the neighbours were not made");
+}
+
+/* What A took for its part, alone, is more than B and C have as their share by then. */
+static void adopted_beyond_share(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 1), *y;
+	uint64_t seq = scene_last_seq(x);
+
+	GOES_ON();
+	for (unsigned i = B; i <= C; i++)
+		scene_cut(s, X, i);
+	for (uint32_t i = 0; i < 2; i++)
+		scene_write(s, x, i * GRAIN_BLOCKS, GRAIN_BLOCKS);
+	EXPECT(scene_reaches(s, A, seq + 2), "A did not get the tail");
+	scene_kill(s, X);
+	for (unsigned i = B; i <= C; i++)
+		add_neighbours(s, i, 3);
+	GOES_ON();
+	scene_heal(s);
+	EXPECT(pool_replica_room(scene_store(s, B)) < GRAIN_BYTES,
+		"the scene is not what it says: there is room");
+	/* Without A the others would go on without its tail. */
+	scene_isolate(s, C);
+	y = scene_serve(s, Y);
+	GOES_ON();
+	scene_heal(s);
+	EXPECT(scene_is_level(s, y, 60000), "C did not come level");
+	scene_run(s, 3000);
+	scene_compare(s, 64);
+}
+
 const struct scenario scenarios_room[] = {
 	{ "full-pools", "writes are refused while no quorum has room; reads and trims go on, and make room",
 		"24 (store)", { "full_pool_unnoticed" }, .run = full_pools,
@@ -104,5 +161,7 @@ const struct scenario scenarios_room[] = {
 	{ "full-while-busy", "pools that run full under many writes: each is taken or refused, none waits",
 		"24 (store)", { "full_pool_unnoticed" }, .run = full_while_busy,
 		.disk_bytes = UINT64_C(12) << 20 },
+	{ "adopted-beyond-share", "what is in the chosen log is taken beyond a replica's share of the ring",
+		"32", { "adopted_within_share" }, .run = adopted_beyond_share },
 	{ 0 },
 };

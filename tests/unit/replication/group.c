@@ -13,7 +13,9 @@
 static struct replica_figures figures(struct group_replica *r)
 {
 	struct epoch_start *rows = r->rows;
-	struct replica_figures f = { .room_bytes = 1u << 20, .first_seq = r->base + 1, .rows = rows };
+	struct replica_figures f = {
+		.room_bytes = 1u << 20, .room_adopted_bytes = 1u << 20, .first_seq = r->base + 1, .rows = rows
+	};
 
 	f.full = r->full;
 	f.last.seq = r->last;
