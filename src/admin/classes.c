@@ -9,13 +9,14 @@
 
 static json_t *class_json(const struct class_view *view)
 {
-	return json_pack("{s:s, s:I, s:o, s:i, s:s, s:s, s:s, s:o, s:I, s:s, s:s, s:s, s:s, s:i, s:o}",
+	return json_pack("{s:s, s:I, s:o, s:i, s:s, s:s, s:s, s:o, s:I, s:s, s:s, s:s, s:s, s:s, s:i, s:o}",
 		"name", view->name, "number", (json_int_t)view->number, "description",
 		http_json_text(view->description), "replicas", (int)view->replicas, "tier", view->tier,
 		"spread", view->spread, "group_rule", view->group_rule, "selector",
 		http_json_text(view->selector), "size_bytes", (json_int_t)view->size_bytes, "fs", view->fs,
 		"reads", view->reads, "on_no_quorum", view->on_no_quorum, "rebuild_after",
-		view->rebuild_after, "volumes", (int)view->volume_count, "text", http_json_text(view->text));
+		view->rebuild_after, "snapshots", view->snapshots, "volumes", (int)view->volume_count, "text",
+		http_json_text(view->text));
 }
 
 static bool class_append(void *arg, const struct class_view *view)

@@ -14,9 +14,10 @@ static json_t *snapshot_json(const struct snapshot_view *view)
 
 	for (unsigned i = 0; i < view->node_count; i++)
 		json_array_append_new(nodes, json_string(view->nodes[i]));
-	return json_pack("{s:o, s:s, s:s, s:o, s:o, s:s?, s:s?}", "uuid", uuid_json(view->snapshot), "name",
-		view->name, "state", view->state, "created", time_json(view->created), "attached_on", nodes,
-		"device", view->device[0] ? view->device : NULL, "front",
+	return json_pack("{s:o, s:s, s:s, s:s?, s:o, s:o, s:s?, s:s?}", "uuid", uuid_json(view->snapshot),
+		"name", view->name, "state", view->state, "schedule",
+		view->schedule[0] ? view->schedule : NULL, "created", time_json(view->created), "attached_on",
+		nodes, "device", view->device[0] ? view->device : NULL, "front",
 		!view->device[0] ? NULL
 		: view->nbd      ? "nbd"
 				 : "loop");

@@ -97,11 +97,12 @@ static json_t *membership_json(const struct volume_view *view)
 
 static json_t *policy_json(const struct policy_view *view)
 {
-	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:b}", "replicas",
+	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:b}", "replicas",
 		(int)view->replicas, "tier", view->tier, "spread", view->spread, "group_rule",
 		view->group_rule, "group", view->group, "selector", http_json_text(view->selector),
 		"on_no_quorum", view->on_no_quorum, "reads", view->reads ? view->reads : "lease",
-		"rebuild_after", view->rebuild_after, "sticky", (int)view->sticky);
+		"rebuild_after", view->rebuild_after, "snapshots", view->snapshots, "sticky",
+		(int)view->sticky);
 }
 
 json_t *volume_json(const struct volume_view *view, bool with_stats)

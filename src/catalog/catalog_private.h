@@ -180,6 +180,12 @@ void replicas_want_note(struct op *op);
 /* The names of a volume's clones, of one snapshot (none: of any); returns how many there are. */
 unsigned clones_name(
 	const struct catalog *catalog, struct uuid origin, struct uuid snapshot, char *text, size_t size);
+/*
+ * -EBUSY where a volume can't be removed for its snapshots: users' own stay until they remove them, and what
+ * a node has attached; what a schedule has made goes with the volume.
+ */
+int snapshots_refuse(
+	const struct catalog *catalog, const struct catalog_volume *volume, struct error *error) MUST_CHECK;
 /* -EBUSY, with their names, where clones stand on the snapshot. */
 int clones_refuse(const struct catalog *catalog, const struct catalog_volume *volume,
 	const struct catalog_snapshot *snapshot, struct error *error) MUST_CHECK;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/base.h"
+#include "catalog/schedule.h"
 
 #define CATALOG_REASON_MAX_LEN 159u
 
@@ -57,6 +58,7 @@ struct catalog_class {
 	uint32_t error_after_ms;                /* 0: `queue` */
 	uint64_t rebuild_after_ms;              /* 0: what the node's configuration says */
 	uint64_t limit_iops, limit_bytes_per_s; /* of each of its volumes; 0: none */
+	struct schedule snapshots;              /* made by themselves while a volume is attached */
 	uint64_t revision;                      /* of the record; ignored on input */
 };
 

@@ -173,8 +173,7 @@ static int reads_set(struct catalog_class *class, const char *value, struct erro
 	return 0;
 }
 
-/* "10s", "500ms", "10m": 0 where it is none. */
-static uint64_t duration_of(const char *text)
+uint64_t class_duration_of(const char *text)
 {
 	static const struct {
 		const char *unit;
@@ -203,7 +202,7 @@ static int no_quorum_set(struct catalog_class *class, const char *value, struct 
 	if (strcmp(value, "error") == 0)
 		ms = ERROR_AFTER_MS;
 	else if (strncmp(value, "error ", 6) == 0)
-		ms = duration_of(value + 6 + strspn(value + 6, " \t"));
+		ms = class_duration_of(value + 6 + strspn(value + 6, " \t"));
 	if (ms == 0 || ms > ERROR_MAX_MS)
 		return field_bad("on_no_quorum", value, known, COUNT_OF(known),
 			"there are queue, error (after 30 s) and error TIME, as in `error 10s`; up to an "
@@ -215,7 +214,7 @@ static int no_quorum_set(struct catalog_class *class, const char *value, struct 
 
 static int rebuild_set(struct catalog_class *class, const char *value, struct error *error)
 {
-	uint64_t ms = duration_of(value);
+	uint64_t ms = class_duration_of(value);
 
 	if (strcmp(value, "default") != 0 && (ms < REBUILD_MIN_MS || ms > REBUILD_MAX_MS))
 		return error_set(error, -EINVAL,
@@ -225,6 +224,11 @@ static int rebuild_set(struct catalog_class *class, const char *value, struct er
 			value);
 	class->rebuild_after_ms = ms;
 	return 0;
+}
+
+static int snapshots_set(struct catalog_class *class, const char *value, struct error *error)
+{
+	return schedule_parse(value, &class->snapshots, error);
 }
 
 static int iops_set(struct catalog_class *class, const char *value, struct error *error)
@@ -304,6 +308,7 @@ static const struct field {
 	{ "reads", reads_set },
 	{ "on_no_quorum", no_quorum_set },
 	{ "rebuild_after", rebuild_set },
+	{ "snapshots", snapshots_set },
 	{ "iops_limit", iops_set },
 	{ "bandwidth_limit", bandwidth_set },
 	{ "version", version_set },
@@ -314,7 +319,6 @@ static const struct {
 	const char *key, *what;
 } not_built[] = {
 	{ "shards", "a volume has one shard" },
-	{ "snapshots", "there is no schedule of snapshots" },
 	{ "profile", "there is one block profile" },
 	{ "thick", "all volumes are thin" },
 };
@@ -339,7 +343,8 @@ int class_field_find(const char *key, unsigned *ret_index, struct error *error)
 	return error_set(error, -EINVAL,
 		"unknown key \"%.64s\"%s%s%s; there are description, replicas, tier, spread, group_rule, "
 		"selector, "
-		"size, fs, mkfs_options, mount_options, reads, on_no_quorum, rebuild_after, iops_limit, "
+		"size, fs, mkfs_options, mount_options, reads, on_no_quorum, rebuild_after, snapshots, "
+		"iops_limit, "
 		"bandwidth_limit and version",
 		key, nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
 }

@@ -245,7 +245,7 @@ static void text_put(char *text, size_t *len, const char *format, ...)
 
 void class_text_format(const struct catalog_class *class, char text[static CLASS_TEXT_MAX_LEN + 1])
 {
-	char words[CLASS_WORDS_LEN + 1];
+	char words[CLASS_WORDS_LEN + 1], schedule[SCHEDULE_TEXT_LEN + 1];
 	const char *line = class->comment;
 	size_t len = 0;
 
@@ -272,6 +272,10 @@ void class_text_format(const struct catalog_class *class, char text[static CLASS
 	text_put(text, &len, "on_no_quorum = %s\n", words);
 	class_rebuild_format(class->rebuild_after_ms, words);
 	text_put(text, &len, "rebuild_after = %s\n", words);
+	if (class->snapshots.count > 0) {
+		schedule_format(&class->snapshots, schedule);
+		text_put(text, &len, "snapshots = %s\n", schedule);
+	}
 	if (class->limit_iops != 0)
 		text_put(text, &len, "iops_limit = %llu\n", (unsigned long long)class->limit_iops);
 	if (class->limit_bytes_per_s != 0) {

@@ -40,6 +40,15 @@ int clones_refuse(const struct catalog *catalog, const struct catalog_volume *vo
 		snapshot->name, names);
 }
 
+bool catalog_snapshot_is_used(const struct catalog *catalog, const struct catalog_volume *volume,
+	const struct catalog_snapshot *snapshot)
+{
+	char names[1];
+
+	return catalog_viewer_next(catalog, volume, snapshot->snapshot, 0) != NULL ||
+	       clones_name(catalog, volume->volume, snapshot->snapshot, names, sizeof(names)) > 0;
+}
+
 static bool has_replica_on(const struct catalog_volume *volume, struct uuid pool)
 {
 	const struct catalog_shard *shard = &volume->shards[0];

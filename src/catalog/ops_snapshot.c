@@ -12,6 +12,26 @@ const struct catalog_snapshot *catalog_snapshot_find(const struct catalog_volume
 	return NULL;
 }
 
+int snapshots_refuse(const struct catalog *catalog, const struct catalog_volume *volume, struct error *error)
+{
+	const struct catalog_viewer *viewer = NULL;
+	unsigned by_users = 0;
+
+	for (unsigned i = 0; i < volume->snapshot_count; i++) {
+		by_users += volume->snapshots[i].period_s == 0;
+		if (!viewer)
+			viewer = catalog_viewer_next(catalog, volume, volume->snapshots[i].snapshot, 0);
+	}
+	if (by_users > 0)
+		return error_set(error, -EBUSY, "volume %s has %u snapshots: remove them first", volume->name,
+			by_users);
+	if (viewer)
+		return error_set(error, -EBUSY,
+			"a snapshot of volume %s is attached on node %s: detach it first", volume->name,
+			viewer->node);
+	return 0;
+}
+
 /* NULL: none of this UUID. */
 static struct catalog_snapshot *find(struct catalog_volume *volume, struct uuid snapshot)
 {

@@ -247,10 +247,9 @@ static int delete_step(struct op *op, struct op_txn *txn, struct error *error)
 		return error_set(error, -EBUSY,
 			"volume %s has clones, which stand on its snapshots: %s. Remove them first",
 			volume->name, clones);
-	if (volume->snapshot_count > 0)
-		return error_set(error, -EBUSY, "volume %s has %u snapshots: remove them first", volume->name,
-			volume->snapshot_count);
-	rc = volume_edit(op, volume, error);
+	rc = snapshots_refuse(catalog, volume, error);
+	if (rc == 0)
+		rc = volume_edit(op, volume, error);
 	if (rc != 0)
 		return rc;
 	op->volume_record->state = CATALOG_VOLUME_DELETING;

@@ -35,6 +35,22 @@ void cluster_out(const struct record_cluster *record, Quoin__Catalog__Cluster *t
 		.data = (uint8_t *)(uintptr_t)record->key_check };
 }
 
+static int schedule_in(const Quoin__Catalog__Class *message, struct schedule *to, struct error *error)
+{
+	struct schedule schedule = { .count = (unsigned)message->n_snapshot_periods_s };
+	bool fits = message->n_snapshots_kept == message->n_snapshot_periods_s &&
+		    message->n_snapshots_kept <= SCHEDULE_MAX_RULES;
+
+	for (unsigned i = 0; fits && i < schedule.count; i++) {
+		schedule.period_s[i] = message->snapshot_periods_s[i];
+		schedule.keep[i] = message->snapshots_kept[i];
+	}
+	if (!fits || schedule_check(&schedule) != 0)
+		return error_set(error, -EBADMSG, "its schedule of snapshots is not possible");
+	*to = schedule;
+	return 0;
+}
+
 int class_in(const Quoin__Catalog__Class *message, struct catalog_class *to, struct error *error)
 {
 	int rc = name_in("class name", message->name, to->name, error);
@@ -65,6 +81,8 @@ int class_in(const Quoin__Catalog__Class *message, struct catalog_class *to, str
 	if (rc == 0 && (message->size_bytes < VOLUME_MIN_BYTES || message->size_bytes > VOLUME_MAX_BYTES))
 		rc = error_set(error, -EBADMSG, "its volumes have %llu bytes",
 			(unsigned long long)message->size_bytes);
+	if (rc == 0)
+		rc = schedule_in(message, &to->snapshots, error);
 	if (rc != 0)
 		return rc;
 	to->tiers = message->tiers;
@@ -103,4 +121,7 @@ void class_out(const struct catalog_class *record, Quoin__Catalog__Class *to)
 	to->fs = (char *)(uintptr_t)record->fs;
 	to->reads_quorum = record->reads_quorum;
 	to->error_after_ms = record->error_after_ms;
+	to->n_snapshot_periods_s = to->n_snapshots_kept = record->snapshots.count;
+	to->snapshot_periods_s = (uint32_t *)(uintptr_t)record->snapshots.period_s;
+	to->snapshots_kept = (uint32_t *)(uintptr_t)record->snapshots.keep;
 }

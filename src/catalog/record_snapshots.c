@@ -26,6 +26,7 @@ int snapshots_in(const Quoin__Catalog__Volume *message, struct catalog_volume *t
 			rc = error_set(
 				error, -EBADMSG, "the state of one of its snapshots is %u", from->state);
 		snapshot->created_ns = from->created_ns;
+		snapshot->period_s = from->period_s;
 		snapshot->state = (enum catalog_snapshot_state)from->state;
 	}
 	return rc;

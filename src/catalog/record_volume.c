@@ -296,6 +296,7 @@ static void snapshots_out(
 		parts->snapshots[i].name = (char *)(uintptr_t)snapshot->name;
 		parts->snapshots[i].created_ns = snapshot->created_ns;
 		parts->snapshots[i].state = (uint32_t)snapshot->state;
+		parts->snapshots[i].period_s = snapshot->period_s;
 		parts->snapshot_pointers[i] = &parts->snapshots[i];
 	}
 	to->n_snapshots = record->snapshot_count;

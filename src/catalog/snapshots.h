@@ -29,6 +29,7 @@ struct catalog_snapshot {
 	char name[NAME_MAX_LEN + 1];
 	uint64_t created_ns;
 	enum catalog_snapshot_state state;
+	uint32_t period_s; /* of the rule of its class that has made it; 0: a user has */
 };
 
 #define CATALOG_MAX_VIEWERS 256u /* of a volume's snapshots, together */
@@ -40,6 +41,9 @@ struct catalog_viewer {
 	struct uuid session;
 };
 
+/* A node has it attached, or a clone stands on it. */
+bool catalog_snapshot_is_used(const struct catalog *catalog, const struct catalog_volume *volume,
+	const struct catalog_snapshot *snapshot);
 /* NULL: there is none of this name. */
 const struct catalog_snapshot *catalog_snapshot_find(const struct catalog_volume *volume, const char *name);
 /* The first viewer of the snapshot, in the record's order from number `from` on, that counts; NULL: none. */

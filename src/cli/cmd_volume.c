@@ -177,6 +177,7 @@ static void policy_print(const json_t *policy)
 		printf(", selector %s", text_of(policy, "selector"));
 	if (tells(policy, "group"))
 		printf(", group %s: %s", text_of(policy, "group"), text_of(policy, "group_rule"));
+	printf("\n            snapshots: %s", text_of(policy, "snapshots"));
 	printf("\n            without a quorum: %s; reads by %s; rebuild after: %s%s\n",
 		text_of(policy, "on_no_quorum"), text_of(policy, "reads"), text_of(policy, "rebuild_after"),
 		json_is_true(json_object_get(policy, "sticky")) ? "; sticky" : "");

@@ -51,6 +51,7 @@ struct attachment {
 	struct volume_limits limits;
 	struct member_step step;
 	struct repair repair;
+	uint64_t schedule_ns; /* no snapshot by schedule is made or removed before */
 	/* Handed over with record_call. */
 	bool told;
 	enum record_outcome outcome;

@@ -24,6 +24,7 @@ static void class_fill(struct volumes *volumes, const struct catalog_class *clas
 	class_tier_format(class->tiers, view->tier);
 	class_no_quorum_format(class->error_after_ms, view->on_no_quorum);
 	class_rebuild_format(class->rebuild_after_ms, view->rebuild_after);
+	schedule_format(&class->snapshots, view->snapshots);
 	class_text_format(class, view->text);
 	for (size_t i = 0; (volume = catalog_volume_by_name_at(volumes->catalog, i)); i++)
 		view->volume_count += strcmp(volume->class_name, class->name) == 0;

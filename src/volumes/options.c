@@ -37,7 +37,7 @@ static const struct {
 } not_offered[] = {
 	{ "io_profile", "data is committed by a quorum in any case" },
 	{ "aggregation_level", "a volume has one replica group" },
-	{ "snap_schedule", "`quoin snapshot create` makes one at a time" },
+	{ "snap_schedule", "a class has the schedule: `quoin class set CLASS snapshots=\"hourly keep 24\"`" },
 	{ "label", "labels belong to nodes; `selector` chooses by them" },
 	{ "shared", "a volume is attached on one node at a time" },
 	{ "sharedv4", "a volume is attached on one node at a time" },

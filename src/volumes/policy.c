@@ -56,6 +56,7 @@ void policy_fill(struct volumes *volumes, const struct catalog_volume *volume, s
 	view->replicas = volume_replicas(volume, class);
 	class_tier_format(volume_tiers(volume, class), view->tier);
 	class_rebuild_format(class->rebuild_after_ms, view->rebuild_after);
+	schedule_format(&class->snapshots, view->snapshots);
 	snprintf(view->spread, sizeof(view->spread), "%s", class_spread_name(class->spread));
 	snprintf(view->group_rule, sizeof(view->group_rule), "%s", class_group_rule_name(class->group_rule));
 	volume_selector(volume, class, view->selector);

@@ -18,6 +18,7 @@
 
 #include "catalog/snapshots.h"
 #include "volumes/manager.h"
+#include "volumes/snapshot_schedule.h"
 #include "volumes/snapview.h"
 
 #define SNAPSHOT_DEADLINE_MS 30000u
@@ -26,6 +27,7 @@ struct snap {
 	enum request_op what;
 	char name[NAME_MAX_LEN + 1];
 	struct uuid snapshot;
+	uint32_t period_s; /* by a rule of its class */
 	bool freeze;
 	int frozen_fd; /* of the mount point; -1: it isn't frozen */
 	int rc;        /* what failed */
@@ -262,7 +264,8 @@ static void snap_begin(struct op *op)
 	op->volume = volume->volume;
 	op->told_then = snap_recorded;
 	if (snap->what == REQUEST_SNAPSHOT) {
-		struct catalog_snapshot record = { .snapshot = uuid_random(&op->volumes->random) };
+		struct catalog_snapshot record = { .snapshot = uuid_random(&op->volumes->random),
+			.period_s = snap->period_s };
 
 		snprintf(record.name, sizeof(record.name), "%s", snap->name);
 		snap->snapshot = record.snapshot;
@@ -274,8 +277,9 @@ static void snap_begin(struct op *op)
 	}
 }
 
+/* Of `like`: what, freeze, period_s. */
 static void submit(struct volumes *volumes, const char *verb, const char *name, const char *snapshot,
-	enum request_op what, bool freeze, volumes_done_fn fn, void *arg)
+	const struct snap *like, volumes_done_fn fn, void *arg)
 {
 	struct op *op = op_make(volumes, verb, name, SNAPSHOT_DEADLINE_MS, snap_begin, fn, arg);
 	struct snap *snap;
@@ -292,8 +296,7 @@ static void submit(struct volumes *volumes, const char *verb, const char *name, 
 		op_submit(op);
 		return;
 	}
-	snap->what = what;
-	snap->freeze = freeze;
+	*snap = *like;
 	snap->frozen_fd = -1;
 	memcpy(snap->name, snapshot, strlen(snapshot) + 1);
 	op->state = snap;
@@ -303,19 +306,28 @@ static void submit(struct volumes *volumes, const char *verb, const char *name, 
 void volumes_snapshot_create(struct volumes *volumes, const char *name, const char *snapshot, bool freeze,
 	volumes_done_fn fn, void *arg)
 {
-	submit(volumes, "create snapshot", name, snapshot, REQUEST_SNAPSHOT, freeze, fn, arg);
+	submit(volumes, "create snapshot", name, snapshot,
+		&(struct snap){ .what = REQUEST_SNAPSHOT, .freeze = freeze }, fn, arg);
+}
+
+void snapshot_create_scheduled(struct volumes *volumes, const char *name, const char *snapshot,
+	uint32_t period_s, volumes_done_fn fn, void *arg)
+{
+	submit(volumes, "create snapshot", name, snapshot,
+		&(struct snap){ .what = REQUEST_SNAPSHOT, .period_s = period_s }, fn, arg);
 }
 
 void volumes_snapshot_remove(
 	struct volumes *volumes, const char *name, const char *snapshot, volumes_done_fn fn, void *arg)
 {
-	submit(volumes, "remove snapshot", name, snapshot, REQUEST_SNAPSHOT_DELETE, false, fn, arg);
+	submit(volumes, "remove snapshot", name, snapshot, &(struct snap){ .what = REQUEST_SNAPSHOT_DELETE },
+		fn, arg);
 }
 
 void volumes_rollback(
 	struct volumes *volumes, const char *name, const char *snapshot, volumes_done_fn fn, void *arg)
 {
-	submit(volumes, "roll back", name, snapshot, REQUEST_ROLLBACK, false, fn, arg);
+	submit(volumes, "roll back", name, snapshot, &(struct snap){ .what = REQUEST_ROLLBACK }, fn, arg);
 }
 
 /* Where it is attached: here, and who else says so. */
@@ -353,6 +365,7 @@ int volumes_each_snapshot(struct volumes *volumes, const char *name,
 
 		snprintf(view.name, sizeof(view.name), "%s", snapshot->name);
 		snprintf(view.state, sizeof(view.state), "%s", states[snapshot->state]);
+		schedule_period_format(snapshot->period_s, view.schedule);
 		time_format(snapshot->created_ns, view.created);
 		devices_fill(volumes, volume, snapshot, &view);
 		fn(arg, &view);

@@ -16,6 +16,7 @@
 #include "catalog/accept.h"
 #include "volumes/manager.h"
 #include "volumes/rebalance.h"
+#include "volumes/snapshot_schedule.h"
 #include "volumes/mount.h"
 #include "volumes/sessions.h"
 #include "volumes/state_file.h"
@@ -230,6 +231,7 @@ static void tick_fired(uv_timer_t *timer)
 		lingering_try(volumes);
 		pool_measure_tick(volumes);
 		rebalance_tick(volumes);
+		snapshot_schedule_tick(volumes);
 	} else {
 		manager_resume(volumes);
 	}

@@ -192,7 +192,7 @@ struct replica_view {
 /* What a volume's class asks for, with what its user chose instead, and what is so. In the words of classes.
  */
 struct policy_view {
-	char tier[64], spread[16], group_rule[16], on_no_quorum[64], rebuild_after[64];
+	char tier[64], spread[16], group_rule[16], on_no_quorum[64], rebuild_after[64], snapshots[128];
 	char group[NAME_MAX_LEN + 1]; /* "": none */
 	char selector[520];           /* "": any pool */
 	const char *reads;            /* "lease", "quorum" */
@@ -234,7 +234,7 @@ struct class_view {
 	char description[160];
 	uint64_t number; /* its version */
 	unsigned replicas;
-	char tier[64], spread[16], group_rule[16], on_no_quorum[64], rebuild_after[64];
+	char tier[64], spread[16], group_rule[16], on_no_quorum[64], rebuild_after[64], snapshots[128];
 	char selector[256];
 	const char *reads;
 	uint64_t size_bytes;
@@ -334,7 +334,8 @@ struct cluster_view {
 struct snapshot_view {
 	struct uuid snapshot;
 	char name[NAME_MAX_LEN + 1];
-	char state[16]; /* making, ready, removing */
+	char state[16];     /* making, ready, removing */
+	char schedule[128]; /* the rule of its class that has made it, "hourly"; "": a user has */
 	char created[TIME_TEXT_LEN + 1];
 	char device[ATTACHED_NAME_MAX]; /* here: the device, or an export's socket; else empty */
 	bool nbd;

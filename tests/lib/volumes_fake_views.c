@@ -16,6 +16,7 @@ static void class_fill(struct class_view *view, const char *name)
 		.group_rule = "none",
 		.on_no_quorum = "queue",
 		.rebuild_after = "default",
+		.snapshots = "none",
 		.description = "three copies",
 		.reads = "lease",
 		.size_bytes = UINT64_C(10) << 30,

@@ -61,6 +61,10 @@ static void the_longest_class_has_a_text(void **state)
 		memcpy(class.comment + i, "c\n", i + 1 < CATALOG_COMMENT_MAX_LEN ? 2 : 1);
 	memset(class.selector, 's', CLASS_SELECTOR_LEN);
 	class.number = UINT64_MAX;
+	assert_int_equal(schedule_parse("every 1439m keep 100, every 1437m keep 100, every 1433m keep 100, "
+					"every 1431m keep 100",
+				 &class.snapshots, NULL),
+		0);
 	class.rebuild_after_ms = UINT32_MAX;
 	class.error_after_ms = UINT32_MAX;
 	class.limit_iops = class.limit_bytes_per_s = UINT64_MAX;
@@ -144,13 +148,15 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 			"line 2: version = 0: the number that `quoin class show` has told" },
 		{ "[class a]\nshards = 4",
 			"line 2: shards can't be set yet: a volume has one shard; leave it out" },
+		{ "[class a]\nsnapshots = hurly keep 4",
+			"line 2: snapshots: \"hurly keep 4\": did you mean \"hourly\"?" },
 		{ "[class a]\nthick = yes",
 			"line 2: thick can't be set yet: all volumes are thin; leave it out" },
 		{ "[class a]\nreplica = 1",
 			"line 2: unknown key \"replica\": did you mean \"replicas\"?; "
 			"there are description, replicas, "
 			"tier, spread, group_rule, selector, size, fs, mkfs_options, mount_options, reads, "
-			"on_no_quorum, rebuild_after, iops_limit, bandwidth_limit "
+			"on_no_quorum, rebuild_after, snapshots, iops_limit, bandwidth_limit "
 			"and version" },
 		{ "[class a]\nmount_options = nosuid;reboot", "line 2: mount_options = nosuid;reboot: write "
 							      "`none` or options as in commit=30,nosuid, at "

@@ -78,6 +78,32 @@ static void a_snapshot_comes_and_goes(void **state)
 	assert_int_equal(begin(world, 0, "one", 5), 0);
 }
 
+/* Users' own hold a volume; what a schedule has made goes with it, unless somebody reads it. */
+static void a_schedules_snapshots_do_not_hold_a_volume(void **state)
+{
+	struct catalog_snapshot snapshot = { .snapshot.byte[0] = 1, .name = "hourly-1", .period_s = 3600 };
+	struct world *world = *state;
+	struct world_answer answer = { 0 };
+
+	catalog_snapshot_begin(world->nodes[0].catalog, world_find(world, 0, "v")->volume, &snapshot,
+		WORLD_TIMEOUT_MS, world_done, &answer);
+	assert_true(world_wait(world, &answer.done));
+	assert_int_equal(answer.rc, 0);
+	assert_int_equal(step(world, 0, catalog_snapshot_ready, 1), 0);
+	/* The record says so on every node. */
+	assert_int_equal(catalog_snapshot_find(world_find(world, 1, "v"), "hourly-1")->period_s, 3600);
+	assert_int_equal(begin(world, 0, "mine", 2), 0);
+	assert_int_equal(world_delete(world, 0, "v", NULL), -EBUSY);
+	assert_int_equal(step(world, 0, catalog_snapshot_remove, 2), 0);
+	assert_int_equal(step(world, 0, catalog_snapshot_gone, 2), 0);
+	assert_int_equal(step(world, 1, catalog_snapshot_look, 1), 0);
+	assert_true(catalog_snapshot_is_used(world->nodes[0].catalog, world_find(world, 0, "v"),
+		catalog_snapshot_find(world_find(world, 0, "v"), "hourly-1")));
+	assert_int_equal(world_delete(world, 0, "v", NULL), -EBUSY);
+	assert_int_equal(step(world, 1, catalog_snapshot_leave, 1), 0);
+	assert_int_equal(world_delete(world, 0, "v", NULL), 0);
+}
+
 static void one_that_a_living_node_looks_at_is_not_removed(void **state)
 {
 	struct world *world = *state;
@@ -215,6 +241,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_snapshot_comes_and_goes, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_schedules_snapshots_do_not_hold_a_volume, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			one_that_a_living_node_looks_at_is_not_removed, setup, teardown),
 		cmocka_unit_test_setup_teardown(

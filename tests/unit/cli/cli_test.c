@@ -187,12 +187,12 @@ static void snapshots_are_made_listed_and_removed(void **state)
 	prints(f, "snapshot create v@one --freeze", "snapshot v@one created\n");
 	assert_true(f->volumes->froze);
 	prints(f, "snapshot list v",
-		"SNAPSHOT  STATE  CREATED                   ATTACHED\n"
-		"v@one     ready  2026-01-31T12:00:00.000Z  -\n");
+		"SNAPSHOT  STATE  CREATED                   BY    ATTACHED\n"
+		"v@one     ready  2026-01-31T12:00:00.000Z  user  -\n");
 	prints(f, "volume attach v@one", "snapshot v@one attached, read-only: /dev/quoin/v@s\n");
 	prints(f, "snapshot list v",
-		"SNAPSHOT  STATE  CREATED                   ATTACHED\n"
-		"v@one     ready  2026-01-31T12:00:00.000Z  a\n");
+		"SNAPSHOT  STATE  CREATED                   BY    ATTACHED\n"
+		"v@one     ready  2026-01-31T12:00:00.000Z  user  a\n");
 	prints(f, "volume detach v@one", "snapshot v@one detached\n");
 	prints(f, "volume serve-nbd v@one",
 		"snapshot v@one exported, read-only: /dev/quoin/v@s\n"
@@ -233,6 +233,7 @@ static void inspect_shows_replicas_and_counters(void **state)
 		.group = "pg",
 		.on_no_quorum = "queue",
 		.rebuild_after = "10m",
+		.snapshots = "hourly keep 24, daily keep 7",
 		.reads = "lease",
 		.replicas = 3,
 		.sticky = true };
@@ -241,6 +242,7 @@ static void inspect_shows_replicas_and_counters(void **state)
 		"state       healthy\n"
 		"size        1 GiB, ext4, class default\n"
 		"policy      3 replicas, tier >=medium, spread zone, group pg: together\n"
+		"            snapshots: hourly keep 24, daily keep 7\n"
 		"            without a quorum: queue; reads by lease; rebuild after: 10m; sticky\n"
 		"created     2026-01-31T12:00:00.000Z\n"
 		"attached    on node a since 2026-01-31T12:34:56.000Z\n"

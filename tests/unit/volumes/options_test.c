@@ -194,7 +194,9 @@ static void wrong_options_are_refused_with_words(void **state)
 		{ "aggregation_level", "2",
 			"option aggregation_level is not offered: a volume has one replica group" },
 		{ "snap_schedule", "daily",
-			"option snap_schedule is not offered: `quoin snapshot create` makes one at a time" },
+			"option snap_schedule is not offered: a class has the schedule: `quoin class set "
+			"CLASS "
+			"snapshots=\"hourly keep 24\"`" },
 		{ "label", "a=b",
 			"option label is not offered: labels belong to nodes; `selector` chooses by them" },
 		{ "shared", "true",
