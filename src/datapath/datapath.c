@@ -118,6 +118,17 @@ static void pool_durable(void *arg, struct pool_replica *replica, uint64_t seq)
 		host_durable(host, seq);
 }
 
+/* What the scrub repairs by itself, and what nothing needs, is none of its sessions' business. */
+static void pool_bad(void *arg, const struct pool_bad *bad)
+{
+	struct host *host = bad->replica ? pool_replica_user(bad->replica) : NULL;
+
+	(void)arg;
+	ASSERT(!bad->replica || bad->kind == POOL_BAD_GRAIN);
+	if (host && !host->failed)
+		host_grain_bad(host, bad->snapshot, bad->index);
+}
+
 /*
  * Its replicas answer nothing any more. Local coordinators are told that they are away; remote ones lose the
  * connection, and find on the next one that these replicas don't answer: a voter that still renewed leases,
@@ -154,6 +165,7 @@ void datapath_pool_callbacks(struct datapath *dp, struct pool_open_options *opti
 {
 	options->failed = pool_failed;
 	options->durable = pool_durable;
+	options->bad = pool_bad;
 	options->arg = dp;
 }
 

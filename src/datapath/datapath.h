@@ -41,7 +41,7 @@ void datapath_free(struct datapath *datapath);
 
 /* Serves the pool's replicas from now on. The pool was opened with datapath_pool_callbacks(). */
 void datapath_pool_add(struct datapath *datapath, struct pool *pool);
-/* Fills failed, durable and arg. */
+/* Fills failed, durable, bad and arg: what the pool's scrub finds the replicas' sessions repair. */
 void datapath_pool_callbacks(struct datapath *datapath, struct pool_open_options *options);
 /* Stops serving it; its replicas are unknown afterwards. The caller closes it. */
 void datapath_pool_remove(struct datapath *datapath, struct pool *pool);

@@ -268,6 +268,8 @@ void host_poll(struct host *host);
 /* For who reads it without a session: it may have been away when its volume grew. */
 void host_grow(struct host *host, uint64_t size_bytes);
 void host_durable(struct host *host, uint64_t seq);
+/* The scrub has found bad blocks there, as the snapshot (none: the volume) reads: its session is told. */
+void host_grain_bad(struct host *host, struct uuid snapshot, uint64_t index);
 
 /* replica_jobs.c */
 void host_read(struct host *host, const struct replica_effect *effect);

@@ -7,6 +7,16 @@
 #include <errno.h>
 #include <string.h>
 
+/* The level that a message with a grain means; false: there is none (yet). */
+static bool message_level(const struct host *host, const struct message *m, struct grain_level *ret_level)
+{
+	if (!host_level(host, m->grain.layer, ret_level))
+		return false;
+	if (ret_level->whole && !MUTANT(scrub_heals_volume_only))
+		ret_level->snapshot = m->snapshot;
+	return true;
+}
+
 /* ---- GRAIN_READ: the source ---- */
 
 static void grain_send(struct job *job, const struct message *answer)
@@ -81,8 +91,7 @@ void host_grain_read(struct host *host, const struct replica_effect *effect)
 	struct grain_level level;
 	struct message answer;
 
-	if (job && !pool_replica_levels_move(host->store) &&
-		host_level(host, effect->message.grain.layer, &level)) {
+	if (job && !pool_replica_levels_move(host->store) && message_level(host, &effect->message, &level)) {
 		pool_replica_grain_get(host->store, level, effect->message.grain.index, grain_got, job);
 		return;
 	}
@@ -133,7 +142,7 @@ static int copy_make(struct job *job, struct grain_copy *ret_copy)
 	const struct message_grain *grain = &job->message.grain;
 	struct grain_copy copy = { .index = grain->index };
 
-	if (!host_level(job->host, grain->layer, &copy.level))
+	if (!message_level(job->host, &job->message, &copy.level))
 		return -EAGAIN;
 	if (grain->found)
 		copy.state = (struct grain_state){ .epoch = grain->epoch,
@@ -255,6 +264,7 @@ static void heal_applied(void *arg, int rc)
 		.replica = host->store,
 		.offset_bytes = job->message.grain.index * GRAIN_BYTES,
 		.length_bytes = GRAIN_BYTES,
+		.snapshot = job->message.snapshot,
 		.into = into,
 	};
 	pool_read(&job->read);

@@ -112,6 +112,12 @@ void host_grow(struct host *host, uint64_t size_bytes)
 		host_message(host, 0, &(struct message){ .type = MESSAGE_GROW, .size_bytes = size_bytes });
 }
 
+void host_grain_bad(struct host *host, struct uuid snapshot, uint64_t index)
+{
+	replica_grain_bad(host->machine, snapshot, index);
+	host_poll(host);
+}
+
 void host_durable(struct host *host, uint64_t seq)
 {
 	struct replica_figures figures;

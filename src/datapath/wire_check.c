@@ -27,7 +27,8 @@ static bool grain_is_valid(const struct message *m, const struct frame *frame, u
 	if (grain->index >= grains && size_bytes != 0)
 		return false;
 	if (m->type == MESSAGE_GRAIN_READ || m->type == MESSAGE_GRAIN_WRITTEN ||
-		m->type == MESSAGE_GRAIN_HEALED || (m->type == MESSAGE_GRAIN_ANSWER && m->rc))
+		m->type == MESSAGE_GRAIN_HEALED || m->type == MESSAGE_GRAIN_BAD ||
+		(m->type == MESSAGE_GRAIN_ANSWER && m->rc))
 		return !frame->payload;
 	return payload_blocks(frame) == (grain->found ? blocks : 0);
 }
@@ -84,6 +85,7 @@ const char *wire_complaint(const struct message *m, const struct frame *frame, u
 	case MESSAGE_GRAIN_WRITTEN:
 	case MESSAGE_GRAIN_HEAL:
 	case MESSAGE_GRAIN_HEALED:
+	case MESSAGE_GRAIN_BAD:
 		return grain_is_valid(m, frame, size_bytes) ? NULL : "a grain that makes no sense";
 	case MESSAGE_MAP_READ:
 	case MESSAGE_MAP_ANSWER:

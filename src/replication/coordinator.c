@@ -314,6 +314,9 @@ void coordinator_message(struct coordinator *co, int i, const struct message *m,
 	case MESSAGE_GRAIN_HEALED:
 		coordinator_recv_grain_written(co, i, m);
 		break;
+	case MESSAGE_GRAIN_BAD:
+		coordinator_recv_grain_bad(co, i, m);
+		break;
 	case MESSAGE_SYNC_FINISHED:
 		coordinator_recv_sync_finished(co, i, m);
 		break;

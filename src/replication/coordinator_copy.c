@@ -85,9 +85,14 @@ static void find_source(struct coordinator *co, struct copy *copy)
 	copy->retry_ns = 0;
 	copy->source = coordinator_source(co, copy->target, copy_min_seq(co, copy), copy->bad);
 	if (copy->source < 0) {
+		bool all_bad = copy->bad != 0;
+
 		/* Every copy in reach is bad, or nobody is in reach: asked again later, of all. */
-		copy->retry_ns = co->now_ns + (copy->bad ? NS_PER_S : RETRY_NS);
 		copy->bad = 0;
+		if (copy->heal)
+			coordinator_heal_again(co, copy);
+		else
+			copy->retry_ns = co->now_ns + (all_bad ? NS_PER_S : RETRY_NS);
 		return;
 	}
 	ASSERT(copy->source != copy->target);
@@ -120,6 +125,7 @@ static void fill_read(struct coordinator *co, const struct copy *copy, struct me
 	m->token = copy->token;
 	m->seq = copy_min_seq(co, copy);
 	m->grain = (struct message_grain){ .layer = copy->layer, .index = copy->index };
+	m->snapshot = copy->snapshot;
 }
 
 static void fill_write(const struct copy *copy, struct message *m)
@@ -128,6 +134,7 @@ static void fill_write(const struct copy *copy, struct message *m)
 	m->type = copy->heal ? MESSAGE_GRAIN_HEAL : MESSAGE_GRAIN_WRITE;
 	m->token = copy->token;
 	m->grain = copy->grain;
+	m->snapshot = copy->snapshot;
 	m->payload = copy->data;
 	m->crc = copy->crc;
 }
@@ -193,7 +200,10 @@ void coordinator_recv_grain_answer(struct coordinator *co, int i, const struct m
 	}
 	if (m->rc != 0 || !answer_makes_sense(copy, m)) {
 		co->dropped += m->rc == 0;
-		coordinator_copy_again(co, copy, RETRY_NS);
+		if (copy->heal)
+			coordinator_heal_again(co, copy);
+		else
+			coordinator_copy_again(co, copy, RETRY_NS);
 		return;
 	}
 	copy->stage = COPY_IN_HAND;

@@ -37,6 +37,10 @@ void coordinator_recv_grain_written(struct coordinator *co, int i, const struct 
 /* coordinator_heal.c: a voter could not read the grains of this range, by checksum or device: it is counted,
  * and repaired. */
 void coordinator_bad_read(struct coordinator *co, int i, uint64_t offset_bytes, uint32_t length_bytes);
+/* A voter's scrub has found bad blocks. */
+void coordinator_recv_grain_bad(struct coordinator *co, int i, const struct message *m);
+/* It can't be healed now: later again, though not for ever. The copy may be free afterwards. */
+void coordinator_heal_again(struct coordinator *co, struct copy *copy);
 /* The answer to a GRAIN_HEAL. */
 void coordinator_healed(struct coordinator *co, struct copy *copy, const struct message *m);
 void coordinator_copy_free(struct coordinator *co, struct copy *copy);

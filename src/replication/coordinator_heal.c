@@ -1,13 +1,15 @@
 /*
  * Repair of a bad block: a read that one voter can't serve is served by another; then the grain is copied to
- * the first. It takes it only if its own is of the very same version, so that nothing older ever replaces
+ * the first. So it is where the voter's scrub has found the block, of the volume or of a snapshot, and nobody
+ * has read it. It takes it only if its own is of the very same version, so that nothing older ever replaces
  * anything newer; if versions differ (the grain is being written to) it is tried again, a little later.
  */
 #include "replication/coordinator_copy.h"
 
 #include <errno.h>
 
-static bool is_being_healed(const struct coordinator *co, int i, uint64_t index, unsigned *ret_heals)
+static bool is_being_healed(
+	const struct coordinator *co, int i, struct uuid snapshot, uint64_t index, unsigned *ret_heals)
 {
 	*ret_heals = 0;
 	for (unsigned k = 0; k < COPIES_MAX && co->copy_count > 0; k++) {
@@ -16,7 +18,7 @@ static bool is_being_healed(const struct coordinator *co, int i, uint64_t index,
 		if (copy->stage == COPY_FREE || !copy->heal)
 			continue;
 		++*ret_heals;
-		if (copy->target == i && copy->index == index)
+		if (copy->target == i && copy->index == index && uuid_equal(copy->snapshot, snapshot))
 			return true;
 	}
 	return false;
@@ -57,22 +59,52 @@ static void bad_forget(struct voter *v, uint64_t index)
 		v->bad_grains[k] = v->bad_grains[--v->bad_count];
 }
 
+/* False: as many as may be are under way. */
+static bool heal_begin(struct coordinator *co, int i, struct uuid snapshot, uint64_t index)
+{
+	unsigned heals;
+	struct copy *copy;
+
+	if (is_being_healed(co, i, snapshot, index, &heals))
+		return true;
+	copy = heals < HEALS_MAX ? coordinator_copy_new(co, i, LAYER_WHOLE, index, true) : NULL;
+	if (copy)
+		copy->snapshot = snapshot;
+	return copy != NULL;
+}
+
 void coordinator_bad_read(struct coordinator *co, int i, uint64_t offset_bytes, uint32_t length_bytes)
 {
 	uint64_t first = offset_bytes / GRAIN_BYTES, last = (offset_bytes + length_bytes - 1) / GRAIN_BYTES;
-	unsigned heals;
+	const struct uuid none = { { 0 } };
 
 	ASSERT(length_bytes > 0 && offset_bytes + length_bytes <= co->config.size_bytes);
 	bad_note(co, &co->voters[i], first, last);
 	if (!voter_is_streaming(&co->voters[i]))
 		return;
-	for (uint64_t index = first; index <= last; index++) {
-		if (is_being_healed(co, i, index, &heals))
-			continue;
-		/* More are found by the next read that they fail. */
-		if (heals >= HEALS_MAX || !coordinator_copy_new(co, i, LAYER_WHOLE, index, true))
+	/* More are found by the next read that they fail. */
+	for (uint64_t index = first; index <= last; index++)
+		if (!heal_begin(co, i, none, index))
 			return;
+}
+
+void coordinator_recv_grain_bad(struct coordinator *co, int i, const struct message *m)
+{
+	if (m->grain.layer != LAYER_WHOLE || m->grain.index >= co->config.size_bytes / GRAIN_BYTES) {
+		co->dropped++;
+		return;
 	}
+	if (voter_is_streaming(&co->voters[i]))
+		(void)heal_begin(co, i, m->snapshot, m->grain.index); /* it tells again */
+}
+
+void coordinator_heal_again(struct coordinator *co, struct copy *copy)
+{
+	ASSERT(copy->heal && copy->stage != COPY_FREE);
+	if (++copy->tries < HEAL_TRIES)
+		coordinator_copy_again(co, copy, (uint64_t)copy->tries * copy->tries * RETRY_NS);
+	else
+		coordinator_copy_free(co, copy);
 }
 
 void coordinator_healed(struct coordinator *co, struct copy *copy, const struct message *m)
@@ -80,8 +112,8 @@ void coordinator_healed(struct coordinator *co, struct copy *copy, const struct 
 	struct voter *v = &co->voters[copy->target];
 
 	ASSERT(copy->heal && copy->stage == COPY_SENT);
-	if (m->rc == -EAGAIN && ++copy->tries < HEAL_TRIES) {
-		coordinator_copy_again(co, copy, (uint64_t)copy->tries * copy->tries * RETRY_NS);
+	if (m->rc == -EAGAIN) {
+		coordinator_heal_again(co, copy);
 		return;
 	}
 	if (m->rc == 0 && m->blocks > 0) {

@@ -29,7 +29,8 @@ _Static_assert(WINDOW_SLOTS > WINDOW_MAX_ENTRIES + 2 * VOLUME_MAX_REQUESTS,
 #define COPIES_MAX  32u
 #define COPIES_IDLE 16u
 #define COPIES_BUSY 4u
-/* Bad blocks that are being repaired: more are found again by the next read. */
+/* Bad blocks that are being repaired: more, and what has been given up, the next read or scrub finds again.
+ */
 #define HEALS_MAX  8u
 #define HEAL_TRIES 10u
 /* So many bad grains of a voter are told, once each, until they are repaired. */
@@ -115,6 +116,7 @@ struct copy {
 	uint8_t bad;        /* bit i: voter i can't read it */
 	uint8_t tries;
 	uint64_t layer, index;
+	struct uuid snapshot; /* heal: as it reads; none: as the volume does */
 	uint64_t token;
 	uint64_t retry_ns;
 	struct message_grain grain;

@@ -36,6 +36,7 @@ const char *message_name(enum message_type type)
 		[MESSAGE_GRAIN_HEAL] = "grain-heal",
 		[MESSAGE_GRAIN_HEALED] = "grain-healed",
 		[MESSAGE_SNAPSHOT_READ] = "snapshot-read",
+		[MESSAGE_GRAIN_BAD] = "grain-bad",
 	};
 
 	if ((unsigned)type >= MESSAGE_TYPE_END || !names[type])

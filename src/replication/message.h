@@ -17,6 +17,7 @@
  *   GRAIN_WRITE        -> (the target)  GRAIN_WRITTEN
  *   GRAIN_HEAL         -> (who has a    GRAIN_HEALED: bad blocks of this very version are written anew
  *                         bad block)
+ *                     <-               GRAIN_BAD: its scrub has found bad blocks; nobody has asked
  *   SYNC_FINISH        ->               (in the stream) all is copied; SYNC_FINISHED once it is complete
  *   RELEASE            ->               the session serves nothing any more; RELEASE_ANSWER
  *   GROW               ->               the volume is larger (OPEN says it too): before what needs it
@@ -61,12 +62,14 @@ enum message_type {
 	MESSAGE_GRAIN_HEAL = 36,
 	MESSAGE_GRAIN_HEALED = 37,
 	MESSAGE_SNAPSHOT_READ = 38,
+	MESSAGE_GRAIN_BAD = 39,
 	MESSAGE_TYPE_END
 };
 
 /*
  * Levels of a replica: what the volume has been written since its newest snapshot, then the snapshots, from
- * 1, oldest first; all levels in one, as the volume reads; and, for a map, which snapshots there are.
+ * 1, oldest first; all levels in one, as the volume, or a snapshot, reads; and, for a map, which snapshots
+ * there are.
  */
 #define LAYER_TOP   UINT64_C(0)
 #define LAYER_WHOLE (UINT64_MAX - 1)
@@ -156,7 +159,8 @@ struct message {
 
 	uint64_t offset_bytes; /* READ, SNAPSHOT_READ */
 	uint32_t length_bytes; /* READ, SNAPSHOT_READ */
-	struct uuid snapshot;  /* SNAPSHOT_READ */
+	struct uuid snapshot;  /* SNAPSHOT_READ; GRAIN_READ, GRAIN_HEAL, GRAIN_BAD: of LAYER_WHOLE, none: the
+				  volume  as it is */
 
 	struct message_grain grain; /* GRAIN_* */
 	struct message_map map;     /* MAP_* */
@@ -171,7 +175,7 @@ struct message {
 static inline bool message_has_grain(enum message_type type)
 {
 	return (type >= MESSAGE_GRAIN_READ && type <= MESSAGE_GRAIN_WRITTEN) || type == MESSAGE_GRAIN_HEAL ||
-	       type == MESSAGE_GRAIN_HEALED;
+	       type == MESSAGE_GRAIN_HEALED || type == MESSAGE_GRAIN_BAD;
 }
 
 static inline bool message_has_map(enum message_type type)

@@ -155,6 +155,19 @@ void replica_grain_healed(
 	answer->blocks = blocks;
 }
 
+void replica_grain_bad(struct replica *rep, struct uuid snapshot, uint64_t index)
+{
+	struct message *told;
+
+	ASSERT(rep->effect_count == 0);
+	if (!rep->accepting || rep->to == 0 || !rep->matched || rep->state.incomplete ||
+		MUTANT(scrub_tells_nobody))
+		return;
+	told = replica_answer(rep, MESSAGE_GRAIN_BAD);
+	told->grain = (struct message_grain){ .layer = LAYER_WHOLE, .index = index };
+	told->snapshot = snapshot;
+}
+
 void replica_recv_grain_write(struct replica *rep, const struct message *m)
 {
 	struct replica_effect *effect;

@@ -338,6 +338,12 @@ void replica_map_compared(struct replica *replica, uint64_t to, const struct mes
 void replica_grain_healed(
 	struct replica *replica, uint64_t to, const struct message *answer_to, int rc, uint32_t blocks);
 void replica_applied(struct replica *replica, uint64_t seq, int rc, const struct replica_figures *figures);
+/*
+ * The store's scrub knows of bad blocks in this grain, as the snapshot reads it (none: the volume). The
+ * session is told, so that they are repaired from another copy; where there is none nobody is: to be called
+ * again later.
+ */
+void replica_grain_bad(struct replica *replica, struct uuid snapshot, uint64_t index);
 
 /*
  * Whether a read of this session at read_seq may be served from here now: 0, or -EAGAIN (not matched that

@@ -269,6 +269,19 @@ static void grain_with_some_blocks_comes_back(void **state)
 	buf_put(m.payload);
 }
 
+static void a_bad_grain_of_a_snapshot_comes_back(void **state)
+{
+	struct message m = blank(MESSAGE_GRAIN_BAD);
+
+	(void)state;
+	m.grain = (struct message_grain){ .layer = LAYER_WHOLE, .index = SIZE_BYTES / GRAIN_BYTES - 1 };
+	m.snapshot = (struct uuid){ { 7, 8, 9 } };
+	round_trip(&m);
+	assert_true(in.message.grain.layer == LAYER_WHOLE && in.message.grain.index == m.grain.index);
+	assert_true(uuid_equal(in.message.snapshot, m.snapshot));
+	wire_in_done(&in);
+}
+
 static int decoded(void)
 {
 	const char *why = NULL;
@@ -306,6 +319,11 @@ static void nonsense_is_refused(void **state)
 	assert_int_equal(decoded(), -EPROTO);
 	m.offset_bytes = 0;
 	m.length_bytes = ENTRY_MAX_BYTES + BLOCK_BYTES;
+	wire_encode(&m, target, &out);
+	assert_int_equal(decoded(), -EPROTO);
+
+	m = blank(MESSAGE_GRAIN_BAD);
+	m.grain = (struct message_grain){ .layer = LAYER_WHOLE, .index = SIZE_BYTES / GRAIN_BYTES };
 	wire_encode(&m, target, &out);
 	assert_int_equal(decoded(), -EPROTO);
 }
@@ -348,6 +366,7 @@ int main(void)
 		cmocka_unit_test(heartbeat_answer_and_reads_come_back),
 		cmocka_unit_test(open_answer_with_a_full_table_of_epochs_comes_back),
 		cmocka_unit_test(grain_with_some_blocks_comes_back),
+		cmocka_unit_test(a_bad_grain_of_a_snapshot_comes_back),
 		cmocka_unit_test(nonsense_is_refused),
 		cmocka_unit_test(bytes_at_random_never_do_harm),
 		cmocka_unit_test(rows_out_of_order_are_refused),
