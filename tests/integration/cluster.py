@@ -76,6 +76,7 @@ class Agent:
         self.log = self.dir / "log"
         self.prefix = list(prefix)
         self.process = None
+        self.docker_socket = docker_socket
         docker = f"enabled = yes\nsocket = {docker_socket}\n" if docker_socket else "enabled = no\n"
         self.config.write_text(
             f"[node]\nname = {name}\nzone = {zone or name}\nstate_dir = {self.state}\n"
@@ -146,6 +147,17 @@ class Agent:
 
     def get(self, path):
         return self.request("GET", path, timeout=10)
+
+    def plugin(self, verb, **body):
+        """What dockerd asks of a volume plugin."""
+        connection = UnixConnection(str(self.docker_socket), 70)
+        try:
+            connection.request("POST", f"/VolumeDriver.{verb}", json.dumps(body))
+            answer = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        assert not answer.get("Err"), answer
+        return answer
 
     def create(self, name, **options):
         return self.request("POST", "/v1/volumes", dict(options, name=name))

@@ -1,6 +1,11 @@
-"""Clones on three agents: of a snapshot, of a volume as it is, with an agent away; what stands on what."""
+"""Clones on three agents: of a snapshot, of a volume as it is, with an agent away, mounted; what stands on what.
+
+Agent a has the Docker plugin."""
 
 import json
+import os
+import pathlib
+import subprocess
 
 import pytest
 
@@ -14,8 +19,9 @@ COUNT = 512
 def agents():
     cluster = Cluster()
     try:
-        for node in "abc":
-            cluster.add(node)
+        cluster.add("a", docker_socket=cluster.dir / "docker.sock")
+        cluster.add("b")
+        cluster.add("c")
         cluster.init().start()
         yield cluster
     finally:
@@ -129,3 +135,41 @@ def test_a_clone_that_is_made_while_an_agent_is_away_is_whole_there_too(agents, 
     check_blocks(copy, 320, COUNT - 320, version=1)
     c.detach(clone)
     b.start()
+
+
+@pytest.mark.parametrize("fs", ["ext4", "xfs"])
+def test_a_clone_is_mounted_beside_its_origin(agents, name, fs):
+    """Of a mounted volume, as after a power cut: its log is replayed, its UUID is its origin's."""
+    a = agents["a"]
+    clone, second = f"{name}-clone", f"{name}-second"
+    a.plugin("Create", Name=name, Opts={"size": "320M", "fs": fs})
+    path = pathlib.Path(a.plugin("Mount", Name=name, ID="1")["Mountpoint"])
+    (path / "before").write_text("synced")
+    with open(path / "before", "rb") as file:
+        os.fsync(file.fileno())
+    a.cli("snapshot", "create", f"{name}@one")
+    (path / "before").write_text("later")
+    os.sync()
+    a.plugin("Create", Name=clone, Opts={"from": f"{name}@one"})
+    clone_path = pathlib.Path(a.plugin("Mount", Name=clone, ID="2")["Mountpoint"])
+    assert (clone_path / "before").read_text() == "synced" and (path / "before").read_text() == "later"
+    assert subprocess.run(["findmnt", "-n", "-o", "FSTYPE", clone_path], capture_output=True, text=True,
+                          check=True).stdout.strip() == fs
+    (clone_path / "own").write_text("of the clone")
+    # A clone of the clone, all three mounted at once.
+    a.cli("snapshot", "create", f"{clone}@two", "--freeze")
+    a.plugin("Create", Name=second, Opts={"from": f"{clone}@two"})
+    second_path = pathlib.Path(a.plugin("Mount", Name=second, ID="3")["Mountpoint"])
+    assert (second_path / "own").read_text() == "of the clone" and not (path / "own").exists()
+    assert (second_path / "before").read_text() == "synced"
+    for volume, user in ((second, "3"), (clone, "2"), (name, "1")):
+        a.plugin("Unmount", Name=volume, ID=user)
+    # Mounted again, on its own, it has what it had.
+    clone_path = pathlib.Path(a.plugin("Mount", Name=clone, ID="4")["Mountpoint"])
+    assert (clone_path / "own").read_text() == "of the clone"
+    a.plugin("Unmount", Name=clone, ID="4")
+    a.remove(second)
+    a.cli("snapshot", "rm", f"{clone}@two")
+    a.remove(clone)
+    a.cli("snapshot", "rm", f"{name}@one")
+    a.remove(name)

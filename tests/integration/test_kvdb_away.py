@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from blockio import check_blocks, write_blocks
-from cluster import ApiError, Cluster, UnixConnection, wait_for
+from cluster import ApiError, Cluster, wait_for
 
 
 @pytest.fixture
@@ -26,17 +26,6 @@ def away(request):
             kvdb_show(cluster)  # or a stop in order would wait for it
         problems = cluster.close()
     assert not problems, problems
-
-
-def plugin(cluster, verb, body):
-    connection = UnixConnection(str(cluster.dir / "docker.sock"), 70)
-    try:
-        connection.request("POST", f"/VolumeDriver.{verb}", json.dumps(body))
-        answer = json.loads(connection.getresponse().read())
-    finally:
-        connection.close()
-    assert not answer.get("Err"), answer
-    return answer
 
 
 def kvdb_hide(cluster):
@@ -60,8 +49,8 @@ def test_agents_restarted_without_the_kvdb_serve_and_resume(away, name):
     device = a.attach(name)
     write_blocks(device, 0, 64, version=1)
     mounted = f"{name}-fs"
-    plugin(away, "Create", {"Name": mounted, "Opts": {"size": "128M"}})
-    path = plugin(away, "Mount", {"Name": mounted, "ID": "one"})["Mountpoint"]
+    away["a"].plugin("Create", Name=mounted, Opts={"size": "128M"})
+    path = away["a"].plugin("Mount", Name=mounted, ID="one")["Mountpoint"]
     with open(f"{path}/record", "w") as f:
         f.write("acknowledged")
         f.flush()
@@ -103,7 +92,7 @@ def test_agents_restarted_without_the_kvdb_serve_and_resume(away, name):
         wait_for("all its replicas are complete", lambda: a.volume(volume)["state"] == "healthy", 40)
     check_blocks(device, 0, 64, version=4)
     assert not a.events("volume-fenced") and not a.events("volume-not-attached")
-    plugin(away, "Unmount", {"Name": mounted, "ID": "one"})
+    away["a"].plugin("Unmount", Name=mounted, ID="one")
     a.detach(name)
     device = b.attach(name)
     check_blocks(device, 0, 64, version=4)
@@ -122,8 +111,8 @@ def test_a_class_says_how_a_filesystem_is_made_and_mounted_also_without_the_kvdb
     a.cli("class", "set", "default", "mount_options=commit=30,nosuid")
     a.cli("class", "set", "default", "mkfs_options=inode_size=512,inode_ratio=65536")
     assert "mkfs_options = inode_size=512,inode_ratio=65536\n" in a.cli("class", "show", "default").stdout
-    plugin(away, "Create", {"Name": name, "Opts": {"size": "128M"}})
-    path = plugin(away, "Mount", {"Name": name, "ID": "one"})["Mountpoint"]
+    away["a"].plugin("Create", Name=name, Opts={"size": "128M"})
+    path = away["a"].plugin("Mount", Name=name, ID="one")["Mountpoint"]
     assert {"commit=30", "nosuid", "noatime"} <= set(mount_options(path))
     made = subprocess.run(["tune2fs", "-l", f"/dev/quoin/{name}"], check=True, capture_output=True, text=True).stdout
     assert re.search(r"Inode size:\s+512\n", made) and re.search(r"Inode count:\s+2048\n", made), made
@@ -134,4 +123,4 @@ def test_a_class_says_how_a_filesystem_is_made_and_mounted_also_without_the_kvdb
     assert {"commit=30", "nosuid", "noatime"} <= set(mount_options(path))
     kvdb_show(away)
     wait_for("a is ready", lambda: a.get("/v1/status")["ready"], 60)
-    plugin(away, "Unmount", {"Name": name, "ID": "one"})
+    away["a"].plugin("Unmount", Name=name, ID="one")

@@ -7,7 +7,6 @@ import pytest
 
 from blockio import check_blocks, write_blocks
 from cluster import Cluster, wait_for
-from test_snapshots import plugin
 
 MIB = 1 << 20
 
@@ -113,7 +112,7 @@ def test_a_device_grows_under_its_writer(agents, name):
 def test_a_filesystem_grows_while_it_is_mounted(agents, name):
     a = agents["a"]
     a.create(name, size="320M", fs="xfs")
-    path = plugin(agents, "Mount", Name=name, ID="1")["Mountpoint"]
+    path = agents["a"].plugin("Mount", Name=name, ID="1")["Mountpoint"]
 
     def mib():
         st = os.statvfs(path)
@@ -126,15 +125,15 @@ def test_a_filesystem_grows_while_it_is_mounted(agents, name):
     assert 500 < mib() <= 640
     events = [e["text"] for e in a.events("volume-grown")]
     assert any("its device and filesystem" in text for text in events), events
-    plugin(agents, "Unmount", Name=name, ID="1")
+    agents["a"].plugin("Unmount", Name=name, ID="1")
     # Detached: with the next mount.
     wait_for("the volume detached", lambda: a.holder(name) is None)
     a.cli("volume", "resize", name, "960M")
-    path = plugin(agents, "Mount", Name=name, ID="2")["Mountpoint"]
+    path = agents["a"].plugin("Mount", Name=name, ID="2")["Mountpoint"]
     assert 800 < mib() <= 960
     with open(f"{path}/kept", "rb") as file:
         assert file.read() == b"k" * MIB
-    plugin(agents, "Unmount", Name=name, ID="2")
+    agents["a"].plugin("Unmount", Name=name, ID="2")
     a.remove(name)
 
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from blockio import check_blocks, write_blocks
-from cluster import ApiError, Cluster, UnixConnection, wait_for
+from cluster import ApiError, Cluster, wait_for
 
 COUNT = 512
 
@@ -26,17 +26,6 @@ def agents():
     finally:
         problems = cluster.close()
     assert not problems, problems
-
-
-def plugin(cluster, verb, **body):
-    connection = UnixConnection(str(cluster.dir / "docker.sock"), 70)
-    try:
-        connection.request("POST", f"/VolumeDriver.{verb}", json.dumps(body))
-        answer = json.loads(connection.getresponse().read())
-    finally:
-        connection.close()
-    assert not answer.get("Err"), answer
-    return answer
 
 
 def snapshots(agent, name):
@@ -108,19 +97,19 @@ def test_a_rollback_brings_back_what_was_there(agents, name):
 def test_a_frozen_filesystem_is_whole_in_its_snapshot(agents, name):
     a = agents["a"]
     a.create(name, size="64M")
-    mount = plugin(agents, "Mount", Name=name, ID="1")["Mountpoint"]
+    mount = agents["a"].plugin("Mount", Name=name, ID="1")["Mountpoint"]
     with open(os.path.join(mount, "file"), "w") as f:
         f.write("before")  # not synced: the freeze does that
     a.cli("snapshot", "create", f"{name}@one", "--freeze")
     with open(os.path.join(mount, "file"), "w") as f:
         f.write("after")  # it is thawed
-    plugin(agents, "Unmount", Name=name, ID="1")
+    agents["a"].plugin("Unmount", Name=name, ID="1")
     wait_for("the volume detached", lambda: a.holder(name) is None)
     a.cli("snapshot", "rollback", f"{name}@one")
-    mount = plugin(agents, "Mount", Name=name, ID="2")["Mountpoint"]
+    mount = agents["a"].plugin("Mount", Name=name, ID="2")["Mountpoint"]
     with open(os.path.join(mount, "file")) as f:
         assert f.read() == "before"
-    plugin(agents, "Unmount", Name=name, ID="2")
+    agents["a"].plugin("Unmount", Name=name, ID="2")
 
 
 def test_a_snapshot_is_read_on_several_nodes_while_the_volume_is_written(agents, name):
@@ -172,7 +161,7 @@ def test_a_snapshot_is_read_on_several_nodes_while_the_volume_is_written(agents,
 def test_an_attached_snapshot_is_mounted_and_ends_with_its_agent(agents, name, tmp_path):
     a, b = agents["a"], agents["b"]
     a.create(name, size="64M")
-    mount = plugin(agents, "Mount", Name=name, ID="1")["Mountpoint"]
+    mount = agents["a"].plugin("Mount", Name=name, ID="1")["Mountpoint"]
     with open(os.path.join(mount, "file"), "w") as f:
         f.write("before")
     a.cli("snapshot", "create", f"{name}@one", "--freeze")
@@ -191,7 +180,7 @@ def test_an_attached_snapshot_is_mounted_and_ends_with_its_agent(agents, name, t
     b.cli("volume", "serve-nbd", f"{name}@one")
     b.stop()
     b.start()
-    plugin(agents, "Unmount", Name=name, ID="1")
+    agents["a"].plugin("Unmount", Name=name, ID="1")
     wait_for("the volume detached", lambda: a.holder(name) is None)
     a.cli("snapshot", "rm", f"{name}@one")
     a.remove(name)

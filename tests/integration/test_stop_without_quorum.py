@@ -7,13 +7,13 @@ import time
 from blockio import block
 from cluster import wait_for
 
-from test_kvdb_away import away, plugin  # noqa: F401  (a fixture)
+from test_kvdb_away import away  # noqa: F401  (a fixture)
 
 
 def test_a_stop_without_a_quorum_ends_and_the_agent_starts_again(away, name):  # noqa: F811
     a, b, c = away["a"], away["b"], away["c"]
-    plugin(away, "Create", {"Name": name, "Opts": {"size": "64M"}})
-    path = plugin(away, "Mount", {"Name": name, "ID": "one"})["Mountpoint"]
+    away["a"].plugin("Create", Name=name, Opts={"size": "64M"})
+    path = away["a"].plugin("Mount", Name=name, ID="one")["Mountpoint"]
     with open(f"{path}/synced", "wb") as f:
         f.write(block(1, 1))
         f.flush()
@@ -34,4 +34,4 @@ def test_a_stop_without_a_quorum_ends_and_the_agent_starts_again(away, name):  #
     wait_for("it is mounted again", lambda: os.path.ismount(path), 60)
     with open(f"{path}/synced", "rb") as f:
         assert f.read() == block(1, 1)
-    plugin(away, "Unmount", {"Name": name, "ID": "one"})
+    away["a"].plugin("Unmount", Name=name, ID="one")
