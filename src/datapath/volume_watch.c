@@ -96,10 +96,8 @@ static void watch_cuts(struct volume *volume, const struct coordinator_status *s
 			continue;
 		volume->cuts_seen[i] = status->voters[i].cuts;
 		datapath_event(volume->datapath, "log-cut", volume->spec.name,
-			"the replica on %s had lost the end of its log, which no other one has: no write in "
-			"it "
-			"was "
-			"ever acknowledged, and it is cut off; the disk is not to be trusted",
+			"the replica on %s had lost the end of its log, which no other one has; no write "
+			"in it was ever acknowledged, and it is cut off. Its disk is not to be trusted",
 			volume->spec.voters[i].node);
 	}
 }

@@ -209,9 +209,8 @@ void coordinator_choice_step(struct coordinator *co)
 		return;
 	coordinator_change(co, COORDINATOR_ENDED,
 		coordinator_is_cut(co, &co->voters[co->chosen])
-			? "the chosen log ended in an entry that was never committed, and that its replica "
-			  "has "
-			  "lost: it was cut off there"
+			? "the chosen log ended in an entry that was never committed and that its replica "
+			  "has lost: it was cut off there"
 			: "the replica whose log was chosen is lost before it was copied");
 	coordinator_answer_all(co, -EIO);
 }
