@@ -9,8 +9,8 @@
 
 struct landing;
 
-/* Directories to which names of volumes are added. */
-#define ATTACH_DIR_BYTES (ATTACH_PATH_MAX - NAME_MAX_LEN - 32)
+/* Directories to which names of devices are added. */
+#define ATTACH_DIR_BYTES (ATTACH_PATH_MAX - DEVICE_FILE_MAX_LEN - 32)
 
 struct attach {
 	uv_loop_t *uv;

@@ -123,6 +123,7 @@ int fuse_loop_new(const char *name, const char *dev_dir, const char *link_dir, s
 	struct volume *volume, struct landing *landing, struct front **ret_front, struct error *error)
 {
 	struct fuse_loop *fuse_loop = calloc(1, sizeof(*fuse_loop));
+	char file[DEVICE_FILE_MAX_LEN + 1];
 	struct front *front;
 	int fd, rc;
 
@@ -132,8 +133,8 @@ int fuse_loop_new(const char *name, const char *dev_dir, const char *link_dir, s
 	front = &fuse_loop->front;
 	front->ops = &fuse_loop_ops;
 	(void)snprintf(front->name, sizeof(front->name), "%s", name);
-	(void)snprintf(front->dir, sizeof(front->dir), "%s/%s", dev_dir, name);
-	(void)snprintf(front->link, sizeof(front->link), "%s/%s", link_dir, name);
+	(void)snprintf(front->dir, sizeof(front->dir), "%s/%s", dev_dir, device_file_name(name, file));
+	(void)snprintf(front->link, sizeof(front->link), "%s/%s", link_dir, file);
 	fd = fuse_open(error);
 	if (fd < 0) {
 		free(fuse_loop);

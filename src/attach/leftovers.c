@@ -194,12 +194,12 @@ static void clean_directories(const char *parent)
  */
 static bool clean_link_is_alive(const char *target, const char *name)
 {
-	char file[ATTACH_PATH_MAX], tail[SNAPSHOT_NAME_MAX_LEN + 32];
+	char file[ATTACH_PATH_MAX], tail[DEVICE_FILE_MAX_LEN + 32];
 	size_t file_length, tail_length;
 
 	if (strncmp(target, "/dev/loop", 9) != 0 || !loop_device_backing(target, file, sizeof(file)))
 		return false;
-	(void)snprintf(tail, sizeof(tail), "/dev/%.*s/%s", (int)SNAPSHOT_NAME_MAX_LEN, name, FUSE_SERVE_FILE);
+	(void)snprintf(tail, sizeof(tail), "/dev/%.*s/%s", (int)DEVICE_FILE_MAX_LEN, name, FUSE_SERVE_FILE);
 	file_length = strlen(file);
 	tail_length = strlen(tail);
 	return file_length > tail_length && strcmp(file + file_length - tail_length, tail) == 0;

@@ -272,7 +272,7 @@ int device_link_make(const char *link, const char *loop_path, struct error *erro
 {
 	char temporary[ATTACH_PATH_MAX + 16];
 
-	(void)snprintf(temporary, sizeof(temporary), "%s.new", link);
+	(void)snprintf(temporary, sizeof(temporary), "%s~new", link);
 	(void)unlink(temporary);
 	if (symlink(loop_path, temporary) != 0 || rename(temporary, link) != 0)
 		return error_set(error, -errno, "%s: can't be made a link to %s: %s", link, loop_path,

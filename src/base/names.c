@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -71,6 +72,25 @@ int device_name_check(const char *name, struct error *error)
 
 	return strchr(name, '@') ? snapshot_name_split(name, volume, snapshot, error)
 				 : name_check("volume name", name, error);
+}
+
+#define DEVICE_FILE_HASH_LEN 17u /* '~' and 64 bits */
+
+char *device_file_name(const char *name, char ret_file[static DEVICE_FILE_MAX_LEN + 1])
+{
+	const size_t keep = DEVICE_FILE_MAX_LEN - DEVICE_FILE_HASH_LEN;
+	size_t len = strlen(name);
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	if (len <= DEVICE_FILE_MAX_LEN) {
+		memcpy(ret_file, name, len + 1);
+		return ret_file;
+	}
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (uint8_t)name[i]) * UINT64_C(0x100000001b3); /* FNV-1a */
+	memcpy(ret_file, name, keep);
+	(void)snprintf(ret_file + keep, DEVICE_FILE_HASH_LEN + 1, "~%016llx", (unsigned long long)hash);
+	return ret_file;
 }
 
 static char lower(char c)

@@ -17,6 +17,12 @@ int snapshot_name_split(const char *text, char ret_volume[static NAME_MAX_LEN + 
 /* "VOLUME" or "VOLUME@SNAPSHOT". */
 int device_name_check(const char *name, struct error *error) MUST_CHECK;
 /*
+ * What a device of this name is called in a directory: its name, or where that is too long for a file's, its
+ * beginning, '~' (which no name has) and a hash of all of it. "~new" may still be added.
+ */
+#define DEVICE_FILE_MAX_LEN 251u
+char *device_file_name(const char *name, char ret_file[static DEVICE_FILE_MAX_LEN + 1]);
+/*
  * The candidate with the least edit distance to `word`, whatever their case, if that is at most 3 and at most
  * half of the longer one; else NULL: "did you mean".
  */

@@ -158,6 +158,35 @@ def test_a_snapshot_is_read_on_several_nodes_while_the_volume_is_written(agents,
     a.remove(name)
 
 
+def test_snapshots_with_the_longest_names_are_attached(agents, name):
+    a = agents["a"]
+    volume = (name + "v" * 128)[:128]
+    one, two = ((n + "s" * 128)[:127] + last for n, last in (("", "1"), ("", "2")))
+    a.create(volume, size="64M")
+    device = a.attach(volume)
+    devices = {}
+    for version, snapshot in ((1, one), (2, two)):
+        write_blocks(device, 0, COUNT, version=version)
+        a.cli("snapshot", "create", f"{volume}@{snapshot}")
+        said = json.loads(a.cli("volume", "attach", f"{volume}@{snapshot}", "--json").stdout)
+        devices[version] = said["snapshot"]["device"]
+    assert devices[1] != devices[2]
+    for version, link in devices.items():
+        check_blocks(os.path.realpath(link), 0, COUNT, version=version)
+    # A killed agent's leftovers, then both again.
+    a.kill()
+    a.start()
+    for version, snapshot in ((1, one), (2, two)):
+        said = json.loads(a.cli("volume", "attach", f"{volume}@{snapshot}", "--json").stdout)
+        assert said["snapshot"]["device"] == devices[version]
+        check_blocks(os.path.realpath(devices[version]), 0, COUNT, version=version)
+        a.cli("volume", "detach", f"{volume}@{snapshot}")
+        assert not os.path.lexists(devices[version])
+        a.cli("snapshot", "rm", f"{volume}@{snapshot}")
+    a.detach(volume)
+    a.remove(volume)
+
+
 def test_an_attached_snapshot_is_mounted_and_ends_with_its_agent(agents, name, tmp_path):
     a, b = agents["a"], agents["b"]
     a.create(name, size="64M")

@@ -106,6 +106,29 @@ static void the_nearest_word_is_found_up_to_three_edits_away(void **state)
 	assert_null(name_nearest(longer, options, 4));
 }
 
+static void a_devices_file_is_never_longer_than_a_file_name_may_be(void **state)
+{
+	char name[2 * NAME_MAX_LEN + 2], other[2 * NAME_MAX_LEN + 2];
+	char file[DEVICE_FILE_MAX_LEN + 1], again[DEVICE_FILE_MAX_LEN + 1];
+
+	(void)state;
+	assert_string_equal(device_file_name("db@before", file), "db@before");
+	memset(name, 'a', sizeof(name) - 1);
+	name[NAME_MAX_LEN] = '@';
+	name[DEVICE_FILE_MAX_LEN] = '\0';
+	assert_string_equal(device_file_name(name, file), name);
+	name[DEVICE_FILE_MAX_LEN] = 'a';
+	name[sizeof(name) - 1] = '\0';
+	memcpy(other, name, sizeof(name));
+	other[sizeof(other) - 2] = 'b';
+	assert_int_equal(strlen(device_file_name(name, file)), DEVICE_FILE_MAX_LEN);
+	assert_string_equal(device_file_name(name, again), file);
+	assert_memory_equal(file, name, 200);
+	/* No name has a '~', and another long one has another hash. */
+	assert_non_null(strchr(file, '~'));
+	assert_string_not_equal(device_file_name(other, again), file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,6 +136,7 @@ int main(void)
 		cmocka_unit_test(a_snapshots_name_is_two_names),
 		cmocka_unit_test(a_bad_character_is_named_with_its_place),
 		cmocka_unit_test(a_name_has_at_most_128_characters),
+		cmocka_unit_test(a_devices_file_is_never_longer_than_a_file_name_may_be),
 		cmocka_unit_test(the_nearest_word_is_found_up_to_three_edits_away),
 	};
 
