@@ -3,12 +3,12 @@
 
 static json_t *pool_json(const struct place_pool_view *view)
 {
-	return json_pack("{s:o, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:I, s:I, s:I, s:I}", "uuid",
+	return json_pack("{s:o, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:I, s:I, s:I, s:I, s:i}", "uuid",
 		uuid_json(view->pool), "pool", view->name, "node", view->node, "zone", view->zone, "rack",
 		view->rack, "tier", view->tier, "taken", (int)view->taken, "verdict", view->verdict, "why",
 		http_json_text(view->why), "size_bytes", (json_int_t)view->size_bytes, "used_bytes",
 		(json_int_t)view->used_bytes, "provisioned_bytes", (json_int_t)view->provisioned_bytes,
-		"limit_bytes", (json_int_t)view->limit_bytes);
+		"limit_bytes", (json_int_t)view->limit_bytes, "load_percent", (int)view->load_percent);
 }
 
 static json_t *place_json(const struct place_view *view)

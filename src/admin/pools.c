@@ -17,6 +17,7 @@ static json_t *pool_json(const struct pool_view *view)
 	if (view->replaced_by[0])
 		json_object_set_new(pool, "replaced_by", json_string(view->replaced_by));
 	json_object_set_new(pool, "replicas", json_integer(view->replica_count));
+	json_object_set_new(pool, "load_percent", json_integer(view->load_percent));
 	json_object_set_new(pool, "replicas_max", json_integer(view->replica_limit));
 	if (view->overwrote[0])
 		json_object_set_new(pool, "overwrote", http_json_text(view->overwrote));

@@ -100,7 +100,8 @@ struct catalog_pool {
 	enum catalog_pool_state state;
 	char state_reason[CATALOG_REASON_MAX_LEN + 1];
 	uint64_t size_bytes, used_bytes, registered_ns;
-	uint32_t replica_limit;     /* replicas that it takes at most; 0: not told yet, none is known */
+	uint32_t replica_limit;     /* replicas that it takes at most; 0: none is known */
+	uint32_t load_percent;      /* of what its device can do: 0 .. 100, told in steps, and seldom */
 	uint64_t provisioned_bytes; /* promised to replicas; ignored on input */
 	uint32_t replica_count;     /* ignored on input */
 	bool draining;              /* nothing comes, what is there leaves; ignored on input */
@@ -210,10 +211,7 @@ struct catalog_options {
 	uint64_t revision;
 };
 
-/*
- * The catalog owns `kvdb` from here on, also when this fails. -ENOMEM; -EINVAL with words for the cluster's
- * name.
- */
+/* The catalog owns `kvdb` from here on, also when this fails. -ENOMEM; -EINVAL (the cluster's name). */
 int catalog_open(struct kvdb *kvdb, const struct catalog_options *options, struct catalog **ret_catalog,
 	struct error *error) MUST_CHECK;
 /*

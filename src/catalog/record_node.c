@@ -155,6 +155,8 @@ int pool_in(const Quoin__Catalog__Pool *message, struct catalog_pool *to, struct
 			CATALOG_REASON_MAX_LEN, error);
 	if (rc == 0 && message->tier > TIER_HIGH)
 		rc = error_set(error, -EBADMSG, "its tier is %u", message->tier);
+	if (rc == 0 && message->load_percent > 100)
+		rc = error_set(error, -EBADMSG, "its load is %u %%", message->load_percent);
 	if (rc == 0 && message->state > CATALOG_POOL_FAILED)
 		rc = error_set(error, -EBADMSG, "its state is %u", message->state);
 	if (rc != 0)
@@ -165,6 +167,7 @@ int pool_in(const Quoin__Catalog__Pool *message, struct catalog_pool *to, struct
 	to->used_bytes = message->used_bytes;
 	to->registered_ns = message->registered_ns;
 	to->replica_limit = message->replica_limit;
+	to->load_percent = message->load_percent;
 	return 0;
 }
 
@@ -184,4 +187,5 @@ void pool_out(const struct catalog_pool *record, Quoin__Catalog__Pool *to)
 	to->used_bytes = record->used_bytes;
 	to->registered_ns = record->registered_ns;
 	to->replica_limit = record->replica_limit;
+	to->load_percent = record->load_percent;
 }

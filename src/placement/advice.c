@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ADVICE_TEXT_MAX (PLACEMENT_ADVICE_LEN + 1)
@@ -153,6 +154,7 @@ static bool rule_try(const struct choice *choice, enum placement_verdict rule, s
 		.request = choice->request,
 		.pools = choice->pools,
 		.count = choice->count,
+		.objections = choice->objections,
 		.ignored = VERDICT_BIT(rule),
 		.by_room = rule == PLACEMENT_ROOM,
 	};
@@ -204,6 +206,24 @@ static void class_advice(const struct choice *choice, size_t have, struct text *
 		text_add(text, ", or replicas=1 with class scratch (no second copy)");
 }
 
+/*
+ * The rules, a bit each, that alone are against some pool: to set another one aside gains nothing. What is
+ * against each pool is kept, so that no trial has to look again.
+ */
+static unsigned lone_objections(const struct choice *choice, unsigned *objections)
+{
+	unsigned lone = 0;
+
+	for (size_t i = 0; i < choice->count; i++) {
+		unsigned bits = pool_objections(choice->request, &choice->pools[i]);
+
+		objections[i] = bits;
+		if ((bits & (bits - 1)) == 0)
+			lone |= bits;
+	}
+	return lone;
+}
+
 void placement_advise(const struct placement_request *request, const struct placement_pool *pools,
 	size_t count, char ret_text[static PLACEMENT_ADVICE_LEN + 1])
 {
@@ -212,16 +232,21 @@ void placement_advise(const struct placement_request *request, const struct plac
 		PLACEMENT_DRAINING, PLACEMENT_ROOM, PLACEMENT_FULL, PLACEMENT_REPLICAS, PLACEMENT_TIER,
 		PLACEMENT_SELECTOR, PLACEMENT_GROUP };
 	struct choice choice = { .request = request, .pools = pools, .count = count };
+	unsigned *objections = calloc(count + 1, sizeof(*objections));
+	unsigned lone = objections ? lone_objections(&choice, objections) : ~0u;
 	struct text text = { ret_text, ADVICE_TEXT_MAX };
+	bool found = false;
 	size_t have = 0;
 
+	choice.objections = objections;
 	ret_text[0] = 0;
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		if (rule_try(&choice, order[i], &text))
-			return;
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && !found; i++)
+		found = (lone & VERDICT_BIT(order[i])) != 0 && rule_try(&choice, order[i], &text);
+	if (!found) {
+		if (choice_places(&choice) == 0)
+			have = choice_room(&choice);
+		choice_done(&choice);
+		class_advice(&choice, have < request->replicas ? have : request->replicas - 1, &text);
 	}
-	if (choice_places(&choice) == 0)
-		have = choice_room(&choice);
-	choice_done(&choice);
-	class_advice(&choice, have < request->replicas ? have : request->replicas - 1, &text);
+	free(objections);
 }

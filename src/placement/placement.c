@@ -25,20 +25,24 @@ static unsigned near_percent(const struct placement_request *request, const stru
 	return request->near && strcmp(request->near, pool->node) == 0 ? request->near_percent : 0;
 }
 
-/*
- * Fullness after this volume, less what being near is worth, as exact fractions: negative where a is to be
- * preferred. (size + provisioned) x 100 x limit stays below 2^120.
+/* Fullness after this volume, with load, less what being near is worth: x limit x 100 x PLACEMENT_LOAD_SHARE.
  */
+static __int128 fullness(const struct placement_request *request, const struct placement_pool *pool)
+{
+	unsigned load = pool->load_percent < 100 ? pool->load_percent : 100;
+	int percent = (int)load - (int)(PLACEMENT_LOAD_SHARE * near_percent(request, pool));
+
+	return (__int128)(pool->provisioned_bytes + request->size_bytes) * (100 * PLACEMENT_LOAD_SHARE) +
+	       (__int128)pool->limit_bytes * percent;
+}
+
+/* As exact fractions: negative where a is to be preferred. Both products stay below 2^122. */
 static int fullness_compare(const struct placement_request *request, const struct placement_pool *a,
 	const struct placement_pool *b)
 {
-	__int128 left = (__int128)(a->provisioned_bytes + request->size_bytes) * 100 -
-			(__int128)a->limit_bytes * near_percent(request, a);
-	__int128 right = (__int128)(b->provisioned_bytes + request->size_bytes) * 100 -
-			 (__int128)b->limit_bytes * near_percent(request, b);
+	__int128 left = fullness(request, a) * b->limit_bytes;
+	__int128 right = fullness(request, b) * a->limit_bytes;
 
-	left *= b->limit_bytes;
-	right *= a->limit_bytes;
 	return left < right ? -1 : left > right;
 }
 
@@ -136,8 +140,10 @@ int choice_places(struct choice *choice)
 
 	for (size_t i = 0; rc == 0 && i < choice->count; i++) {
 		const struct placement_pool *pool = &choice->pools[i];
+		unsigned objections =
+			choice->objections ? choice->objections[i] : pool_objections(choice->request, pool);
 
-		if ((pool_objections(choice->request, pool) & ~choice->ignored) != 0)
+		if ((objections & ~choice->ignored) != 0)
 			continue;
 		choice->eligible++;
 		places_offer(choice, &choice->hosts, i, host_hash(pool), same_host);

@@ -8,8 +8,8 @@
  * Hard rules between copies: one a pool, one a node, one a host (a host being its full path
  * region/zone/rack/host), and by the spread one a zone or one a rack; those that stay (`beside`) count.
  * Then preference: fewest copies in the zone (where the spread prefers that); then score: the least full by
- * what is provisioned, a pool of the node `near` counting as that much less full; then the fewest replicas;
- * where all is equal, a hash of volume and pool decides.
+ * what is provisioned, a pool of the node `near` counting as that much less full, one with load as a fourth
+ * of it fuller; then the fewest replicas; where all is equal, a hash of volume and pool decides.
  *
  * Thread rule: any. Nothing is kept: `result` points into the caller's arrays only by index.
  */
@@ -24,6 +24,7 @@
 #include "catalog/catalog.h"
 
 #define PLACEMENT_FULL_PERCENT 95u /* of a pool's size used: no new replicas, whatever is provisioned */
+#define PLACEMENT_LOAD_SHARE   4u  /* so many percent of load weigh as much as one of fullness */
 
 /*
  * What placement needs to know of a pool; the strings are the caller's. All pools of one node have its
@@ -44,6 +45,7 @@ struct placement_pool {
 	uint64_t limit_bytes; /* provisioned_bytes may not pass it */
 	uint32_t replica_count;
 	uint32_t replica_limit; /* replica_count may not pass it; 0: none is known */
+	uint32_t load_percent;  /* of what its device can do; 100 and more count as 100 */
 };
 
 /* A copy that the volume has already. */

@@ -26,6 +26,7 @@ struct choice {
 	const struct placement_pool *pools;
 	size_t count;
 	struct placement_explain *explains; /* NULL: nobody asks */
+	const unsigned *objections;         /* of each pool, known already; NULL: looked for as needed */
 	unsigned ignored;                   /* verdicts, a bit each, that are no objection: for advice */
 	bool by_room;                       /* the one with the most room is the best: for advice */
 	struct places hosts;                /* only those with an eligible pool */

@@ -40,6 +40,7 @@ int placement_pools_read(const struct catalog *catalog, struct placement_pool **
 			.provisioned_bytes = pool->provisioned_bytes,
 			.replica_count = pool->replica_count,
 			.replica_limit = pool->replica_limit,
+			.load_percent = pool->load_percent,
 			.limit_bytes = (uint64_t)((unsigned __int128)pool->size_bytes * limit_percent / 100),
 		};
 	}

@@ -72,12 +72,14 @@ static void explain_eligible(const struct choice *choice, size_t index, struct p
 		}
 	}
 	if (to->verdict == PLACEMENT_TAKEN)
-		(void)snprintf(
-			to->text, sizeof(to->text), "taken: %u %% of its limit is promised with it", filled);
+		(void)snprintf(to->text, sizeof(to->text),
+			"taken: %u %% of its limit is promised with it, load %u %%", filled,
+			pool->load_percent);
 	else if (!rival)
 		(void)snprintf(to->text, sizeof(to->text),
-			"not needed: enough others are better (%u %% of its limit would be promised)",
-			filled);
+			"not needed: enough others are better (%u %% of its limit would be promised, load %u "
+			"%%)",
+			filled, pool->load_percent);
 	else
 		(void)snprintf(to->text, sizeof(to->text), "its %s has a copy, on pool %.32s of node %.32s",
 			placement_verdict_name(to->verdict), rival->name, rival->node);

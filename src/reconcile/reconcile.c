@@ -107,6 +107,8 @@ static const char *pool_difference(
 		return "name or path";
 	if (have->size_bytes != want->size_bytes || have->replica_limit != want->replica_limit)
 		return "size";
+	if (have->load_percent != want->load_percent)
+		return "load"; /* rounded, and told seldom: by who measures it */
 	return moved >= step ? "fill" : NULL;
 }
 

@@ -288,6 +288,8 @@ static void run_ended(struct device_io *io, int rc)
 	struct pool *pool = run->pool;
 
 	pool_io_ended(pool);
+	pool->counters.reads++;
+	pool->counters.read_bytes += run->iov.iov_len;
 	pool->counters.read_errors += rc < 0;
 	if (rc < 0 && read->rc == 0)
 		read->rc = rc;

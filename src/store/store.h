@@ -104,7 +104,8 @@ struct pool_info {
 	/* counters since open */
 	uint64_t batches, batch_entries, flushes, device_write_bytes, user_write_bytes, apply_rounds,
 		checksum_errors;
-	uint64_t read_errors; /* that the device has given */
+	uint64_t reads, read_bytes; /* of the device, for users, resyncs and repairs */
+	uint64_t read_errors;       /* that the device has given */
 	struct pool_scrub_info scrub;
 };
 

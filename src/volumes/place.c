@@ -24,6 +24,7 @@ static void pool_view_fill(struct place_pool_view *view, const struct placement_
 		.used_bytes = pool->used_bytes,
 		.provisioned_bytes = pool->provisioned_bytes,
 		.limit_bytes = pool->limit_bytes,
+		.load_percent = pool->load_percent,
 	};
 }
 

@@ -72,6 +72,8 @@ bool local_pool_record(
 		record.size_bytes = pool->info.size_bytes;
 		record.used_bytes = pool->info.used_bytes;
 		record.replica_limit = pool->info.replica_limit;
+		if (pool->load.began_ns)
+			record.load_percent = pool->load.told_percent;
 	}
 	*ret_record = record;
 	return true;

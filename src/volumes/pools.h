@@ -8,6 +8,7 @@
 #include "catalog/catalog.h"
 #include "store/store.h"
 #include "volumes/config.h"
+#include "volumes/pool_load.h"
 #include "volumes/pool_measure.h"
 
 struct op;
@@ -30,6 +31,7 @@ struct local_pool {
 	uint64_t size_bytes, used_bytes, info_ns;
 	struct pool_info info;
 	unsigned space_level; /* of pool_space.h: what was told last */
+	struct pool_load load;
 };
 
 struct volumes;

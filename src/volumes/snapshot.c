@@ -81,6 +81,16 @@ static void space_observe(struct volumes *volumes, struct local_pool *pool)
 	pool->space_level = level;
 }
 
+static void load_observe(struct volumes *volumes, struct local_pool *pool)
+{
+	const struct catalog_pool *record;
+
+	/* It goes on from what its last life has told. */
+	if (!pool->load.began_ns && !catalog_pool_find(volumes->catalog, pool->uuid, &record, NULL))
+		pool->load.told_percent = record->load_percent;
+	pool_load_observe(&pool->load, &pool->measured.figures, &pool->info, clock_now_ns(volumes->clock));
+}
+
 static void pools_observe(struct volumes *volumes)
 {
 	struct snapshot_rows *rows = &volumes->snapshot.rows;
@@ -92,6 +102,7 @@ static void pools_observe(struct volumes *volumes)
 			continue;
 		pool->info = rows->pools[i].info;
 		space_observe(volumes, pool);
+		load_observe(volumes, pool);
 		if (pool->info.failed && pool->phase == LOCAL_POOL_OPEN) {
 			pool->phase = LOCAL_POOL_FAILED;
 			snprintf(pool->reason, sizeof(pool->reason), "its device has failed; see the events");

@@ -67,6 +67,7 @@ static void pool_fill(struct volumes *volumes, const struct catalog_pool *record
 		.draining = record->draining,
 		.replica_count = record->replica_count,
 		.replica_limit = record->replica_limit,
+		.load_percent = record->load_percent,
 		.local = !strcmp(record->node, volumes->config.node),
 	};
 	snprintf(view->name, sizeof(view->name), "%s", record->name);

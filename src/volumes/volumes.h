@@ -262,6 +262,7 @@ struct pool_view {
 	char replaced_by[2 * NAME_MAX_LEN + 2]; /* it drains to this one, "NODE/POOL"; else empty */
 	unsigned replica_count;                 /* promised or there */
 	unsigned replica_limit;                 /* as many as it takes at most; 0: not known yet */
+	unsigned load_percent;                  /* as its node has told it */
 	bool local;
 	char overwrote[160];   /* local only, since this start: what its making by force destroyed */
 	struct pool_info info; /* local only: as of the last refresh (1 s) */
@@ -291,6 +292,7 @@ struct place_pool_view {
 	const char *verdict; /* "taken", or the rule: docs/classes.md names them all */
 	const char *why;     /* with the numbers */
 	uint64_t size_bytes, used_bytes, provisioned_bytes, limit_bytes;
+	unsigned load_percent;
 };
 
 /* Valid until control returns to the loop. */

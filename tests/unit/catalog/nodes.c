@@ -222,6 +222,7 @@ static void a_pool_is_its_nodes_and_its_name_unique_there(void **state)
 	assert_int_equal(catalog_pool_find(world->nodes[1].catalog, world_pool(0), &known, NULL), 0);
 	pool = *known;
 	pool.used_bytes = 5;
+	pool.load_percent = 40;
 	memcpy(pool.node, "n1", 3);
 	catalog_pool_put(world->nodes[1].catalog, &pool, WORLD_TIMEOUT_MS, world_done, &answer);
 	assert_true(world_wait(world, &answer.done));
@@ -240,6 +241,7 @@ static void a_pool_is_its_nodes_and_its_name_unique_there(void **state)
 	assert_int_equal(answer.rc, 0);
 	assert_int_equal(catalog_pool_find(world->nodes[1].catalog, pool.pool, &known, NULL), 0);
 	assert_true(known->used_bytes == 5);
+	assert_int_equal(known->load_percent, 40);
 }
 
 static void a_bad_name_is_refused_and_never_inside_the_call(void **state)

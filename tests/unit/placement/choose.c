@@ -267,6 +267,38 @@ static void a_near_node_is_worth_so_many_percent(void **state)
 	assert_int_equal(result.index[0], 0);
 }
 
+static void load_is_a_fourth_as_heavy_as_fullness(void **state)
+{
+	struct placement_pool pools[] = {
+		pool_in("a", "n1", TIER_HIGH, 60 * GIB),
+		pool_in("a", "n2", TIER_HIGH, 40 * GIB), /* 10 points fuller */
+	};
+	struct placement_request request = request_of(1);
+	struct placement_explain explains[2];
+	struct placement_result result;
+
+	(void)state;
+	pools[0].load_percent = 39;
+	assert_int_equal(placement_choose(&request, pools, 2, &result, NULL), 0);
+	assert_int_equal(result.index[0], 0);
+	pools[0].load_percent = 41;
+	assert_int_equal(placement_explain(&request, pools, 2, &result, explains, NULL), 0);
+	assert_int_equal(result.index[0], 1);
+	assert_string_equal(explains[1].text, "taken: 85 % of its limit is promised with it, load 0 %");
+	assert_non_null(strstr(explains[0].text, "n2"));
+	pools[1].load_percent = 10;
+	assert_int_equal(placement_choose(&request, pools, 2, &result, NULL), 0);
+	assert_int_equal(result.index[0], 0);
+	pools[0].load_percent = pools[1].load_percent = 1000; /* as 100 */
+	assert_int_equal(placement_choose(&request, pools, 2, &result, NULL), 0);
+	assert_int_equal(result.index[0], 0);
+	request.near = "n2"; /* a hint that the user gave is worth more */
+	request.near_percent = 1000;
+	pools[0].load_percent = 0;
+	assert_int_equal(placement_choose(&request, pools, 2, &result, NULL), 0);
+	assert_int_equal(result.index[0], 1);
+}
+
 static void a_malformed_request_is_einval(void **state)
 {
 	struct placement_request request = request_of(0);
@@ -292,6 +324,7 @@ int main(void)
 		cmocka_unit_test(the_advice_is_the_smallest_change),
 		cmocka_unit_test(copies_that_stay_count_and_those_that_leave_do_not),
 		cmocka_unit_test(a_near_node_is_worth_so_many_percent),
+		cmocka_unit_test(load_is_a_fourth_as_heavy_as_fullness),
 		cmocka_unit_test(a_malformed_request_is_einval),
 	};
 

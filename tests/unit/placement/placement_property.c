@@ -75,6 +75,7 @@ static void pool_make(struct cluster *cluster, size_t i, struct random *random, 
 		.size_bytes = (1 + below(random, 100)) * GIB,
 		.replica_count = (uint32_t)below(random, 50),
 		.replica_limit = below(random, 4) == 0 ? 0 : 5 + (uint32_t)below(random, 60),
+		.load_percent = below(random, 2) == 0 ? 0 : (uint32_t)below(random, 120),
 	};
 	pool->limit_bytes = 2 * pool->size_bytes;
 	pool->provisioned_bytes = below(random, 4) == 0 ? 0 : below(random, pool->limit_bytes + GIB);

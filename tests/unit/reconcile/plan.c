@@ -262,6 +262,9 @@ static void a_pool_is_written_when_it_matters(void **state)
 	scene->pools[0].used_bytes = 64 << 20;
 	assert_string_equal(plan(scene), "pool-put:");
 	scene->pools[0].used_bytes = 0;
+	scene->pools[0].load_percent = 10;
+	assert_string_equal(plan(scene), "pool-put:");
+	scene->pools[0].load_percent = 0;
 	scene->pools[0].tier = TIER_LOW;
 	assert_string_equal(plan(scene), "pool-put:");
 	scene->pools[0].tier = TIER_HIGH;
