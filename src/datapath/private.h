@@ -172,6 +172,7 @@ struct host {
 	bool applied_waiting;
 	uint64_t applied_asked, applied_wanted;
 	uint32_t pending;                    /* callbacks of the store that will come */
+	uint32_t resets;                     /* of its log: so many resyncs have begun */
 	struct epoch_start rows[EPOCHS_MAX]; /* of the figures given last */
 	uint32_t indices[MAP_MAX_COPIES];    /* of the comparison told last */
 };

@@ -198,6 +198,7 @@ static void append(struct host *host, struct entry *entry)
 
 static void log_reset(struct host *host, const struct message *m)
 {
+	host->resets++;
 	host_asked(host);
 	pool_replica_log_reset(host->store, m->position, m->rows, m->row_count, log_reset_done, host);
 }

@@ -67,6 +67,7 @@ struct tree_work {
 	struct uuid top;
 	bool reset; /* what is here can't be made the same: it begins anew */
 	unsigned steps;
+	uint32_t resets; /* host's, when it began */
 };
 
 static struct pool_snapshot *snapshot_find(struct pool_snapshot *list, unsigned count, struct uuid snapshot)
@@ -118,6 +119,10 @@ static void tree_stepped(void *arg, int rc)
 {
 	struct tree_work *work = arg;
 
+	/* Another resync has begun meanwhile: its own comparison makes the levels, to another list perhaps.
+	 */
+	if (rc == 0 && work->resets != work->job->host->resets)
+		rc = -ECANCELED;
 	if (rc != 0 || work->job->host->gone || work->reset)
 		tree_over(work, rc);
 	else
@@ -200,6 +205,7 @@ void host_tree_compare(struct host *host, const struct replica_effect *effect)
 		work->want = calloc(MAP_MAX_LEVELS, sizeof(*work->want));
 		work->have = calloc(MAP_MAX_LEVELS, sizeof(*work->have));
 		work->job = job_get(host, effect, true);
+		work->resets = host->resets;
 		if (work->want && work->have && work->job)
 			rc = m->map.count > MAP_MAX_LEVELS || (m->map.count > 0 && !m->payload)
 				     ? -EPROTO
