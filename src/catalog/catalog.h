@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "base/base.h"
+#include "base/intern.h"
 #include "catalog/class.h"
 #include "catalog/selector.h"
 #include "kvdb/kvdb.h"
@@ -93,8 +94,7 @@ const char *catalog_pool_state_name(enum catalog_pool_state state); /* "ok", "op
 struct catalog_pool {
 	struct uuid pool;
 	char name[NAME_MAX_LEN + 1]; /* unique on its node */
-	char node[NAME_MAX_LEN + 1];
-	char path[CATALOG_PATH_MAX_LEN + 1];
+	const char *node, *path;     /* of text_intern() */
 	enum tier tier;
 	char tier_reason[CATALOG_REASON_MAX_LEN + 1];
 	enum catalog_pool_state state;
@@ -110,7 +110,7 @@ struct catalog_pool {
 
 struct catalog_replica {
 	struct uuid replica, pool;
-	char node[NAME_MAX_LEN + 1];
+	const char *node; /* of text_intern() */
 	bool made;    /* the node has made it: from then on it may vouch for data, and is never made again */
 	bool retired; /* out of the group for ever: its node deletes it */
 	bool leaves;  /* a voter that is to go */

@@ -139,14 +139,15 @@ int node_pack(const struct catalog_node *record, struct record_bytes *ret_bytes)
 
 int pool_in(const Quoin__Catalog__Pool *message, struct catalog_pool *to, struct error *error)
 {
+	char node[NAME_MAX_LEN + 1], path[CATALOG_PATH_MAX_LEN + 1];
 	int rc = uuid_in("pool", message->pool, &to->pool, error);
 
 	if (rc == 0)
 		rc = name_in("pool name", message->name, to->name, error);
 	if (rc == 0)
-		rc = name_in("node name", message->node, to->node, error);
+		rc = name_in("node name", message->node, node, error);
 	if (rc == 0)
-		rc = text_in("path", message->path, to->path, CATALOG_PATH_MAX_LEN, error);
+		rc = text_in("path", message->path, path, CATALOG_PATH_MAX_LEN, error);
 	if (rc == 0)
 		rc = text_in("reason of the tier", message->tier_reason, to->tier_reason,
 			CATALOG_REASON_MAX_LEN, error);
@@ -161,6 +162,8 @@ int pool_in(const Quoin__Catalog__Pool *message, struct catalog_pool *to, struct
 		rc = error_set(error, -EBADMSG, "its state is %u", message->state);
 	if (rc != 0)
 		return rc;
+	to->node = text_intern(node);
+	to->path = text_intern(path);
 	to->tier = (enum tier)message->tier;
 	to->state = (enum catalog_pool_state)message->state;
 	to->size_bytes = message->size_bytes;

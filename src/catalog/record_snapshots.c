@@ -12,7 +12,9 @@ int snapshots_in(const Quoin__Catalog__Volume *message, struct catalog_volume *t
 	if (message->n_snapshots > CATALOG_MAX_SNAPSHOTS)
 		return error_set(error, -EBADMSG, "it has %zu snapshots, at most %u are possible",
 			message->n_snapshots, CATALOG_MAX_SNAPSHOTS);
-	to->snapshots = calloc(message->n_snapshots + 1, sizeof(*to->snapshots));
+	if (message->n_snapshots == 0)
+		return 0;
+	to->snapshots = calloc(message->n_snapshots, sizeof(*to->snapshots));
 	if (!to->snapshots)
 		return error_set(error, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < message->n_snapshots && rc == 0; i++) {
@@ -39,7 +41,9 @@ int viewers_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to,
 	if (message->n_viewers > CATALOG_MAX_VIEWERS)
 		return error_set(error, -EBADMSG, "it has %zu viewers, at most %u are possible",
 			message->n_viewers, CATALOG_MAX_VIEWERS);
-	to->viewers = calloc(message->n_viewers + 1, sizeof(*to->viewers));
+	if (message->n_viewers == 0)
+		return 0;
+	to->viewers = calloc(message->n_viewers, sizeof(*to->viewers));
 	if (!to->viewers)
 		return error_set(error, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < message->n_viewers && rc == 0; i++) {

@@ -77,12 +77,14 @@ static int voters_in(const struct catalog_shard *shard, const ProtobufCBinaryDat
 
 static int replica_in(const Quoin__Catalog__Replica *message, struct catalog_replica *to, struct error *error)
 {
+	char node[NAME_MAX_LEN + 1] = "";
 	int rc = uuid_in("replica", message->replica, &to->replica, error);
 
 	if (rc == 0)
 		rc = uuid_in("replica's pool", message->pool, &to->pool, error);
 	if (rc == 0)
-		rc = name_in("node name", message->node, to->node, error);
+		rc = name_in("node name", message->node, node, error);
+	to->node = text_intern(node);
 	to->removed = message->removed;
 	to->made = message->made;
 	to->retired = message->retired;
@@ -159,7 +161,9 @@ static int labels_in(const Quoin__Catalog__Volume *message, struct catalog_volum
 	if (message->n_labels > CATALOG_MAX_LABELS)
 		return error_set(error, -EBADMSG, "it has %zu labels, at most %u are possible",
 			message->n_labels, CATALOG_MAX_LABELS);
-	to->labels = calloc(message->n_labels + 1, sizeof(*to->labels));
+	if (message->n_labels == 0)
+		return 0; /* most have none, and one label's room is half a kilobyte */
+	to->labels = calloc(message->n_labels, sizeof(*to->labels));
 	if (!to->labels)
 		return error_set(error, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < message->n_labels && rc == 0; i++) {

@@ -50,7 +50,7 @@ static void shard_draft(
 			continue;
 		replica->replica = uuid_random(&volumes->random);
 		replica->pool = beside->pool;
-		memcpy(replica->node, beside->node, sizeof(replica->node));
+		replica->node = beside->node;
 		shard->voters[shard->voter_count++] = replica->replica;
 		shard->replica_count++;
 	}

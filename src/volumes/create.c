@@ -68,7 +68,7 @@ static int place(struct op *op, const struct catalog_class *class, struct catalo
 
 		replica->replica = uuid_random(&op->volumes->random);
 		replica->pool = pool->pool;
-		snprintf(replica->node, sizeof(replica->node), "%s", pool->node);
+		replica->node = text_intern(pool->node);
 		shard->voters[i] = replica->replica;
 		shard->replica_count = shard->voter_count = i + 1;
 	}

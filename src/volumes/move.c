@@ -94,7 +94,7 @@ int replica_place(struct volumes *volumes, const struct catalog_volume *volume,
 
 		*ret_learner = (struct catalog_replica){ .replica = uuid_random(&volumes->random),
 			.pool = pool->pool };
-		snprintf(ret_learner->node, sizeof(ret_learner->node), "%s", pool->node);
+		ret_learner->node = text_intern(pool->node);
 		if (from)
 			ret_learner->replaces = from->replica;
 	}

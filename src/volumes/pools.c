@@ -62,8 +62,8 @@ bool local_pool_record(
 	else if (pool->phase != LOCAL_POOL_OPEN)
 		return false;
 	snprintf(record.name, sizeof(record.name), "%s", pool->config.name);
-	snprintf(record.node, sizeof(record.node), "%s", volumes->config.node);
-	snprintf(record.path, sizeof(record.path), "%s", pool->config.path);
+	record.node = text_intern(volumes->config.node);
+	record.path = text_intern(pool->config.path);
 	record.state = record_state(pool);
 	snprintf(record.state_reason, sizeof(record.state_reason), "%s", pool->reason);
 	if (pool->phase == LOCAL_POOL_OPEN) {

@@ -168,6 +168,7 @@ struct catalog *world_start(struct world *world, unsigned i, uint64_t pool_bytes
 	struct catalog *catalog = world_open(world, i);
 	struct world_answer answer = { 0 };
 	struct catalog_pool pool = { .pool = world_pool(i), .tier = TIER_HIGH, .size_bytes = pool_bytes };
+	char text[32];
 
 	ASSERT(world->nodes[i].opened);
 	if (!catalog_cluster(catalog)) {
@@ -184,8 +185,10 @@ struct catalog *world_start(struct world *world, unsigned i, uint64_t pool_bytes
 	if (pool_bytes == 0)
 		return catalog;
 	(void)snprintf(pool.name, sizeof(pool.name), "p%u", i);
-	(void)snprintf(pool.node, sizeof(pool.node), "n%u", i);
-	(void)snprintf(pool.path, sizeof(pool.path), "/pools/%u", i);
+	(void)snprintf(text, sizeof(text), "n%u", i);
+	pool.node = text_intern(text);
+	(void)snprintf(text, sizeof(text), "/pools/%u", i);
+	pool.path = text_intern(text);
 	answer = (struct world_answer){ 0 };
 	catalog_pool_put(catalog, &pool, WORLD_TIMEOUT_MS, world_done, &answer);
 	ASSERT(world_wait(world, &answer.done) && answer.rc == 0);
@@ -238,7 +241,8 @@ void world_volume_fill(struct world_volume *to, const char *name, uint64_t size_
 		(void)snprintf(text, sizeof(text), "%s-replica%u", name, i);
 		to->shard.replicas[i].replica = world_uuid(text);
 		to->shard.replicas[i].pool = world_pool(i);
-		(void)snprintf(to->shard.replicas[i].node, sizeof(to->shard.replicas[i].node), "n%u", i);
+		(void)snprintf(text, sizeof(text), "n%u", i);
+		to->shard.replicas[i].node = text_intern(text);
 		to->shard.voters[i] = to->shard.replicas[i].replica;
 	}
 }

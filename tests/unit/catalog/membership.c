@@ -44,8 +44,9 @@ static int learner_add(struct world *world, const char *name, unsigned pool, con
 	struct catalog_replica learner = { .replica = world_uuid(name), .pool = world_pool(pool) };
 	struct world_answer answer = { 0 };
 
-	learner.node[0] = 'n';
-	learner.node[1] = (char)('0' + pool);
+	char node[] = { 'n', (char)('0' + pool), '\0' };
+
+	learner.node = text_intern(node);
 	if (replaces)
 		learner.replaces = world_uuid(replaces);
 	catalog_learner_add(

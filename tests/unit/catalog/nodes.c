@@ -223,7 +223,7 @@ static void a_pool_is_its_nodes_and_its_name_unique_there(void **state)
 	pool = *known;
 	pool.used_bytes = 5;
 	pool.load_percent = 40;
-	memcpy(pool.node, "n1", 3);
+	pool.node = text_intern("n1");
 	catalog_pool_put(world->nodes[1].catalog, &pool, WORLD_TIMEOUT_MS, world_done, &answer);
 	assert_true(world_wait(world, &answer.done));
 	assert_int_equal(answer.rc, -EEXIST);
