@@ -127,6 +127,34 @@ def test_restart_and_two_containers_share_one_mount(machine, volume):
     detached(machine, volume)
 
 
+def test_a_name_with_options_in_it_is_one_volume_by_both_its_names(machine):
+    d, name = machine.docker, "it-" + uuid.uuid4().hex[:8]
+    inline = f"size=256M,class=postgres,name={name}"
+    try:
+        # As Compose and Swarm do it: no volume create before, the driver named with the container.
+        for command, said in (("echo kept >/data/f; sync", ""), ("cat /data/f", "kept\n")):
+            done = d.docker("run", "--rm", "--network", "none", "--volume-driver", "quoin", "-v", f"{inline}:/data", IMAGE,
+                            "/bin/sh", "-c", command)
+            assert done.stdout == said
+        detached(machine, name)
+        seen = machine.cluster["b"].volume(name)
+        assert (seen["size_bytes"], seen["class"]) == (256 << 20, "postgres")
+        # Its plain name is the same volume, and so is the long one to whoever asks; there is one.
+        assert d.run(name, "cat /data/f").stdout == "kept\n"
+        assert json.loads(d.docker("volume", "inspect", inline).stdout)[0]["Driver"] == "quoin"
+        listed = [v["name"] for v in machine.cluster["a"].get("/v1/volumes")["volumes"]]
+        assert listed.count(name) == 1 and not any("=" in v for v in listed)
+        # What stands in it is as strict as -o.
+        for bad, part in ((f"sise=1G,name={name}", 'did you mean "size"'), (f"size=1G,class=postgre,name={name}-2", "postgre"),
+                          ("size=1G,class=postgres", "name")):
+            done = d.docker("volume", "create", "--driver", "quoin", bad, check=False)
+            assert done.returncode != 0 and part in done.stderr, done.stderr
+    finally:
+        machine.docker.remove_containers()
+        d.docker("volume", "rm", "-f", inline, check=False)
+    wait_for("it is gone", lambda: name not in [v["name"] for v in machine.cluster["a"].get("/v1/volumes")["volumes"]])
+
+
 def test_remove_in_use_is_refused_and_then_removes(machine, volume):
     d = machine.docker
     d.docker("run", "-d", "--network", "none", "--name", "user", "-v", f"{volume}:/data", IMAGE, "/bin/sleep", "300")
