@@ -16,6 +16,7 @@ static const struct http_route routes[] = {
 	{ "GET", "/v1/nodes", handle_nodes, FROM_MEMORY_MS },
 	{ "DELETE", "/v1/nodes/*", handle_node_remove, OPERATION_MS },
 	{ "POST", "/v1/pools/remove", handle_pool_remove, OPERATION_MS },
+	{ "POST", "/v1/pools/scrub", handle_pool_scrub, OPERATION_MS },
 	{ "GET", "/v1/rebalance", handle_rebalance, FROM_MEMORY_MS },
 	{ "POST", "/v1/pools/wipe", handle_pool_wipe, OPERATION_MS },
 	{ "POST", "/v1/drain", handle_drain, OPERATION_MS },

@@ -1,4 +1,4 @@
-/* POST /v1/drain, POST /v1/pools/remove, POST /v1/pools/wipe, DELETE /v1/nodes/NAME */
+/* POST /v1/drain, POST /v1/pools/remove, .../scrub, .../wipe, DELETE /v1/nodes/NAME */
 #include <errno.h>
 
 #include "admin/handlers.h"
@@ -48,11 +48,11 @@ void handle_drain(struct http_request *request, void *arg)
 		volumes_node_drain(admin->volumes, node, drain, force, on_drained, request);
 }
 
-/* {"pool": "NODE/POOL"} */
-void handle_pool_remove(struct http_request *request, void *arg)
+/* {"pool": "NODE/POOL"}: a call that wants nothing else. */
+static void pool_call(struct http_request *request, struct admin *admin,
+	void (*call)(struct volumes *volumes, const char *pool, volumes_done_fn fn, void *arg))
 {
 	static const char *const known[] = { "pool" };
-	struct admin *admin = arg;
 	const char *pool = NULL;
 	struct error error;
 	json_t *body;
@@ -63,7 +63,17 @@ void handle_pool_remove(struct http_request *request, void *arg)
 	if (rc < 0)
 		http_respond_error(request, rc, &error);
 	else
-		volumes_pool_remove(admin->volumes, pool, on_drained, request);
+		call(admin->volumes, pool, on_drained, request);
+}
+
+void handle_pool_remove(struct http_request *request, void *arg)
+{
+	pool_call(request, arg, volumes_pool_remove);
+}
+
+void handle_pool_scrub(struct http_request *request, void *arg)
+{
+	pool_call(request, arg, volumes_pool_scrub);
 }
 
 static void on_wiped(void *arg, int rc, const struct error *error, const char *const *lines, unsigned count)

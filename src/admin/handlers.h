@@ -25,6 +25,7 @@ void handle_nodes(struct http_request *request, void *arg);
 void handle_drain(struct http_request *request, void *arg);
 void handle_pool_wipe(struct http_request *request, void *arg);
 void handle_pool_remove(struct http_request *request, void *arg);
+void handle_pool_scrub(struct http_request *request, void *arg);
 void handle_rebalance(struct http_request *request, void *arg);
 void handle_node_remove(struct http_request *request, void *arg);
 /* scan.c */

@@ -121,6 +121,15 @@ static bool put_pool(void *arg, const struct pool_view *view)
 	put(page, METRIC_POOL_USER_BYTES, labels, info->user_write_bytes);
 	put(page, METRIC_POOL_ROUNDS, labels, info->apply_rounds);
 	put(page, METRIC_POOL_CHECKSUM_ERRORS, labels, info->checksum_errors);
+	put(page, METRIC_POOL_READ_ERRORS, labels, info->read_errors);
+	put(page, METRIC_POOL_SCRUB_CHECKED, labels, info->scrub.since_open.checked_bytes);
+	put(page, METRIC_POOL_SCRUB_BAD, labels, info->scrub.since_open.bad_blocks);
+	put(page, METRIC_POOL_SCRUB_REPAIRED, labels, info->scrub.since_open.repaired_blocks);
+	put(page, METRIC_POOL_SCRUB_BAD_PAGES, labels, info->scrub.since_open.bad_pages);
+	put(page, METRIC_POOL_SCRUB_KNOWN_BAD, labels, info->scrub.known_bad);
+	put(page, METRIC_POOL_SCRUB_DONE, labels, info->scrub.progress.page);
+	put(page, METRIC_POOL_SCRUB_PAGES, labels, info->scrub.pages);
+	put(page, METRIC_POOL_SCRUB_LAST, labels, info->scrub.progress.whole_wall_ns / NS_PER_S);
 	return true;
 }
 

@@ -4,6 +4,36 @@
 
 #include "admin/handlers.h"
 
+static void tally_put(json_t *to, const struct pool_scrub_tally *tally)
+{
+	json_object_set_new(to, "checked_bytes", json_integer((json_int_t)tally->checked_bytes));
+	json_object_set_new(to, "bad_blocks", json_integer((json_int_t)tally->bad_blocks));
+	json_object_set_new(to, "repaired_blocks", json_integer((json_int_t)tally->repaired_blocks));
+	json_object_set_new(to, "bad_pages", json_integer((json_int_t)tally->bad_pages));
+	json_object_set_new(to, "repaired_pages", json_integer((json_int_t)tally->repaired_pages));
+}
+
+/* The pass under way, and the last whole one; null where there is none. */
+static json_t *scrub_json(const struct pool_scrub_info *info)
+{
+	const struct pool_scrub_progress *progress = &info->progress;
+	json_t *pass = json_null(), *last = json_null();
+	char time[TIME_TEXT_LEN + 1];
+
+	if (progress->began_wall_ns) {
+		pass = json_pack("{s:s, s:b, s:I, s:I}", "began", time_format(progress->began_wall_ns, time),
+			"asked", (int)progress->asked, "pages_done", (json_int_t)progress->page, "pages",
+			(json_int_t)info->pages);
+		tally_put(pass, &progress->pass);
+	}
+	if (progress->whole_wall_ns) {
+		last = json_pack("{s:s}", "ended", time_format(progress->whole_wall_ns, time));
+		tally_put(last, &progress->whole);
+	}
+	return json_pack(
+		"{s:o, s:o, s:I}", "pass", pass, "last", last, "known_bad", (json_int_t)info->known_bad);
+}
+
 static json_t *pool_json(const struct pool_view *view)
 {
 	json_t *pool = json_pack("{s:o, s:s, s:s, s:o, s:s, s:o, s:s, s:I, s:I, s:I, s:b}", "uuid",
@@ -13,6 +43,8 @@ static json_t *pool_json(const struct pool_view *view)
 		(json_int_t)view->size_bytes, "used_bytes", (json_int_t)view->used_bytes, "provisioned_bytes",
 		(json_int_t)view->provisioned_bytes, "local", (int)view->local);
 
+	if (view->state_reason[0])
+		json_object_set_new(pool, "state_reason", http_json_text(view->state_reason));
 	json_object_set_new(pool, "draining", json_boolean(view->draining));
 	if (view->replaced_by[0])
 		json_object_set_new(pool, "replaced_by", json_string(view->replaced_by));
@@ -28,6 +60,8 @@ static json_t *pool_json(const struct pool_view *view)
 			pool, "journal_used_bytes", json_integer((json_int_t)view->info.journal_used_bytes));
 		json_object_set_new(
 			pool, "checksum_errors", json_integer((json_int_t)view->info.checksum_errors));
+		json_object_set_new(pool, "read_errors", json_integer((json_int_t)view->info.read_errors));
+		json_object_set_new(pool, "scrub", scrub_json(&view->info.scrub));
 	}
 	return pool;
 }

@@ -55,6 +55,7 @@ enum option {
 	OPTION_NEAR,
 	OPTION_IOPS,
 	OPTION_BANDWIDTH,
+	OPTION_NOW,
 	OPTION_COUNT
 };
 
@@ -113,7 +114,7 @@ const char *text_of(const json_t *object, const char *key);
 long long number_of(const json_t *object, const char *key);
 
 /* Columns that are as wide as their widest cell. */
-#define TABLE_MAX_COLUMNS 10
+#define TABLE_MAX_COLUMNS 11
 struct table {
 	json_t *rows; /* of arrays of strings */
 	unsigned columns;
@@ -138,6 +139,7 @@ int cmd_rebalance(struct cli *cli);
 int cmd_pool_wipe(struct cli *cli);
 int cmd_pool_replace(struct cli *cli);
 int cmd_pool_rm(struct cli *cli);
+int cmd_pool_scrub(struct cli *cli);
 int cmd_pool_list(struct cli *cli);
 int cmd_pool_add(struct cli *cli);
 int cmd_volume_list(struct cli *cli);

@@ -3,6 +3,42 @@
 
 #include "cli/client.h"
 
+/* When all of it was last read, and what is bad in it; of the agent's own pools. */
+static const char *scrubbed_text(const json_t *pool, char *to, size_t bytes)
+{
+	const json_t *scrub = json_object_get(pool, "scrub"), *last = json_object_get(scrub, "last"),
+		     *pass = json_object_get(scrub, "pass");
+	char when[24];
+
+	if (!scrub)
+		return "-";
+	if (json_is_true(json_object_get(pass, "asked")) && number_of(pass, "pages") > 0)
+		snprintf(when, sizeof(when), "now, %lld %%",
+			number_of(pass, "pages_done") * 100 / number_of(pass, "pages"));
+	else
+		snprintf(when, sizeof(when), "%.10s",
+			json_is_object(last) ? text_of(last, "ended") : "not yet");
+	if (number_of(scrub, "known_bad") > 0)
+		snprintf(to, bytes, "%s, %lld bad", when, number_of(scrub, "known_bad"));
+	else
+		snprintf(to, bytes, "%s", when);
+	return to;
+}
+
+/* What doesn't fit into a column. */
+static void failures_print(const json_t *pools)
+{
+	json_t *pool;
+	size_t index;
+
+	json_array_foreach(pools, index, pool)
+	{
+		if (json_object_get(pool, "state_reason"))
+			printf("pool %s of node %s has failed: %s\n", text_of(pool, "name"),
+				text_of(pool, "node"), text_of(pool, "state_reason"));
+	}
+}
+
 int cmd_pool_list(struct cli *cli)
 {
 	struct table table;
@@ -13,12 +49,12 @@ int cmd_pool_list(struct cli *cli)
 	if (exit_code != EXIT_OK || !answer)
 		return exit_code;
 	table_init(&table, "POOL", "NODE", "ZONE", "TIER", "STATE", "REPLICAS", "USED", "SIZE", "PROVISIONED",
-		"PATH", NULL);
+		"SCRUBBED", "PATH", NULL);
 	json_array_foreach(json_object_get(answer, "pools"), index, pool)
 	{
 		bool draining = json_is_true(json_object_get(pool, "draining"));
 		char replicas[48], leaves[2 * NAME_MAX_LEN + 32], used[SIZE_TEXT_LEN + 1],
-			size[SIZE_TEXT_LEN + 1], provisioned[SIZE_TEXT_LEN + 1];
+			size[SIZE_TEXT_LEN + 1], provisioned[SIZE_TEXT_LEN + 1], scrubbed[64];
 
 		if (number_of(pool, "replicas_max") > 0)
 			snprintf(replicas, sizeof(replicas), "%lld of %lld", number_of(pool, "replicas"),
@@ -32,9 +68,11 @@ int cmd_pool_list(struct cli *cli)
 		table_row(&table, text_of(pool, "name"), text_of(pool, "node"), text_of(pool, "zone"),
 			text_of(pool, "tier"), draining ? leaves : text_of(pool, "state"), replicas,
 			size_text(pool, "used_bytes", used), size_text(pool, "size_bytes", size),
-			size_text(pool, "provisioned_bytes", provisioned), text_of(pool, "path"));
+			size_text(pool, "provisioned_bytes", provisioned),
+			scrubbed_text(pool, scrubbed, sizeof(scrubbed)), text_of(pool, "path"));
 	}
 	table_print(&table);
+	failures_print(json_object_get(answer, "pools"));
 	json_decref(answer);
 	return EXIT_OK;
 }

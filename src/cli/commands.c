@@ -31,6 +31,7 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 	[OPTION_NEAR] = { "near", "NODE", "a copy on this node, if the rules allow it, however full it is" },
 	[OPTION_IOPS] = { "iops", "N", "reads, writes and trims a second; 0: no limit" },
 	[OPTION_BANDWIDTH] = { "bandwidth", "SIZE", "read and written a second, 100M …; 0: no limit" },
+	[OPTION_NOW] = { "now", NULL, "begin a whole pass now" },
 	[OPTION_TO] = { "to", "POOL|NODE", "where it shall be (the best place by the class's rules)" },
 	[OPTION_YES] = { "yes", NULL, "do it, and don't only say what would be done" },
 	[OPTION_FREEZE] = { "freeze", NULL, "hold the mounted filesystem still meanwhile (fsfreeze)" },
@@ -86,6 +87,14 @@ const struct command commands[] = {
 	{ "pool rm", "[NODE/]POOL", 1, 0, "Forget a pool that is drained, and close it",
 		"On its own node, or, where that is down, on any. Its superblocks are cleared.",
 		cmd_pool_rm },
+	{ "pool scrub", "[NODE/]POOL", 1, BIT(OPTION_NOW) | BIT(OPTION_FOLLOW),
+		"Show when all of a pool was last read and verified, or do it now",
+		"Each pool is scrubbed in each `scrub_every` (a week) by itself. With --now a whole pass "
+		"begins, "
+		"as fast as\n`scrub_rate` allows, behind the applications' own I/O; --follow shows how far "
+		"it is. "
+		"What is bad is repaired\nfrom other replicas. On the pool's own node.",
+		cmd_pool_scrub },
 	{ "volume create", "NAME", 1, CREATE_OPTIONS, "Create a volume",
 		"The same name with the same options is a success. With --from it is a clone: it begins with "
 		"the\n"

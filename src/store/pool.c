@@ -315,5 +315,6 @@ void pool_info_get(const struct pool *pool, struct pool_info *ret_info)
 	ret_info->journal_used_bytes = journal_used_blocks(pool) * BLOCK_BYTES;
 	ret_info->replica_limit = pool_replica_limit(pool);
 	ret_info->failed = pool->failed;
+	memcpy(ret_info->why, pool->why, sizeof(ret_info->why));
 	scrub_info_get(pool, &ret_info->scrub);
 }

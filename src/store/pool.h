@@ -347,7 +347,7 @@ struct pool {
 	bool open, failed, closing;
 	int fail_rc;
 	struct loop_task fail_task;
-	char why[128];
+	char why[POOL_WHY_MAX];
 	pool_done_fn close_fn;
 	void *close_arg;
 	struct opening *opening;

@@ -54,9 +54,11 @@ void scrub_info_get(const struct pool *pool, struct pool_scrub_info *ret_info)
 	const struct scrub *s = pool->scrub;
 
 	ret_info->progress = s->progress;
+	ret_info->progress.asked = s->progress.asked || s->restart;
 	ret_info->pages = geometry_pages(&pool->g);
 	ret_info->known_bad = s->bad_count;
 	ret_info->since_open = s->since_open;
+	ret_info->newest = s->newest;
 }
 
 /* ---- passes ---- */

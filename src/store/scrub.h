@@ -55,6 +55,7 @@ struct scrub {
 	struct budget budget;
 	struct pool_scrub_progress progress;
 	struct pool_scrub_tally since_open;
+	struct pool_scrub_found newest;
 	int64_t base_ns;       /* when the pass began, by the loop's clock; may lie before its beginning */
 	uint64_t step_ns;      /* of the last step */
 	uint64_t step_bytes;   /* read in it */

@@ -149,6 +149,14 @@ static void bad_tell(struct pool *pool, bool news, uint16_t blocks, bool device_
 
 	if (view && !view->top_of)
 		told.snapshot = view->record.snapshot;
+	if (news)
+		pool->scrub->newest = (struct pool_scrub_found){
+			.volume = told.replica ? pool_replica_identity(told.replica)->volume
+					       : (struct uuid){ { 0 } },
+			.snapshot = told.snapshot,
+			.offset_bytes = told.index * GRAIN_BYTES,
+			.device_error = device_error,
+		};
 	if (pool->options.bad)
 		pool->options.bad(pool->options.arg, &told);
 }

@@ -86,12 +86,22 @@ struct pool_scrub_progress {
 	struct pool_scrub_tally whole;
 };
 
+/* Bad blocks of a grain, as they were found. */
+struct pool_scrub_found {
+	struct uuid volume, snapshot; /* none: they are seen from nowhere; none: the volume as it is */
+	uint64_t offset_bytes;        /* of the grain */
+	bool device_error;            /* it can't be read; else a checksum differs */
+};
+
 struct pool_scrub_info {
 	struct pool_scrub_progress progress;
 	uint32_t pages;                     /* that a pass goes through */
 	uint32_t known_bad;                 /* grains that are bad now, as far as known */
 	struct pool_scrub_tally since_open; /* of all passes */
+	struct pool_scrub_found newest;     /* where since_open.bad_blocks isn't 0 */
 };
+
+#define POOL_WHY_MAX 128u
 
 struct pool_info {
 	struct uuid cluster, pool;
@@ -101,6 +111,7 @@ struct pool_info {
 	uint64_t journal_bytes, journal_used_bytes;
 	uint32_t replica_limit; /* replicas that it takes at most; one more is -ENOSPC */
 	bool failed;
+	char why[POOL_WHY_MAX]; /* it has failed, in words */
 	/* counters since open */
 	uint64_t batches, batch_entries, flushes, device_write_bytes, user_write_bytes, apply_rounds,
 		checksum_errors;

@@ -41,6 +41,11 @@ void volumes_pool_replace(
  * its superblocks. -EBUSY with words.
  */
 void volumes_pool_remove(struct volumes *volumes, const char *pool, volumes_done_fn fn, void *arg);
+/*
+ * All of a pool of this node is read and verified, from now on, as fast as `scrub_rate` allows; answered once
+ * it has begun, and the views show it. -EBUSY: it is another node's; -EAGAIN: it isn't open.
+ */
+void volumes_pool_scrub(struct volumes *volumes, const char *pool, volumes_done_fn fn, void *arg);
 #define VOLUMES_REBALANCE_MAX 64u
 struct rebalance_view {
 	char volume[NAME_MAX_LEN + 1];

@@ -44,6 +44,8 @@ struct volumes_config {
 	uint64_t buffer_bytes;      /* data buffers of the data plane */
 	uint64_t snapshot_cache_bytes;
 	uint64_t measure_every_ms; /* so often the pools are measured again, when they are idle */
+	uint64_t scrub_every_ms;   /* in so long all of each pool is read and verified; 0: when asked for */
+	uint64_t scrub_bytes_per_s;
 	/* [cluster] */
 	char kvdb_path[CONFIG_PATH_MAX]; /* of the SQLite file */
 	char key_path[CONFIG_PATH_MAX];

@@ -23,6 +23,8 @@ struct pool_job {
 	char path[CONFIG_PATH_MAX];
 	char faults[DEVICE_FAULTS_MAX];
 	uint64_t size_bytes;
+	bool scrub_known;
+	struct pool_scrub_progress scrub; /* where an earlier life was */
 	/* the data plane's, while a call is under way */
 	struct device *device;
 	struct pool *pool;
@@ -39,9 +41,9 @@ static void pool_fail(struct op *op, int rc)
 	op->then(op, rc);
 }
 
-/* ---- the last step: measured ---- */
+/* ---- the last steps: measured; its scrub goes on where it was ---- */
 
-static void pool_measured(struct op *op, int rc)
+static void scrub_begun(struct op *op, int rc)
 {
 	struct local_pool *pool = pools_find(op->volumes, op->name);
 
@@ -49,6 +51,27 @@ static void pool_measured(struct op *op, int rc)
 	pool->phase = LOCAL_POOL_OPEN;
 	snapshot_take(op->volumes);
 	op->then(op, rc);
+}
+
+static void scrub_run(struct dataplane_call *call)
+{
+	const struct op *op = op_of_call(call);
+	const struct pool_job *job = op->state;
+
+	pool_scrub_set(job->pool, op->volumes->config.scrub_every_ms, op->volumes->config.scrub_bytes_per_s,
+		job->scrub_known ? &job->scrub : NULL);
+	dataplane_call_finish(call, 0);
+}
+
+static void pool_measured(struct op *op, int rc)
+{
+	struct local_pool *pool = pools_find(op->volumes, op->name);
+	struct pool_job *job = op->state;
+
+	(void)rc;
+	job->scrub_known = pool_scrub_load(op->volumes, pool, &job->scrub);
+	pool_scrub_opened(pool, job->scrub_known ? &job->scrub : NULL);
+	op_call(op, scrub_run, scrub_begun);
 }
 
 /* ---- open ---- */

@@ -86,6 +86,7 @@ static void forgotten(struct op *op, int rc)
 		op_end(op, rc);
 		return;
 	}
+	pool_scrub_forget(op->volumes, op->pool_uuid);
 	if (!pool || !pool->pool) {
 		if (pool)
 			local_pool_free(pool);

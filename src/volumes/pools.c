@@ -29,6 +29,16 @@ struct local_pool *pools_find_uuid(struct volumes *volumes, struct uuid uuid)
 	return NULL;
 }
 
+const char *pools_name_of(struct volumes *volumes, const char *text)
+{
+	const struct local_pool *pool = NULL;
+	struct uuid uuid;
+
+	if (!uuid_parse(text, &uuid))
+		pool = pools_find_uuid(volumes, uuid);
+	return pool ? pool->config.name : text;
+}
+
 static enum catalog_pool_state record_state(const struct local_pool *pool)
 {
 	switch (pool->phase) {

@@ -10,6 +10,7 @@
 #include "volumes/config.h"
 #include "volumes/pool_load.h"
 #include "volumes/pool_measure.h"
+#include "volumes/pool_scrub.h"
 
 struct op;
 
@@ -26,6 +27,7 @@ struct local_pool {
 	struct uuid uuid;
 	struct pool *pool; /* the data plane's */
 	struct pool_measured measured;
+	struct pool_scrubbed scrubbed;
 	enum tier tier;
 	char tier_reason[CATALOG_REASON_MAX_LEN + 1];
 	uint64_t size_bytes, used_bytes, info_ns;
@@ -44,6 +46,8 @@ void pools_begin_recorded(struct volumes *volumes);
 bool pools_settled(struct volumes *volumes);
 struct local_pool *pools_find(struct volumes *volumes, const char *name);
 struct local_pool *pools_find_uuid(struct volumes *volumes, struct uuid uuid);
+/* The name of the pool whose UUID this text is; else the text: the data plane knows pools by UUID alone. */
+const char *pools_name_of(struct volumes *volumes, const char *text);
 /* The catalog's record of this node's pool by name; NULL where it has none. */
 const struct catalog_pool *pools_record_by_name(const struct volumes *volumes, const char *name);
 struct local_pool *local_pool_new(struct volumes *volumes, const struct pool_config *config);

@@ -103,9 +103,11 @@ static void pools_observe(struct volumes *volumes)
 		pool->info = rows->pools[i].info;
 		space_observe(volumes, pool);
 		load_observe(volumes, pool);
+		if (pool->phase == LOCAL_POOL_OPEN)
+			pool_scrub_observe(volumes, pool);
 		if (pool->info.failed && pool->phase == LOCAL_POOL_OPEN) {
 			pool->phase = LOCAL_POOL_FAILED;
-			snprintf(pool->reason, sizeof(pool->reason), "its device has failed; see the events");
+			snprintf(pool->reason, sizeof(pool->reason), "%s", pool->info.why);
 		}
 	}
 }

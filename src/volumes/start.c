@@ -47,7 +47,7 @@ static void woken(uv_async_t *async)
 
 static void dataplane_event(void *user, const char *kind, const char *subject, const char *text)
 {
-	manager_event(user, kind, subject, "%s", text);
+	manager_event(user, kind, pools_name_of(user, subject), "%s", text);
 }
 
 /*

@@ -114,6 +114,8 @@ void pools_close(struct op *op, void (*then)(struct op *op, int rc))
 
 		if (!pool->pool)
 			continue;
+		if (pool->phase == LOCAL_POOL_OPEN)
+			pool_scrub_keep(op->volumes, pool);
 		op->state = pool->pool;
 		pool->pool = NULL;
 		pool->phase = LOCAL_POOL_FAILED;

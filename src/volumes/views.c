@@ -79,6 +79,8 @@ static void pool_fill(struct volumes *volumes, const struct catalog_pool *record
 	snprintf(view->tier_reason, sizeof(view->tier_reason), "%s", record->tier_reason);
 	snprintf(view->state, sizeof(view->state), "%s",
 		live || view->local ? catalog_pool_state_name(record->state) : "away");
+	if (!strcmp(view->state, "failed"))
+		snprintf(view->state_reason, sizeof(view->state_reason), "%s", record->state_reason);
 	if (!view->local || !pool)
 		return;
 	view->info = pool->info;
@@ -88,6 +90,8 @@ static void pool_fill(struct volumes *volumes, const struct catalog_pool *record
 	else
 		snprintf(view->state, sizeof(view->state), "%s",
 			pool->phase == LOCAL_POOL_FAILED ? "failed" : "opening");
+	snprintf(view->state_reason, sizeof(view->state_reason), "%s",
+		pool->phase == LOCAL_POOL_FAILED ? pool->reason : "");
 }
 
 /* One that the catalog doesn't know (yet). */
@@ -100,8 +104,9 @@ static void local_pool_fill(struct volumes *volumes, const struct local_pool *po
 	snprintf(view->node, sizeof(view->node), "%s", volumes->config.node);
 	snprintf(view->path, sizeof(view->path), "%s", pool->config.path);
 	snprintf(view->tier, sizeof(view->tier), "%s", tier_name(pool->tier));
-	snprintf(view->tier_reason, sizeof(view->tier_reason), "%s",
-		pool->phase == LOCAL_POOL_FAILED ? pool->reason : pool->tier_reason);
+	snprintf(view->tier_reason, sizeof(view->tier_reason), "%s", pool->tier_reason);
+	snprintf(view->state_reason, sizeof(view->state_reason), "%s",
+		pool->phase == LOCAL_POOL_FAILED ? pool->reason : "");
 	snprintf(view->state, sizeof(view->state), "%s",
 		pool->phase == LOCAL_POOL_FAILED ? "failed"
 		: pool->phase == LOCAL_POOL_OPEN ? "ok"

@@ -256,7 +256,8 @@ struct pool_view {
 	char path[256];
 	char tier[8];
 	char tier_reason[160];
-	char state[16]; /* ok, failed, away, opening */
+	char state[16];         /* ok, failed, away, opening */
+	char state_reason[160]; /* failed: why */
 	uint64_t size_bytes, used_bytes, provisioned_bytes;
 	bool draining;
 	char replaced_by[2 * NAME_MAX_LEN + 2]; /* it drains to this one, "NODE/POOL"; else empty */

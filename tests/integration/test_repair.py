@@ -75,6 +75,40 @@ def test_a_replica_that_stays_away_is_replaced(make, name):
     a.detach(name)
 
 
+def test_a_pool_that_fails_says_why_and_its_replica_is_replaced(make, name):
+    cluster = make(rebuild_after="2s")
+    a, c = cluster["a"], cluster["c"]
+    a.create(name, size="64M")
+    configure(cluster.add("d"), rebuild_after="2s").start()  # another zone, where nothing is yet
+    device = a.attach(name)
+    write_blocks(device, 0, 4 * MIB, version=1)
+    # Its disk takes so many flushes from its next start on, and then none.
+    c.stop()
+    c.config.write_text(c.config.read_text().replace("tier = high\n",
+                                                     "tier = high\nfaults = error:on=flush,after=60\n"))
+    c.start()
+    written = [0]
+
+    def failed():
+        write_blocks(device, written[0] % (8 * MIB), 16, version=2)
+        written[0] += 16
+        return c.events("pool-failed")
+
+    event = wait_for("the flush that fails", failed, 60, 0)[-1]
+    assert event["subject"] == "p" and "flush" in event["text"], event
+    assert len(c.events("pool-failed")) == 1
+    listed = wait_for("it says why", lambda: "has failed" in (out := a.cli("pool", "list").stdout) and out, 30)
+    assert "pool p of node c has failed: " in listed and "flush" in listed
+    pool = [p for p in c.get("/v1/pools")["pools"] if p["local"]][0]
+    assert pool["state"] == "failed" and "flush" in pool["state_reason"]
+    wait_for("another has its place", lambda: roles(a, name).get("d") == "voter" and roles(a, name).get("c") != "voter",
+             60)
+    assert a.events("replica-replaced")
+    wait_for("healthy", lambda: a.volume(name)["state"] == "healthy", 60)
+    check_blocks(device, 4 * MIB - 16, 16, version=1 if written[0] <= 4 * MIB - 16 else 2)
+    a.detach(name)
+
+
 def test_a_learner_that_dies_is_given_up(make, name):
     cluster = make(rebuild_after="2s")
     a = cluster["a"]

@@ -27,6 +27,11 @@ void volumes_pool_remove(struct volumes *volumes, const char *pool, volumes_done
 	snprintf(fake_op_add(volumes, FAKE_DRAIN, pool, fn, arg)->id, 300, "pool rm");
 }
 
+void volumes_pool_scrub(struct volumes *volumes, const char *pool, volumes_done_fn fn, void *arg)
+{
+	snprintf(fake_op_add(volumes, FAKE_DRAIN, pool, fn, arg)->id, 300, "pool scrub");
+}
+
 int volumes_rebalance(struct volumes *volumes, void (*fn)(void *arg, const struct rebalance_view *view),
 	void *arg, struct error *error)
 {

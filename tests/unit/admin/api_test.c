@@ -343,6 +343,8 @@ static void a_drain_names_a_pool_or_a_node(void **state)
 		&f->loop, f->path, "POST", "/v1/drain", "{\"node\": \"a\", \"drain\": false}", 200));
 	json_decref(client_json(&f->loop, f->path, "DELETE", "/v1/nodes/a", NULL, 200));
 	json_decref(client_json(&f->loop, f->path, "POST", "/v1/pools/remove", "{\"pool\": \"a/p\"}", 200));
+	json_decref(client_json(&f->loop, f->path, "POST", "/v1/pools/scrub", "{\"pool\": \"a/p\"}", 200));
+	refused(f, "POST", "/v1/pools/scrub", "{\"pool\": 7}", 400, "invalid", "\"pool\" must be a string");
 	refused(f, "POST", "/v1/drain", "{\"node\": \"a\", \"to\": \"b/p\"}", 400, "invalid",
 		"\"to\" is said of a pool that is to be drained");
 	refused(f, "POST", "/v1/drain", "{}", 400, "invalid", "one of \"pool\" and \"node\" must be given");

@@ -132,10 +132,41 @@ static void nodes_are_a_table(void **state)
 static void pools_are_a_table(void **state)
 {
 	prints(*state, "pool list",
-		"POOL  NODE  ZONE    TIER  STATE  REPLICAS  USED   SIZE    PROVISIONED  PATH\n"
-		"p1    a     zone-a  high  ok     0         1 GiB  20 GiB  10 GiB       /var/lib/pool-a\n"
-		"p2    b     zone-b  high  ok     0         1 GiB  20 GiB  10 GiB       /var/lib/pool-b\n"
-		"p3    c     zone-c  high  ok     0         1 GiB  20 GiB  10 GiB       /var/lib/pool-c\n");
+		"POOL  NODE  ZONE    TIER  STATE  REPLICAS  USED   SIZE    PROVISIONED  SCRUBBED  PATH\n"
+		"p1    a     zone-a  high  ok     0         1 GiB  20 GiB  10 GiB       not yet   "
+		"/var/lib/pool-a\n"
+		"p2    b     zone-b  high  ok     0         1 GiB  20 GiB  10 GiB       -         "
+		"/var/lib/pool-b\n"
+		"p3    c     zone-c  high  ok     0         1 GiB  20 GiB  10 GiB       -         "
+		"/var/lib/pool-c\n");
+}
+
+static void a_scrub_is_shown_and_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	struct pool_scrub_info *scrub = &f->volumes->pools[0].info.scrub;
+	static const char shown[] =
+		"last whole pass  ended 2026-01-31T12:00:00.000Z: 1 GiB read, 5 bad blocks (4 good "
+		"again), 1 bad pages (1 good again)\n"
+		"under way        since 2026-01-31T12:00:00.000Z, spread over its period,  25 %: "
+		"256 MiB read, nothing bad\n"
+		"known to be bad  1 grains\n";
+
+	prints(f, "pool scrub p1",
+		"last whole pass  none yet\nunder way        none\nknown to be bad  0 grains\n");
+	*scrub = (struct pool_scrub_info){ .pages = 8, .known_bad = 1 };
+	scrub->progress.began_wall_ns = scrub->progress.whole_wall_ns = UINT64_C(1769860800) * NS_PER_S;
+	scrub->progress.page = 2;
+	scrub->progress.pass.checked_bytes = UINT64_C(256) << 20;
+	scrub->progress.whole = (struct pool_scrub_tally){ UINT64_C(1) << 30, 5, 4, 1, 1 };
+	prints(f, "pool scrub p1", shown);
+	prints(f, "pool scrub a/p1 --now --follow", shown); /* over at once, here */
+	fails(f, "pool scrub p2", EXIT_NOT_FOUND,
+		"quoin: the agent has no pool p2: ask that of its node (--node)\n");
+	snprintf(f->volumes->pools[0].state, sizeof(f->volumes->pools[0].state), "failed");
+	snprintf(f->volumes->pools[0].state_reason, sizeof(f->volumes->pools[0].state_reason), "it burns");
+	assert_non_null(strstr(run(f, "pool list").out, "2026-01-31, 1 bad"));
+	assert_non_null(strstr(run(f, "pool list").out, "pool p1 of node a has failed: it burns\n"));
 }
 
 static void a_pool_is_added(void **state)
@@ -430,9 +461,9 @@ static void wrong_command_lines_are_told_what_is_near(void **state)
 		{ "volme", "quoin: unknown command \"volme\"; did you mean \"volume\"?\nquoin: see `quoin "
 			   "--help`\n" },
 		{ "xyzzyx", "quoin: unknown command \"xyzzyx\"\nquoin: see `quoin --help`\n" },
-		{ "pool",
-			"quoin: `quoin pool` needs a command: list, add, wipe, drain, undrain, replace, rm\n"
-			"quoin: see `quoin pool --help`\n" },
+		{ "pool", "quoin: `quoin pool` needs a command: list, add, wipe, drain, undrain, replace, "
+			  "rm, scrub\n"
+			  "quoin: see `quoin pool --help`\n" },
 		{ "volume lst", "quoin: unknown command \"lst\"; did you mean \"list\"?\nquoin: see `quoin "
 				"volume --help`\n" },
 		{ "volume rm", "quoin: something is missing: quoin volume rm NAME\nquoin: see `quoin volume "
@@ -510,6 +541,7 @@ int main(void)
 		TEST(status_is_short),
 		TEST(nodes_are_a_table),
 		TEST(pools_are_a_table),
+		TEST(a_scrub_is_shown_and_asked_for),
 		TEST(a_pool_is_added),
 		TEST(a_pool_is_wiped_only_with_yes),
 		TEST(a_volume_lives_through_all_commands),
