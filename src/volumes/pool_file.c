@@ -95,6 +95,48 @@ int pool_file_superblock(const char *path, struct superblock *ret_sb)
 	return rc;
 }
 
+/* ---- a pool that was removed ---- */
+
+#define REMOVED_TEXT "a pool of Quoin was here, and was removed: "
+
+int pool_file_remove(const char *path, struct uuid pool, struct error *error)
+{
+	char name[UUID_TEXT_LEN + 1], *block = calloc(1, BLOCK_BYTES);
+	int fd = block ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+	off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
+	int rc = fd >= 0 ? 0 : block ? -errno : -ENOMEM;
+
+	if (block)
+		snprintf(block, BLOCK_BYTES, "%s%s\n", REMOVED_TEXT, uuid_format(pool, name));
+	for (unsigned copy = 0; rc == 0 && copy < 2; copy++)
+		if (pwrite(fd, block, BLOCK_BYTES, (off_t)geometry_superblock_offset((uint64_t)size, copy)) !=
+			BLOCK_BYTES)
+			rc = -EIO;
+	if (rc == 0 && fsync(fd) != 0)
+		rc = -errno;
+	if (rc)
+		error_set(error, rc, "the pool is forgotten, but the superblocks of %s can't be cleared: %s",
+			path, strerror(-rc));
+	if (fd >= 0)
+		close(fd);
+	free(block);
+	return rc;
+}
+
+bool pool_file_is_removed(const char *path, struct uuid *ret_pool)
+{
+	char text[sizeof(REMOVED_TEXT) + UUID_TEXT_LEN + 1] = "";
+	const size_t len = sizeof(REMOVED_TEXT) - 1 + UUID_TEXT_LEN;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool found = fd >= 0 && pread(fd, text, len, 0) == (ssize_t)len &&
+		     !memcmp(text, REMOVED_TEXT, sizeof(REMOVED_TEXT) - 1) &&
+		     !uuid_parse(text + sizeof(REMOVED_TEXT) - 1, ret_pool);
+
+	if (fd >= 0)
+		close(fd);
+	return found;
+}
+
 /* ---- what is destroyed ---- */
 
 #define END_BYTES (UINT64_C(1) << 20) /* GPT, LVM, RAID, filesystems and pools begin, or end, within that */

@@ -20,6 +20,13 @@ int pool_file_is_blank(const char *path, struct error *error) MUST_CHECK;
 /* The superblock that lies there, either will do. -EILSEQ: none; -EPROTO: a newer version's. Reads only. */
 int pool_file_superblock(const char *path, struct superblock *ret_sb) MUST_CHECK;
 /*
+ * In place of both superblocks stands from now on that this pool was removed: no start takes it for a pool,
+ * or for somebody's data.
+ */
+int pool_file_remove(const char *path, struct uuid pool, struct error *error) MUST_CHECK;
+/* Whether that stands there, and of which pool. Reads only. */
+bool pool_file_is_removed(const char *path, struct uuid *ret_pool) MUST_CHECK;
+/*
  * DESTROYS what is there: its first and last MiB are zeroes after it, and with them every signature,
  * partition table and superblock; the rest is given back to the file or disk where that can be. -EBUSY: it is
  * in use, or an agent has it open.

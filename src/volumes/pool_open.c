@@ -17,8 +17,9 @@ struct pool_job {
 	struct volumes *volumes;
 	struct uuid cluster, uuid; /* uuid: of the pool that is formatted */
 	uint64_t seed;
-	bool blank; /* it was found empty, or made so */
-	bool force; /* what is on it may be destroyed */
+	bool blank;   /* it was found empty, or made so */
+	bool force;   /* what is on it may be destroyed */
+	bool removed; /* it was a pool, and was removed */
 	char destroyed[CATALOG_REASON_MAX_LEN + 1];
 	char path[CONFIG_PATH_MAX];
 	char faults[DEVICE_FAULTS_MAX];
@@ -217,7 +218,17 @@ static int blank_work(struct op *op)
 {
 	struct pool_job *job = op->state;
 	int rc = pool_file_is_blank(job->path, &job->error);
+	char name[UUID_TEXT_LEN + 1];
+	struct uuid removed;
 
+	/* Who asks for a pool there by hand says by force what may go. */
+	job->removed = rc == -EEXIST && !op->fn && pool_file_is_removed(job->path, &removed);
+	if (job->removed)
+		return error_set(&job->error, -ENODEV,
+			"%s was pool %s, and was removed: take its section out of the configuration, or make "
+			"a "
+			"new pool of it by `quoin pool add --force`",
+			job->path, uuid_format(removed, name));
 	if (rc == -EEXIST && job->force) {
 		snprintf(job->destroyed, sizeof(job->destroyed), "%.159s", job->error.text);
 		rc = pool_file_clear(job->path, &job->error);
@@ -233,6 +244,12 @@ static void pool_blank_told(struct op *op, int rc)
 	struct pool_job *job = op->state;
 	struct error why = op->error;
 
+	if (rc && job->removed) {
+		pools_find(op->volumes, op->name)->left_out = true;
+		op->error = job->error;
+		pool_fail(op, rc);
+		return;
+	}
 	if (rc) {
 		error_set(&op->error, rc, "%.200s; and it isn't taken as a new pool: %.200s%s", why.text,
 			job->error.text, rc == -EEXIST && op->fn ? "; `pool add --force` destroys that" : "");

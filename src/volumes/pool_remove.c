@@ -3,15 +3,13 @@
  * more, so that no later start takes it for one of this node's. What else is on the disk stays.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "catalog/care.h"
-#include "store/ondisk.h"
 #include "volumes/manager.h"
+#include "volumes/pool_file.h"
 #include "volumes/steward.h"
 
 #define REMOVE_DEADLINE_MS 30000u
@@ -28,29 +26,11 @@ static void removal_end(struct op *op, int rc)
 	op_end(op, rc);
 }
 
-/* Both superblocks, of the size that the device has now. */
-static int superblocks_clear(struct op *op)
+static int remove_work(struct op *op)
 {
 	const struct removal *removal = op->state;
-	uint8_t *zeroes = calloc(1, BLOCK_BYTES);
-	int fd = open(removal->path, O_WRONLY | O_CLOEXEC);
-	off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
-	int rc = zeroes && fd >= 0 ? 0 : -errno;
 
-	for (unsigned copy = 0; rc == 0 && copy < 2; copy++)
-		if (pwrite(fd, zeroes, BLOCK_BYTES,
-			    (off_t)geometry_superblock_offset((uint64_t)size, copy)) != BLOCK_BYTES)
-			rc = -EIO;
-	if (rc == 0 && fsync(fd) != 0)
-		rc = -errno;
-	if (rc)
-		error_set(&op->error, rc,
-			"the pool is forgotten, but the superblocks of %s can't be cleared: %s",
-			removal->path, strerror(-rc));
-	if (fd >= 0)
-		close(fd);
-	free(zeroes);
-	return rc;
+	return pool_file_remove(removal->path, op->pool_uuid, &op->error);
 }
 
 static void closed(struct op *op, int rc)
@@ -58,7 +38,7 @@ static void closed(struct op *op, int rc)
 	if (rc)
 		removal_end(op, rc);
 	else
-		op_work(op, superblocks_clear, removal_end);
+		op_work(op, remove_work, removal_end);
 }
 
 static void close_told(void *arg, int rc)

@@ -121,11 +121,15 @@ static void pool_opened(struct op *op, int rc)
 {
 	struct local_pool *pool = pools_find(op->volumes, op->name);
 
-	if (rc)
+	if (rc && pool->left_out) {
+		manager_event(op->volumes, "pool-left-out", op->name, "%s", op->error.text);
+		local_pool_free(pool);
+	} else if (rc) {
 		manager_event(op->volumes, "pool-failed", op->name, "%s", op->error.text);
-	else
+	} else {
 		manager_event(op->volumes, "pool-opened", op->name, "%s, tier %s: %s", pool->config.path,
 			tier_name(pool->tier), pool->tier_reason);
+	}
 	op_end(op, rc);
 }
 

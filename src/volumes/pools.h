@@ -20,6 +20,7 @@ struct local_pool {
 	struct list node; /* in volumes->pools */
 	struct pool_config config;
 	enum local_pool_phase phase;
+	bool left_out;                              /* the configuration names it, and it was removed */
 	bool removing;                              /* its record goes, and isn't written again */
 	bool added;                                 /* by an operator, at run time */
 	char reason[CATALOG_REASON_MAX_LEN + 1];    /* failed: why */

@@ -152,6 +152,11 @@ def test_a_pool_is_replaced_by_one_of_its_node_then_by_another_nodes_while_its_v
     c.start()
     write_blocks(device, 8 * MIB, 8 * MIB, version=2)
     wait_for("p is forgotten", lambda: "p" not in pools_of(a, "c"), 120, 0.2)
+    # Its section is in the configuration still: the next start tells so, and calls nothing failed.
+    c.stop()
+    c.start()
+    assert [e["subject"] for e in c.events("pool-left-out")] == ["p"] and not c.events("pool-failed")
+    assert list(pools_of(a, "c")) == ["q"]
     # To another node, in a zone that has no copy: d is one of its own.
     cluster.add("d").start()
     wait_for("d's pool", lambda: pools_of(a, "d").get("p", {}).get("state") == "ok")
