@@ -218,6 +218,8 @@ int learner_step(struct op *op, struct op_txn *txn, struct error *error)
 		if (!uuid_is_none(learner->replaces) &&
 			uuid_equal(shard->replicas[i].replica, learner->replaces))
 			shard->replicas[i].leaves = true;
+	if (MUTANT(replaced_leaves_first) && !uuid_is_none(learner->replaces))
+		shard->voter_count--;
 	txn_put_volume(op, txn, volume);
 	return 0;
 }

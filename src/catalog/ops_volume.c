@@ -87,7 +87,7 @@ int pool_reserve(
 		return row_check(row, "pool's reservations", uuid, error);
 	if (row)
 		reservation = *(const struct record_reservation *)row->record;
-	if (reservation.draining)
+	if (reservation.draining && !MUTANT(drain_not_compared))
 		return error_set(
 			error, -EHOSTDOWN, "pool %s of node %s is being drained", pool->name, pool->node);
 	rc = pool_room_check(op, pool, reservation.provisioned_bytes, bytes, error);
@@ -100,7 +100,8 @@ int pool_reserve(
 			pool->name, pool->node, reservation.replica_count, pool->replica_limit);
 	reservation.provisioned_bytes += bytes;
 	reservation.replica_count++;
-	txn_if_revision(txn, catalog, RECORD_RESERVATION, uuid, row_revision(row));
+	if (!MUTANT(reserve_without_compare))
+		txn_if_revision(txn, catalog, RECORD_RESERVATION, uuid, row_revision(row));
 	txn_put(txn, catalog, RECORD_RESERVATION, uuid, &reservation, 0);
 	return 0;
 }

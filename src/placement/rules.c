@@ -27,7 +27,8 @@ static bool selector_allows(const struct placement_request *request, const struc
 {
 	struct selector_subject subject = pool_subject(pool);
 
-	return !request->selector || selector_matches(request->selector, &subject);
+	return !request->selector || MUTANT(selector_ignored) ||
+	       selector_matches(request->selector, &subject);
 }
 
 /* ---- places ---- */
@@ -67,6 +68,8 @@ struct placement_pool beside_pool(const struct placement_beside *beside)
 
 same_fn spread_same(enum class_spread spread)
 {
+	if (MUTANT(zone_not_strict) && spread == CLASS_SPREAD_ZONE)
+		return same_host;
 	return spread == CLASS_SPREAD_ZONE ? same_zone : spread == CLASS_SPREAD_RACK ? same_rack : same_host;
 }
 
@@ -87,7 +90,8 @@ static bool group_allows(const struct placement_request *request, const char *no
 	bool has;
 
 	/* The first of a group may go anywhere. */
-	if (request->group_rule == CLASS_GROUP_NONE || request->group_node_count == 0)
+	if (request->group_rule == CLASS_GROUP_NONE || request->group_node_count == 0 ||
+		MUTANT(group_rule_ignored))
 		return true;
 	has = bsearch(&node, request->group_nodes, request->group_node_count, sizeof(*request->group_nodes),
 		      names_compare) != NULL;
@@ -130,7 +134,7 @@ unsigned pool_objections(const struct placement_request *request, const struct p
 		objections |= VERDICT_BIT(PLACEMENT_SELECTOR);
 	/* "Any" takes a pool as well that has not been measured yet. */
 	if ((request->tiers & CLASS_TIERS_ANY) != CLASS_TIERS_ANY &&
-		(request->tiers & CLASS_TIER(pool->tier)) == 0)
+		(request->tiers & CLASS_TIER(pool->tier)) == 0 && !MUTANT(tier_ignored))
 		objections |= VERDICT_BIT(PLACEMENT_TIER);
 	if (!group_allows(request, pool->node))
 		objections |= VERDICT_BIT(PLACEMENT_GROUP);

@@ -45,6 +45,13 @@ static const struct {
 	{ "lost_slot_unnoticed", "rot", { "--flips", "1500", "--most", "4", "--seed", "9" } },
 	{ "scrub_skips_frozen", "scrub", { "--workloads", "1..20" } },
 	{ "scrub_trusts_table", "scrub", { "--workloads", "1..20" } },
+	{ "zone_not_strict", "../unit/mutants", { NULL } },
+	{ "group_rule_ignored", "../unit/mutants", { NULL } },
+	{ "selector_ignored", "../unit/mutants", { NULL } },
+	{ "tier_ignored", "../unit/mutants", { NULL } },
+	{ "reserve_without_compare", "../unit/mutants", { NULL } },
+	{ "drain_not_compared", "../unit/mutants", { NULL } },
+	{ "replaced_leaves_first", "../unit/mutants", { NULL } },
 };
 
 static char crash_dir[256];

@@ -267,6 +267,51 @@ static void a_near_node_is_worth_so_many_percent(void **state)
 	assert_int_equal(result.index[0], 0);
 }
 
+static void a_selector_leaves_pools_out(void **state)
+{
+	struct placement_pool pools[] = {
+		pool_in("a", "n1", TIER_HIGH, 90 * GIB),
+		pool_in("b", "n2", TIER_HIGH, 40 * GIB),
+	};
+	struct placement_request request = request_of(1);
+	struct placement_explain explains[2];
+	struct placement_result result;
+	struct selector selector;
+
+	(void)state;
+	assert_int_equal(selector_parse("zone!=a", &selector, NULL), 0);
+	request.selector = &selector;
+	assert_int_equal(placement_explain(&request, pools, 2, &result, explains, NULL), 0);
+	assert_int_equal(result.index[0], 1);
+	assert_int_equal(explains[0].verdict, PLACEMENT_SELECTOR);
+	request.replicas = 2;
+	assert_int_equal(placement_choose(&request, pools, 2, &result, NULL), -ENOSPC);
+}
+
+static void a_group_stays_together_or_apart(void **state)
+{
+	struct placement_pool pools[] = {
+		pool_in("a", "n1", TIER_HIGH, 90 * GIB),
+		pool_in("b", "n2", TIER_HIGH, 40 * GIB),
+	};
+	const char *const others[] = { "n1" };
+	struct placement_request request = request_of(1);
+	struct placement_result result;
+
+	(void)state;
+	request.group_nodes = others;
+	request.group_node_count = 1;
+	request.group_rule = CLASS_GROUP_APART;
+	assert_int_equal(placement_choose(&request, pools, 2, &result, NULL), 0);
+	assert_int_equal(result.index[0], 1);
+	pools[0].provisioned_bytes = 200 * GIB - 30 * GIB; /* the fuller one now */
+	request.group_rule = CLASS_GROUP_TOGETHER;
+	assert_int_equal(placement_choose(&request, pools, 2, &result, NULL), 0);
+	assert_int_equal(result.index[0], 0);
+	request.replicas = 2;
+	assert_int_equal(placement_choose(&request, pools, 2, &result, NULL), -ENOSPC);
+}
+
 static void load_is_a_fourth_as_heavy_as_fullness(void **state)
 {
 	struct placement_pool pools[] = {
@@ -324,6 +369,8 @@ int main(void)
 		cmocka_unit_test(the_advice_is_the_smallest_change),
 		cmocka_unit_test(copies_that_stay_count_and_those_that_leave_do_not),
 		cmocka_unit_test(a_near_node_is_worth_so_many_percent),
+		cmocka_unit_test(a_selector_leaves_pools_out),
+		cmocka_unit_test(a_group_stays_together_or_apart),
 		cmocka_unit_test(load_is_a_fourth_as_heavy_as_fullness),
 		cmocka_unit_test(a_malformed_request_is_einval),
 	};

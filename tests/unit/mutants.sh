@@ -1,0 +1,46 @@
+#!/bin/bash
+# mutants [--mutant NAME]: deliberate bugs in catalog and placement, each caught by the unit test named here: it fails
+# with the bug and passes without. As a test (no argument): exit status 1 where one is missed. With one mutant, as
+# tests/sim/mutants calls it: 1 where it is caught.
+set -u
+here=$(dirname "$(readlink -f "$0")")
+
+# mutant, program, the test that fails with it
+table="
+zone_not_strict placement two_zones_are_never_three_unless_zones_are_only_preferred
+group_rule_ignored placement a_group_stays_together_or_apart
+selector_ignored placement a_selector_leaves_pools_out
+tier_ignored placement a_pool_that_was_not_measured_serves_any_tier_only
+reserve_without_compare volumes racing_creators_never_oversubscribe_and_never_share_a_name
+drain_not_compared care a_draining_pool_gets_nothing_until_it_may_again
+replaced_leaves_first membership a_learner_is_in_the_record_and_no_voter
+"
+
+# passes PROGRAM TEST MUTANT
+passes() {
+	QUOIN_MUTANT=$3 timeout 60 "$here/mutant-$1" 2>&1 | grep -qE "^\[ +OK +\] $2$"
+}
+
+# fails PROGRAM TEST MUTANT
+fails() {
+	QUOIN_MUTANT=$3 timeout 60 "$here/mutant-$1" 2>&1 | grep -qE "^\[ +FAILED +\] $2$"
+}
+
+missed=0 caught=0
+while read -r mutant program test; do
+	[ -n "$mutant" ] || continue
+	[ $# -lt 2 ] || [ "$2" = "$mutant" ] || continue
+	if passes "$program" "$test" "" && fails "$program" "$test" "$mutant"; then
+		echo "$mutant: caught by $test"
+		caught=$((caught + 1))
+	else
+		echo "$mutant: MISSED by $test"
+		missed=$((missed + 1))
+	fi
+done <<<"$table"
+echo "mutants $((caught + missed)), missed $missed"
+if [ $# -ge 2 ]; then
+	[ "$caught" -eq 0 ]
+else
+	[ "$missed" -eq 0 ] && [ "$caught" -gt 0 ]
+fi
