@@ -44,9 +44,8 @@ bool coordinator_has_room(const struct coordinator *co, uint64_t bytes)
 	for (unsigned i = 0; i < co->config.voter_count; i++)
 		if ((in_step & 1u << i) != 0 && voter_has_room(co, &co->voters[i], bytes))
 			with_room = (uint8_t)(with_room | 1u << i);
-	/* Without a quorum it waits for one, with a seq. */
-	return coordinator_is_quorum(co, with_room) || !coordinator_is_quorum(co, in_step) ||
-	       MUTANT(full_pool_unnoticed);
+	return coordinator_is_quorum(co, with_room) || MUTANT(full_pool_unnoticed) ||
+	       (MUTANT(seq_without_quorum) && !coordinator_is_quorum(co, in_step));
 }
 
 static bool is_refusing(const struct coordinator *co)

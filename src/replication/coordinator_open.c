@@ -141,6 +141,8 @@ static bool may_choose(const struct coordinator *co, int best)
 			return false;
 		if (v->incomplete && MUTANT(incomplete_never_votes))
 			continue;
+		if (MUTANT(short_never_votes) && v->position.seq < b->position.seq)
+			continue;
 		if (!v->incomplete || position_compare(v->since, b->position) <= 0 || MUTANT(since_ignored))
 			vouching = (uint8_t)(vouching | 1u << i);
 	}

@@ -124,6 +124,8 @@ static void take_entry(struct replica *rep, const struct message *m, const struc
 
 void replica_number_step(struct replica *rep)
 {
+	if (MUTANT(number_in_memory))
+		rep->number_seq = 0;
 	if (rep->number_seq != 0 && rep->writing == WRITING_NOTHING)
 		write_state(rep, WRITING_NUMBER);
 }

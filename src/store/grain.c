@@ -236,7 +236,7 @@ static bool level_has(const struct pool_replica *replica, const struct layer *up
 		if (layer_sees(upper, layer) && !(stop && layer_sees(stop, layer)))
 			return true;
 	}
-	return upper == replica->top && index_has_grain(replica, index);
+	return upper == replica->top && (index_has_grain(replica, index) || index_has_trim(replica, index));
 }
 
 uint64_t pool_replica_level_next(const struct pool_replica *replica, struct grain_level level, uint64_t from)

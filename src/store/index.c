@@ -277,6 +277,18 @@ bool index_has_grain(const struct pool_replica *replica, uint64_t index)
 	return false;
 }
 
+bool index_has_trim(const struct pool_replica *replica, uint64_t index)
+{
+	list_for_each (node, &replica->wide) {
+		const struct entry *entry = list_entry(node, struct log_entry, wide_node)->entry;
+
+		if (index >= entry->offset_bytes / GRAIN_BYTES &&
+			index * GRAIN_BYTES < entry->offset_bytes + entry->length_bytes)
+			return !MUTANT(long_trim_in_no_map);
+	}
+	return false;
+}
+
 /* Applied: reads no longer need it, others get it from the ring. */
 void le_drop_payload(struct log_entry *le)
 {

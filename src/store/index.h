@@ -15,7 +15,10 @@ void index_remove(struct log_entry *le);
 struct log_entry *index_find(const struct pool_replica *replica, uint64_t seq);
 /* The newest entry up to `seq` that says something of this block; NULL: none. */
 struct log_entry *index_block(const struct pool_replica *replica, uint64_t block, uint64_t seq);
+/* Whether an entry that isn't applied says something of this grain: long trims aside, which the other tells.
+ */
 bool index_has_grain(const struct pool_replica *replica, uint64_t index);
+bool index_has_trim(const struct pool_replica *replica, uint64_t index);
 /* For each of the grain's blocks the newest entry up to `seq` that says something of it; returns the newest
  * of all that touch the grain, NULL: none does. */
 struct log_entry *index_grain(const struct pool_replica *replica, uint64_t index, uint64_t seq,

@@ -125,7 +125,7 @@ static bool write_fits(struct pool *pool, const struct log_entry *le, uint64_t f
 		return false;
 	for (uint64_t index = first; index <= last; index++)
 		needed += grain_needs_place(pool, layer_to_write(le->replica), index);
-	return needed <= pool->map.ready_count;
+	return needed == 0 || needed + grains_for_marks(pool) <= pool->map.ready_count;
 }
 
 static bool round_redirect(struct pool *pool, struct log_entry *le)
@@ -193,8 +193,9 @@ static bool round_trim(struct pool *pool, struct round_replica *rr, struct log_e
 			return false;
 		}
 		/* A mark may need a place: where no extra one is left, a grain's. */
-		if (pool->map.extra_free_count <= EXTRA_KEEP(pool) &&
-			pool->map.ready_count <= pool->round.grain_count) {
+		if (grain_needs_place(pool, layer_to_write(replica), index) &&
+			pool->map.extra_free_count <= EXTRA_KEEP(pool) + pool->round.grain_count &&
+			pool->map.ready_count <= grains_for_marks(pool)) {
 			rr->trim_cursor = index;
 			return false;
 		}

@@ -23,6 +23,9 @@ void grain_block(struct round_grain *grain, unsigned block, const uint8_t *sourc
 /* A physical grain for content where there was none. */
 void grain_place(struct pool *pool, struct round_grain *grain);
 bool grain_needs_place(struct pool *pool, const struct layer *layer, uint64_t index);
+/* Of the grains that are ready, so many may be wanted in the end for marks of grains that are in the round.
+ */
+uint32_t grains_for_marks(const struct pool *pool);
 /* What changes the layers, the last of its replica in this round. True when it is in, or has nothing to do.
  */
 bool round_structure(struct pool *pool, struct round_replica *rr, enum entry_op op, struct uuid snapshot,

@@ -71,6 +71,14 @@ static bool put_lower(
 	return true;
 }
 
+uint32_t grains_for_marks(const struct pool *pool)
+{
+	uint32_t keep = EXTRA_KEEP(pool), free = pool->map.extra_free_count,
+		 extra = free > keep ? free - keep : 0;
+
+	return pool->round.grain_count > extra ? pool->round.grain_count - extra : 0;
+}
+
 /* The level's content replaces what is there: nothing of it may shine through from below its own level. */
 static bool round_put(struct pool *pool, struct work *work)
 {
@@ -89,11 +97,12 @@ static bool round_put(struct pool *pool, struct work *work)
 	stop = level_below(replica, layer);
 	if (pool->round.grain_count == pool->round.grain_max)
 		return false;
+	/* Before the replica is in the round: one that says nothing new would only fill the ring. */
+	if ((copy->state.present || copy->state.zero) && grain_needs_place(pool, layer, copy->index) &&
+		pool->map.ready_count <= grains_for_marks(pool))
+		return false;
 	rr = round_replica(&pool->round, replica);
 	if (!rr || rr->op != 0)
-		return false;
-	if ((copy->state.present || copy->state.zero) && grain_needs_place(pool, layer, copy->index) &&
-		pool->map.ready_count == 0)
 		return false;
 	if (MUTANT(copy_dropped_for_partial) && copy_is_older(work))
 		return true;

@@ -1,17 +1,12 @@
 #include "device_sim.h"
 
+#include "device_sim_block.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SECTOR_BYTES 512u
-
-/* 4 KiB that the view, the medium and unflushed writes share; copied before it is changed. */
-struct sim_block {
-	uint32_t refs;
-	struct sim_block *next_free;
-	uint8_t *data;
-};
 
 /* A write that no flush has covered yet. */
 struct sim_write {
@@ -53,6 +48,7 @@ struct sim_disk {
 	int fail_rc;
 	bool fail_for_good;
 	bool misdirect;
+	uint64_t stall_from_bytes;
 	uint64_t misdirect_from_bytes, misdirect_bytes;
 	struct sim_disk_counters counters;
 	void (*watch)(void *arg);
@@ -70,103 +66,26 @@ static void *must(void *memory)
 	return memory;
 }
 
-/* ---- blocks ---- */
-
-/* Never given back: the next write wants one, and memory that is in use already costs no page fault. */
-static struct sim_block *free_blocks;
-
-#define SLAB_BLOCKS 64u
-
-static struct sim_block *block_new(void)
-{
-	struct sim_block *block;
-
-	if (!free_blocks) {
-		uint8_t *data = must(malloc(SLAB_BLOCKS * BLOCK_BYTES));
-		struct sim_block *slab = must(calloc(SLAB_BLOCKS, sizeof(*slab)));
-
-		for (unsigned i = 0; i < SLAB_BLOCKS; i++) {
-			slab[i].data = data + (size_t)i * BLOCK_BYTES;
-			slab[i].next_free = i + 1 < SLAB_BLOCKS ? &slab[i + 1] : NULL;
-		}
-		free_blocks = slab;
-	}
-	block = free_blocks;
-	free_blocks = block->next_free;
-	block->refs = 1;
-	return block;
-}
-
-/* NULL for zeroes: formatting writes many of them. */
-static struct sim_block *block_with(const uint8_t *data)
-{
-	static const uint8_t zeroes[BLOCK_BYTES];
-	struct sim_block *block;
-
-	if (memcmp(data, zeroes, BLOCK_BYTES) == 0)
-		return NULL;
-	block = block_new();
-	memcpy(block->data, data, BLOCK_BYTES);
-	return block;
-}
-
-static struct sim_block *block_ref(struct sim_block *block)
-{
-	if (block)
-		block->refs++;
-	return block;
-}
-
-static void block_put(struct sim_block *block)
-{
-	if (!block || --block->refs > 0)
-		return;
-	block->next_free = free_blocks;
-	free_blocks = block;
-}
-
-static void block_set(struct sim_block **at, struct sim_block *block)
-{
-	block_ref(block);
-	block_put(*at);
-	*at = block;
-}
-
-/* One that nobody else sees, with the same content. */
-static struct sim_block *block_own(struct sim_block **at)
-{
-	struct sim_block *block = *at;
-
-	if (block && block->refs == 1)
-		return block;
-	block = block_new();
-	if (*at)
-		memcpy(block->data, (*at)->data, BLOCK_BYTES);
-	else
-		memset(block->data, 0, BLOCK_BYTES);
-	block_put(*at);
-	*at = block;
-	return block;
-}
+/* ---- writes ---- */
 
 static void write_land(struct sim_block **blocks, const struct sim_write *w)
 {
 	for (uint64_t i = 0; i < w->length_bytes / BLOCK_BYTES; i++)
-		block_set(&blocks[w->offset_bytes / BLOCK_BYTES + i], w->blocks[i]);
+		sim_block_set(&blocks[w->offset_bytes / BLOCK_BYTES + i], w->blocks[i]);
 }
 
 static void write_free(struct sim_write *w)
 {
 	list_remove(&w->node);
 	for (uint64_t i = 0; i < w->length_bytes / BLOCK_BYTES; i++)
-		block_put(w->blocks[i]);
+		sim_block_put(w->blocks[i]);
 	free(w);
 }
 
 /* Some of the sectors of a write over what was there. */
 static void land_torn(struct sim_block **at, const struct sim_block *written, struct random *random)
 {
-	struct sim_block *block = block_own(at);
+	struct sim_block *block = sim_block_own(at);
 
 	for (uint32_t s = 0; s < BLOCK_BYTES; s += SECTOR_BYTES) {
 		if (!random_chance(random, 1, 2))
@@ -192,7 +111,7 @@ static void land_some(struct sim_block **medium, const struct list *writes, stru
 			if (keep != 4 && keep != 0 && random_chance(random, 1, 8))
 				land_torn(at, w->blocks[i], random);
 			else if (random_below(random, 4) < keep)
-				block_set(at, w->blocks[i]);
+				sim_block_set(at, w->blocks[i]);
 		}
 	}
 }
@@ -207,20 +126,15 @@ static struct sim_block **blocks_copy(struct sim_block *const *blocks, uint64_t 
 	struct sim_block **copy = must(calloc(count, sizeof(struct sim_block *)));
 
 	for (uint64_t i = 0; i < count; i++)
-		copy[i] = block_ref(blocks[i]);
+		copy[i] = sim_block_ref(blocks[i]);
 	return copy;
 }
 
 static void blocks_free(struct sim_block **blocks, uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++)
-		block_put(blocks[i]);
+		sim_block_put(blocks[i]);
 	free(blocks);
-}
-
-void sim_disks_forget(void)
-{
-	free_blocks = NULL;
 }
 
 /* ---- operations ---- */
@@ -363,6 +277,8 @@ static void sim_write(struct device *device, struct device_io *io, const struct 
 	}
 	op->disk->counters.writes++;
 	op->disk->counters.written_bytes += length_bytes;
+	if (offset_bytes >= op->disk->stall_from_bytes)
+		loop_timer_cancel(op->disk->loop, &op->timer); /* until sim_disk_stall() */
 	op->write = write_new(op->disk, offset_bytes, length_bytes);
 	if (!op->write)
 		return;
@@ -370,7 +286,11 @@ static void sim_write(struct device *device, struct device_io *io, const struct 
 		op->disk->written_end = (op->write->offset_bytes + length_bytes) / BLOCK_BYTES;
 	for (unsigned i = 0; i < iov_count; i++)
 		for (size_t at = 0; at < iov[i].iov_len; at += BLOCK_BYTES) {
-			op->write->blocks[index++] = block_with((const uint8_t *)iov[i].iov_base + at);
+			struct sim_block *block = sim_block_with((const uint8_t *)iov[i].iov_base + at);
+
+			if (block)
+				block->flushes = op->disk->counters.flushes;
+			op->write->blocks[index++] = block;
 		}
 }
 
@@ -415,6 +335,7 @@ struct sim_disk *sim_disk_new(uint64_t size_bytes, uint64_t seed)
 	disk->view = must(calloc(block_count(disk), sizeof(struct sim_block *)));
 	disk->medium = must(calloc(block_count(disk), sizeof(struct sim_block *)));
 	disk->latency_ns = 20 * NS_PER_US;
+	disk->stall_from_bytes = UINT64_MAX;
 	list_init(&disk->writes);
 	list_init(&disk->ops);
 	return disk;
@@ -460,7 +381,7 @@ static void view_forgets_writes(struct sim_disk *disk)
 		for (uint64_t i = 0; i < w->length_bytes / BLOCK_BYTES; i++) {
 			uint64_t index = w->offset_bytes / BLOCK_BYTES + i;
 
-			block_set(&disk->view[index], disk->medium[index]);
+			sim_block_set(&disk->view[index], disk->medium[index]);
 		}
 	}
 }
@@ -534,7 +455,7 @@ void sim_disk_flip(struct sim_disk *disk, uint64_t offset_bytes, unsigned bit)
 	ASSERT(offset_bytes < disk->size_bytes && bit < 8);
 	for (unsigned i = 0; i < 2; i++)
 		if (*both[i])
-			block_own(both[i])->data[offset_bytes % BLOCK_BYTES] ^= (uint8_t)(1u << bit);
+			sim_block_own(both[i])->data[offset_bytes % BLOCK_BYTES] ^= (uint8_t)(1u << bit);
 }
 
 uint64_t sim_disk_newest(const struct sim_disk *disk)
@@ -542,23 +463,40 @@ uint64_t sim_disk_newest(const struct sim_disk *disk)
 	return disk->newest_bytes;
 }
 
-bool sim_disk_rot(struct sim_disk *disk, uint64_t from_bytes, struct random *random)
+bool sim_disk_rot(struct sim_disk *disk, uint64_t from_bytes, uint64_t to_bytes, uint64_t flushes,
+	struct random *random)
 {
-	uint64_t first = from_bytes / BLOCK_BYTES, count, at;
+	uint64_t first = from_bytes / BLOCK_BYTES, end = to_bytes / BLOCK_BYTES, count, at;
 
-	if (disk->written_end <= first)
+	if (end > disk->written_end)
+		end = disk->written_end;
+	if (end <= first)
 		return false;
-	count = disk->written_end - first;
+	count = end - first;
 	at = random_below(random, count);
 
 	/* The next one that was written, round the end: near enough to a fair choice, and cheap. */
 	for (uint64_t i = 0; i < count; i++, at = at + 1 < count ? at + 1 : 0)
-		if (disk->view[first + at]) {
+		if (disk->view[first + at] &&
+			disk->view[first + at]->flushes + flushes <= disk->counters.flushes) {
 			sim_disk_flip(disk, (first + at) * BLOCK_BYTES + random_below(random, BLOCK_BYTES),
 				(unsigned)random_below(random, 8));
 			return true;
 		}
 	return false;
+}
+
+void sim_disk_stall(struct sim_disk *disk, uint64_t from_bytes)
+{
+	disk->stall_from_bytes = from_bytes;
+	if (from_bytes != UINT64_MAX)
+		return;
+	list_for_each (node, &disk->ops) {
+		struct sim_op *op = list_entry(node, struct sim_op, node);
+
+		if (!loop_timer_is_set(&op->timer))
+			loop_timer_set(disk->loop, &op->timer, loop_now_ns(disk->loop) + disk->latency_ns);
+	}
 }
 
 void sim_disk_peek(const struct sim_disk *disk, uint64_t offset_bytes, void *to, uint64_t length_bytes)
@@ -578,11 +516,11 @@ void sim_disk_poke(struct sim_disk *disk, uint64_t offset_bytes, const void *fro
 	check_range(disk, offset_bytes, length_bytes);
 	for (uint64_t at = 0; at < length_bytes; at += BLOCK_BYTES) {
 		uint64_t index = (offset_bytes + at) / BLOCK_BYTES;
-		struct sim_block *block = block_with((const uint8_t *)from + at);
+		struct sim_block *block = sim_block_with((const uint8_t *)from + at);
 
-		block_set(&disk->view[index], block);
-		block_set(&disk->medium[index], block);
-		block_put(block);
+		sim_block_set(&disk->view[index], block);
+		sim_block_set(&disk->medium[index], block);
+		sim_block_put(block);
 	}
 }
 

@@ -56,9 +56,14 @@ void sim_disk_misdirect(struct sim_disk *disk, uint64_t from_bytes, uint64_t by_
 void sim_disk_flip(struct sim_disk *disk, uint64_t offset_bytes, unsigned bit);
 /* Where the newest write that has completed stands. */
 uint64_t sim_disk_newest(const struct sim_disk *disk);
-/* Flips a random bit in a random block at or beyond from_bytes that has been written. False: there is none.
+/*
+ * Flips a random bit in a random block of [from_bytes, to_bytes) that has been written, and since whose
+ * writing at least `flushes` flushes have been asked for. False: there is none.
  */
-bool sim_disk_rot(struct sim_disk *disk, uint64_t from_bytes, struct random *random);
+bool sim_disk_rot(struct sim_disk *disk, uint64_t from_bytes, uint64_t to_bytes, uint64_t flushes,
+	struct random *random);
+/* Writes at or beyond from_bytes hang, from the next one on, until this is called with UINT64_MAX. */
+void sim_disk_stall(struct sim_disk *disk, uint64_t from_bytes);
 
 /* What a reader sees now. Multiples of 4096. */
 void sim_disk_peek(const struct sim_disk *disk, uint64_t offset_bytes, void *to, uint64_t length_bytes);

@@ -6,6 +6,11 @@
 #include "lib/device_sim.h"
 #include "store/ondisk.h"
 
+/* Behind a batch so many flushes ago there are others, or a mark. What rots earlier may look torn. */
+#define RING_FLUSHES 8u
+/* At its beginning it says which replicas there are: who loses that has lost a replica. */
+#define RING_FIRST 32u
+
 struct disk {
 	struct sim_disk *sim;
 	struct geometry geometry;
@@ -61,7 +66,21 @@ void disk_fail(struct disk *disk, uint64_t operation, int rc)
 
 bool disk_rot(struct disk *disk, struct random *random)
 {
-	return sim_disk_rot(disk->sim, geometry_grain_offset(&disk->geometry, 0), random);
+	return sim_disk_rot(disk->sim, geometry_grain_offset(&disk->geometry, 0), UINT64_MAX, 0, random);
+}
+
+bool disk_rot_ring(struct disk *disk, struct random *random)
+{
+	const struct geometry *g = &disk->geometry;
+	uint64_t from_bytes = geometry_ring_offset(g, 0);
+
+	return sim_disk_rot(disk->sim, from_bytes + RING_FIRST * BLOCK_BYTES,
+		from_bytes + (uint64_t)g->ring_blocks * BLOCK_BYTES, RING_FLUSHES, random);
+}
+
+void disk_stall(struct disk *disk, bool stall)
+{
+	sim_disk_stall(disk->sim, stall ? geometry_grain_offset(&disk->geometry, 0) : UINT64_MAX);
 }
 
 void disk_misdirect(struct disk *disk, struct random *random)

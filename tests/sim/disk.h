@@ -30,6 +30,10 @@ void disk_latency(struct disk *disk, uint64_t ns);
 void disk_fail(struct disk *disk, uint64_t operation, int rc);
 /* Flips a bit in a block of a grain that was written. False where there is none. */
 bool disk_rot(struct disk *disk, struct random *random);
+/* In a block of the log's ring that other batches have followed, which say that it was durable. */
+bool disk_rot_ring(struct disk *disk, struct random *random);
+/* Writes of grains hang until they may go on: nothing is applied, and the ring fills. */
+void disk_stall(struct disk *disk, bool stall);
 /* The next write of a grain goes to one nearby, or nowhere; it is answered as done. */
 void disk_misdirect(struct disk *disk, struct random *random);
 /* The next write of a grain is answered, and goes nowhere. */

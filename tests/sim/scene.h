@@ -164,7 +164,7 @@ extern const struct scenario *const scenario_lists[];
 /* NULL-terminated by a name of NULL. */
 extern const struct scenario scenarios_log[], scenarios_lease[], scenarios_sync[], scenarios_life[],
 	scenarios_room[], scenarios_maps[], scenarios_snapshot[], scenarios_members[], scenarios_quorum[],
-	scenarios_view[], scenarios_grow[], scenarios_cut[], scenarios_scrub[];
+	scenarios_view[], scenarios_source[], scenarios_grow[], scenarios_cut[], scenarios_scrub[];
 
 const struct scenario *scenario_find(const char *name);
 /* Runs it; text: why it failed; empty: it passed. */

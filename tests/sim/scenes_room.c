@@ -134,9 +134,8 @@ static void adopted_beyond_share(struct scene *s)
 	GOES_ON();
 	for (unsigned i = B; i <= C; i++)
 		scene_cut(s, X, i);
-	for (uint32_t i = 0; i < 2; i++)
-		scene_write(s, x, i * GRAIN_BLOCKS, GRAIN_BLOCKS);
-	EXPECT(scene_reaches(s, A, seq + 2), "A did not get the tail");
+	scene_write(s, x, 0, GRAIN_BLOCKS);
+	EXPECT(scene_reaches(s, A, seq + 1), "A did not get the tail");
 	scene_kill(s, X);
 	for (unsigned i = B; i <= C; i++)
 		add_neighbours(s, i, 3);
