@@ -107,6 +107,7 @@ static void record_take(struct sim_volume *v, unsigned holder, uint64_t above)
 		record->number = above;
 	record->number++;
 	record->restart = 0;
+	record->told = false;
 	record->holder = holder;
 	record->attachment = uuid_random(&v->cluster->random);
 	record->steward = v->as_steward;
@@ -139,28 +140,75 @@ static void session_begin(struct sim_volume *v, struct node *node)
 	*last = (struct sim_session){ v->record.session, node->process };
 }
 
+/* How long the kvdb takes for its answer. What it says was so when it was asked. */
+uint64_t kvdb_late_ns(struct cluster *c)
+{
+	uint64_t most_ns = c->phase == CLUSTER_RUNNING ? c->plan.kvdb_late_ns : 0;
+
+	return most_ns ? random_below(&c->random, most_ns + 1) : 0;
+}
+
 static void note_members(struct sim_volume *v)
 {
 	v->noted = v->members;
 	v->noted_joint = v->members.next != 0;
 }
 
-void attach(struct sim_volume *v, struct node *node, uint64_t above)
+static void attach_begin(struct sim_volume *v, struct node *node, const struct volume_spec *spec)
 {
 	struct attached **slot = handle_slot(node->process, v, NULL);
 	struct volume_events events = {
 		.ready = ready, .changed = changed, .ended = ended, .record = record_asked
 	};
-	struct volume_spec spec;
 	struct attached *a;
 
+	if (v->record.number == spec->epoch.number)
+		v->record.told = true;
 	if (!slot)
 		return; /* older handles must go first */
-	if (kvdb_is_away(v->cluster) && v->noted_joint)
-		return; /* who the members are is not known */
 	a = calloc(1, sizeof(*a));
 	ASSERT(a);
-	if (!kvdb_is_away(v->cluster)) {
+	a->node = node;
+	a->of = v;
+	a->number = spec->epoch.number;
+	a->restart = spec->epoch.restart;
+	list_init(&a->idle);
+	events.user = a;
+	*slot = a;
+	ASSERT(volume_attach(node->process->datapath, spec, &events, &a->volume) == 0);
+}
+
+/* The record may name another by now; who asked doesn't know. */
+static void late_answer(struct sim_event *event)
+{
+	struct late_attach *late = event->arg;
+	struct node *node = late->node;
+
+	if (late->process == node->process) {
+		trace_event(&node->cluster->trace, "late-answer", node->index, late->spec.epoch.number, 0);
+		attach_begin(late->of, node, &late->spec);
+		loop_sim_kick(&node->cluster->sim, node->index);
+	}
+	late->process = NULL;
+}
+
+bool attach_is_asked(const struct sim_volume *v, const struct node *node)
+{
+	return node->process && v->late[node->index].process == node->process;
+}
+
+void attach(struct sim_volume *v, struct node *node, uint64_t above)
+{
+	struct late_attach *late = &v->late[node->index];
+	bool away = kvdb_is_away(v->cluster);
+	struct volume_spec spec;
+	uint64_t late_ns;
+
+	if (!handle_slot(node->process, v, NULL) || attach_is_asked(v, node))
+		return;
+	if (away && (v->noted_joint || !v->record.told))
+		return; /* who the members are is not known, or what its number is */
+	if (!away) {
 		record_take(v, node->index, above);
 		note_members(v);
 	} else {
@@ -168,14 +216,14 @@ void attach(struct sim_volume *v, struct node *node, uint64_t above)
 	}
 	session_begin(v, node);
 	fill_spec(v, &spec);
-	a->node = node;
-	a->of = v;
-	a->number = v->record.number;
-	a->restart = v->record.restart;
-	list_init(&a->idle);
-	events.user = a;
-	*slot = a;
-	ASSERT(volume_attach(node->process->datapath, &spec, &events, &a->volume) == 0);
+	late_ns = away ? 0 : kvdb_late_ns(v->cluster);
+	if (late_ns == 0) {
+		attach_begin(v, node, &spec);
+		return;
+	}
+	sim_event_cancel(&v->cluster->sim, &late->event); /* of a process that has died */
+	*late = (struct late_attach){ { .fn = late_answer, .arg = late }, v, node, node->process, spec };
+	sim_event_set(&v->cluster->sim, &late->event, v->cluster->sim.now_ns + late_ns);
 }
 
 static void detached(void *arg, int rc)
@@ -257,6 +305,8 @@ static void control_volume(struct sim_volume *v, struct node *node)
 			attach(v, node, a->promised.number);
 		else if (!kvdb_is_away(v->cluster))
 			members_look(v, a);
+		if (a && v->cluster->plan.small && v->cluster->phase == CLUSTER_CONVERGING)
+			client_trim(a);
 	}
 	if (kvdb_is_away(v->cluster))
 		return;

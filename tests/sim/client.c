@@ -141,3 +141,38 @@ void client_stop(struct attached *a)
 {
 	sim_event_cancel(&a->node->cluster->sim, &a->think);
 }
+
+static void trimmed(struct request *request, int rc)
+{
+	struct sim_volume *v = request->user;
+
+	if (rc == 0)
+		v->trimmed = true;
+	if (rc == 0)
+		history_acknowledged(v->history, (uint32_t)request->id);
+	v->trimming = NULL; /* if it failed, once more */
+}
+
+void client_trim(struct attached *a)
+{
+	struct sim_volume *v = a->of;
+	uint32_t first = 2 * GRAIN_BLOCKS;
+	struct request *r;
+
+	if (v->trimmed || v->hot_blocks <= first)
+		v->trimmed = true;
+	if (v->trimmed || v->trimming == a || !a->ready || a->ended || a->detaching)
+		return;
+	r = calloc(1, sizeof(*r)); /* kept until the seed's process ends */
+	ASSERT(r);
+	v->trimming = a;
+	*r = (struct request){
+		.op = REQUEST_TRIM,
+		.offset_bytes = (uint64_t)first * BLOCK_BYTES,
+		.length_bytes = (uint64_t)(v->hot_blocks - first) * BLOCK_BYTES,
+		.id = history_write(v->history, first, v->hot_blocks - first, true),
+		.done = trimmed,
+		.user = v,
+	};
+	volume_submit(a->volume, r);
+}

@@ -151,7 +151,7 @@ void cluster_run(uint64_t seed, bool liveness, bool print, struct seed_result *r
 	uint64_t reads = 0;
 
 	ASSERT(c);
-	plan_make(&c->plan, seed);
+	plan_make(&c->plan, seed, liveness);
 	c->liveness = liveness;
 	cluster_init(c, seed, print);
 	control_start(c);

@@ -50,12 +50,15 @@ struct plan {
 	uint64_t reset_ns, corrupt_ns;
 	uint64_t cut_ns, cut_for_ns;
 	uint64_t slow_ns, slow_for_ns, slow_disk_ns;
+	uint64_t stall_ns, stall_for_ns; /* a disk takes no writes of grains: its ring fills */
+	bool small;                      /* pools that the volumes fill */
 	uint64_t pause_ns, pause_for_ns;
-	uint64_t rot_ns, misdirect_ns;
+	uint64_t rot_ns, misdirect_ns, rot_ring_ns;
 	int rot_node;
 	uint64_t move_ns;
 	uint64_t succeed_ns;           /* the holder is cut off from a quorum, and succeeded unseen */
 	uint64_t kvdb_ns, kvdb_for_ns; /* nobody reaches the kvdb */
+	uint64_t kvdb_late_ns;         /* so late an answer of it may come */
 	uint64_t fail_ns;              /* a disk answers EIO */
 	uint64_t reopen_ns;
 	uint64_t change_ns;       /* a spare replica takes a voter's place */
@@ -93,6 +96,8 @@ struct attached {
 	struct epoch promised;
 	struct volume_record asked; /* by its coordinator, while has_asked */
 	bool has_asked;
+	enum record_outcome outcome; /* of that; told at answer_ns, 0: not known yet */
+	uint64_t answer_ns;
 };
 
 /* Everything that dies with the node's process. Its memory is never freed: a seed is a process of its own. */
@@ -143,6 +148,7 @@ struct record {
 	struct uuid attachment;
 	uint64_t session, dead_session;
 	bool steward;
+	bool told; /* its holder knows it */
 };
 
 /* The last session of a node, and the process that had it. */
@@ -163,6 +169,15 @@ struct sim_change {
 	unsigned comes, goes;
 };
 
+/* An attach that is written, and whose answer is under way to who asked. */
+struct late_attach {
+	struct sim_event event;
+	struct sim_volume *of;
+	struct node *node;
+	const struct process *process; /* NULL: none is */
+	struct volume_spec spec;
+};
+
 /* A volume, with one group. */
 struct sim_volume {
 	struct cluster *cluster;
@@ -178,6 +193,9 @@ struct sim_volume {
 	struct sim_change change;
 	uint64_t size_bytes; /* of its record */
 	bool as_steward;     /* whoever attaches it next */
+	bool trimmed;        /* at the end, where pools are small: else they may stay full */
+	const struct attached *trimming;
+	struct late_attach late[SIM_MAX_NODES];
 	struct history *history;
 	uint32_t hot_blocks;
 	struct sim_replica replicas[GROUP_MAX_VOTERS];
@@ -205,13 +223,13 @@ struct cluster {
 	char violation[512]; /* empty: none */
 	struct sim_event control;
 	uint64_t kvdb_back_ns; /* the kvdb is away until then */
-	struct sim_event faults[16];
+	struct sim_event faults[20];
 };
 
 /* cluster.c: everything made, nothing started; the plan stands in c->plan. */
 void cluster_init(struct cluster *c, uint64_t seed, bool print);
 /* plan.c */
-void plan_make(struct plan *plan, uint64_t seed);
+void plan_make(struct plan *plan, uint64_t seed, bool liveness);
 /* node.c */
 void node_start(struct node *node);
 void node_crash(struct node *node, bool power);
@@ -225,6 +243,9 @@ void control_start(struct cluster *c);
 void attach(struct sim_volume *v, struct node *node, uint64_t above);
 void detach(struct attached *a);
 bool kvdb_is_away(const struct cluster *c);
+uint64_t kvdb_late_ns(struct cluster *c);
+/* The answer to its node is under way. */
+bool attach_is_asked(const struct sim_volume *v, const struct node *node);
 void attach_move(struct sim_volume *v, unsigned holder);
 /* Where the record says that it is; NULL: not (yet). */
 struct attached *attached_current(struct sim_volume *v);
@@ -238,6 +259,8 @@ bool members_settled(const struct sim_volume *v);
 /* client.c */
 void client_start(struct attached *attached);
 void client_stop(struct attached *attached);
+/* Where pools are small most of a volume is trimmed, once. */
+void client_trim(struct attached *attached);
 /* levels.c: makes the request one for a snapshot */
 void snapshot_request(struct sim_volume *v, struct random *random, struct request *request);
 bool levels_compare(struct sim_volume *v);

@@ -15,13 +15,18 @@ static bool is_quiet(struct sim_volume *v)
 
 	if (!a || !a->ready || a->ended || a->in_flight > 0 || volume_state(a->volume) != VOLUME_SERVING)
 		return false;
-	for (unsigned i = 0; i < c->plan.nodes; i++)
+	for (unsigned i = 0; i < c->plan.nodes; i++) {
+		if (attach_is_asked(v, &c->nodes[i]))
+			return false;
 		for (unsigned k = 0; k < SIM_MAX_ATTACHED; k++) {
 			const struct attached *other = c->nodes[i].process->handles[v->index][k];
 
 			if (other && other != a)
 				return false;
 		}
+	}
+	if (c->plan.small && !v->trimmed)
+		return false;
 	volume_stats_get(a->volume, &stats);
 	if (!members_settled(v) || stats.changing)
 		return false;

@@ -111,6 +111,31 @@ static void fault_misdirect(struct cluster *c)
 	disk_misdirect(c->nodes[n].pools[random_below(&c->random, c->plan.pools)].disk, &c->random);
 }
 
+static void fault_rot_ring(struct cluster *c)
+{
+	unsigned n = (unsigned)c->plan.rot_node;
+
+	/* What reads differently each time is a disk to be taken away, and no pool opens on it. */
+	if (node_is_up(&c->nodes[n]) &&
+		disk_rot_ring(c->nodes[n].pools[random_below(&c->random, c->plan.pools)].disk, &c->random))
+		trace_event(&c->trace, "rot-ring", n, 0, 0);
+}
+
+static void fault_stall(struct cluster *c)
+{
+	unsigned n = any_node(c);
+
+	trace_event(&c->trace, "stall", n, 0, 0);
+	disk_stall(c->nodes[n].pools[random_below(&c->random, c->plan.pools)].disk, true);
+}
+
+static void fault_unstall(struct cluster *c)
+{
+	for (unsigned i = 0; i < c->plan.nodes; i++)
+		for (unsigned k = 0; k < c->plan.pools; k++)
+			disk_stall(c->nodes[i].pools[k].disk, false);
+}
+
 static void fault_move(struct cluster *c)
 {
 	if (c->plan.moves == 0)
@@ -211,6 +236,9 @@ static const struct fault faults[] = {
 	FAULT(fault_fail, fail_ns),
 	FAULT(fault_change, change_ns),
 	FAULT(fault_misdirect, misdirect_ns),
+	FAULT(fault_rot_ring, rot_ring_ns),
+	FAULT(fault_stall, stall_ns),
+	FAULT(fault_unstall, stall_for_ns),
 };
 
 #define FAULT_COUNT (sizeof(faults) / sizeof(faults[0]))
@@ -246,6 +274,7 @@ void faults_stop(struct cluster *c)
 		sim_event_cancel(&c->sim, &c->faults[i]);
 	net_sim_heal(c->net);
 	fault_fast(c);
+	fault_unstall(c);
 	c->kvdb_back_ns = c->sim.now_ns;
 	for (unsigned i = 0; i < c->plan.nodes; i++) {
 		if (c->nodes[i].may_fail)

@@ -89,7 +89,7 @@ static enum record_outcome record_set(struct sim_volume *v, const struct volume_
 	return RECORD_WRITTEN;
 }
 
-static void record_asked(struct sim_volume *v, struct attached *a)
+static enum record_outcome record_try(struct sim_volume *v, struct attached *a)
 {
 	struct cluster *c = v->cluster;
 	uint64_t luck = c->phase == CLUSTER_RUNNING ? random_below(&c->random, 8) : 7;
@@ -97,19 +97,28 @@ static void record_asked(struct sim_volume *v, struct attached *a)
 
 	v->noted_joint = true; /* on disk, before it acts */
 	if (luck == 0)
-		outcome = RECORD_UNWRITTEN;
-	else if (luck == 1)
-		outcome = RECORD_UNKNOWN; /* and it was not written */
-	else
-		outcome = record_set(v, &a->asked);
-	if (luck == 2 && outcome == RECORD_WRITTEN)
-		outcome = RECORD_UNKNOWN;
-	if (outcome == RECORD_WRITTEN)
+		return RECORD_UNWRITTEN;
+	if (luck == 1)
+		return RECORD_UNKNOWN; /* and it was not written */
+	outcome = record_set(v, &a->asked);
+	return luck == 2 && outcome == RECORD_WRITTEN ? RECORD_UNKNOWN : outcome;
+}
+
+static void record_asked(struct sim_volume *v, struct attached *a)
+{
+	if (a->answer_ns == 0) {
+		a->outcome = record_try(v, a);
+		a->answer_ns = v->cluster->sim.now_ns + kvdb_late_ns(v->cluster);
+	}
+	if (v->cluster->sim.now_ns < a->answer_ns)
+		return;
+	if (a->outcome == RECORD_WRITTEN)
 		v->noted = v->members;
-	if (a->asked.next_voter_count == 0 ? outcome == RECORD_WRITTEN : outcome == RECORD_UNWRITTEN)
+	if (a->asked.next_voter_count == 0 ? a->outcome == RECORD_WRITTEN : a->outcome == RECORD_UNWRITTEN)
 		v->noted_joint = false;
 	a->has_asked = false;
-	volume_record_told(a->volume, outcome);
+	a->answer_ns = 0;
+	volume_record_told(a->volume, a->outcome);
 }
 
 /* ---- its steps ---- */

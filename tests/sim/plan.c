@@ -44,7 +44,23 @@ static void plan_faults(struct plan *plan, struct random *r)
 	plan->drift_ppm = random_chance(r, 1, 2) ? (int64_t)within(r, 0, 40000) : 0;
 }
 
-void plan_make(struct plan *plan, uint64_t seed)
+/* Pools with about as many grains as the volumes want. */
+static void plan_small(struct plan *plan, struct random *r)
+{
+	uint64_t grains = within(r, 24, 120);
+
+	plan->small = true;
+	plan->disk_bytes = plan->journal_bytes + (UINT64_C(1) << 20) + grains * GRAIN_BYTES;
+	if (plan->disk_bytes < plan->journal_bytes * 2)
+		plan->disk_bytes = plan->journal_bytes * 2;
+	if (plan->disk_bytes < POOL_MIN_BYTES)
+		plan->disk_bytes = POOL_MIN_BYTES;
+	plan->hot_blocks = (uint32_t)within(r, grains / 3, grains * 5 / 4) * GRAIN_BLOCKS;
+	if (plan->write_percent < 40)
+		plan->write_percent = 40;
+}
+
+void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 {
 	struct random r;
 
@@ -92,4 +108,19 @@ void plan_make(struct plan *plan, uint64_t seed)
 	plan->misdirect_ns = interval(&r, 20, 100, 5000);
 	if (plan->misdirect_ns && plan->rot_node < 0)
 		plan->rot_node = (int)random_below(&r, plan->nodes);
+	plan->kvdb_late_ns = random_chance(&r, 1, 4)
+				     ? within(&r, 10, random_chance(&r, 1, 2) ? 1000 : 12000) * NS_PER_MS
+				     : 0;
+	/*
+	 * Who can't tell what it has promised is retired: it comes back as a new one, and new ones are in
+	 * the ring alone for a while.
+	 */
+	plan->rot_ring_ns = liveness || plan->change_ns ? 0 : interval(&r, 25, 100, 5000);
+	if (plan->rot_ring_ns && plan->rot_node < 0)
+		plan->rot_node = (int)random_below(&r, plan->nodes);
+	plan->stall_ns = interval(&r, 20, 500, 20000);
+	plan->stall_for_ns = plan->stall_ns ? within(&r, 100, 1000) * NS_PER_MS : 0;
+	/* Snapshots and former members may fill a pool for good: what is missing then has no room. */
+	if (random_chance(&r, 1, 8) && (!liveness || (plan->change_ns == 0 && plan->snapshots == 0)))
+		plan_small(plan, &r);
 }
