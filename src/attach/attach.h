@@ -189,8 +189,13 @@ void fs_make_and_mount(
  */
 void fs_unmount(struct attach *attach, const char *name, bool lazy, uint32_t deadline_ms, attach_done_fn done,
 	void *arg);
-/* Gives unused blocks back to the pools (FITRIM on the mounted filesystem). -EOPNOTSUPP. */
-void fs_trim(struct attach *attach, const char *name, uint32_t deadline_ms, attach_done_fn done, void *arg);
+/*
+ * Gives unused blocks of a part of the mounted filesystem back to the pools (FITRIM), also where that ends
+ * before the part does. An unmount waits for it: parts should be a moment's work. -EOPNOTSUPP, -ENOENT: not
+ * mounted.
+ */
+void fs_trim(struct attach *attach, const char *name, uint64_t offset_bytes, uint64_t length_bytes,
+	uint32_t deadline_ms, attach_done_fn done, void *arg);
 
 /*
  * A mounted filesystem that is smaller than its device takes all of it, while it is used; one that isn't:

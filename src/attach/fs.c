@@ -345,11 +345,14 @@ void fs_unmount(struct attach *attach, const char *name, bool lazy, uint32_t dea
 	(void)snprintf(op->what, sizeof(op->what), "volume %.*s", (int)NAME_MAX_LEN, name);
 }
 
-void fs_trim(struct attach *attach, const char *name, uint32_t deadline_ms, attach_done_fn done, void *arg)
+void fs_trim(struct attach *attach, const char *name, uint64_t offset_bytes, uint64_t length_bytes,
+	uint32_t deadline_ms, attach_done_fn done, void *arg)
 {
 	struct fs_op *op = fs_op_new(attach, deadline_ms, done, arg);
 
 	op->trim = true;
+	op->trim_offset_bytes = offset_bytes;
+	op->trim_length_bytes = length_bytes;
 	(void)fs_mountpoint(attach, name, op->path);
 	(void)snprintf(op->what, sizeof(op->what), "volume %.*s", (int)NAME_MAX_LEN, name);
 }

@@ -37,6 +37,7 @@ struct fs_op {
 	struct error error;
 	/* what is asked */
 	bool make, must_make, mount, unmount, lazy, trim, grow;
+	uint64_t trim_offset_bytes, trim_length_bytes;
 	/* what is known */
 	bool mounted; /* already */
 	bool made;    /* already */

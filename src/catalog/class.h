@@ -35,6 +35,8 @@ enum class_group_rule {
 #define CLASS_GROUP_LAST CLASS_GROUP_TOGETHER
 const char *class_group_rule_name(enum class_group_rule rule); /* "none", "apart", "together" */
 
+#define CLASS_TRIM_NEVER UINT32_MAX
+
 #define CATALOG_COMMENT_MAX_LEN 1023u
 #define CLASS_SELECTOR_LEN      255u
 #define CLASS_OPTIONS_LEN       127u
@@ -59,7 +61,8 @@ struct catalog_class {
 	uint64_t rebuild_after_ms;              /* 0: what the node's configuration says */
 	uint64_t limit_iops, limit_bytes_per_s; /* of each of its volumes; 0: none */
 	struct schedule snapshots;              /* made by themselves while a volume is attached */
-	uint64_t revision;                      /* of the record; ignored on input */
+	uint32_t trim_s;   /* a mounted filesystem is trimmed so often; 0: daily, CLASS_TRIM_NEVER */
+	uint64_t revision; /* of the record; ignored on input */
 };
 
 /* Shipped: made by cluster_init(), the cluster's own from then on. */
@@ -102,6 +105,7 @@ void class_text_format(const struct catalog_class *class, char text[static CLASS
 /* ">=medium", "queue", "error 10s", "default" or "10m". */
 void class_tier_format(unsigned tiers, char text[static CLASS_WORDS_LEN + 1]);
 void class_no_quorum_format(uint32_t error_after_ms, char text[static CLASS_WORDS_LEN + 1]);
+void class_trim_format(uint32_t trim_s, char text[static CLASS_WORDS_LEN + 1]); /* "daily", "never", "90m" */
 void class_rebuild_format(uint64_t rebuild_after_ms, char text[static CLASS_WORDS_LEN + 1]);
 /* "any", "high", ">=medium", "high,low". -EINVAL without words. */
 int class_tier_parse(const char *value, unsigned *ret_tiers) MUST_CHECK;

@@ -12,6 +12,8 @@
 #define ERROR_MAX_MS    3600000u
 #define REBUILD_MIN_MS  1000u
 #define REBUILD_MAX_MS  (UINT64_C(30) * 86400000)
+#define TRIM_MIN_MS     60000u
+#define TRIM_MAX_MS     (UINT64_C(30) * 86400000)
 #define SIZE_DEFAULT    (UINT64_C(10) << 30)
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -231,6 +233,27 @@ static int snapshots_set(struct catalog_class *class, const char *value, struct 
 	return schedule_parse(value, &class->snapshots, error);
 }
 
+static int trim_set(struct catalog_class *class, const char *value, struct error *error)
+{
+	static const struct {
+		const char *word;
+		uint32_t trim_s;
+	} words[] = { { "daily", 0 }, { "never", CLASS_TRIM_NEVER }, { "weekly", 7 * 86400 } };
+	uint64_t ms = class_duration_of(value);
+
+	for (unsigned i = 0; i < COUNT_OF(words); i++)
+		if (strcmp(value, words[i].word) == 0) {
+			class->trim_s = words[i].trim_s;
+			return 0;
+		}
+	if (ms < TRIM_MIN_MS || ms > TRIM_MAX_MS || ms % 1000 != 0)
+		return error_set(error, -EINVAL,
+			"trim = %.64s: write daily, weekly, never or a time from 1m to 30d, as in 12h",
+			value);
+	class->trim_s = ms == 86400000 ? 0 : (uint32_t)(ms / 1000);
+	return 0;
+}
+
 static int iops_set(struct catalog_class *class, const char *value, struct error *error)
 {
 	class->limit_iops = 0;
@@ -309,6 +332,7 @@ static const struct field {
 	{ "on_no_quorum", no_quorum_set },
 	{ "rebuild_after", rebuild_set },
 	{ "snapshots", snapshots_set },
+	{ "trim", trim_set },
 	{ "iops_limit", iops_set },
 	{ "bandwidth_limit", bandwidth_set },
 	{ "version", version_set },
@@ -343,7 +367,7 @@ int class_field_find(const char *key, unsigned *ret_index, struct error *error)
 	return error_set(error, -EINVAL,
 		"unknown key \"%.64s\"%s%s%s; there are description, replicas, tier, spread, group_rule, "
 		"selector, "
-		"size, fs, mkfs_options, mount_options, reads, on_no_quorum, rebuild_after, snapshots, "
+		"size, fs, mkfs_options, mount_options, reads, on_no_quorum, rebuild_after, snapshots, trim, "
 		"iops_limit, "
 		"bandwidth_limit and version",
 		key, nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");

@@ -206,6 +206,14 @@ void class_no_quorum_format(uint32_t error_after_ms, char text[static CLASS_WORD
 		duration_format("error ", error_after_ms, text);
 }
 
+void class_trim_format(uint32_t trim_s, char text[static CLASS_WORDS_LEN + 1])
+{
+	if (trim_s == 0 || trim_s == CLASS_TRIM_NEVER)
+		(void)snprintf(text, CLASS_WORDS_LEN + 1, "%s", trim_s ? "never" : "daily");
+	else
+		duration_format("", trim_s * UINT64_C(1000), text);
+}
+
 void class_rebuild_format(uint64_t rebuild_after_ms, char text[static CLASS_WORDS_LEN + 1])
 {
 	if (rebuild_after_ms == 0)
@@ -275,6 +283,10 @@ void class_text_format(const struct catalog_class *class, char text[static CLASS
 	if (class->snapshots.count > 0) {
 		schedule_format(&class->snapshots, schedule);
 		text_put(text, &len, "snapshots = %s\n", schedule);
+	}
+	if (class->trim_s != 0) {
+		class_trim_format(class->trim_s, words);
+		text_put(text, &len, "trim = %s\n", words);
 	}
 	if (class->limit_iops != 0)
 		text_put(text, &len, "iops_limit = %llu\n", (unsigned long long)class->limit_iops);

@@ -93,6 +93,7 @@ int class_in(const Quoin__Catalog__Class *message, struct catalog_class *to, str
 	to->rebuild_after_ms = message->rebuild_after_ms;
 	to->limit_iops = message->limit_iops;
 	to->limit_bytes_per_s = message->limit_bytes_per_s;
+	to->trim_s = message->trim_s;
 	to->size_bytes = message->size_bytes;
 	to->reads_quorum = message->reads_quorum;
 	to->error_after_ms = message->error_after_ms;
@@ -117,6 +118,7 @@ void class_out(const struct catalog_class *record, Quoin__Catalog__Class *to)
 	to->rebuild_after_ms = record->rebuild_after_ms;
 	to->limit_iops = record->limit_iops;
 	to->limit_bytes_per_s = record->limit_bytes_per_s;
+	to->trim_s = record->trim_s;
 	to->size_bytes = record->size_bytes;
 	to->fs = (char *)(uintptr_t)record->fs;
 	to->reads_quorum = record->reads_quorum;

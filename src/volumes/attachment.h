@@ -51,7 +51,8 @@ struct attachment {
 	struct volume_limits limits;
 	struct member_step step;
 	struct repair repair;
-	uint64_t schedule_ns; /* no snapshot by schedule is made or removed before */
+	uint64_t trim_ns, trim_done_bytes; /* trim.c: due then (0: not set), and so far */
+	uint64_t schedule_ns;              /* no snapshot by schedule is made or removed before */
 	/* Handed over with record_call. */
 	bool told;
 	enum record_outcome outcome;

@@ -68,6 +68,7 @@ struct volumes {
 	struct rebalance_auto rebalance; /* rebalance_auto.c */
 	uint64_t rebalance_next_ns;
 	unsigned rebalance_asking;
+	bool trimming;             /* a part of a filesystem: trim.c */
 	bool scheduling;           /* a snapshot by schedule is being made or removed: snapshot_schedule.c */
 	struct list stewarded;     /* look_after.c */
 	uint64_t steward_pause_ns; /* no steward begins before */

@@ -3,10 +3,12 @@
 #define QUOIN_VOLUMES_MOUNT_H
 
 struct op;
+struct volumes;
 
 /* op->name is attached and mounted; what it began is undone where it fails. */
 void mount_run(struct op *op, void (*then)(struct op *op, int rc));
-/* A device that nobody holds any more, but was in use when it should have gone, is tried again. */
-void linger_try(struct op *op);
+/* Each second: a device that nobody holds any more, but was in use when it should have gone, is tried again.
+ */
+void lingering_tick(struct volumes *volumes);
 
 #endif

@@ -20,13 +20,13 @@
 #include "volumes/mount.h"
 #include "volumes/sessions.h"
 #include "volumes/state_file.h"
+#include "volumes/trim.h"
 
-#define TICK_MS            1000u
-#define JOIN_TIMEOUT_MS    10000u
-#define LINGER_DEADLINE_MS 20000u
-#define LISTEN_TRIES       60u
-#define LISTEN_PAUSE_US    50000u
-#define ENTRY_COUNT        65536u
+#define TICK_MS         1000u
+#define JOIN_TIMEOUT_MS 10000u
+#define LISTEN_TRIES    60u
+#define LISTEN_PAUSE_US 50000u
+#define ENTRY_COUNT     65536u
 
 /* ---- what the rooms below tell ---- */
 
@@ -193,26 +193,6 @@ static void join_try(struct volumes *volumes)
 		volumes->catalog, volumes->key, volumes->node.cluster, JOIN_TIMEOUT_MS, joined, volumes);
 }
 
-/* A device that should have gone, but was in use then. */
-static void lingering_try(struct volumes *volumes)
-{
-	list_for_each (node, &volumes->attachments) {
-		const struct attachment *attachment = list_entry(node, struct attachment, node);
-		struct mounts_count count = mounts_count(volumes->mounts, attachment->spec.name);
-		struct op *op;
-
-		if (attachment->phase != ATTACHMENT_UP || attachment->ended || attachment->steward ||
-			count.current || count.older ||
-			mounts_attached(volumes->mounts, attachment->spec.name) ||
-			ops_has(volumes, attachment->spec.name, NULL))
-			continue;
-		op = op_make(volumes, "detach idle volume", attachment->spec.name, LINGER_DEADLINE_MS,
-			linger_try, NULL, NULL);
-		if (op)
-			op_submit(op);
-	}
-}
-
 static void tick_fired(uv_timer_t *timer)
 {
 	struct volumes *volumes = timer->data;
@@ -228,10 +208,11 @@ static void tick_fired(uv_timer_t *timer)
 	if (!volumes->snapshot.pending)
 		snapshot_take(volumes);
 	if (volumes->phase == MANAGER_READY) {
-		lingering_try(volumes);
+		lingering_tick(volumes);
 		pool_measure_tick(volumes);
 		rebalance_tick(volumes);
 		snapshot_schedule_tick(volumes);
+		trim_tick(volumes);
 	} else {
 		manager_resume(volumes);
 	}

@@ -8,6 +8,7 @@
 #include "volumes/mount.h"
 
 #define UNMOUNT_DEADLINE_MS 30000u
+#define LINGER_DEADLINE_MS  20000u
 
 static void unmount_down(struct op *op, int rc)
 {
@@ -71,7 +72,7 @@ void volumes_unmount(struct volumes *volumes, const char *name, const char *id, 
 	op_submit(op);
 }
 
-void linger_try(struct op *op)
+static void linger_try(struct op *op)
 {
 	in_use_check(op, unmount_unused);
 }
@@ -82,4 +83,23 @@ void volumes_new_generation(struct volumes *volumes)
 
 	if (mounts_new_generation(volumes->mounts, &why))
 		manager_event(volumes, "state-not-written", volumes->config.node, "%s", why.text);
+}
+
+void lingering_tick(struct volumes *volumes)
+{
+	list_for_each (node, &volumes->attachments) {
+		const struct attachment *attachment = list_entry(node, struct attachment, node);
+		struct mounts_count count = mounts_count(volumes->mounts, attachment->spec.name);
+		struct op *op;
+
+		if (attachment->phase != ATTACHMENT_UP || attachment->ended || attachment->steward ||
+			count.current || count.older ||
+			mounts_attached(volumes->mounts, attachment->spec.name) ||
+			ops_has(volumes, attachment->spec.name, NULL))
+			continue;
+		op = op_make(volumes, "detach idle volume", attachment->spec.name, LINGER_DEADLINE_MS,
+			linger_try, NULL, NULL);
+		if (op)
+			op_submit(op);
+	}
 }

@@ -113,7 +113,7 @@ static void life_of_a_filesystem(struct rig *rig, const char *type)
 	delete_file(rig, "deleted");
 	volume_memory_get_stats(rig->volume, &before);
 	rig->ended = false;
-	fs_trim(rig->attach, "v1", 0, rig_end, rig);
+	fs_trim(rig->attach, "v1", 0, UINT64_MAX, 0, rig_end, rig);
 	assert_int_equal(rig_wait(rig, 30), 0);
 	volume_memory_get_stats(rig->volume, &after);
 	assert_true(after.trims > before.trims);

@@ -150,13 +150,15 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 			"line 2: shards can't be set yet: a volume has one shard; leave it out" },
 		{ "[class a]\nsnapshots = hurly keep 4",
 			"line 2: snapshots: \"hurly keep 4\": did you mean \"hourly\"?" },
+		{ "[class a]\ntrim = hourly", "line 2: trim = hourly: write daily, weekly, never or a time "
+					      "from 1m to 30d, as in 12h" },
 		{ "[class a]\nthick = yes",
 			"line 2: thick can't be set yet: all volumes are thin; leave it out" },
 		{ "[class a]\nreplica = 1",
 			"line 2: unknown key \"replica\": did you mean \"replicas\"?; "
 			"there are description, replicas, "
 			"tier, spread, group_rule, selector, size, fs, mkfs_options, mount_options, reads, "
-			"on_no_quorum, rebuild_after, snapshots, iops_limit, bandwidth_limit "
+			"on_no_quorum, rebuild_after, snapshots, trim, iops_limit, bandwidth_limit "
 			"and version" },
 		{ "[class a]\nmount_options = nosuid;reboot", "line 2: mount_options = nosuid;reboot: write "
 							      "`none` or options as in commit=30,nosuid, at "
