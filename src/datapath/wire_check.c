@@ -26,6 +26,9 @@ static bool grain_is_valid(const struct message *m, const struct frame *frame, u
 
 	if (grain->index >= grains && size_bytes != 0)
 		return false;
+	/* A copy is of one level. */
+	if (m->type == MESSAGE_GRAIN_WRITE && grain->layer == LAYER_WHOLE)
+		return false;
 	if (m->type == MESSAGE_GRAIN_READ || m->type == MESSAGE_GRAIN_WRITTEN ||
 		m->type == MESSAGE_GRAIN_HEALED || m->type == MESSAGE_GRAIN_BAD ||
 		(m->type == MESSAGE_GRAIN_ANSWER && m->rc))

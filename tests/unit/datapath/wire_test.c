@@ -326,6 +326,14 @@ static void nonsense_is_refused(void **state)
 	m.grain = (struct message_grain){ .layer = LAYER_WHOLE, .index = SIZE_BYTES / GRAIN_BYTES };
 	wire_encode(&m, target, &out);
 	assert_int_equal(decoded(), -EPROTO);
+
+	m = blank(MESSAGE_GRAIN_WRITE);
+	m.grain = (struct message_grain){ .layer = LAYER_WHOLE };
+	wire_encode(&m, target, &out);
+	assert_int_equal(decoded(), -EPROTO);
+	m.grain.layer = LAYER_TOP;
+	wire_encode(&m, target, &out);
+	assert_int_equal(decoded(), 0);
 }
 
 static void bytes_at_random_never_do_harm(void **state)
