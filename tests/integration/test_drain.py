@@ -83,7 +83,7 @@ def test_a_node_is_drained_refused_where_there_is_no_place_and_forgotten(cluster
     assert [n["name"] for n in a.get("/v1/nodes")["nodes"]] == ["a", "b", "d"]
     # It comes again, without its pool: what lies there isn't taken.
     c.start(ready=False)
-    wait_for("refused", lambda: c.events("pool-failed"), 30)
+    wait_for("left out", lambda: c.events("pool-left-out"), 30)
     a.detach(used)
     assert d.alive()
 
