@@ -12,12 +12,13 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="mounts and loop devices need root"))
 
 
-def three_agents():
+def three_agents(docker=False):
     assert QUOIND.exists(), f"{QUOIND} isn't built"
     cluster = Cluster()
     try:
-        for name in "abc":
-            cluster.add(name)
+        cluster.add("a", docker_socket=cluster.dir / "docker.sock" if docker else None)
+        cluster.add("b")
+        cluster.add("c")
         cluster.init().start()
         yield cluster
     finally:
@@ -29,6 +30,12 @@ def three_agents():
 def shared(request):
     """Three agents for the tests of a module that leave them as they found them."""
     yield from three_agents()
+
+
+@pytest.fixture(scope="module")
+def agents(request):
+    """The same; a has the Docker plugin."""
+    yield from three_agents(docker=True)
 
 
 @pytest.fixture

@@ -10,23 +10,9 @@ import subprocess
 import pytest
 
 from blockio import check_blocks, write_blocks
-from cluster import Cluster, wait_for
+from cluster import wait_for
 
 COUNT = 512
-
-
-@pytest.fixture(scope="module")
-def agents():
-    cluster = Cluster()
-    try:
-        cluster.add("a", docker_socket=cluster.dir / "docker.sock")
-        cluster.add("b")
-        cluster.add("c")
-        cluster.init().start()
-        yield cluster
-    finally:
-        problems = cluster.close()
-    assert not problems, problems
 
 
 def inspect(agent, name):

@@ -3,27 +3,10 @@
 import os
 import threading
 
-import pytest
-
 from blockio import check_blocks, write_blocks
-from cluster import Cluster, wait_for
+from cluster import wait_for
 
 MIB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def agents():
-    """Three agents; a has the Docker plugin."""
-    cluster = Cluster()
-    try:
-        cluster.add("a", docker_socket=cluster.dir / "docker.sock")
-        cluster.add("b")
-        cluster.add("c")
-        cluster.init().start()
-        yield cluster
-    finally:
-        problems = cluster.close()
-    assert not problems, problems
 
 
 def size(path):

@@ -4,20 +4,7 @@ import json
 
 import pytest
 
-from cluster import ApiError, Cluster, wait_for
-
-
-@pytest.fixture(scope="module")
-def agents():
-    cluster = Cluster()
-    try:
-        for name in "abc":
-            cluster.add(name)
-        cluster.init().start()
-        yield cluster
-    finally:
-        problems = cluster.close()
-    assert not problems, problems
+from cluster import ApiError, wait_for
 
 
 def listed(agent, name):
@@ -28,8 +15,8 @@ def by_rule(agent, name):
     return sorted(s["schedule"] for s in listed(agent, name) if s["schedule"] and s["state"] == "ready")
 
 
-def test_an_attached_volume_has_the_snapshots_of_its_class(agents, name):
-    a, b = agents["a"], agents["b"]
+def test_an_attached_volume_has_the_snapshots_of_its_class(shared, name):
+    a, b = shared["a"], shared["b"]
     a.cli("class", "set", "scratch", "snapshots=hourly keep 24, daily keep 7")
     wait_for("b sees it", lambda: "snapshots = hourly keep 24, daily keep 7" in b.cli("class", "show", "scratch").stdout)
     refused = a.cli("class", "set", "scratch", "snapshots=hurly keep 24", check=False)
@@ -60,8 +47,8 @@ def test_an_attached_volume_has_the_snapshots_of_its_class(agents, name):
     b.remove(name + "-idle")
 
 
-def test_the_oldest_goes_when_the_next_one_is_there(agents, name):
-    a = agents["a"]
+def test_the_oldest_goes_when_the_next_one_is_there(shared, name):
+    a = shared["a"]
     a.cli("class", "set", "scratch", "snapshots=every 1m keep 1")
     a.create(name, size="64M", **{"class": "scratch"})
     a.attach(name)

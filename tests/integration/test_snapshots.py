@@ -8,24 +8,9 @@ import subprocess
 import pytest
 
 from blockio import check_blocks, write_blocks
-from cluster import ApiError, Cluster, wait_for
+from cluster import ApiError, wait_for
 
 COUNT = 512
-
-
-@pytest.fixture(scope="module")
-def agents():
-    """Three agents; a has the Docker plugin."""
-    cluster = Cluster()
-    try:
-        cluster.add("a", docker_socket=cluster.dir / "docker.sock")
-        cluster.add("b")
-        cluster.add("c")
-        cluster.init().start()
-        yield cluster
-    finally:
-        problems = cluster.close()
-    assert not problems, problems
 
 
 def snapshots(agent, name):
