@@ -89,8 +89,7 @@ void host_figures(struct host *host, struct replica_figures *ret_figures)
 {
 	ret_figures->last = pool_replica_last(host->store);
 	ret_figures->first_seq = pool_replica_first_seq(host->store);
-	ret_figures->room_bytes = pool_replica_room(host->store);
-	ret_figures->room_adopted_bytes = pool_replica_room_adopted(host->store);
+	pool_replica_rooms(host->store, &ret_figures->room_bytes, &ret_figures->room_adopted_bytes);
 	ret_figures->full = pool_is_full(host->pool);
 	ret_figures->row_count = pool_replica_epochs(host->store, host->rows);
 	ret_figures->rows = host->rows;

@@ -64,14 +64,21 @@ bool pool_is_full(const struct pool *pool)
 	return pool->map.free_count + pool->map.quarantine_count < grains_least(pool);
 }
 
-/* Within this share of the ring. */
-static uint64_t room_within(const struct pool_replica *replica, uint64_t share)
+/* A small entry may cost a header block of its own: half of the ring's bytes count, but one large entry fits.
+ */
+static uint64_t entries_bytes(uint64_t ring)
+{
+	return ring / 2 < ENTRY_MAX_BYTES && ring >= SHARE_MIN_BYTES ? ENTRY_MAX_BYTES : ring / 2;
+}
+
+void pool_replica_rooms(const struct pool_replica *replica, uint64_t *ret_room, uint64_t *ret_adopted)
 {
 	const struct pool *pool = replica->pool;
-	uint64_t ring, grains, reserve, les;
+	uint64_t ring, grains, reserve, les, share;
 
+	*ret_room = *ret_adopted = 0;
 	if (pool->failed || replica->deleted)
-		return 0;
+		return;
 	ring = ring_bytes(pool) * 11 / 16;
 	ring = ring > journal_used_blocks(pool) * BLOCK_BYTES ? ring - journal_used_blocks(pool) * BLOCK_BYTES
 							      : 0;
@@ -81,22 +88,16 @@ static uint64_t room_within(const struct pool_replica *replica, uint64_t share)
 	grains = grains > reserve ? (grains - reserve) * BLOCK_BYTES : 0;
 	les = pool->le_count - pool->le_used;
 	les = les > 64 ? (les - 64) * BLOCK_BYTES : 0;
-	/* A small entry may cost a header block of its own: half of the ring's bytes count, but one large
-	 * entry fits. */
-	ring = least(share, ring);
-	ring = ring / 2 < ENTRY_MAX_BYTES && ring >= SHARE_MIN_BYTES ? ENTRY_MAX_BYTES : ring / 2;
-	return least(ring, least(grains, les));
+	share = share_bytes(pool);
+	share = share > replica->uncommitted_bytes ? share - replica->uncommitted_bytes : 0;
+	*ret_room = least(entries_bytes(least(share, ring)), least(grains, les));
+	*ret_adopted = least(entries_bytes(ring), least(grains, les));
 }
 
 uint64_t pool_replica_room(const struct pool_replica *replica)
 {
-	uint64_t share = share_bytes(replica->pool);
+	uint64_t room, adopted;
 
-	return room_within(
-		replica, share > replica->uncommitted_bytes ? share - replica->uncommitted_bytes : 0);
-}
-
-uint64_t pool_replica_room_adopted(const struct pool_replica *replica)
-{
-	return room_within(replica, UINT64_MAX);
+	pool_replica_rooms(replica, &room, &adopted);
+	return room;
 }

@@ -259,9 +259,9 @@ unsigned pool_replica_epochs(const struct pool_replica *replica, struct epoch_st
 void pool_replica_append(struct pool_replica *replica, struct entry *entry);
 /* Bytes of payload that may be appended now without overrunning share, ring or free grains. */
 uint64_t pool_replica_room(const struct pool_replica *replica);
-/* The same for entries that others have already, and that commit only when this replica has them too: its
- * share of the ring is no limit. */
-uint64_t pool_replica_room_adopted(const struct pool_replica *replica);
+/* It, and the same for entries that others have already, and that commit only when this replica has them too:
+ * its share of the ring is no limit there. */
+void pool_replica_rooms(const struct pool_replica *replica, uint64_t *ret_room, uint64_t *ret_adopted);
 /* New writes should be refused: there is room for those that are under way, for trims and for repair. */
 bool pool_is_full(const struct pool *pool);
 /* Drops entries above seq (seq >= commit and applied: asserted); fn when durable. */
