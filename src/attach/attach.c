@@ -58,6 +58,25 @@ static int attach_dirs_make(struct attach *attach, const struct attach_config *c
 	return rc;
 }
 
+static bool loops_begin(struct attach *attach, const struct attach_config *config)
+{
+	ASSERT(config->loop_count > 0 && config->loop_count <= ATTACH_MAX_LOOPS);
+	for (unsigned i = 0; i < config->loop_count; i++) {
+		attach->loops[i].loop = config->loops[i];
+		attach->loops[i].landing = landing_new();
+		if (!attach->loops[i].landing)
+			return false;
+		attach->loop_count = i + 1;
+	}
+	return true;
+}
+
+static void loops_end(struct attach *attach)
+{
+	for (unsigned i = 0; i < attach->loop_count; i++)
+		landing_put(attach->loops[i].landing);
+}
+
 int attach_new(const struct attach_config *config, struct attach **ret_attach, struct error *error)
 {
 	struct attach *attach = calloc(1, sizeof(*attach));
@@ -66,24 +85,22 @@ int attach_new(const struct attach_config *config, struct attach **ret_attach, s
 	if (!attach)
 		return error_set(error, -ENOMEM, "no memory");
 	attach->uv = config->uv;
-	attach->loop = config->loop;
 	rc = attach_dirs_make(attach, config, error);
 	if (rc < 0)
 		goto free_attach;
-	attach->landing = landing_new();
-	if (!attach->landing) {
+	if (!loops_begin(attach, config)) {
 		rc = error_set(error, -ENOMEM, "no memory");
-		goto free_attach;
+		goto put_landings;
 	}
 	rc = answers_new(attach->uv, &attach->answers);
 	if (rc < 0) {
 		(void)error_set(error, rc, "no eventfd: %s", strerror(-rc));
-		goto put_landing;
+		goto put_landings;
 	}
 	*ret_attach = attach;
 	return 0;
-put_landing:
-	landing_put(attach->landing);
+put_landings:
+	loops_end(attach);
 free_attach:
 	free(attach);
 	return rc;
@@ -105,7 +122,7 @@ int attach_free(struct attach *attach, void (*fn)(void *arg), void *arg)
 		return -EBUSY;
 	attach->freed = fn;
 	attach->freed_arg = arg;
-	landing_put(attach->landing);
+	loops_end(attach);
 	answers_free(attach->answers, attach_freed, attach);
 	return 0;
 }

@@ -37,11 +37,14 @@ typedef void (*attach_done_fn)(void *arg, int rc, const struct error *error);
 
 /* ---- life ---- */
 
+#define ATTACH_MAX_LOOPS 16u
+
 struct attach_config {
-	struct uv_loop_s *uv;    /* the control thread's */
-	struct uring_loop *loop; /* the data plane's: every volume attached here lives on it */
-	const char *state_dir;   /* absolute, this agent's alone: holds dev/VOLUME and mnt/VOLUME */
-	const char *link_dir;    /* device links; NULL: /dev/quoin. Shared by the agents of one machine */
+	struct uv_loop_s *uv;            /* the control thread's */
+	struct uring_loop *const *loops; /* of the data plane's threads; copied */
+	unsigned loop_count;             /* 1 to ATTACH_MAX_LOOPS */
+	const char *state_dir;           /* absolute, this agent's alone: holds dev/VOLUME and mnt/VOLUME */
+	const char *link_dir; /* device links; NULL: /dev/quoin. Shared by the agents of one machine */
 };
 
 /* Strings are copied. -errno with words. Makes the directories. */
@@ -83,6 +86,7 @@ struct blockdev_spec {
 	const char *name;       /* the volume's or snapshot's ("VOLUME@SNAPSHOT"); copied */
 	struct volume *volume;  /* serving; must live until done() of blockdev_detach() or of a failed
 				   blockdev_attach() */
+	unsigned loop;          /* the one on which the volume lives */
 	const char *nbd_socket; /* not NULL: an NBD export there instead of a device of the kernel; copied */
 	uint32_t deadline_ms;   /* 0: BLOCKDEV_DEADLINE_MS */
 };

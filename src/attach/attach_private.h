@@ -14,10 +14,13 @@ struct landing;
 
 struct attach {
 	uv_loop_t *uv;
-	struct uring_loop *loop;
+	struct {
+		struct uring_loop *loop;
+		struct landing *landing; /* its thread's */
+	} loops[ATTACH_MAX_LOOPS];
+	unsigned loop_count;
 	struct answers *answers;
-	struct landing *landing; /* the data plane's */
-	unsigned busy;           /* devices, and operations under way */
+	unsigned busy; /* devices, and operations under way */
 	char state_dir[ATTACH_DIR_BYTES];
 	char dev_dir[ATTACH_DIR_BYTES]; /* STATE/dev */
 	char mnt_dir[ATTACH_DIR_BYTES]; /* STATE/mnt */

@@ -83,7 +83,7 @@ static void blockdev_call_post(
 	call->under_way = true;
 	call->message.fn = fn;
 	call->answer.fn = blockdev_call_answered;
-	loop_post(blockdev->attach->loop, &call->message);
+	loop_post(blockdev->loop, &call->message);
 }
 
 static void blockdev_call_stopped(void *arg)
@@ -354,12 +354,14 @@ int blockdev_attach(struct attach *attach, const struct blockdev_spec *spec, str
 	if (!blockdev)
 		return error_set(error, -ENOMEM, "volume %s: no memory to attach it", spec->name);
 	blockdev->attach = attach;
+	ASSERT(spec->loop < attach->loop_count);
+	blockdev->loop = attach->loops[spec->loop].loop;
 	if (spec->nbd_socket)
 		rc = nbd_front_new(
-			spec->name, spec->nbd_socket, attach->loop, spec->volume, &blockdev->front, error);
+			spec->name, spec->nbd_socket, blockdev->loop, spec->volume, &blockdev->front, error);
 	else
-		rc = fuse_loop_new(spec->name, attach->dev_dir, attach->link_dir, attach->loop, spec->volume,
-			attach->landing, &blockdev->front, error);
+		rc = fuse_loop_new(spec->name, attach->dev_dir, attach->link_dir, blockdev->loop,
+			spec->volume, attach->loops[spec->loop].landing, &blockdev->front, error);
 	if (rc < 0) {
 		free(blockdev);
 		return rc;

@@ -18,6 +18,7 @@ struct blockdev_call {
 
 struct blockdev {
 	struct attach *attach;
+	struct uring_loop *loop; /* the volume's */
 	struct front *front;
 	enum goal goal;
 	bool prepared, started, exposed;

@@ -23,6 +23,7 @@ struct datapath_config {
 	struct entry_pool *entries;
 	struct random random; /* sessions and jitter */
 	char node[NAME_MAX_LEN + 1];
+	unsigned thread, threads; /* which of the node's data-plane threads this is; 0 of 0: the only one */
 	uint32_t lease_ms;        /* group lease, 3000 */
 	uint32_t lease_margin_ms; /* 10 % + 100 ms */
 	/* What all resyncs of this datapath together may move; 0: no limit. */
@@ -59,8 +60,16 @@ void datapath_replica_clone(struct datapath *datapath, struct pool *pool, struct
 /* -ENOENT. */
 void datapath_replica_delete(struct datapath *datapath, struct uuid replica, pool_done_fn fn, void *arg);
 
+/*
+ * Which of a node's threads serves a pool, by its UUID alone: so no other node has to know how many there
+ * are. The lane is what it says of itself to connect to it (net.h).
+ */
+uint64_t datapath_lane(struct uuid pool);
+unsigned datapath_thread(struct uuid pool, unsigned threads);
+
 struct volume_voter {
 	struct uuid replica;
+	struct uuid pool; /* where it lives; none: on a node of one thread it doesn't matter */
 	char node[NAME_MAX_LEN + 1];
 	struct net_address address; /* of the node's data port; unused where the node is this one */
 };

@@ -34,6 +34,7 @@ struct dataplane {
 	struct buf_pool *bufs;
 	struct entry_pool *entries;
 	struct net *net;
+	struct net *lanes[DATAPLANE_MAX_THREADS]; /* thread 0: of all threads */
 	struct datapath *datapath;
 	struct net_address address;
 	pthread_t thread;
@@ -165,6 +166,8 @@ static void dataplane_free(struct dataplane *d)
 static int dataplane_build(struct dataplane *d, struct error *error)
 {
 	struct datapath_config datapath_config = {
+		.thread = d->config.thread,
+		.threads = d->config.threads,
 		.lease_ms = d->config.lease_ms,
 		.resync_bytes_per_s = d->config.resync_bytes_per_s,
 		.snapshot_cache_bytes = d->config.snapshot_cache_bytes,
@@ -201,15 +204,34 @@ no_memory:
 /* Signals are the control thread's. */
 static int dataplane_start_thread(struct dataplane *d)
 {
+	char name[16];
 	sigset_t all, before;
 	int rc;
 
+	(void)snprintf(
+		name, sizeof(name), d->config.threads > 1 ? "quoin-data-%u" : "quoin-data", d->config.thread);
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	rc = -pthread_create(&d->thread, NULL, dataplane_thread, d);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (rc == 0)
-		(void)pthread_setname_np(d->thread, "quoin-data");
+		(void)pthread_setname_np(d->thread, name);
+	return rc;
+}
+
+static int dataplane_listen(struct dataplane *d, struct error *error)
+{
+	int rc;
+
+	if (d->config.thread != 0)
+		return 0;
+	d->lanes[0] = d->net;
+	for (unsigned i = 1; i < d->config.threads; i++)
+		d->lanes[i] = d->config.others[i]->net;
+	net_tcp_lanes(d->net, d->lanes, d->config.threads);
+	rc = net_tcp_listen(d->net, &d->config.listen, error);
+	if (rc == 0)
+		net_tcp_address(d->net, &d->address);
 	return rc;
 }
 
@@ -226,10 +248,9 @@ int dataplane_start(
 	rc = dataplane_build(d, error);
 	if (rc < 0)
 		goto fail;
-	rc = net_tcp_listen(d->net, &config->listen, error);
+	rc = dataplane_listen(d, error);
 	if (rc < 0)
 		goto fail;
-	net_tcp_address(d->net, &d->address);
 	rc = dataplane_start_thread(d);
 	if (rc < 0) {
 		/* What listening has begun is taken back by the loop, here for lack of its thread. */

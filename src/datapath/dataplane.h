@@ -1,6 +1,7 @@
 /*
- * dataplane: the control thread's side of one data-plane thread. Commands go over through the loop's mailbox,
- * answers come back through a queue that the control thread drains when it is woken.
+ * dataplane: the control thread's side of one data-plane thread; a node may have several (datapath_thread()).
+ * Commands go over through the loop's mailbox, answers come back through a queue that the control thread
+ * drains when it is woken.
  *
  * Thread rule: the control thread, except run() and dataplane_call_finish(), which are the data-plane
  * thread's.
@@ -12,8 +13,17 @@
 
 struct dataplane;
 
+#define DATAPLANE_MAX_THREADS 16u
+
 struct dataplane_config {
 	char node[NAME_MAX_LEN + 1];
+	/*
+	 * Which of how many this is; 0 of 0: the only one. Thread 0 is started last and stopped first: it
+	 * listens, and gives connections to all of them. `others`: for thread 0, the others by their number,
+	 * from 1.
+	 */
+	unsigned thread, threads;
+	struct dataplane *const *others;
 	struct net_address listen;
 	uint8_t key[NET_KEY_BYTES];
 	uint64_t buffer_bytes; /* budget of data buffers: 512 MiB */
@@ -28,7 +38,7 @@ struct dataplane_config {
 	void *user;
 };
 
-/* Starts the thread and listens. -errno with words (no io_uring, address in use ...). */
+/* Starts the thread; thread 0 listens. -errno with words (no io_uring, address in use ...). */
 int dataplane_start(const struct dataplane_config *config, struct dataplane **ret_dataplane,
 	struct error *error) MUST_CHECK;
 /*
@@ -39,7 +49,7 @@ void dataplane_stop(struct dataplane *dataplane);
 /* Runs the done() of everything that has been finished, and pending events. */
 void dataplane_drain(struct dataplane *dataplane);
 
-/* Where it listens: the port that was chosen, if it was asked to listen on port 0. */
+/* Where it listens (thread 0): the port that was chosen, if it was asked to listen on port 0. */
 struct net_address dataplane_address(const struct dataplane *dataplane);
 
 /* A command; the caller's until done() has run. */

@@ -1,5 +1,6 @@
 /*
- * Connections to the nodes where remote voters live: one a node, shared by all volumes.
+ * Connections to the pools where remote voters live: one a pool, since a node's pools may be on several
+ * threads, shared by all volumes.
  *
  *   IDLE --timer--> CONNECTING --up--> UP --down--> IDLE (back-off 50 ms .. 2 s, with jitter)
  *
@@ -14,23 +15,37 @@
 
 static void peer_timer(void *arg);
 
-struct peer *peer_get(struct datapath *dp, const char *name, const struct net_address *address)
+uint64_t datapath_lane(struct uuid pool)
 {
+	struct reader r = reader_init(pool.byte, sizeof(pool.byte));
+
+	return read_u64(&r);
+}
+
+unsigned datapath_thread(struct uuid pool, unsigned threads)
+{
+	return threads > 1 ? (unsigned)(datapath_lane(pool) % threads) : 0;
+}
+
+struct peer *peer_get(struct datapath *dp, const struct volume_voter *voter)
+{
+	uint64_t lane = datapath_lane(voter->pool);
 	struct peer *peer;
 
 	list_for_each (at, &dp->peers) {
 		peer = list_entry(at, struct peer, node);
-		if (strcmp(peer->name, name) != 0)
+		if (peer->lane != lane || strcmp(peer->name, voter->node) != 0)
 			continue;
-		peer->address = *address; /* of the next connection */
+		peer->address = voter->address; /* of the next connection */
 		return peer;
 	}
 	peer = calloc(1, sizeof(*peer));
 	if (!peer)
 		return NULL;
 	peer->datapath = dp;
-	peer->address = *address;
-	snprintf(peer->name, sizeof(peer->name), "%s", name);
+	peer->address = voter->address;
+	peer->lane = lane;
+	snprintf(peer->name, sizeof(peer->name), "%s", voter->node);
 	list_init(&peer->voters);
 	loop_timer_init(&peer->timer, peer_timer, peer);
 	list_push_back(&dp->peers, &peer->node);
@@ -198,7 +213,7 @@ static void peer_connect(struct peer *peer)
 	int rc;
 
 	ASSERT(peer->state == PEER_IDLE);
-	rc = net_connect(dp->config.net, &peer->address, &handler, peer, &peer->conn);
+	rc = net_connect(dp->config.net, &peer->address, peer->lane, &handler, peer, &peer->conn);
 	if (rc == 0) {
 		peer->state = PEER_CONNECTING;
 		return;

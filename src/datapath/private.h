@@ -1,7 +1,7 @@
 /*
  * What the files of datapath share. Who points at whom:
  *
- *   datapath -- volume -- voter[] -- peer (connection to a remote node, shared by all volumes)
+ *   datapath -- volume -- voter[] -- peer (connection to a remote pool, shared by all volumes)
  *       |                    |------ host (where the voter's replica lives on this node)
  *       |------ host -- replica (machine), pool_replica (store)
  *       |------ link: the way back from a host to a coordinator: an incoming connection, or a local voter
@@ -50,6 +50,7 @@ struct peer {
 	struct datapath *datapath;
 	struct list node;
 	char name[NAME_MAX_LEN + 1];
+	uint64_t lane; /* of the pool there */
 	struct net_address address;
 	enum peer_state state;
 	struct net_conn *conn; /* CONNECTING, UP */
@@ -238,7 +239,7 @@ void datapath_event(struct datapath *dp, const char *kind, const char *subject, 
 	__attribute__((format(printf, 4, 5)));
 
 /* peer.c */
-struct peer *peer_get(struct datapath *dp, const char *name, const struct net_address *address);
+struct peer *peer_get(struct datapath *dp, const struct volume_voter *voter);
 void peer_voter_add(struct peer *peer, struct voter *voter);
 void peer_voter_remove(struct voter *voter);
 /* -EAGAIN: the voter is told when there is room; -ENOTCONN. */
@@ -320,6 +321,8 @@ void voter_down(struct voter *voter);
 void volumes_host_added(struct datapath *dp, struct host *host);
 void volumes_host_removed(struct datapath *dp, struct host *host);
 
+/* On this node, and on this thread of it. */
+bool voter_is_here(const struct datapath *dp, const struct volume_voter *voter);
 /* The coordinator is there by now, unless it is a view. -ENOMEM. */
 int voter_bind(struct volume *volume, unsigned index);
 void voter_unbind(struct voter *voter);

@@ -153,8 +153,9 @@ static void target_begin(struct probe *probe, struct target *target, const struc
 		answer_take(probe, replica_promised(host->machine),
 			heard_ns ? (datapath_now_ns(dp) - heard_ns) / NS_PER_MS : UINT64_MAX);
 		target->over = true;
-	} else if (strcmp(voter->node, dp->config.node) == 0 || !voter->address.text[0] ||
-		   net_connect(dp->config.net, &voter->address, &handler, target, &target->conn) != 0) {
+	} else if (voter_is_here(dp, voter) || !voter->address.text[0] ||
+		   net_connect(dp->config.net, &voter->address, datapath_lane(voter->pool), &handler, target,
+			   &target->conn) != 0) {
 		target->conn = NULL;
 		target->over = true;
 	}

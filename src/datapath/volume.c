@@ -107,6 +107,12 @@ static int local_bind(struct voter *voter)
 	return 0;
 }
 
+bool voter_is_here(const struct datapath *dp, const struct volume_voter *voter)
+{
+	return strcmp(voter->node, dp->config.node) == 0 &&
+	       datapath_thread(voter->pool, dp->config.threads) == dp->config.thread;
+}
+
 int voter_bind(struct volume *volume, unsigned index)
 {
 	struct datapath *dp = volume->datapath;
@@ -119,9 +125,9 @@ int voter_bind(struct volume *volume, unsigned index)
 	voter->replica = spec->replica;
 	list_init(&voter->peer_node);
 	table_insert(&dp->voters_by_replica, &voter->by_replica, spec->replica);
-	if (strcmp(spec->node, dp->config.node) == 0)
+	if (voter_is_here(dp, spec))
 		return volume->coordinator ? local_bind(voter) : 0; /* a view finds it for each read */
-	peer = peer_get(dp, spec->node, &spec->address);
+	peer = peer_get(dp, spec);
 	if (!peer)
 		return -ENOMEM;
 	peer_voter_add(peer, voter);
@@ -145,7 +151,7 @@ void voter_unbind(struct voter *voter)
 static int local_voter(const struct datapath *dp, const struct volume_spec *spec)
 {
 	for (unsigned i = 0; i < spec->voter_count; i++)
-		if (strcmp(spec->voters[i].node, dp->config.node) == 0)
+		if (voter_is_here(dp, &spec->voters[i]))
 			return (int)i;
 	return -1;
 }

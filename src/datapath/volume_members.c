@@ -28,8 +28,7 @@ int volume_learner_add(struct volume *volume, const struct volume_voter *member)
 
 	if (member_find(volume, member->replica) >= 0)
 		return -EEXIST;
-	i = coordinator_member_add(
-		volume->coordinator, strcmp(member->node, dp->config.node) == 0, datapath_now_ns(dp));
+	i = coordinator_member_add(volume->coordinator, voter_is_here(dp, member), datapath_now_ns(dp));
 	if (i < 0)
 		return i;
 	volume->spec.voters[i] = *member;

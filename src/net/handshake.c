@@ -22,8 +22,8 @@ static void handshake_put_hello(struct handshake *h)
 	write_u16(&w, FRAME_VERSION);
 	write_u16(&w, (uint16_t)h->role);
 	write_bytes(&w, h->own_nonce, sizeof(h->own_nonce));
-	write_zeroes(&w, writer_left(&w));
-	ASSERT(!w.failed);
+	write_u64(&w, h->role == HANDSHAKE_CLIENT ? h->lane : 0);
+	ASSERT(!w.failed && writer_left(&w) == 0);
 	h->out_bytes = HANDSHAKE_HELLO_BYTES;
 }
 
@@ -46,10 +46,10 @@ static int handshake_prove(const uint8_t key[static NET_KEY_BYTES], enum handsha
 	return 0;
 }
 
-void handshake_init(
-	struct handshake *h, enum handshake_role role, const uint8_t nonce[static HANDSHAKE_NONCE_BYTES])
+void handshake_init(struct handshake *h, enum handshake_role role,
+	const uint8_t nonce[static HANDSHAKE_NONCE_BYTES], uint64_t lane)
 {
-	*h = (struct handshake){ .role = role, .state = HANDSHAKE_WANTS_HELLO };
+	*h = (struct handshake){ .role = role, .state = HANDSHAKE_WANTS_HELLO, .lane = lane };
 	memcpy(h->own_nonce, nonce, sizeof(h->own_nonce));
 	if (role == HANDSHAKE_CLIENT)
 		handshake_put_hello(h);
@@ -95,6 +95,7 @@ static int handshake_take_hello(struct handshake *h, const uint8_t key[static NE
 	struct reader r = reader_init(bytes, HANDSHAKE_HELLO_BYTES);
 	uint16_t peer_role = h->role == HANDSHAKE_CLIENT ? HANDSHAKE_SERVER : HANDSHAKE_CLIENT;
 	uint16_t version, role;
+	uint64_t lane;
 
 	if (read_u32(&r) != HANDSHAKE_MAGIC)
 		return handshake_refuse(h, NET_FAULT_MAGIC,
@@ -106,7 +107,8 @@ static int handshake_take_hello(struct handshake *h, const uint8_t key[static NE
 				version, FRAME_VERSION));
 	role = read_u16(&r);
 	read_bytes(&r, h->peer_nonce, sizeof(h->peer_nonce));
-	if (!read_zeroes(&r, 8) || role != peer_role)
+	lane = read_u64(&r);
+	if (role != peer_role || (role == HANDSHAKE_SERVER && lane != 0))
 		return handshake_refuse(
 			h, NET_FAULT_AUTH, error_set(error, -EPROTO, "the peer's hello is malformed"));
 	/* A peer that gives our own nonce back is a mirror. */
@@ -116,6 +118,7 @@ static int handshake_take_hello(struct handshake *h, const uint8_t key[static NE
 	h->state = HANDSHAKE_WANTS_PROOF;
 	if (h->role == HANDSHAKE_CLIENT)
 		return handshake_put_proof(h, key, error);
+	h->lane = lane;
 	handshake_put_hello(h);
 	return 0;
 }

@@ -7,7 +7,9 @@
  *     proof: HMAC(key, client|own|peer)    ->
  *                                          <-     proof (only to who has proved to know the key)
  *
- * 80 bytes in each direction, no more; docs/protocol-wire.md says why it is so.
+ * 80 bytes in each direction, no more; docs/protocol-wire.md says why it is so. The client's hello also names
+ * the lane that it wants: which of the server's threads is to have the connection (net.h). Nothing proves it,
+ * and nothing need: a wrong one meets no replica.
  */
 #ifndef QUOIN_NET_HANDSHAKE_H
 #define QUOIN_NET_HANDSHAKE_H
@@ -27,6 +29,7 @@ struct handshake {
 	enum handshake_state state;
 	uint8_t own_nonce[HANDSHAKE_NONCE_BYTES];
 	uint8_t peer_nonce[HANDSHAKE_NONCE_BYTES];
+	uint64_t lane;                      /* the client's wish */
 	uint8_t out[HANDSHAKE_HELLO_BYTES]; /* to be sent now */
 	uint32_t out_bytes;                 /* 0 where there is nothing to send */
 	enum net_fault fault;               /* after a failure: which counter */
@@ -34,10 +37,10 @@ struct handshake {
 
 /*
  * `nonce` must never have been used before: random bytes from the kernel. A client has something to send at
- * once.
+ * once. A server's `lane` is what its client will say.
  */
-void handshake_init(
-	struct handshake *h, enum handshake_role role, const uint8_t nonce[static HANDSHAKE_NONCE_BYTES]);
+void handshake_init(struct handshake *h, enum handshake_role role,
+	const uint8_t nonce[static HANDSHAKE_NONCE_BYTES], uint64_t lane);
 /* How many bytes of the peer are wanted next; 0 when it is over. */
 uint32_t handshake_wanted_bytes(const struct handshake *h);
 /*

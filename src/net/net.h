@@ -84,8 +84,8 @@ struct net_conn {
 };
 
 struct net_ops {
-	int (*connect)(struct net *net, const struct net_address *to, const struct net_handler *handler,
-		void *user, struct net_conn **ret_conn);
+	int (*connect)(struct net *net, const struct net_address *to, uint64_t lane,
+		const struct net_handler *handler, void *user, struct net_conn **ret_conn);
 	int (*send)(struct net_conn *conn, const struct frame *frame);
 	void (*close)(struct net_conn *conn);
 };
@@ -101,11 +101,15 @@ struct net {
 	void *refused_arg;
 };
 
-/* Begins to connect; `up` or `down` follows. -errno only for a malformed address or want of memory. */
-static inline int MUST_CHECK net_connect(struct net *net, const struct net_address *to,
+/*
+ * Begins to connect; `up` or `down` follows. What is asked for there lies on `lane`: a node of several
+ * data-plane threads gives the connection to the one that the lane means (net_tcp_lanes()). -errno only for a
+ * malformed address or want of memory.
+ */
+static inline int MUST_CHECK net_connect(struct net *net, const struct net_address *to, uint64_t lane,
 	const struct net_handler *handler, void *user, struct net_conn **ret_conn)
 {
-	return net->ops->connect(net, to, handler, user, ret_conn);
+	return net->ops->connect(net, to, lane, handler, user, ret_conn);
 }
 
 /*
@@ -147,6 +151,11 @@ struct net_tcp_counters {
  */
 int net_tcp_new(struct uring_loop *loop, struct buf_pool *bufs, const uint8_t key[static NET_KEY_BYTES],
 	struct net **ret_net) MUST_CHECK;
+/*
+ * Before it listens: an incoming connection of lane L goes to lanes[L % count], which may be `net` itself;
+ * the others live on other threads. The array is borrowed. Those others are shut down after this one is idle.
+ */
+void net_tcp_lanes(struct net *net, struct net *const *lanes, unsigned count);
 /* Starts to listen. -errno with words (address in use, not local ...). */
 int net_tcp_listen(struct net *net, const struct net_address *address, struct error *error) MUST_CHECK;
 /* Where it listens: the port that was chosen, if it was asked to listen on port 0. */

@@ -12,8 +12,8 @@ static struct tcp *tcp_of(const struct net *net)
 	return container_of(net, struct tcp, net);
 }
 
-static int tcp_connect(struct net *net, const struct net_address *to, const struct net_handler *handler,
-	void *user, struct net_conn **ret_conn)
+static int tcp_connect(struct net *net, const struct net_address *to, uint64_t lane,
+	const struct net_handler *handler, void *user, struct net_conn **ret_conn)
 {
 	struct tcp *tcp = tcp_of(net);
 	struct sockaddr_storage peer = { 0 };
@@ -29,7 +29,7 @@ static int tcp_connect(struct net *net, const struct net_address *to, const stru
 	fd = socket(peer.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	c = tcp_conn_new(tcp, fd, true, &peer, peer_bytes);
+	c = tcp_conn_new(tcp, fd, true, lane, &peer, peer_bytes);
 	if (!c)
 		return -ENOMEM;
 	c->conn.handler = handler;
@@ -76,7 +76,7 @@ static void tcp_welcome(struct tcp *tcp, int fd)
 			"%s gave way: more than %u connections in their handshake", oldest->peer_text.text,
 			TCP_MAX_STRANGERS);
 	}
-	c = tcp_conn_new(tcp, fd, false, &peer, peer_bytes);
+	c = tcp_conn_new(tcp, fd, false, 0, &peer, peer_bytes);
 	if (!c) {
 		tcp->counters.refused_limit++;
 		return;
@@ -141,6 +141,13 @@ void net_tcp_address(const struct net *net, struct net_address *ret_address)
 	ASSERT(tcp_of(net)->listen_fd >= 0);
 	ASSERT(getsockname(tcp_of(net)->listen_fd, (struct sockaddr *)&own, &own_bytes) == 0);
 	address_format(&own, ret_address);
+}
+
+void net_tcp_lanes(struct net *net, struct net *const *lanes, unsigned count)
+{
+	ASSERT(tcp_of(net)->listen_fd < 0);
+	tcp_of(net)->lanes = lanes;
+	tcp_of(net)->lane_count = count;
 }
 
 /* ---- life ---- */

@@ -5,7 +5,8 @@
  *   incoming:               HANDSHAKE -> UP -> ENDED
  *
  * Any state may go to ENDED, once, with a reason. In ENDED the owner is told (`down`) from a deferred task;
- * the memory goes when, besides, the last operation in flight has come back.
+ * the memory goes when, besides, the last operation in flight has come back. One whose socket moves to
+ * another thread ends too, and nobody is told.
  */
 #ifndef QUOIN_NET_TCP_H
 #define QUOIN_NET_TCP_H
@@ -45,6 +46,8 @@ struct tcp {
 	struct buf_pool *bufs;
 	uint8_t key[NET_KEY_BYTES];
 	struct net_tcp_counters counters;
+	struct net *const *lanes; /* net_tcp_lanes() */
+	unsigned lane_count;
 	bool shut;
 	int listen_fd;  /* -1: not listening */
 	bool accepting; /* the operation is in flight */
@@ -64,6 +67,7 @@ struct tcp_conn {
 	enum tcp_state state;
 	bool outgoing;
 	bool told;    /* `down` has been called, or there was nobody to tell */
+	bool moved;   /* another thread has the socket now */
 	bool refused; /* net_send() has said -EAGAIN: `writable` is owed */
 	int fd;
 	struct sockaddr_storage peer;
@@ -93,9 +97,12 @@ struct tcp_conn {
 };
 
 /* tcp_conn.c: life and death */
-/* A connection on `fd` (taken over in every case). NULL: no memory, or the limit is reached. */
-struct tcp_conn *tcp_conn_new(
-	struct tcp *tcp, int fd, bool outgoing, const struct sockaddr_storage *peer, socklen_t peer_bytes);
+/*
+ * A connection on `fd` (taken over in every case); an outgoing one asks for this lane. NULL: no memory, or
+ * the limit is reached.
+ */
+struct tcp_conn *tcp_conn_new(struct tcp *tcp, int fd, bool outgoing, uint64_t lane,
+	const struct sockaddr_storage *peer, socklen_t peer_bytes);
 void tcp_conn_connect(struct tcp_conn *c);
 /* Ends it, with the reason in words; the first reason stays. */
 void tcp_conn_end(struct tcp_conn *c, enum net_fault fault, int rc, const char *format, ...)
@@ -107,6 +114,13 @@ void tcp_conn_settle(struct tcp_conn *c);
 void tcp_handshake_begin(struct tcp_conn *c);
 void tcp_handshake_received(struct tcp_conn *c, uint32_t bytes);
 void tcp_handshake_sent(struct tcp_conn *c, uint32_t bytes);
+/* Both sides know each other: from here on frames. */
+void tcp_handshake_done(struct tcp_conn *c);
+
+/* tcp_lane.c: where an incoming connection belongs, by the lane that its peer has asked for */
+struct tcp *tcp_lane(const struct tcp_conn *c);
+/* Moves the socket there; this connection ends. No frame was read from it. */
+void tcp_lane_move(struct tcp_conn *c, struct tcp *to);
 
 /* tcp_stream.c: frames out and in, once it is up */
 /* -ENOMEM. */

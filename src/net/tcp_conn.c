@@ -104,13 +104,13 @@ static void conn_tell_end(void *arg)
 	c->told = true;
 	if (c->conn.handler)
 		c->conn.handler->down(&c->conn, c->end_rc, c->why);
-	else if (c->tcp->net.refused)
+	else if (!c->moved && c->tcp->net.refused)
 		c->tcp->net.refused(c->tcp->net.refused_arg, c->peer_text.text, c->why);
 	tcp_conn_settle(c);
 }
 
-struct tcp_conn *tcp_conn_new(
-	struct tcp *tcp, int fd, bool outgoing, const struct sockaddr_storage *peer, socklen_t peer_bytes)
+struct tcp_conn *tcp_conn_new(struct tcp *tcp, int fd, bool outgoing, uint64_t lane,
+	const struct sockaddr_storage *peer, socklen_t peer_bytes)
 {
 	struct tcp_conn *c = tcp->conn_count < TCP_MAX_CONNECTIONS ? calloc(1, sizeof(*c)) : NULL;
 	uint8_t nonce[HANDSHAKE_NONCE_BYTES];
@@ -138,7 +138,7 @@ struct tcp_conn *tcp_conn_new(
 	c->connect_op.fn = conn_connected;
 	c->receive_op.fn = conn_received;
 	c->send_op.fn = conn_sent;
-	handshake_init(&c->handshake, outgoing ? HANDSHAKE_CLIENT : HANDSHAKE_SERVER, nonce);
+	handshake_init(&c->handshake, outgoing ? HANDSHAKE_CLIENT : HANDSHAKE_SERVER, nonce, lane);
 	socket_options(fd);
 	loop_timer_set(uring_loop_core(tcp->loop), &c->deadline,
 		loop_now_ns(uring_loop_core(tcp->loop)) + TCP_HANDSHAKE_NS);
@@ -207,7 +207,8 @@ void tcp_conn_end(struct tcp_conn *c, enum net_fault fault, int rc, const char *
 		tcp->stranger_count--;
 	}
 	list_remove(&c->starved);
-	(void)shutdown(c->fd, SHUT_RDWR);
+	if (!c->moved)
+		(void)shutdown(c->fd, SHUT_RDWR);
 	if (c->connecting)
 		uring_loop_cancel(tcp->loop, &c->connect_op);
 	if (c->receiving)
@@ -226,6 +227,7 @@ void tcp_conn_settle(struct tcp_conn *c)
 	c->tcp->conn_count--;
 	frame_parser_done(&c->parser);
 	send_queue_done(&c->queue);
-	close(c->fd);
+	if (!c->moved)
+		close(c->fd);
 	free(c);
 }

@@ -6,8 +6,7 @@
 
 #include <errno.h>
 
-/* Both sides know each other: from here on frames. */
-static void handshake_finish(struct tcp_conn *c)
+void tcp_handshake_done(struct tcp_conn *c)
 {
 	struct tcp *tcp = c->tcp;
 
@@ -30,6 +29,16 @@ static void handshake_finish(struct tcp_conn *c)
 		tcp_conn_end(c, NET_FAULT_NONE, -ECONNABORTED, "nobody here takes the connection of %s",
 			c->peer_text.text);
 	tcp_stream_continue(c);
+}
+
+static void handshake_finish(struct tcp_conn *c)
+{
+	struct tcp *to = tcp_lane(c);
+
+	if (to == c->tcp)
+		tcp_handshake_done(c);
+	else
+		tcp_lane_move(c, to);
 }
 
 static void handshake_step(struct tcp_conn *c)

@@ -185,7 +185,7 @@ void volume_voter_fill(
 {
 	const struct catalog_node *node;
 
-	*ret_voter = (struct volume_voter){ .replica = replica->replica };
+	*ret_voter = (struct volume_voter){ .replica = replica->replica, .pool = replica->pool };
 	snprintf(ret_voter->node, sizeof(ret_voter->node), "%s", replica->node);
 	if (!catalog_node_find(volumes->catalog, replica->node, &node, NULL))
 		snprintf(ret_voter->address.text, sizeof(ret_voter->address.text), "%s", node->address);
@@ -271,7 +271,9 @@ static void up_closed(struct op *op, int rc)
 void attachment_device(struct op *op)
 {
 	struct attachment *attachment = op->attachment;
-	struct blockdev_spec spec = { .name = op->name, .volume = attachment->handle };
+	struct blockdev_spec spec = {
+		.name = op->name, .volume = attachment->handle, .loop = attachment->thread
+	};
 	char socket[ATTACH_PATH_MAX];
 	int rc;
 

@@ -30,6 +30,7 @@ struct attachment {
 	struct volume_spec spec;                /* name, UUIDs, epoch, voters */
 	char fs[8];                             /* of its record */
 	char mount_options[FS_OPTIONS_LEN + 1]; /* of its class, as it was attached */
+	unsigned thread;                        /* of the data plane, where it is open */
 	struct volume *handle;                  /* the data plane's; NULL while there is none */
 	struct blockdev *blockdev;
 	bool mounted;

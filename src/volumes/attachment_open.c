@@ -155,7 +155,7 @@ void attachment_open_cancel(struct attachment *attachment)
 		return;
 	attachment->cancelled = true;
 	attachment->cancel_call = (struct dataplane_call){ .run = cancel_run, .done = cancel_done };
-	dataplane_call(attachment->volumes->dataplane, &attachment->cancel_call);
+	dataplane_call(attachment->volumes->dataplanes[attachment->thread], &attachment->cancel_call);
 }
 
 /* A new one each time; the one before is named as dead where that is certain. */
@@ -184,7 +184,7 @@ static void open_done(struct op *op, int rc)
 	attachment->handle = attachment->opened;
 	if (rc == 0) {
 		attachment->ended_call = (struct dataplane_call){ .run = ended_run, .done = ended_done };
-		dataplane_call(op->volumes->dataplane, &attachment->ended_call);
+		dataplane_call(op->volumes->dataplanes[attachment->thread], &attachment->ended_call);
 	} else if (rc == -ESTALE) {
 		error_set(&op->error, rc, "can't attach volume %s: %s", op->name, attachment->why);
 	} else if (rc == -ETIMEDOUT && !op->answered) {
@@ -203,7 +203,8 @@ void attachment_open(struct op *op, void (*then)(struct op *op, int rc))
 	op->expired = open_expired;
 	op->attachment->opened = NULL;
 	session_begin(op->volumes, &op->attachment->spec);
-	op_call(op, open_run, open_done);
+	op->attachment->thread = threads_of_volume(op->volumes, &op->attachment->spec);
+	op_call(op, op->attachment->thread, open_run, open_done);
 	membership_begin(op->attachment); /* behind it: a replica may have to be dropped for it to open */
 	if (op_expired(op))
 		attachment_open_cancel(op->attachment);
@@ -225,7 +226,7 @@ void attachment_close(struct op *op, void (*then)(struct op *op, int rc))
 	op->told_then = then;
 	op->attachment->closing = op->attachment->handle != NULL;
 	if (op->attachment->handle)
-		op_call(op, close_run, close_done);
+		op_call(op, op->attachment->thread, close_run, close_done);
 	else
 		then(op, 0);
 }

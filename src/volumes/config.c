@@ -21,8 +21,8 @@ struct parse {
 	bool in_section; /* a section was begun */
 	enum config_section section;
 	struct pool_config *pool; /* the one that [pool NAME] began */
-	uint32_t seen;            /* keys, outside of pools */
-	uint32_t pool_seen[CONFIG_MAX_POOLS];
+	uint64_t seen;            /* keys, outside of pools */
+	uint64_t pool_seen[CONFIG_MAX_POOLS];
 	unsigned section_line[CONFIG_SECTIONS];
 	struct error *error;
 	int rc;
@@ -180,7 +180,7 @@ static int parse_pair(void *user, const char *section, const char *name, const c
 	struct parse *p = user;
 	const struct config_key *key;
 	struct error why;
-	uint32_t *seen, bit;
+	uint64_t *seen, bit;
 
 	(void)section; /* cut at 50 characters by libinih; ours is whole */
 	if (p->rc)
@@ -195,7 +195,7 @@ static int parse_pair(void *user, const char *section, const char *name, const c
 		return 1;
 	}
 	seen = p->section == CONFIG_POOL ? &p->pool_seen[p->config->pool_count - 1] : &p->seen;
-	bit = UINT32_C(1) << (key - config_keys);
+	bit = UINT64_C(1) << (key - config_keys);
 	if (*seen & bit) {
 		parse_fail(p, p->line, "\"%s\" is set twice in [%s]", name, config_section_names[p->section]);
 		return 1;

@@ -18,11 +18,12 @@
 
 #define CONFIG_CLUSTER_NAME "quoin" /* one cluster a kvdb: the prefix of its records */
 
-#define CONFIG_MAX_BYTES  (256u * 1024) /* a file larger than that is no configuration */
-#define CONFIG_MAX_POOLS  64u
-#define CONFIG_PATH_MAX   256u
-#define CONFIG_LABELS_MAX 1024u
-#define CONFIG_SOCKET_MAX 108u /* sockaddr_un's, with the final zero byte */
+#define CONFIG_MAX_BYTES   (256u * 1024) /* a file larger than that is no configuration */
+#define CONFIG_MAX_THREADS 16u
+#define CONFIG_MAX_POOLS   64u
+#define CONFIG_PATH_MAX    256u
+#define CONFIG_LABELS_MAX  1024u
+#define CONFIG_SOCKET_MAX  108u /* sockaddr_un's, with the final zero byte */
 
 struct pool_config {
 	char name[NAME_MAX_LEN + 1];
@@ -41,6 +42,7 @@ struct volumes_config {
 	char state_dir[CONFIG_PATH_MAX];
 	struct net_address listen;
 	struct net_address address; /* what other nodes connect to; `listen` unless given */
+	uint64_t threads;           /* of the data plane; 0: by cores and pools */
 	uint64_t buffer_bytes;      /* data buffers of the data plane */
 	uint64_t snapshot_cache_bytes;
 	uint64_t measure_every_ms; /* so often the pools are measured again, when they are idle */

@@ -24,6 +24,8 @@ const struct config_key config_keys[] = {
 	NODE_KEY("state_dir", state_dir, CONFIG_PATH),
 	NODE_KEY("listen", listen, CONFIG_ADDRESS),
 	NODE_KEY("address", address, CONFIG_ADDRESS),
+	{ CONFIG_NODE, "threads", CONFIG_COUNT, offsetof(struct volumes_config, threads), 1,
+		CONFIG_MAX_THREADS },
 	{ CONFIG_NODE, "buffer_memory", CONFIG_SIZE, offsetof(struct volumes_config, buffer_bytes),
 		UINT64_C(64) << 20, UINT64_C(64) << 30 },
 	{ CONFIG_NODE, "snapshot_cache", CONFIG_SIZE, offsetof(struct volumes_config, snapshot_cache_bytes),
@@ -196,8 +198,13 @@ static int number_set(const struct config_key *key, const char *value, uint64_t 
 	uint64_t number = 0;
 	int rc;
 
-	rc = key->type == CONFIG_SIZE ? size_parse(value, &number, error)
-				      : duration_parse(value, &number, error);
+	if (key->type == CONFIG_SIZE)
+		rc = size_parse(value, &number, error);
+	else if (key->type == CONFIG_COUNT)
+		rc = count_parse(value, &number) ? error_set(error, -EINVAL, "is not a number: \"%s\"", value)
+						 : 0;
+	else
+		rc = duration_parse(value, &number, error);
 	if (rc)
 		return rc;
 	if (number < key->min || number > key->max) {
@@ -206,8 +213,9 @@ static int number_set(const struct config_key *key, const char *value, uint64_t 
 		if (key->type == CONFIG_SIZE)
 			return error_set(error, -EINVAL, "is not between %s and %s: %s",
 				size_format(key->min, low), size_format(key->max, high), value);
-		return error_set(error, -EINVAL, "is not between %llu and %llu ms: %s",
-			(unsigned long long)key->min, (unsigned long long)key->max, value);
+		return error_set(error, -EINVAL, "is not between %llu and %llu%s: %s",
+			(unsigned long long)key->min, (unsigned long long)key->max,
+			key->type == CONFIG_COUNT ? "" : " ms", value);
 	}
 	*to = number;
 	return 0;
@@ -246,6 +254,7 @@ int config_value_set(const struct config_key *key, const char *value, void *base
 	case CONFIG_ADDRESS:
 		return address_set(field, value, error);
 	case CONFIG_SIZE:
+	case CONFIG_COUNT:
 	case CONFIG_DURATION:
 		return number_set(key, value, field, error);
 	case CONFIG_BOOL:

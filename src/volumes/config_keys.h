@@ -22,6 +22,7 @@ enum config_type {
 	CONFIG_ADDRESS, /* struct net_address */
 	CONFIG_ADDRESS_OR_NONE,
 	CONFIG_SIZE,     /* uint64_t, bytes */
+	CONFIG_COUNT,    /* uint64_t */
 	CONFIG_DURATION, /* uint64_t, milliseconds */
 	CONFIG_BOOL,     /* bool */
 	CONFIG_TIER,     /* char[8] */
@@ -34,10 +35,10 @@ struct config_key {
 	const char *name;
 	enum config_type type;
 	size_t offset;     /* in struct volumes_config, or struct pool_config */
-	uint64_t min, max; /* of a size or duration */
+	uint64_t min, max; /* of a size, count or duration */
 };
 
-#define CONFIG_MAX_KEYS 32u
+#define CONFIG_MAX_KEYS 64u
 extern const struct config_key config_keys[];
 extern const unsigned config_key_count;
 extern const char *const config_section_names[CONFIG_SECTIONS];

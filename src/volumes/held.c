@@ -32,8 +32,9 @@ static json_t *voters_json(const struct volume_spec *spec)
 
 	for (unsigned i = 0; voters && i < spec->voter_count; i++)
 		if (json_array_append_new(voters,
-			    json_pack("{s:o, s:s, s:s}", "replica", uuid_json(spec->voters[i].replica),
-				    "node", spec->voters[i].node, "address", spec->voters[i].address.text))) {
+			    json_pack("{s:o, s:o, s:s, s:s}", "replica", uuid_json(spec->voters[i].replica),
+				    "pool", uuid_json(spec->voters[i].pool), "node", spec->voters[i].node,
+				    "address", spec->voters[i].address.text))) {
 			json_decref(voters);
 			return NULL;
 		}
@@ -89,11 +90,12 @@ void held_remove(const char *state_dir, const char *name)
 
 static int member_parse(json_t *item, struct volume_voter *voter)
 {
-	const char *replica, *node, *address;
+	const char *replica, *pool, *node, *address;
 
-	if (json_unpack(item, "{s:s, s:s, s:s}", "replica", &replica, "node", &node, "address", &address) ||
-		uuid_parse(replica, &voter->replica) || name_check("node name", node, NULL) ||
-		strlen(address) >= sizeof(voter->address.text))
+	if (json_unpack(item, "{s:s, s:s, s:s, s:s}", "replica", &replica, "pool", &pool, "node", &node,
+		    "address", &address) ||
+		uuid_parse(replica, &voter->replica) || uuid_parse(pool, &voter->pool) ||
+		name_check("node name", node, NULL) || strlen(address) >= sizeof(voter->address.text))
 		return -EINVAL;
 	snprintf(voter->node, sizeof(voter->node), "%s", node);
 	snprintf(voter->address.text, sizeof(voter->address.text), "%s", address);

@@ -17,6 +17,7 @@
 #include "volumes/ops.h"
 #include "volumes/pools.h"
 #include "volumes/snapshot.h"
+#include "volumes/threads.h"
 #include "volumes/topology.h"
 #include "volumes/volumes.h"
 
@@ -38,7 +39,8 @@ struct volumes {
 	struct sessions *sessions;
 	struct events events;
 
-	struct dataplane *dataplane;
+	struct dataplane *dataplanes[DATAPLANE_MAX_THREADS]; /* threads.h */
+	unsigned thread_count;
 	uv_async_t wake; /* the data plane has something */
 	struct attach *attach;
 	struct catalog *catalog;

@@ -154,11 +154,11 @@ static void call_done(struct dataplane_call *call)
 	op->call_then(op, call->rc);
 }
 
-void op_call(struct op *op, void (*run)(struct dataplane_call *call), op_step_fn then)
+void op_call(struct op *op, unsigned thread, void (*run)(struct dataplane_call *call), op_step_fn then)
 {
 	op->call = (struct dataplane_call){ .run = run, .done = call_done };
 	op->call_then = then;
-	dataplane_call(op->volumes->dataplane, &op->call);
+	dataplane_call(op->volumes->dataplanes[thread], &op->call);
 }
 
 void op_told(void *arg, int rc, const struct error *error)

@@ -101,8 +101,9 @@ uint32_t op_left_ms(const struct op *op);
 void op_retry(struct op *op, uint64_t after_ms, void (*fn)(struct op *op));
 /* Runs fn on a thread of libuv's, then `then` with what it gave. */
 void op_work(struct op *op, int (*fn)(struct op *op), op_step_fn then);
-/* Runs `run` on the data plane's thread, which ends it with dataplane_call_finish(&op->call), then `then`. */
-void op_call(struct op *op, void (*run)(struct dataplane_call *call), op_step_fn then);
+/* Runs `run` on that thread of the data plane, which ends it with dataplane_call_finish(&op->call), then
+ * `then`. */
+void op_call(struct op *op, unsigned thread, void (*run)(struct dataplane_call *call), op_step_fn then);
 /* For run(): the operation of a call. */
 struct op *op_of_call(struct dataplane_call *call);
 /* A catalog_done_fn and attach_done_fn with an op as argument: keeps the words, goes on at op->told_then. */

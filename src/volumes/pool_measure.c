@@ -17,6 +17,7 @@
 
 struct measuring {
 	struct pool *pool; /* the data plane's */
+	unsigned thread;
 	char path[CONFIG_PATH_MAX], cache_dir[CONFIG_PATH_MAX + 16];
 	bool fresh, opened;
 	unsigned tries;
@@ -210,7 +211,9 @@ static void probed(struct op *op, int rc)
 
 static void probe_begin(struct op *op)
 {
-	op_call(op, probe_run, probed);
+	const struct measuring *m = op->state;
+
+	op_call(op, m->thread, probe_run, probed);
 }
 
 /* What the disk is can't be told: then it is taken for slow, until somebody measures it. */
@@ -251,6 +254,7 @@ static bool measuring_begin(
 	if (!m)
 		return false;
 	*m = (struct measuring){ .pool = pool->pool,
+		.thread = pool->thread,
 		.fresh = fresh,
 		.opened = opened,
 		.rc = -ENOMEM,

@@ -15,7 +15,8 @@
 
 struct pool_job {
 	struct volumes *volumes;
-	struct uuid cluster, uuid; /* uuid: of the pool that is formatted */
+	struct uuid cluster, uuid; /* uuid: of the pool that is formatted; none: of what is there */
+	unsigned thread;           /* by the UUID; 0 while it isn't known */
 	uint64_t seed;
 	bool blank;   /* it was found empty, or made so */
 	bool force;   /* what is on it may be destroyed */
@@ -72,7 +73,7 @@ static void pool_measured(struct op *op, int rc)
 	(void)rc;
 	job->scrub_known = pool_scrub_load(op->volumes, pool, &job->scrub);
 	pool_scrub_opened(pool, job->scrub_known ? &job->scrub : NULL);
-	op_call(op, scrub_run, scrub_begun);
+	op_call(op, pool->thread, scrub_run, scrub_begun);
 }
 
 /* ---- open ---- */
@@ -152,9 +153,21 @@ static void pool_open_told(struct op *op, int rc)
 static int device_work(struct op *op)
 {
 	struct pool_job *job = op->state;
+	struct superblock sb = { .pool = job->uuid };
 
+	if (uuid_is_none(job->uuid) && pool_file_superblock(job->path, &sb) != 0)
+		sb.pool = job->uuid; /* what is wrong with it the store will say, on any thread */
+	job->thread = threads_of_pool(op->volumes, sb.pool);
 	return device_uring_open(
-		dataplane_loop(op->volumes->dataplane), job->path, &job->device, &job->error);
+		dataplane_loop(op->volumes->dataplanes[job->thread]), job->path, &job->device, &job->error);
+}
+
+static void thread_set(struct op *op, unsigned thread)
+{
+	struct local_pool *pool = pools_find(op->volumes, op->name);
+
+	pool->thread = thread;
+	pool->has_thread = true;
 }
 
 static void device_opened(struct op *op, int rc)
@@ -166,7 +179,8 @@ static void device_opened(struct op *op, int rc)
 		pool_fail(op, rc);
 		return;
 	}
-	op_call(op, open_run, pool_open_told);
+	thread_set(op, job->thread);
+	op_call(op, job->thread, open_run, pool_open_told);
 }
 
 /* ---- format ---- */
@@ -256,10 +270,9 @@ static void pool_blank_told(struct op *op, int rc)
 		pool_fail(op, rc);
 		return;
 	}
-	job->uuid = uuid_random(&op->volumes->random);
 	job->seed = random_u64(&op->volumes->random);
 	job->cluster = op->volumes->node.cluster;
-	op_call(op, format_run, pool_formatted);
+	op_call(op, job->thread, format_run, pool_formatted);
 }
 
 /* Only a node that has joined its cluster makes pools, and none where the catalog knows one already. */
@@ -286,6 +299,8 @@ static void format_wait(struct op *op)
 		pool_fail(op, -EILSEQ);
 		return;
 	}
+	job->uuid = threads_pool_uuid(op->volumes);
+	thread_set(op, threads_of_pool(op->volumes, job->uuid));
 	op_work(op, blank_work, pool_blank_told);
 }
 

@@ -59,6 +59,7 @@ static void forgotten(struct op *op, int rc)
 {
 	struct removal *removal = op->state;
 	struct local_pool *pool = pools_find_uuid(op->volumes, op->pool_uuid);
+	unsigned thread;
 
 	if (rc) {
 		if (pool)
@@ -74,9 +75,10 @@ static void forgotten(struct op *op, int rc)
 		return;
 	}
 	removal->pool = pool->pool;
+	thread = pool->thread;
 	memcpy(removal->path, pool->config.path, sizeof(removal->path));
 	local_pool_free(pool);
-	op_call(op, close_run, closed);
+	op_call(op, thread, close_run, closed);
 }
 
 /* On the pool's own node, unless that is down: its agent would tell the catalog of it again. */

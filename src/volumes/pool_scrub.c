@@ -298,7 +298,7 @@ static void begin(struct op *op)
 	}
 	snprintf(op->name, sizeof(op->name), "%s", pool->config.name); /* not closed meanwhile */
 	ask->pool = pool->pool;
-	op_call(op, ask_run, asked);
+	op_call(op, pool->thread, ask_run, asked);
 }
 
 void volumes_pool_scrub(struct volumes *volumes, const char *pool, volumes_done_fn fn, void *arg)

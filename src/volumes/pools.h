@@ -27,6 +27,8 @@ struct local_pool {
 	char overwrote[CATALOG_REASON_MAX_LEN + 1]; /* in this life, by force: what was there */
 	struct uuid uuid;
 	struct pool *pool; /* the data plane's */
+	unsigned thread;   /* of the data plane, where it is open, or will be */
+	bool has_thread;
 	struct pool_measured measured;
 	struct pool_scrubbed scrubbed;
 	enum tier tier;

@@ -147,6 +147,6 @@ void replica_begin(struct op *op)
 		return;
 	}
 	job->pool = pool->pool;
-	op_call(op, create ? replica_create_run : replica_delete_run,
+	op_call(op, pool->thread, create ? replica_create_run : replica_delete_run,
 		create ? replica_created : replica_deleted);
 }

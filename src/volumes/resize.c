@@ -99,7 +99,7 @@ static void grow_here(struct op *op)
 	op->attachment = attachment;
 	attachment->spec.size_bytes = resize->size_bytes;
 	held_note_size(attachment);
-	op_call(op, volume_run, volume_told);
+	op_call(op, attachment->thread, volume_run, volume_told);
 }
 
 /* ---- the command ---- */

@@ -34,22 +34,53 @@ static void pool_fill(struct snapshot_rows *rows, struct snapshot_pool *row)
 	}
 }
 
-/* On the data plane's thread. */
+static void net_add(struct net_tcp_counters *sum, const struct net_tcp_counters *more)
+{
+	sum->frames_in += more->frames_in;
+	sum->frames_out += more->frames_out;
+	sum->bytes_in += more->bytes_in;
+	sum->bytes_out += more->bytes_out;
+	sum->sends += more->sends;
+	sum->refused_magic += more->refused_magic;
+	sum->refused_version += more->refused_version;
+	sum->refused_crc += more->refused_crc;
+	sum->refused_size += more->refused_size;
+	sum->refused_auth += more->refused_auth;
+	sum->refused_timeout += more->refused_timeout;
+	sum->refused_limit += more->refused_limit;
+	sum->resets += more->resets;
+	sum->starved += more->starved;
+}
+
+static void views_add(struct view_stats *sum, const struct view_stats *more)
+{
+	sum->reads += more->reads;
+	sum->errors += more->errors;
+	sum->cached += more->cached;
+	sum->local += more->local;
+	sum->remote += more->remote;
+	sum->elsewhere += more->elsewhere;
+}
+
+/* On the data plane's thread whose turn it is. */
 static void snapshot_run(struct dataplane_call *call)
 {
 	struct snapshot *snapshot = container_of(call, struct snapshot, call);
 	struct snapshot_rows *rows = &snapshot->next;
 	struct datapath *datapath = dataplane_datapath(call->dataplane);
+	struct view_stats views;
 
 	for (unsigned i = 0; i < rows->pool_count; i++)
-		pool_fill(rows, &rows->pools[i]);
+		if (rows->pools[i].thread == snapshot->thread)
+			pool_fill(rows, &rows->pools[i]);
 	for (struct volume *v = volume_next(datapath, NULL); v; v = volume_next(datapath, v)) {
 		if (rows->volume_count < rows->volume_room)
 			volume_stats_get(v, &rows->stats[rows->volume_count]);
 		rows->volume_count++;
 	}
-	rows->net = *dataplane_net_counters(call->dataplane);
-	datapath_view_stats_get(dataplane_datapath(call->dataplane), &rows->views);
+	net_add(&rows->net, dataplane_net_counters(call->dataplane));
+	datapath_view_stats_get(datapath, &views);
+	views_add(&rows->views, &views);
 	dataplane_call_finish(call, 0);
 }
 
@@ -116,8 +147,13 @@ static void snapshot_finished(struct dataplane_call *call)
 {
 	struct snapshot *snapshot = container_of(call, struct snapshot, call);
 	struct snapshot_rows filled = snapshot->next;
-	bool whole = filled.replica_count <= filled.replica_room && filled.volume_count <= filled.volume_room;
+	bool whole;
 
+	if (++snapshot->thread < snapshot->volumes->thread_count) {
+		dataplane_call(snapshot->volumes->dataplanes[snapshot->thread], call);
+		return;
+	}
+	whole = filled.replica_count <= filled.replica_room && filled.volume_count <= filled.volume_room;
 	snapshot->pending = false;
 	if (whole) {
 		snapshot->next = snapshot->rows;
@@ -171,12 +207,17 @@ void snapshot_take(struct volumes *volumes)
 	list_for_each (node, &volumes->pools) {
 		struct local_pool *pool = list_entry(node, struct local_pool, node);
 
-		if (pool->pool && next->pool_count < next->pool_room)
+		if (pool->pool && next->pool_count < next->pool_room) {
+			next->pools[next->pool_count].thread = pool->thread;
 			next->pools[next->pool_count++].pool = pool->pool;
+		}
 	}
+	next->net = (struct net_tcp_counters){ 0 };
+	next->views = (struct view_stats){ 0 };
 	s->pending = true;
+	s->thread = 0;
 	s->call = (struct dataplane_call){ .run = snapshot_run, .done = snapshot_finished };
-	dataplane_call(volumes->dataplane, &s->call);
+	dataplane_call(volumes->dataplanes[0], &s->call);
 }
 
 static void rows_free(struct snapshot_rows *rows)

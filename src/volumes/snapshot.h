@@ -11,6 +11,7 @@ struct volumes;
 
 struct snapshot_pool {
 	struct pool *pool;
+	unsigned thread;
 	struct pool_info info;
 };
 
@@ -35,7 +36,9 @@ struct snapshot_rows {
 struct snapshot {
 	struct volumes *volumes;
 	struct snapshot_rows rows; /* the last one */
-	struct snapshot_rows next; /* the data plane's while `pending` */
+	struct snapshot_rows
+		next;    /* the data plane's while `pending`: one thread after the other fills its part */
+	unsigned thread; /* whose turn it is */
 	struct dataplane_call call;
 	bool pending, again;
 	bool stale;      /* something has changed since the last one was begun */

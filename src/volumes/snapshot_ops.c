@@ -143,7 +143,7 @@ static void entry_submit(struct op *op)
 		.user = op };
 	op->waits_for = "a quorum of its replicas";
 	op->expired = snap_expired;
-	op_call(op, entry_run, entry_told);
+	op_call(op, op->attachment->thread, entry_run, entry_told);
 }
 
 static int freeze_work(struct op *op)

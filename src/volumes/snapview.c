@@ -92,7 +92,7 @@ static void device_down(struct op *op, int rc)
 	view->blockdev = NULL;
 	op->state = view;
 	if (view->handle)
-		op_call(op, close_run, closed);
+		op_call(op, view->thread, close_run, closed);
 	else
 		closed(op, 0);
 }
@@ -157,7 +157,7 @@ static void device_up(struct op *op, int rc)
 static void opened(struct op *op, int rc)
 {
 	struct snapview *view = snapview_find(op->volumes, op->name);
-	struct blockdev_spec spec = { .name = op->name, .volume = view->handle };
+	struct blockdev_spec spec = { .name = op->name, .volume = view->handle, .loop = view->thread };
 	char socket[ATTACH_PATH_MAX];
 
 	if (rc) {
@@ -206,7 +206,8 @@ static void recorded(struct op *op, int rc)
 	/* For the words of events; one that is longer is cut. */
 	snprintf(view->spec.name, sizeof(view->spec.name), "%.*s", (int)NAME_MAX_LEN, view->name);
 	op->state = view;
-	op_call(op, open_run, view_opened);
+	view->thread = threads_of_volume(op->volumes, &view->spec);
+	op_call(op, view->thread, open_run, view_opened);
 }
 
 /* What is here already: a success if it is the same way in. */
@@ -327,6 +328,6 @@ void snapviews_plan(struct volumes *volumes)
 		attachment_spec_fill(volumes, volume, &view->members);
 		view->members_call = (struct dataplane_call){ .run = members_run, .done = members_told };
 		view->moving = true;
-		dataplane_call(volumes->dataplane, &view->members_call);
+		dataplane_call(volumes->dataplanes[view->thread], &view->members_call);
 	}
 }

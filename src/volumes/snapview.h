@@ -24,6 +24,7 @@ struct snapview {
 	struct uuid volume, snapshot;
 	struct volume_spec spec;
 	struct volume *handle;
+	unsigned thread; /* of the data plane, where it is open */
 	struct blockdev *blockdev;
 	bool nbd, up;
 	/* A change of the volume's members, on its way to the data plane. */

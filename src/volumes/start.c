@@ -24,30 +24,14 @@
 
 #define TICK_MS         1000u
 #define JOIN_TIMEOUT_MS 10000u
-#define LISTEN_TRIES    60u
-#define LISTEN_PAUSE_US 50000u
-#define ENTRY_COUNT     65536u
 
 /* ---- what the rooms below tell ---- */
-
-static void dataplane_wake(void *user)
-{
-	struct volumes *volumes = user;
-
-	uv_async_send(&volumes->wake);
-}
 
 static void woken(uv_async_t *async)
 {
 	struct volumes *volumes = async->data;
 
-	if (volumes->dataplane)
-		dataplane_drain(volumes->dataplane);
-}
-
-static void dataplane_event(void *user, const char *kind, const char *subject, const char *text)
-{
-	manager_event(user, kind, pools_name_of(user, subject), "%s", text);
+	threads_drain(volumes);
 }
 
 /*
@@ -257,40 +241,18 @@ static int sessions_load(struct volumes *volumes, struct error *error)
 	return sessions_open(path, volumes->node.boot_id, volumes->node.lock_fd, &volumes->sessions, error);
 }
 
-static int dataplane_begin(struct volumes *volumes, struct error *error)
-{
-	struct dataplane_config config = {
-		.listen = volumes->config.listen,
-		.buffer_bytes = volumes->config.buffer_bytes,
-		.entry_count = ENTRY_COUNT,
-		.lease_ms = (uint32_t)volumes->config.group_lease_ms,
-		.resync_bytes_per_s = volumes->config.resync_bytes_per_s,
-		.snapshot_cache_bytes = volumes->config.snapshot_cache_bytes,
-		.wake = dataplane_wake,
-		.event = dataplane_event,
-		.user = volumes,
-	};
-
-	memcpy(config.node, volumes->config.node, sizeof(config.node));
-	memcpy(config.key, volumes->key, sizeof(config.key));
-	/* The socket of a killed agent lives on until the kernel has ended that process's io_uring. */
-	for (unsigned tries = 0;; tries++) {
-		int rc = dataplane_start(&config, &volumes->dataplane, error);
-
-		if (rc != -EADDRINUSE || tries == LISTEN_TRIES)
-			return rc;
-		usleep(LISTEN_PAUSE_US);
-	}
-}
-
 static int attach_begin(struct volumes *volumes, struct error *error)
 {
+	struct uring_loop *loops[DATAPLANE_MAX_THREADS];
 	struct attach_config config = {
 		.uv = volumes->loop,
-		.loop = dataplane_loop(volumes->dataplane),
+		.loops = loops,
+		.loop_count = volumes->thread_count,
 		.state_dir = volumes->config.state_dir,
 	};
 
+	for (unsigned i = 0; i < volumes->thread_count; i++)
+		loops[i] = dataplane_loop(volumes->dataplanes[i]);
 	return attach_new(&config, &volumes->attach, error);
 }
 
@@ -338,7 +300,7 @@ static int volumes_init(struct volumes *volumes, struct error *error)
 	if (!rc)
 		rc = sessions_load(volumes, error);
 	if (!rc)
-		rc = dataplane_begin(volumes, error);
+		rc = threads_start(volumes, error);
 	if (!rc)
 		rc = attach_begin(volumes, error);
 	if (!rc)

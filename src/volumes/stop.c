@@ -53,8 +53,7 @@ static void catalog_closed(void *arg)
 	uv_handle_t *handles[] = { (uv_handle_t *)&volumes->wake, (uv_handle_t *)&volumes->kick,
 		(uv_handle_t *)&volumes->tick, (uv_handle_t *)&volumes->ops_timer };
 
-	dataplane_stop(volumes->dataplane);
-	volumes->dataplane = NULL;
+	threads_stop(volumes);
 	volumes->handles_open = sizeof(handles) / sizeof(handles[0]);
 	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
 		uv_close(handles[i], handle_closed);
@@ -119,7 +118,7 @@ void pools_close(struct op *op, void (*then)(struct op *op, int rc))
 		op->state = pool->pool;
 		pool->pool = NULL;
 		pool->phase = LOCAL_POOL_FAILED;
-		op_call(op, pool_close_run, pool_close_told);
+		op_call(op, pool->thread, pool_close_run, pool_close_told);
 		return;
 	}
 	then(op, 0);

@@ -116,7 +116,7 @@ static void holder_probe(struct op *op)
 	memcpy(probe->voters, spec.voters, sizeof(probe->voters));
 	ASSERT(!op->state);
 	op->state = probe;
-	op_call(op, probe_run, probe_told);
+	op_call(op, 0, probe_run, probe_told);
 }
 
 static void hold_told(void *arg, int rc, const struct error *error, const struct catalog_volume *volume)

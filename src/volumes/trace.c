@@ -47,7 +47,7 @@ static void trace_begin(struct op *op)
 		return;
 	}
 	job->handle = attachment->handle;
-	op_call(op, trace_run, trace_told);
+	op_call(op, attachment->thread, trace_run, trace_told);
 }
 
 /* Late or refused. */

@@ -12,7 +12,7 @@ static void feed(enum handshake_role role, const uint8_t *data, size_t size)
 	struct error error;
 	uint32_t wanted;
 
-	handshake_init(&h, role, nonce);
+	handshake_init(&h, role, nonce, 0);
 	while ((wanted = handshake_wanted_bytes(&h)) > 0 && wanted <= size) {
 		int rc = handshake_input(&h, key, data, &error);
 

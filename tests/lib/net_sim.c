@@ -355,14 +355,16 @@ static void established(struct sim_event *event)
 	loop_sim_kick(net->sim, client->node);
 }
 
-static int sim_connect(struct net *from, const struct net_address *to, const struct net_handler *handler,
-	void *user, struct net_conn **ret_conn)
+/* A node has one thread here, and so one lane. */
+static int sim_connect(struct net *from, const struct net_address *to, uint64_t lane,
+	const struct net_handler *handler, void *user, struct net_conn **ret_conn)
 {
 	struct sim_net_node *node = container_of(from, struct sim_net_node, net);
 	struct net_sim *net = node->fabric;
 	unsigned target;
 	struct connection *c;
 
+	(void)lane;
 	if (sscanf(to->text, "node-%u", &target) != 1 || target >= SIM_MAX_NODES)
 		return -EINVAL;
 	c = calloc(1, sizeof(*c));

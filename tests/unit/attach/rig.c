@@ -51,7 +51,8 @@ void rig_init(struct rig *rig, const char *dir, uint64_t volume_bytes, uint64_t 
 	rig->volume = volume_memory_new(rig->loop, rig->bufs, volume_bytes);
 	ASSERT(pthread_create(&rig->thread, NULL, rig_thread, rig) == 0);
 	config.uv = &rig->uv;
-	config.loop = rig->loop;
+	config.loops = &rig->loop;
+	config.loop_count = 1;
 	config.state_dir = rig->state_dir;
 	config.link_dir = rig->link_dir;
 	if (attach_new(&config, &rig->attach, &rig->error) < 0) {

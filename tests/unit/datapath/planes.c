@@ -18,6 +18,9 @@ struct plane planes[PLANES];
 struct volume *volume;
 bool volume_is_ready, volume_has_ended;
 
+static bool one_node;
+/* By their number as threads: of planes 2, 0, 1, since pool i has the UUID i + 1. */
+static struct dataplane *threads[PLANES];
 static char dir[64];
 static sem_t woken;
 static struct uuid cluster = { { 9 } };
@@ -191,15 +194,26 @@ void plane_start(unsigned i)
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, (off_t)POOL_FILE_BYTES), 0);
 	(void)close(fd);
+	if (one_node) {
+		config.thread = (i + 1) % PLANES;
+		config.threads = PLANES;
+		config.others = threads;
+	}
 	(void)snprintf(config.node, sizeof(config.node), "%s", plane->node);
 	(void)snprintf(config.listen.text, sizeof(config.listen.text), "127.0.0.1:0");
 	assert_int_equal(dataplane_start(&config, &plane->dataplane, &error), 0);
+	threads[config.thread] = plane->dataplane;
 	assert_int_equal(plane_call(i, open_device), 0);
 	if (is_new) {
 		assert_int_equal(plane_call(i, format_pool), 0);
 		assert_int_equal(plane_call(i, open_device), 0);
 	}
 	assert_int_equal(plane_call(i, open_pool), 0);
+}
+
+struct net_address plane_address(unsigned i)
+{
+	return dataplane_address(planes[one_node ? PLANES - 1 : i].dataplane);
 }
 
 void plane_stop(unsigned i)
@@ -212,9 +226,8 @@ void plane_stop(unsigned i)
 	planes[i].dataplane = NULL;
 }
 
-int planes_setup(void **state)
+static int setup(void)
 {
-	(void)state;
 	volume = NULL;
 	atomic_store(&told_ready, false);
 	atomic_store(&told_ended, false);
@@ -223,11 +236,25 @@ int planes_setup(void **state)
 		return -1;
 	for (unsigned i = 0; i < PLANES; i++) {
 		planes[i] = (struct plane){ .replica = { { (uint8_t)(20 + i) } } };
-		(void)snprintf(planes[i].node, sizeof(planes[i].node), "node-%u", i);
+		(void)snprintf(planes[i].node, sizeof(planes[i].node), "node-%u", one_node ? 0 : i);
 		(void)snprintf(planes[i].path, sizeof(planes[i].path), "%s/%u", dir, i);
 		plane_start(i);
 	}
 	return 0;
+}
+
+int planes_setup(void **state)
+{
+	(void)state;
+	one_node = false;
+	return setup();
+}
+
+int planes_setup_threads(void **state)
+{
+	(void)state;
+	one_node = true;
+	return setup();
 }
 
 int planes_teardown(void **state)
@@ -235,7 +262,8 @@ int planes_teardown(void **state)
 	(void)state;
 	if (volume)
 		volume_end();
-	for (unsigned i = 0; i < PLANES; i++) {
+	/* Who listens goes first. */
+	for (unsigned i = PLANES; i-- > 0;) {
 		if (planes[i].dataplane)
 			plane_stop(i);
 		(void)unlink(planes[i].path);
@@ -292,9 +320,10 @@ static void attach(struct dataplane_call *call)
 		struct volume_voter *voter = &spec.voters[i];
 
 		voter->replica = planes[i].replica;
+		voter->pool = (struct uuid){ { (uint8_t)(1 + i) } };
 		(void)snprintf(voter->node, sizeof(voter->node), "%s", planes[i].node);
 		if (planes[i].dataplane)
-			voter->address = dataplane_address(planes[i].dataplane);
+			voter->address = plane_address(i);
 		else
 			(void)snprintf(voter->address.text, sizeof(voter->address.text), "127.0.0.1:1");
 	}

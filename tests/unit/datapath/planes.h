@@ -33,10 +33,14 @@ extern struct volume *volume;
 extern bool volume_is_ready, volume_has_ended;
 
 int planes_setup(void **state);
+/* All three are data-plane threads of one node. */
+int planes_setup_threads(void **state);
 int planes_teardown(void **state);
 /* Starts plane i, with a pool in a file of its own; stops it, with all that it has. */
 void plane_start(unsigned i);
 void plane_stop(unsigned i);
+/* How its pool's replicas are reached. */
+struct net_address plane_address(unsigned i);
 /* Runs fn on the plane's thread and waits until it has finished the call. Returns its rc. */
 int plane_call(unsigned i, void (*fn)(struct dataplane_call *call));
 /* Drains all planes until cond() holds; false after 10 s. */

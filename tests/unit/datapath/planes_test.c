@@ -165,9 +165,10 @@ static void probe_all(struct dataplane_call *call)
 
 	for (unsigned i = 0; i < PLANES; i++) {
 		voters[i].replica = planes[i].replica;
+		voters[i].pool = (struct uuid){ { (uint8_t)(1 + i) } };
 		(void)snprintf(voters[i].node, sizeof(voters[i].node), "%s", planes[i].node);
 		if (planes[i].dataplane)
-			voters[i].address = dataplane_address(planes[i].dataplane);
+			voters[i].address = plane_address(i);
 	}
 	assert_int_equal(
 		datapath_probe(dataplane_datapath(call->dataplane), voters, PLANES, 1000, probe_told, call),
@@ -208,6 +209,15 @@ static void a_probe_tells_when_the_coordinator_was_heard_last(void **state)
 	plane_start(0);
 }
 
+/* Each connection to the one address that is listened on ends at the thread that has the pool. */
+static void the_threads_of_one_node_find_each_other(void **state)
+{
+	a_write_reaches_all_three_and_is_read_back(state);
+	assert_int_equal(plane_call(1, probe_all), 0);
+	assert_int_equal(probed.answers, 3);
+	assert_int_equal(probed.promised.number, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, planes_setup, planes_teardown)
 
 int main(void)
@@ -219,6 +229,8 @@ int main(void)
 		TEST(what_was_written_is_there_after_all_have_restarted),
 		TEST(a_volume_gets_no_more_than_its_limits),
 		TEST(a_probe_tells_when_the_coordinator_was_heard_last),
+		cmocka_unit_test_setup_teardown(
+			the_threads_of_one_node_find_each_other, planes_setup_threads, planes_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,8 +21,8 @@ static uint8_t wire[HANDSHAKE_HELLO_BYTES]; /* what was sent last */
 static int setup(void **state)
 {
 	(void)state;
-	handshake_init(&client, HANDSHAKE_CLIENT, client_nonce);
-	handshake_init(&server, HANDSHAKE_SERVER, server_nonce);
+	handshake_init(&client, HANDSHAKE_CLIENT, client_nonce, 0);
+	handshake_init(&server, HANDSHAKE_SERVER, server_nonce, 0);
 	return 0;
 }
 
@@ -85,7 +85,7 @@ static void a_mirror_is_refused(void **state)
 	memcpy(mirrored, client.out, sizeof(mirrored));
 	assert_int_equal(handshake_input(&client, key, mirrored, &error), -EPROTO); /* the role */
 	assert_int_equal(client.fault, NET_FAULT_AUTH);
-	handshake_init(&client, HANDSHAKE_CLIENT, server_nonce);
+	handshake_init(&client, HANDSHAKE_CLIENT, server_nonce, 0);
 	memcpy(mirrored, client.out, sizeof(mirrored));
 	assert_int_equal(handshake_input(&server, key, mirrored, &error), -EACCES); /* the nonce */
 }
@@ -115,7 +115,7 @@ static void a_recorded_proof_does_not_serve_twice(void **state)
 	assert_int_equal(carry(&server, &client, key), 0);
 	memcpy(proof, client.out, sizeof(proof));
 	assert_int_equal(carry(&client, &server, key), 1);
-	handshake_init(&server, HANDSHAKE_SERVER, new_nonce);
+	handshake_init(&server, HANDSHAKE_SERVER, new_nonce, 0);
 	assert_int_equal(handshake_input(&server, key, hello, &error), 0);
 	assert_int_equal(handshake_input(&server, key, proof, &error), -EACCES);
 }

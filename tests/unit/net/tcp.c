@@ -11,6 +11,11 @@ static bool server_has_frames(void)
 	return server.frames >= expected_frames;
 }
 
+static bool client_has_frames(void)
+{
+	return client.frames == expected_frames;
+}
+
 static bool both_have_frames(void)
 {
 	return server.frames >= expected_frames && client.frames >= expected_frames;
@@ -132,6 +137,27 @@ static void after_an_end_one_can_connect_again(void **state)
 	}
 }
 
+/* And its frames, sent at once, arrive there: none was read before it moved. */
+static void a_connection_goes_where_its_lane_lies(void **state)
+{
+	(void)state;
+	for (unsigned lane = 0; lane < 6; lane++) {
+		server = client = (struct end){ 0 };
+		client_lane = lane;
+		connect_both();
+		assert_ptr_equal(server.conn->net, lane % 2 ? here_odd : here);
+		assert_int_equal(end_send(&client, (uint16_t)lane, 64, BLOCK_BYTES), 0);
+		expected_frames = 1;
+		assert_true(run_until(server_has_frames));
+		assert_int_equal(server.damaged, 0);
+		assert_int_equal(end_send(&server, 9, 64, 0), 0);
+		assert_true(run_until(client_has_frames));
+		net_close(server.conn);
+		assert_true(run_until(both_are_down));
+		assert_int_equal(server.refusals, 0);
+	}
+}
+
 static void nobody_listening_is_told_in_words(void **state)
 {
 	struct net_address address = fixture_address();
@@ -151,7 +177,7 @@ static void a_malformed_address_is_refused_at_once(void **state)
 	struct net_conn *conn;
 
 	(void)state;
-	assert_int_equal(net_connect(there, &address, NULL, NULL, &conn), -EINVAL);
+	assert_int_equal(net_connect(there, &address, 0, NULL, NULL, &conn), -EINVAL);
 }
 
 static void a_port_in_use_is_told_in_words(void **state)
@@ -242,6 +268,7 @@ int main(void)
 		TEST(closing_tells_both_ends_once),
 		TEST(closing_while_a_frame_is_handled_ends_the_frames),
 		TEST(after_an_end_one_can_connect_again),
+		TEST(a_connection_goes_where_its_lane_lies),
 		TEST(nobody_listening_is_told_in_words),
 		TEST(a_malformed_address_is_refused_at_once),
 		TEST(a_port_in_use_is_told_in_words),

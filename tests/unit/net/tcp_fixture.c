@@ -7,10 +7,13 @@
 struct uring_loop *loop;
 struct buf_pool *bufs;
 struct buf_pool *send_bufs;
-struct net *here, *there;
+struct net *here, *there, *here_odd;
+uint64_t client_lane;
 struct end server, client;
 uint64_t clock_offset_ns;
 const uint8_t fixture_key[NET_KEY_BYTES] = { 4, 2 };
+
+static struct net *lanes[2];
 
 static uint64_t shifted_now(const struct clock *clock)
 {
@@ -81,7 +84,7 @@ static const struct net_handler handler = {
 
 static void here_accepted(struct net *net, struct net_conn *conn, const char *from)
 {
-	(void)net;
+	assert_ptr_equal(conn->net, net);
 	assert_non_null(strstr(from, "127.0.0.1:"));
 	server.conn = conn;
 	server.ups++;
@@ -106,14 +109,19 @@ int fixture_setup(void **state)
 	(void)state;
 	clock_offset_ns = 0;
 	server = client = (struct end){ 0 };
+	client_lane = 0;
 	if (uring_loop_new(&shifted_clock, &loop, &error) < 0 ||
 		buf_pool_new(FIXTURE_POOL_BYTES, &bufs) < 0 ||
 		buf_pool_new(FIXTURE_POOL_BYTES, &send_bufs) < 0)
 		return -1;
 	if (net_tcp_new(loop, bufs, fixture_key, &here) < 0 ||
+		net_tcp_new(loop, bufs, fixture_key, &here_odd) < 0 ||
 		net_tcp_new(loop, bufs, fixture_key, &there) < 0)
 		return -1;
-	here->accepted = here_accepted;
+	lanes[0] = here;
+	lanes[1] = here_odd;
+	net_tcp_lanes(here, lanes, 2);
+	here->accepted = here_odd->accepted = here_accepted;
 	here->refused = here_refused;
 	here->refused_arg = &server;
 	return net_tcp_listen(here, &any, &error);
@@ -121,7 +129,7 @@ int fixture_setup(void **state)
 
 static bool all_idle(void)
 {
-	return net_tcp_is_idle(here) && net_tcp_is_idle(there);
+	return net_tcp_is_idle(here) && net_tcp_is_idle(here_odd) && net_tcp_is_idle(there);
 }
 
 int fixture_teardown(void **state)
@@ -130,9 +138,11 @@ int fixture_teardown(void **state)
 	while (server.kept_count > 0)
 		buf_put(server.kept[--server.kept_count]);
 	net_tcp_shutdown(here);
+	net_tcp_shutdown(here_odd);
 	net_tcp_shutdown(there);
 	assert_true(run_until(all_idle));
 	net_tcp_free(here);
+	net_tcp_free(here_odd);
 	net_tcp_free(there);
 	assert_int_equal(buf_pool_used_bytes(bufs), 0);
 	assert_int_equal(buf_pool_used_bytes(send_bufs), 0);
@@ -173,7 +183,7 @@ void fixture_stop_listening(void)
 
 void client_connect_to(const struct net_address *address)
 {
-	assert_int_equal(net_connect(there, address, &handler, &client, &client.conn), 0);
+	assert_int_equal(net_connect(there, address, client_lane, &handler, &client, &client.conn), 0);
 }
 
 void client_connect(void)

@@ -48,6 +48,9 @@ void fixture_stop_listening(void);
 /* Connects `client`, to where `here` listens or elsewhere; up or down follows. */
 void client_connect(void);
 void client_connect_to(const struct net_address *address);
+extern uint64_t client_lane; /* that it asks for; 0 at first */
+/* `here` gives the connections of odd lanes to this one, of even ones to itself. */
+extern struct net *here_odd;
 /* Both ends up. */
 void connect_both(void);
 /* Runs the loop until cond() or for real seconds; returns whether it held. */

@@ -93,7 +93,7 @@ static int raw_handshake(void)
 	struct error error;
 	int fd = raw_connect();
 
-	handshake_init(&h, HANDSHAKE_CLIENT, nonce);
+	handshake_init(&h, HANDSHAKE_CLIENT, nonce, 0);
 	raw_send(fd, h.out, h.out_bytes);
 	raw_receive(fd, bytes, HANDSHAKE_HELLO_BYTES);
 	assert_int_equal(handshake_input(&h, fixture_key, bytes, &error), 0);
