@@ -11,6 +11,9 @@
 
 #include "volumes/config_keys.h"
 
+#define CORES_PER_THREAD 4u
+#define AUTO_MAX_THREADS 8u
+
 /* libinih splits lines into keys and values; which line and section it is at is followed here, by its reader.
  */
 struct parse {
@@ -329,4 +332,17 @@ out:
 		close(fd);
 	free(text);
 	return rc;
+}
+
+unsigned config_threads(const struct volumes_config *config, unsigned cores)
+{
+	unsigned count = cores / CORES_PER_THREAD;
+
+	if (config->threads > 0)
+		return (unsigned)config->threads;
+	if (count > config->pool_count)
+		count = config->pool_count;
+	if (count > AUTO_MAX_THREADS)
+		count = AUTO_MAX_THREADS;
+	return count > 1 ? count : 1;
 }

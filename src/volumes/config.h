@@ -73,6 +73,9 @@ struct volumes_config {
 /* Parses text of len_bytes (zero bytes inside are an error). `file` is for the words only. -EINVAL. */
 int config_parse(const char *text, size_t len_bytes, const char *file, struct volumes_config *ret_config,
 	struct error *error) MUST_CHECK;
+/* Of the data plane: [node] threads; else one for each four cores, at most one a pool, at most 8, at least 1.
+ */
+unsigned config_threads(const struct volumes_config *config, unsigned cores);
 /* Reads and parses the file. -errno of open and read; -EFBIG; -EINVAL. */
 int config_load(const char *path, struct volumes_config *ret_config, struct error *error) MUST_CHECK;
 

@@ -11,24 +11,9 @@
 #define ENTRY_COUNT     65536u
 /* A thread has at least so much, whatever its share would be. */
 #define BUFFER_MIN_BYTES (UINT64_C(64) << 20)
-#define CORES_PER_THREAD 4u
-#define AUTO_MAX         8u
 
 _Static_assert(CONFIG_MAX_THREADS <= DATAPLANE_MAX_THREADS && CONFIG_MAX_THREADS <= ATTACH_MAX_LOOPS,
 	"as many as the configuration may ask for");
-
-unsigned threads_wanted(const struct volumes_config *config, unsigned cores)
-{
-	unsigned count = cores / CORES_PER_THREAD;
-
-	if (config->threads > 0)
-		return (unsigned)config->threads;
-	if (count > config->pool_count)
-		count = config->pool_count;
-	if (count > AUTO_MAX)
-		count = AUTO_MAX;
-	return count > 1 ? count : 1;
-}
 
 /* ---- life ---- */
 
@@ -88,7 +73,7 @@ int threads_start(struct volumes *volumes, struct error *error)
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	int rc = 0;
 
-	volumes->thread_count = threads_wanted(&volumes->config, cores > 0 ? (unsigned)cores : 1);
+	volumes->thread_count = config_threads(&volumes->config, cores > 0 ? (unsigned)cores : 1);
 	for (unsigned i = volumes->thread_count; i > 0 && rc == 0; i--)
 		rc = thread_start(volumes, i - 1, error);
 	if (rc != 0)

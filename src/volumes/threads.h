@@ -7,12 +7,8 @@
 #define QUOIN_VOLUMES_THREADS_H
 
 #include "datapath/dataplane.h"
-#include "volumes/config.h"
-
 struct volumes;
 
-/* [node] threads; else one for four cores, and for each pool at most one. */
-unsigned threads_wanted(const struct volumes_config *config, unsigned cores);
 /* Starts all, or none. -errno with words. */
 int threads_start(struct volumes *volumes, struct error *error) MUST_CHECK;
 /* What they have finished, and their events. */

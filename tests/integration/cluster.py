@@ -61,7 +61,7 @@ class Agent:
     """One quoind: its files, and the process while it lives."""
 
     def __init__(self, cluster, name, zone=None, docker_socket=None, pool_gib=2, prefix=(), address="127.0.0.1",
-                 port=None, env=None):
+                 port=None, env=None, threads=None):
         self.cluster = cluster
         self.name = name
         self.dir = cluster.dir / name
@@ -76,13 +76,17 @@ class Agent:
         self.log = self.dir / "log"
         self.prefix = list(prefix)
         self.process = None
+        self.pools = threads or 1
         self.docker_socket = docker_socket
         docker = f"enabled = yes\nsocket = {docker_socket}\n" if docker_socket else "enabled = no\n"
         self.config.write_text(
             f"[node]\nname = {name}\nzone = {zone or name}\nstate_dir = {self.state}\n"
             f"listen = {address}:{self.port}\nbuffer_memory = 128M\n"
+            + (f"threads = {threads}\n" if threads else "") +
             f"[cluster]\nkvdb = sqlite:{cluster.dir}/kvdb.sqlite\nkey = {cluster.dir}/cluster.key\n"
             f"[pool p]\npath = {self.pool}\nsize = {pool_gib}G\ntier = high\n"
+            + "".join(f"[pool p{i}]\npath = {self.pool}{i}\nsize = {pool_gib}G\ntier = high\n"
+                      for i in range(1, self.pools)) +
             f"[docker]\n{docker}[admin]\nsocket = {self.socket}\n"
             f"[metrics]\nlisten = 127.0.0.1:{self.metrics_port}\n"
         )
@@ -220,7 +224,7 @@ class Cluster:
         # Each sees all others, and their pools.
         for agent in self.agents.values():
             wait_for("all pools known", lambda: sum(
-                p["state"] == "ok" for p in agent.get("/v1/pools")["pools"]) == len(self.agents))
+                p["state"] == "ok" for p in agent.get("/v1/pools")["pools"]) == sum(a.pools for a in self.agents.values()))
         return self
 
     def __getitem__(self, name):

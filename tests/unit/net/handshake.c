@@ -145,15 +145,18 @@ static void another_version_is_refused_by_name(void **state)
 	assert_non_null(strstr(error.text, "version 9"));
 }
 
-static void reserved_bytes_must_be_zero(void **state)
+static void the_client_alone_names_a_lane(void **state)
 {
 	struct error error;
 	uint8_t hello[HANDSHAKE_HELLO_BYTES];
 
 	(void)state;
-	memcpy(hello, client.out, sizeof(hello));
+	handshake_init(&client, HANDSHAKE_CLIENT, client_nonce, UINT64_C(0x123456789abcdef0));
+	assert_int_equal(carry(&client, &server, key), 0);
+	assert_true(server.lane == UINT64_C(0x123456789abcdef0));
+	memcpy(hello, server.out, sizeof(hello));
 	hello[47] = 1;
-	assert_int_equal(handshake_input(&server, key, hello, &error), -EPROTO);
+	assert_int_equal(handshake_input(&client, key, hello, &error), -EPROTO);
 }
 
 int main(void)
@@ -167,7 +170,7 @@ int main(void)
 		cmocka_unit_test_setup(a_recorded_proof_does_not_serve_twice, setup),
 		cmocka_unit_test_setup(another_protocol_gets_nothing, setup),
 		cmocka_unit_test_setup(another_version_is_refused_by_name, setup),
-		cmocka_unit_test_setup(reserved_bytes_must_be_zero, setup),
+		cmocka_unit_test_setup(the_client_alone_names_a_lane, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,6 +128,8 @@ static void bad_values_are_refused(void **state)
 		{ "[node]\nlisten = localhost:7420\n", "numeric" },
 		{ "[node]\nlisten = 0.0.0.0:7420\n", "write address =" },
 		{ "[node]\nstate_dir = var\n", "absolute" },
+		{ "[node]\nthreads = 0\n", "between 1 and 16: 0" },
+		{ "[node]\nthreads = two\n", "not a number" },
 		{ "[cluster]\nkvdb = etc:/x\n", "sqlite:PATH" },
 		{ "[cluster]\nnode_lease = 6\n", "duration" },
 		{ "[cluster]\nnode_lease = 1ms\n", "between" },
@@ -140,6 +142,22 @@ static void bad_values_are_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		assert_refused(texts[i][0], texts[i][1]);
+}
+
+static void threads_follow_cores_and_pools(void **state)
+{
+	(void)state;
+	assert_int_equal(
+		parse("[node]\nname = a\n[pool p]\npath = /p\n[pool q]\npath = /q\n[pool r]\npath = /r\n"),
+		0);
+	assert_int_equal(config_threads(&config, 1), 1);
+	assert_int_equal(config_threads(&config, 4), 1);
+	assert_int_equal(config_threads(&config, 8), 2);
+	assert_int_equal(config_threads(&config, 64), 3);
+	config.pool_count = 20;
+	assert_int_equal(config_threads(&config, 128), 8);
+	assert_int_equal(parse("[node]\nname = a\nthreads = 16\n"), 0);
+	assert_int_equal(config_threads(&config, 1), 16);
 }
 
 static void key_that_others_may_read_is_refused(void **state)
@@ -176,6 +194,7 @@ int main(void)
 		cmocka_unit_test(long_line_is_refused_not_cut),
 		cmocka_unit_test(duplicates_are_refused),
 		cmocka_unit_test(bad_values_are_refused),
+		cmocka_unit_test(threads_follow_cores_and_pools),
 		cmocka_unit_test(key_that_others_may_read_is_refused),
 	};
 
