@@ -48,6 +48,12 @@ static inline bool entry_op_is_structural(enum entry_op op)
 	return op == ENTRY_SNAPSHOT || op == ENTRY_DELETE_SNAPSHOT || op == ENTRY_ROLLBACK;
 }
 
+/* Whether grains may come free when it is applied. */
+static inline bool entry_op_makes_room(enum entry_op op)
+{
+	return op == ENTRY_TRIM || op == ENTRY_ZERO || op == ENTRY_DELETE_SNAPSHOT || op == ENTRY_ROLLBACK;
+}
+
 struct entry_pool;
 
 /* Reference-counted; immutable once it has a seq, so that coordinator, store and network share one. */

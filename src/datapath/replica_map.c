@@ -210,7 +210,7 @@ static bool is_same(const struct host *host, const struct comparison *c, uint32_
 static void compare(const struct host *host, struct comparison *c)
 {
 	uint64_t most_copies = c->map->survey ? UINT64_MAX : c->map->copies;
-	uint64_t most_frees = c->map->survey ? UINT64_MAX : most_copies * FREES_PER_COPY;
+	uint64_t most_frees = c->map->survey ? FREES_MAX : most_copies * FREES_PER_COPY;
 	uint64_t mine = pool_replica_level_next(host->store, c->level, c->map->from);
 	uint32_t vain = 0;
 	struct grain_state state;
@@ -232,12 +232,10 @@ static void compare(const struct host *host, struct comparison *c)
 			c->copies++;
 		} else if (index != theirs &&
 			   pool_replica_grain_applied(host->store, c->level, index, &state) &&
-			   !MUTANT(sync_forgets_trims)) {
+			   !MUTANT(sync_forgets_trims) && !(MUTANT(copies_before_frees) && c->map->survey)) {
 			if (c->frees == most_frees)
 				return;
-			if (!c->map->survey)
-				c->free[c->frees] = (uint32_t)index;
-			c->frees++;
+			c->free[c->frees++] = (uint32_t)index;
 		} else if (index != theirs && vain++ >= VAIN_MAX && index > c->map->from) {
 			return;
 		}
@@ -279,7 +277,10 @@ static void freed(void *arg, int rc)
 		host_compared_tell(job);
 }
 
-/* Frees what the source hasn't; entries that are held back follow. */
+/*
+ * Frees what the source hasn't; entries that are held back follow. A survey does so too, before anything
+ * needs room: what is beyond the cursor may hold anything, since it is compared again when its turn comes.
+ */
 static void frees_begin(struct job *job, const struct comparison *c)
 {
 	for (uint32_t k = 0; k < c->frees; k++) {
@@ -321,15 +322,12 @@ void host_map_compare(struct host *host, const struct replica_effect *effect)
 	}
 	compare(host, &c);
 	job->compared = (struct replica_compared){ .end = c.end, .copies = c.copies, .freed = c.frees };
-	if (m->map.survey) {
-		host_compared_tell(job);
-		return;
-	}
-	if (c.copies > 0)
+	if (!m->map.survey && c.copies > 0) {
 		job->compared.indices = job->crc;
-	memcpy(job->crc, c.copy, c.copies * sizeof(c.copy[0]));
+		memcpy(job->crc, c.copy, c.copies * sizeof(c.copy[0]));
+	}
 	/* Entries concern the top alone. */
-	if (m->map.layer == LAYER_TOP)
+	if (!m->map.survey && m->map.layer == LAYER_TOP)
 		pool_replica_sync_edge(host->store, c.end);
 	if (c.frees == 0)
 		host_compared_tell(job);

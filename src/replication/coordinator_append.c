@@ -156,6 +156,8 @@ void coordinator_commit_step(struct coordinator *co)
 
 		if (s < co->window_first)
 			continue; /* adopted: of the chosen log */
+		if (entry_op_makes_room(slot->entry->op))
+			co->freed_seq = s;
 		if (slot->operation) {
 			coordinator_answer(co, slot->operation, 0);
 			slot->operation = NULL;
@@ -163,6 +165,8 @@ void coordinator_commit_step(struct coordinator *co)
 	}
 	co->commit_seq = seq;
 	if (co->phase == COORDINATOR_ADOPTING) {
+		if (co->freed_seq < co->adopted_seq)
+			co->freed_seq = co->adopted_seq;
 		coordinator_change(co, COORDINATOR_SERVING, NULL);
 		coordinator_full_step(co);
 	}

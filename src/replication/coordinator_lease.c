@@ -187,6 +187,7 @@ void coordinator_tick(struct coordinator *co, uint64_t now_ns)
 		}
 		if (v->retry_ns != 0 && v->retry_ns <= now_ns)
 			v->retry_ns = 0;
+		coordinator_behind_step(co, (int)i);
 		coordinator_sync_step(co, (int)i);
 	}
 	coordinator_copies_step(co);

@@ -153,7 +153,9 @@ struct voter {
 	uint64_t next_seq;
 	uint64_t durable_seq;
 	uint64_t room_bytes, unacked_bytes;
-	bool full; /* it says that its pool is */
+	bool full;                      /* it says that its pool is */
+	uint64_t progress, progress_ns; /* coordinator_behind.c: where it stands, and since when */
+	unsigned room_tries;
 	uint64_t commit_sent;
 	uint64_t echo_ns;      /* our clock in its newest answer: its lease is counted from here */
 	uint64_t heartbeat_ns; /* when something with a clock was sent last */
@@ -244,6 +246,7 @@ struct coordinator {
 	struct list answered;
 	uint64_t waiting_count;
 	bool short_of_room;     /* a write waits until a quorum has taken more */
+	uint64_t freed_seq;     /* newest committed entry that makes room; what was adopted may */
 	uint64_t full_since_ns; /* no quorum has room for writes; 0: one has */
 	uint64_t refused;       /* writes, for that */
 	uint64_t read_retry_ns;
@@ -342,6 +345,10 @@ void coordinator_reads_late_step(struct coordinator *co);
 bool coordinator_next_read(struct coordinator *co, struct coordinator_effect *effect);
 
 void coordinator_sync_wanted(struct coordinator *co, int i);
+/* coordinator_behind.c: whether this voter may be copied to now. */
+bool coordinator_sync_is_permitted(const struct coordinator *co, int i);
+/* A full voter that gets no further is copied to, when what makes room is behind what it has none for. */
+void coordinator_behind_step(struct coordinator *co, int i);
 void coordinator_sync_step(struct coordinator *co, int i);
 void coordinator_recv_sync_started(struct coordinator *co, int i, const struct message *m);
 void coordinator_recv_map_answer(struct coordinator *co, int i, const struct message *m);

@@ -12,39 +12,6 @@ static uint64_t grain_count(const struct coordinator *co)
 	return co->config.size_bytes / GRAIN_BYTES;
 }
 
-/* The complete voters, this one aside, that have NEW_EPOCH and all that this one has. */
-static uint8_t voters_ahead_of(const struct coordinator *co, int i)
-{
-	const struct voter *v = &co->voters[i];
-	uint8_t ahead = 0;
-
-	for (unsigned j = 0; j < co->config.voter_count; j++) {
-		const struct voter *w = &co->voters[j];
-		struct position has;
-
-		if ((int)j == i || !voter_is_streaming(w) || w->durable_seq < co->new_epoch_seq)
-			continue;
-		/* By epoch first: a dead session's tail may be longer than everything written since. */
-		has = (struct position){ epochs_at(co->rows, co->row_count, w->durable_seq), w->durable_seq };
-		if (position_compare(has, v->position) >= 0)
-			ahead = (uint8_t)(ahead | 1u << j);
-	}
-	return ahead;
-}
-
-static bool is_permitted(const struct coordinator *co, int i)
-{
-	const struct voter *v = &co->voters[i];
-	uint64_t end = co->commit_seq > co->adopted_seq ? co->commit_seq : co->adopted_seq;
-
-	if (co->phase == COORDINATOR_SERVING && coordinator_is_quorum(co, voters_ahead_of(co, i)))
-		return true;
-	/* No quorum without it. An incomplete voter, or one that lacks what is in no log any more, can't help
-	 * otherwise: it is copied to all the same, unless nobody knows what it may have acknowledged. Its
-	 * source must have the chosen log to its end: what isn't committed comes from there alone. */
-	return co->choice_is_final && v->since.seq != UINT64_MAX && coordinator_source(co, i, end, 0) >= 0;
-}
-
 void coordinator_sync_wanted(struct coordinator *co, int i)
 {
 	struct voter *v = &co->voters[i];
@@ -185,7 +152,7 @@ void coordinator_sync_step(struct coordinator *co, int i)
 	struct voter *v = &co->voters[i];
 
 	if (v->stage == VOTER_SYNC_WAIT) {
-		if (is_permitted(co, i))
+		if (coordinator_sync_is_permitted(co, i))
 			start(co, i);
 		else if (v->retry_ns <= co->now_ns)
 			v->retry_ns = co->now_ns + RETRY_NS;
@@ -285,13 +252,13 @@ void coordinator_recv_map_compared(struct coordinator *co, int i, const struct m
 		sync->retry_ns = co->now_ns + RETRY_NS; /* the same window again */
 		return;
 	}
+	v->sync_freed_grains += m->map.freed;
 	if (sync->survey) {
 		sync->found_grains += m->map.copies;
 		sync->cursor = m->map.end;
 		next_window(co, i);
 		return;
 	}
-	v->sync_freed_grains += m->map.freed;
 	sync->window_end = m->map.end;
 	sync->index_count = m->map.copies;
 	sync->index_next = sync->copying = 0;
@@ -336,6 +303,7 @@ void coordinator_recv_sync_finished(struct coordinator *co, int i, const struct 
 	v->durable_seq = m->seq;
 	v->log_gone = 0;
 	v->syncs++;
+	v->room_tries = 0;
 	v->sync_ms = (co->now_ns - v->sync.began_ns) / NS_PER_MS;
 	co->changed = true;
 	coordinator_adopt_step(co);

@@ -30,7 +30,8 @@ uint32_t grains_for_marks(const struct pool *pool);
  */
 bool round_structure(struct pool *pool, struct round_replica *rr, enum entry_op op, struct uuid snapshot,
 	struct position frozen);
-/* Takes of the works that wait as many as there is room for, in their order. */
+/* Takes of the works that wait as many as there is room for, in their order, but for copies that lack a
+ * grain. */
 void round_puts(struct pool *pool);
 
 #endif

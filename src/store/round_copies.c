@@ -79,6 +79,19 @@ uint32_t grains_for_marks(const struct pool *pool)
 	return pool->round.grain_count > extra ? pool->round.grain_count - extra : 0;
 }
 
+/* A copy that needs a grain, and none is ready. */
+static bool put_lacks_place(struct pool *pool, const struct work *work)
+{
+	const struct grain_copy *copy = &work->copy;
+	const struct layer *layer;
+
+	if (work->kind != WORK_PUT || (copy->state.present | copy->state.zero) == 0)
+		return false;
+	layer = level_upper(work->replica, copy->level);
+	return layer && grain_needs_place(pool, layer, copy->index) &&
+	       pool->map.ready_count <= grains_for_marks(pool);
+}
+
 /* The level's content replaces what is there: nothing of it may shine through from below its own level. */
 static bool round_put(struct pool *pool, struct work *work)
 {
@@ -96,10 +109,6 @@ static bool round_put(struct pool *pool, struct work *work)
 	}
 	stop = level_below(replica, layer);
 	if (pool->round.grain_count == pool->round.grain_max)
-		return false;
-	/* Before the replica is in the round: one that says nothing new would only fill the ring. */
-	if ((copy->state.present || copy->state.zero) && grain_needs_place(pool, layer, copy->index) &&
-		pool->map.ready_count <= grains_for_marks(pool))
 		return false;
 	rr = round_replica(&pool->round, replica);
 	if (!rr || rr->op != 0)
@@ -190,11 +199,16 @@ static bool round_work(struct pool *pool, struct work *work)
 
 void round_puts(struct pool *pool)
 {
-	struct list *node;
-
-	while ((node = list_first(&pool->round.puts)) != NULL) {
+	list_for_each_safe (node, &pool->round.puts) {
 		struct work *work = list_entry(node, struct work, item.node);
 
+		/*
+		 * What frees grains isn't behind what waits for one. Of one grain no two works wait at once:
+		 * they are of one window of one resync. And the replica is not in the round by it: one that
+		 * says nothing new would only fill the ring.
+		 */
+		if (put_lacks_place(pool, work))
+			continue;
 		work->rc = 0;
 		if (!round_work(pool, work))
 			return;

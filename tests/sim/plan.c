@@ -120,8 +120,7 @@ void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 		plan->rot_node = (int)random_below(&r, plan->nodes);
 	plan->stall_ns = interval(&r, 20, 500, 20000);
 	plan->stall_for_ns = plan->stall_ns ? within(&r, 100, 1000) * NS_PER_MS : 0;
-	/* One full replica of three lags until it has room: the trim that makes it may be behind what it
-	 * lacks. */
-	if (random_chance(&r, 1, 8) && !liveness)
+	/* Snapshots and former members may fill a pool for good: what is missing then has no room. */
+	if (random_chance(&r, 1, 8) && (!liveness || (plan->change_ns == 0 && plan->snapshots == 0)))
 		plan_small(plan, &r);
 }

@@ -43,9 +43,9 @@ static bool passes(const struct scenario *scenario)
 	run(scenario, text);
 	printf("%-26s %s%s\n", scenario->name, text[0] ? "FAILED: " : "passed", text);
 	if (text[0] && !print)
-		printf("  replay: build/tests/sim/scenarios --trace %s%s%s\n",
+		printf("  replay: build/tests/sim/scenarios --trace %s%s%s%s\n",
 			mutant_chosen ? "--mutant " : "", mutant_chosen ? mutant_name(mutant_chosen) : "",
-			scenario->name);
+			mutant_chosen ? " " : "", scenario->name);
 	fflush(stdout);
 	return !text[0];
 }

@@ -153,6 +153,57 @@ static void adopted_beyond_share(struct scene *s)
 	scene_compare(s, 64);
 }
 
+/* The second volume, whose replicas are on nodes 1 to 3, served by Y. */
+static struct attached *serve_other(struct scene *s)
+{
+	attach(&s->c->volumes[1], &s->c->nodes[Y], 0);
+	loop_sim_kick(&s->c->sim, Y);
+	if (!scene_is_ready(s, attached_current(&s->c->volumes[1]), SCENE_EVENTUALLY))
+		cluster_violation(s->c, "the other volume did not serve");
+	return attached_current(&s->c->volumes[1]);
+}
+
+static void write_grains(struct scene *s, struct attached *a, uint32_t first, uint32_t count)
+{
+	for (uint32_t i = 0; i < count && !s->c->violation[0]; i++)
+		scene_written(s, a, (first + i) * GRAIN_BLOCKS, GRAIN_BLOCKS);
+}
+
+/*
+ * While C hears nothing of it the other volume grows, is trimmed, and grows anew below that; X's volume then
+ * takes the room that this gave back elsewhere. C has none for the first of what it missed, and the trim is
+ * behind it.
+ */
+static void trim_behind_writes(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 1), *y;
+	struct pool *pool = s->c->nodes[C].process->pools[0];
+	uint32_t grains = 0;
+
+	GOES_ON();
+	y = serve_other(s);
+	GOES_ON();
+	write_grains(s, y, 100, 30);
+	EXPECT(scene_is_level(s, y, SCENE_EVENTUALLY), "the voters did not get level");
+	scene_cut_both(s, Y, C);
+	write_grains(s, y, 130, 40);
+	EXPECT(scene_is_answered(s, scene_trim(s, y, 100 * GRAIN_BLOCKS, 70 * GRAIN_BLOCKS), 2000),
+		"a trim was not answered");
+	write_grains(s, y, 0, 25);
+	while (!pool_is_full(pool) && grains < GRAINS && !s->c->violation[0])
+		write_grains(s, x, grains++, 1);
+	scene_run(s, 2000);
+	scene_heal(s);
+	scene_run(s, 3000);
+	EXPECT(scene_voter_status(y, 1) == REPLICA_COMPLETE && !scene_is_level(s, y, 1),
+		"the scene is not what it says: C had room for what it missed");
+	EXPECT(scene_is_level(s, y, 60000), "C waits for the room that a trim behind it makes");
+	EXPECT(scene_is_level(s, x, 60000), "C did not come level with the volume that filled it");
+	scene_run(s, 3000);
+	s->c->volumes[1].hot_blocks = (uint32_t)GRAINS * GRAIN_BLOCKS;
+	scene_compare(s, (uint32_t)GRAINS * GRAIN_BLOCKS);
+}
+
 const struct scenario scenarios_room[] = {
 	{ "full-pools", "writes are refused while no quorum has room; reads and trims go on, and make room",
 		"24 (store)", { "full_pool_unnoticed" }, .run = full_pools,
@@ -162,5 +213,10 @@ const struct scenario scenarios_room[] = {
 		.disk_bytes = UINT64_C(12) << 20 },
 	{ "adopted-beyond-share", "what is in the chosen log is taken beyond a replica's share of the ring",
 		"32", { "adopted_within_share" }, .run = adopted_beyond_share },
+	{ "trim-behind-writes",
+		"a full voter is brought past writes that it has no room for, to the trim that makes it",
+		"24 (store)", { "full_waits_in_order", "copies_before_frees" }, .run = trim_behind_writes,
+		.volumes = 2, .journal_bytes = UINT64_C(2) << 20, .disk_bytes = UINT64_C(12) << 20,
+		.map_grains = 8, .map_copies = 4 },
 	{ 0 },
 };
