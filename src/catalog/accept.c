@@ -26,6 +26,7 @@ struct accept {
 	struct view now; /* what the kvdb says */
 	struct uuid database;
 	uint64_t revision;
+	struct listing listing;
 	struct op_txn **txns;
 	size_t txn_count, next;
 	const struct catalog_volume **volumes; /* as they stand in the end */
@@ -287,6 +288,11 @@ static int plan(struct accept *accept, struct error *error)
 
 static void accept_next(struct accept *accept);
 
+static int changed_meanwhile(struct error *error)
+{
+	return error_set(error, -EAGAIN, "somebody else has changed the kvdb meanwhile: try again");
+}
+
 static void accept_written(void *arg, const struct kvdb_result *result)
 {
 	struct accept *accept = arg;
@@ -294,16 +300,13 @@ static void accept_written(void *arg, const struct kvdb_result *result)
 
 	catalog_heard(accept->catalog, result);
 	if (result->rc == KVDB_LOST) {
-		(void)error_set(&error, -EAGAIN, "somebody else has changed the kvdb meanwhile: try again");
-		accept_end(accept, -EAGAIN, &error);
-		return;
-	}
-	if (result->rc != 0) {
+		accept_end(accept, changed_meanwhile(&error), &error);
+	} else if (result->rc != 0) {
 		accept_end(accept, result->rc, result->error);
-		return;
+	} else {
+		accept->revision = result->revision;
+		accept_next(accept);
 	}
-	accept->revision = result->revision;
-	accept_next(accept);
 }
 
 static void accept_next(struct accept *accept)
@@ -322,37 +325,34 @@ static void accept_next(struct accept *accept)
 	}
 	txn = accept->txns[accept->next++];
 	if (txn->failed) {
-		(void)error_set(&error, txn->failed, "can't put a record back: %s", strerror(-txn->failed));
-		accept_end(accept, txn->failed, &error);
+		accept_end(accept,
+			error_set(&error, txn->failed, "can't put a record back: %s", strerror(-txn->failed)),
+			&error);
 		return;
 	}
 	request = (struct kvdb_txn){ txn->compares, txn->compare_count, txn->writes, txn->write_count };
 	kvdb_transact(accept->catalog->kvdb, &request, accept->timeout_ms, accept_written, accept);
 }
 
-static void accept_listed(void *arg, const struct kvdb_result *result)
+static void accept_item(struct listing *listing, const struct kvdb_item *item)
 {
-	struct accept *accept = arg;
-	struct error error;
-	int rc;
+	struct accept *accept = container_of(listing, struct accept, listing);
 
-	catalog_heard(accept->catalog, result);
-	if (result->rc != 0) {
-		accept_end(accept, result->rc, result->error);
+	view_apply(
+		accept->catalog, &accept->now, item->key, item->value, item->value_bytes, item->mod_revision);
+}
+
+static void accept_listed(struct listing *listing, int rc, const struct error *why)
+{
+	struct accept *accept = container_of(listing, struct accept, listing);
+	struct error error;
+
+	if (rc != 0) {
+		accept_end(accept, rc, why);
 		return;
 	}
-	accept->revision = result->revision;
-	for (size_t i = 0; i < result->count; i++) {
-		const struct kvdb_item *item = &result->items[i];
-		enum record_kind kind;
-		const char *name;
-		bool bad;
-
-		if (key_parse(accept->catalog, item->key, &kind, &name))
-			view_put(&accept->now, kind, name, item->value, item->value_bytes, item->mod_revision,
-				&bad, &error);
-	}
-	rc = plan(accept, &error);
+	accept->revision = listing->revision;
+	rc = listing->first_revision == listing->revision ? plan(accept, &error) : changed_meanwhile(&error);
 	if (rc != 0)
 		accept_end(accept, rc, &error);
 	else
@@ -381,7 +381,7 @@ static void accept_identified(void *arg, const struct kvdb_result *result)
 	}
 	catalog->accepting = accept->is_owner = true;
 	accept->database = result->database;
-	kvdb_list(catalog->kvdb, catalog->prefix, accept->timeout_ms, accept_listed, accept);
+	listing_begin(&accept->listing, catalog, accept->timeout_ms, accept_item, accept_listed);
 }
 
 void catalog_accept_restore(struct catalog *catalog, bool carry_out, uint32_t timeout_ms,

@@ -1,5 +1,4 @@
-/* The catalog's life: the first list, the watch, lists again where it is lost, and what kvdb's answers tell
- * about it. */
+/* The catalog's life: the first list, the watch, lists again where it is lost. */
 #include "catalog/accept.h"
 #include "catalog/catalog_private.h"
 
@@ -29,97 +28,10 @@ void catalog_trouble(struct catalog *catalog, int rc, const struct error *error)
 		catalog->options.trouble(catalog->options.user, rc, error);
 }
 
-/* While the node has a lease, answers come three times in it: more silence than half of it is a gap. */
-static bool reach_is_stale(const struct catalog *catalog, uint64_t now_ns)
-{
-	return now_ns - catalog->reach_ns > catalog->options.node_lease_ms / 2 * NS_PER_MS;
-}
-
-void catalog_heard(struct catalog *catalog, const struct kvdb_result *result)
-{
-	uint64_t now_ns = catalog_now_ns(catalog);
-	bool good = result->rc >= 0 || result->rc == -ENOENT || result->rc == -EINVAL;
-	struct error error;
-
-	if (result->rc == -ECANCELED)
-		return;
-	if (result->revision > catalog->highest_revision)
-		catalog->highest_revision = result->revision;
-	if (good) {
-		if (catalog->reach_since_ns == 0 || reach_is_stale(catalog, now_ns))
-			catalog->reach_since_ns = now_ns;
-		catalog->reach_ns = now_ns;
-		if (catalog->kvdb_bad) {
-			catalog->kvdb_bad = false;
-			(void)error_set(&error, -EAGAIN, "the metadata database answers again");
-			catalog_trouble(catalog, 0, &error);
-		}
-		return;
-	}
-	catalog->reach_since_ns = 0;
-	catalog->kvdb_error = *result->error;
-	if (!catalog->kvdb_bad) {
-		catalog->kvdb_bad = true;
-		catalog_trouble(catalog, result->rc, result->error);
-	}
-}
-
-uint64_t catalog_reach_since_ns(const struct catalog *catalog)
-{
-	if (catalog->reach_since_ns == 0 || reach_is_stale(catalog, catalog_now_ns(catalog)))
-		return 0;
-	return catalog->reach_since_ns;
-}
-
-bool catalog_kvdb_ok(const struct catalog *catalog, const char **ret_why)
-{
-	*ret_why = catalog->frozen     ? catalog->frozen_error.text
-		   : catalog->kvdb_bad ? catalog->kvdb_error.text
-				       : "";
-	return !catalog->frozen && !catalog->kvdb_bad;
-}
-
-void catalog_generation(const struct catalog *catalog, struct uuid *ret_database, uint64_t *ret_revision)
-{
-	*ret_database = catalog->database;
-	*ret_revision = catalog->highest_revision;
-}
-
-bool catalog_is_frozen(const struct catalog *catalog)
-{
-	return catalog->frozen;
-}
-
-bool catalog_identity_check(struct catalog *catalog, const struct kvdb_result *result, uint64_t sent_highest)
-{
-	char was[UUID_TEXT_LEN + 1];
-	char is[UUID_TEXT_LEN + 1];
-
-	if (catalog->frozen)
-		return false;
-	if (uuid_is_none(catalog->database))
-		catalog->database = result->database;
-	if (!uuid_equal(catalog->database, result->database))
-		(void)error_set(&catalog->frozen_error, -ESTALE,
-			"the metadata database is another one now (%s, was %s): put the right one back, then "
-			"restart the agents",
-			uuid_format(result->database, is), uuid_format(catalog->database, was));
-	else if (result->revision < sent_highest)
-		(void)error_set(&catalog->frozen_error, -ESTALE,
-			"the metadata database went back from revision %llu to %llu, as from a backup: "
-			"nothing is changed any more; attached volumes go on",
-			(unsigned long long)sent_highest, (unsigned long long)result->revision);
-	else
-		return true;
-	catalog->frozen = true;
-	catalog_trouble(catalog, -ESTALE, &catalog->frozen_error);
-	return false;
-}
-
 /* ---- the view ---- */
 
-static void view_apply(
-	struct catalog *catalog, const char *key, const uint8_t *value, size_t value_bytes, uint64_t revision)
+void view_apply(struct catalog *catalog, struct view *view, const char *key, const uint8_t *value,
+	size_t value_bytes, uint64_t revision)
 {
 	enum record_kind kind;
 	const char *name;
@@ -129,8 +41,8 @@ static void view_apply(
 
 	if (!key_parse(catalog, key, &kind, &name))
 		return; /* of a newer Quoin: kept, not understood */
-	view_put(&catalog->view, kind, name, value, value_bytes, revision, &bad, &why);
-	if (!bad)
+	view_put(view, kind, name, value, value_bytes, revision, &bad, &why);
+	if (!bad || view != &catalog->view)
 		return;
 	(void)error_set(&error, -EBADMSG, "the record of %s %.128s is damaged: %.300s", key_kind_text(kind),
 		name, why.text);
@@ -172,9 +84,10 @@ static void watch_events(void *arg, const struct kvdb_event *events, size_t coun
 	if (catalog->frozen)
 		return; /* of another history */
 	for (size_t i = 0; i < count; i++)
-		view_apply(
-			catalog, events[i].key, events[i].value, events[i].value_bytes, events[i].revision);
-	view_moved(catalog, revision);
+		view_apply(catalog, &catalog->view, events[i].key, events[i].value, events[i].value_bytes,
+			events[i].revision);
+	if (revision >= catalog->settled_revision)
+		view_moved(catalog, revision);
 }
 
 /* A list is the whole catalog: nodes that lost it together don't ask for it together. */
@@ -195,33 +108,53 @@ static void watch_lost(void *arg, int rc, const struct error *error)
 		list_again(catalog, WATCH_LOST_MS);
 }
 
-static void listed(void *arg, const struct kvdb_result *result)
+static void list_item(struct listing *listing, const struct kvdb_item *item)
+{
+	struct catalog *catalog = listing->catalog;
+
+	if (!catalog->closing && !catalog->frozen && !catalog->listing_stale)
+		view_apply(catalog, &catalog->view, item->key, item->value, item->value_bytes,
+			item->mod_revision);
+}
+
+static void listed(struct listing *listing, int rc, const struct error *why)
 {
 	static const char damaged[] = "the view could not be watched";
-	const struct kvdb_watch_callbacks callbacks = { watch_events, watch_lost, arg };
-	struct catalog *catalog = arg;
+	struct catalog *catalog = listing->catalog;
+	const struct kvdb_watch_callbacks callbacks = { watch_events, watch_lost, catalog };
 	struct error error;
 
-	catalog_heard(catalog, result);
+	(void)why; /* catalog_heard() has told */
+	catalog->is_listing = false;
 	if (catalog->closing || catalog->frozen)
 		return;
-	if (result->rc != 0) {
+	if (rc != 0 || catalog->listing_stale) {
 		list_again(catalog, LIST_RETRY_MS);
 		return;
 	}
-	if (kvdb_watch(catalog->kvdb, catalog->prefix, result->revision + 1, &callbacks, &catalog->watch) !=
-		0) {
+	if (kvdb_watch(catalog->kvdb, catalog->prefix, listing->first_revision + 1, &callbacks,
+		    &catalog->watch) != 0) {
 		(void)error_set(&error, -ENOMEM, "%s", damaged);
 		catalog_trouble(catalog, -ENOMEM, &error);
 		list_again(catalog, LIST_RETRY_MS);
 		return;
 	}
-	view_list_begin(&catalog->view);
-	for (size_t i = 0; i < result->count; i++)
-		view_apply(catalog, result->items[i].key, result->items[i].value,
-			result->items[i].value_bytes, result->items[i].mod_revision);
 	view_list_end(&catalog->view);
-	view_moved(catalog, result->revision);
+	catalog->settled_revision = listing->revision;
+	if (listing->revision == listing->first_revision)
+		view_moved(catalog, listing->revision);
+}
+
+static void list_begin_pages(struct catalog *catalog)
+{
+	if (catalog->is_listing) {
+		list_again(catalog, LIST_RETRY_MS); /* one from before a thaw comes to its end first */
+		return;
+	}
+	catalog->is_listing = true;
+	catalog->listing_stale = false;
+	view_list_begin(&catalog->view);
+	listing_begin(&catalog->listing, catalog, LIST_TIMEOUT_MS, list_item, listed);
 }
 
 static uint64_t known_revision(const struct catalog *catalog)
@@ -242,7 +175,7 @@ static void identified(void *arg, const struct kvdb_result *result)
 	if (catalog->closing)
 		return;
 	if (result->rc == 0 && catalog_identity_check(catalog, result, least))
-		kvdb_list(catalog->kvdb, catalog->prefix, LIST_TIMEOUT_MS, listed, catalog);
+		list_begin_pages(catalog);
 	else if (!catalog->frozen)
 		list_again(catalog, LIST_RETRY_MS);
 }
@@ -264,7 +197,8 @@ void catalog_thaw(struct catalog *catalog, struct uuid database, uint64_t revisi
 	for (enum record_kind kind = RECORD_CLUSTER; kind < RECORD_KINDS; kind++)
 		for (size_t i = 0; i < catalog->view.tables[kind].count; i++)
 			catalog->view.tables[kind].rows[i].revision = 0;
-	catalog->view.revision = 0;
+	catalog->view.revision = catalog->settled_revision = 0;
+	catalog->listing_stale = catalog->is_listing;
 	catalog->database = database;
 	catalog->options.revision = catalog->highest_revision = revision;
 	catalog->frozen = false;

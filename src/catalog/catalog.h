@@ -205,6 +205,7 @@ struct catalog_options {
 	void *user;
 	uint64_t seed;          /* of jitter and UUIDs; 0: from the system */
 	uint32_t node_lease_ms; /* 0: CATALOG_NODE_LEASE_MS; renewed three times in it */
+	uint32_t list_page;     /* records that are read at a time; 0: 10,000 */
 	/* The database and its revision that this node saw last, in an earlier life; none, 0: it has seen
 	 * none. */
 	struct uuid database;

@@ -12,6 +12,7 @@
 #define QUOIN_CATALOG_PRIVATE_H
 
 #include "catalog/catalog.h"
+#include "catalog/list.h"
 #include "catalog/record.h"
 #include "catalog/snapshots.h"
 
@@ -199,7 +200,7 @@ int clones_unmade(
 int retired_removed_step(struct op *op, struct op_txn *txn, const struct catalog_volume *volume,
 	struct error *error) MUST_CHECK;
 
-/* ---- catalog.c ---- */
+/* ---- catalog.c, reach.c ---- */
 
 struct catalog {
 	struct kvdb *kvdb;
@@ -210,6 +211,12 @@ struct catalog {
 	struct view view;
 	struct kvdb_watch *watch;
 	struct kvdb_timer list_timer;
+	struct listing listing;
+	bool is_listing;
+	bool listing_stale; /* it was begun before a thaw: nothing of it counts */
+	/* What the last list's later pages have told is newer than its first: until the watch has come so
+	 * far, the tables are of no one revision, and nobody is told. */
+	uint64_t settled_revision;
 	struct list ops;
 	bool opened, closing;
 	/* The database's identity, as first seen: it must stay, and its revision must not go back. */
@@ -249,6 +256,9 @@ void catalog_heard(struct catalog *catalog, const struct kvdb_result *result);
 /* Since when the kvdb has been in reach, without a gap; 0: it isn't. */
 uint64_t catalog_reach_since_ns(const struct catalog *catalog);
 void catalog_trouble(struct catalog *catalog, int rc, const struct error *error);
+/* Puts the value of a key (NULL: deleted) into a view; a damaged record of the catalog's own is told. */
+void view_apply(struct catalog *catalog, struct view *view, const char *key, const uint8_t *value,
+	size_t value_bytes, uint64_t revision);
 uint64_t catalog_now_ns(const struct catalog *catalog);
 uint64_t catalog_wall_ns(const struct catalog *catalog);
 

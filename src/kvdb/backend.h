@@ -26,6 +26,8 @@ struct kvdb_request {
 	struct kvdb *kvdb;
 	enum kvdb_op op;
 	char *key;       /* GET: the key, LIST: the prefix */
+	char *after;     /* LIST: NULL, or the key that the first one comes after */
+	size_t limit;    /* LIST */
 	uint64_t lease;  /* KEEPALIVE, REVOKE */
 	uint32_t ttl_ms; /* GRANT */
 	struct kvdb_compare *compares;
@@ -89,7 +91,7 @@ void kvdb_request_fail(struct kvdb_request *request, int rc, const char *format,
 	__attribute__((format(printf, 3, 4)));
 /* Sets KVDB_LOST and its words: the compare of `key` failed. */
 void kvdb_request_lose(struct kvdb_request *request, const char *key);
-/* Adds an item to the answer, copying all of it. -ENOMEM, or -EINVAL above KVDB_MAX_LIST. */
+/* Adds an item to the answer, copying all of it. -ENOMEM. */
 int kvdb_request_item(struct kvdb_request *request, const struct kvdb_item *item) MUST_CHECK;
 void kvdb_request_free(struct kvdb_request *request);
 /* -EINVAL with words unless it is 1 (0 for a prefix) to KVDB_MAX_KEY_LEN printable ASCII characters. */

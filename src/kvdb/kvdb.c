@@ -103,25 +103,33 @@ static uint8_t *bytes_copy(const void *bytes, size_t len_bytes)
 	return copy;
 }
 
-static void key_request(
-	struct kvdb *kvdb, enum kvdb_op op, const char *key, uint32_t timeout_ms, kvdb_done_fn fn, void *arg)
+void kvdb_get(struct kvdb *kvdb, const char *key, uint32_t timeout_ms, kvdb_done_fn fn, void *arg)
 {
-	struct kvdb_request *request = request_new(kvdb, op, timeout_ms, fn, arg);
+	struct kvdb_request *request = request_new(kvdb, KVDB_OP_GET, timeout_ms, fn, arg);
 
-	request->result.rc = kvdb_key_check(key, op == KVDB_OP_LIST, &request->error);
+	request->result.rc = kvdb_key_check(key, false, &request->error);
 	if (request->result.rc == 0)
 		request->key = (char *)bytes_copy(key, strlen(key));
 	request_submit(request);
 }
 
-void kvdb_get(struct kvdb *kvdb, const char *key, uint32_t timeout_ms, kvdb_done_fn fn, void *arg)
+void kvdb_list(struct kvdb *kvdb, const char *prefix, const char *after, size_t limit, uint32_t timeout_ms,
+	kvdb_done_fn fn, void *arg)
 {
-	key_request(kvdb, KVDB_OP_GET, key, timeout_ms, fn, arg);
-}
+	struct kvdb_request *request = request_new(kvdb, KVDB_OP_LIST, timeout_ms, fn, arg);
 
-void kvdb_list(struct kvdb *kvdb, const char *prefix, uint32_t timeout_ms, kvdb_done_fn fn, void *arg)
-{
-	key_request(kvdb, KVDB_OP_LIST, prefix, timeout_ms, fn, arg);
+	request->result.rc = kvdb_key_check(prefix, true, &request->error);
+	if (request->result.rc == 0 && after)
+		request->result.rc = kvdb_key_check(after, true, &request->error);
+	if (request->result.rc == 0 && (limit == 0 || limit > KVDB_MAX_LIST))
+		request->result.rc = error_set(
+			&request->error, -EINVAL, "a list of %zu keys: 1 to %u", limit, KVDB_MAX_LIST);
+	if (request->result.rc == 0) {
+		request->key = (char *)bytes_copy(prefix, strlen(prefix));
+		request->after = after ? (char *)bytes_copy(after, strlen(after)) : NULL;
+		request->limit = limit;
+	}
+	request_submit(request);
 }
 
 void kvdb_identify(struct kvdb *kvdb, uint32_t timeout_ms, kvdb_done_fn fn, void *arg)

@@ -39,7 +39,7 @@
 #define KVDB_MAX_KEY_LEN     512u
 #define KVDB_MAX_VALUE_BYTES (1u << 20) /* etcd takes requests of 1.5 MiB */
 #define KVDB_MAX_TXN_OPS     128u       /* compares, and writes: etcd's default for each */
-#define KVDB_MAX_LIST        (1u << 20) /* keys in one answer; more is -EINVAL */
+#define KVDB_MAX_LIST        100000u    /* keys in one answer */
 
 struct kvdb;
 struct kvdb_watch;
@@ -69,8 +69,12 @@ typedef void (*kvdb_done_fn)(void *arg, const struct kvdb_result *result);
 /* ---- reading ---- */
 
 void kvdb_get(struct kvdb *kvdb, const char *key, uint32_t timeout_ms, kvdb_done_fn fn, void *arg);
-/* All keys that begin with `prefix`; none is rc 0 with count 0. */
-void kvdb_list(struct kvdb *kvdb, const char *prefix, uint32_t timeout_ms, kvdb_done_fn fn, void *arg);
+/*
+ * The first `limit` keys (1 to KVDB_MAX_LIST) that begin with `prefix` and come after `after` (NULL: from the
+ * first on). Fewer than that, or none: these were the last.
+ */
+void kvdb_list(struct kvdb *kvdb, const char *prefix, const char *after, size_t limit, uint32_t timeout_ms,
+	kvdb_done_fn fn, void *arg);
 /*
  * The database's own UUID, made with it, and its revision. A UUID that changed or a revision that went back
  * is a database restored from a backup.

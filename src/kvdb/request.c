@@ -48,8 +48,7 @@ int kvdb_request_item(struct kvdb_request *request, const struct kvdb_item *item
 	size_t key_bytes = strlen(item->key) + 1;
 	char *copy;
 
-	if (count >= KVDB_MAX_LIST)
-		return -EINVAL;
+	ASSERT(count < KVDB_MAX_LIST);
 	if (count == request->item_capacity) {
 		size_t capacity = count ? 2 * count : 1;
 
@@ -90,6 +89,7 @@ void kvdb_request_free(struct kvdb_request *request)
 	}
 	free(request->writes);
 	free(request->key);
+	free(request->after);
 	free(request);
 }
 

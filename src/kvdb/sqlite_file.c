@@ -23,7 +23,7 @@ static const char *const statement_text[STORE_STATEMENTS] = {
 	[STORE_COMPACTED_SET] = "UPDATE meta SET compacted = ?1",
 	[STORE_GET] = "SELECT key, value, created, modified, lease FROM kv WHERE key = ?1",
 	[STORE_LIST] = "SELECT key, value, created, modified, lease FROM kv WHERE key >= ?1 AND key < ?2 "
-		       "ORDER BY key",
+		       "AND key > ?3 ORDER BY key LIMIT ?4",
 	[STORE_PUT] = "INSERT INTO kv (key, value, created, modified, lease) VALUES (?1, ?2, ?3, ?3, ?4) "
 		      "ON CONFLICT (key) DO UPDATE SET value = ?2, modified = ?3, lease = ?4",
 	[STORE_DELETE] = "DELETE FROM kv WHERE key = ?1",

@@ -52,13 +52,9 @@ static int items_read(sqlite3_stmt *statement, struct kvdb_request *request)
 			.mod_revision = column_u64(statement, 3),
 			.lease = column_u64(statement, 4),
 		};
-		int rc = kvdb_request_item(request, &item);
 
-		if (rc == -EINVAL)
-			kvdb_request_fail(
-				request, rc, "more than %u keys begin with %s", KVDB_MAX_LIST, request->key);
-		if (rc != 0)
-			return rc == -EINVAL ? SQLITE_DONE : SQLITE_NOMEM;
+		if (kvdb_request_item(request, &item) != 0)
+			return SQLITE_NOMEM;
 	}
 	return code;
 }
@@ -78,6 +74,8 @@ static void request_read(struct store *store, struct kvdb_request *request)
 			if (request->op == KVDB_OP_LIST) {
 				store_prefix_upper(request->key, upper);
 				bind_text(statement, 2, upper);
+				bind_text(statement, 3, request->after ? request->after : "");
+				bind_u64(statement, 4, request->limit);
 			}
 			code = items_read(statement, request);
 			(void)sqlite3_reset(statement);

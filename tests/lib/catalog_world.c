@@ -117,13 +117,21 @@ struct uuid world_pool(unsigned i)
 
 static void on_opened(void *user)
 {
-	((struct world_node *)user)->opened = true;
+	struct world_node *node = user;
+
+	node->opened = true;
+	if (node->moved)
+		node->moved(node);
 }
 
 static void on_changed(void *user, const struct catalog_change *changes, unsigned count)
 {
+	struct world_node *node = user;
+
 	(void)changes;
-	((struct world_node *)user)->changes += count;
+	node->changes += count;
+	if (node->moved)
+		node->moved(node);
 }
 
 static void on_trouble(void *user, int rc, const struct error *error)
@@ -135,7 +143,7 @@ static void on_trouble(void *user, int rc, const struct error *error)
 	(void)snprintf(node->trouble, sizeof(node->trouble), "%s", error->text);
 }
 
-struct catalog *world_open(struct world *world, unsigned i)
+void world_open_begin(struct world *world, unsigned i, void (*moved)(struct world_node *node))
 {
 	struct world_node *node = &world->nodes[i];
 	struct catalog_options options = {
@@ -145,11 +153,12 @@ struct catalog *world_open(struct world *world, unsigned i)
 		.trouble = on_trouble,
 		.user = node,
 		.seed = random_u64(&world->random) | 1,
+		.list_page = 3, /* what is read in pages is read in many */
 	};
 	char text[32];
 
 	ASSERT(i < WORLD_NODES && !node->catalog);
-	*node = (struct world_node){ .world = world };
+	*node = (struct world_node){ .world = world, .moved = moved };
 	(void)snprintf(node->record.name, sizeof(node->record.name), "n%u", i);
 	(void)snprintf(node->record.zone, sizeof(node->record.zone), "z%u", i);
 	(void)snprintf(node->record.host, sizeof(node->record.host), "h%u", i);
@@ -159,8 +168,13 @@ struct catalog *world_open(struct world *world, unsigned i)
 	node->session = uuid_random(&world->random);
 	node->kvdb = kvdb_sim_open(world->sim);
 	ASSERT(catalog_open(node->kvdb, &options, &node->catalog, NULL) == 0);
-	(void)world_wait(world, &node->opened);
-	return node->catalog;
+}
+
+struct catalog *world_open(struct world *world, unsigned i)
+{
+	world_open_begin(world, i, NULL);
+	(void)world_wait(world, &world->nodes[i].opened);
+	return world->nodes[i].catalog;
 }
 
 struct catalog *world_start(struct world *world, unsigned i, uint64_t pool_bytes)

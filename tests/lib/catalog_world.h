@@ -18,6 +18,8 @@ struct world_node {
 	struct catalog_node record;
 	struct uuid session;
 	bool opened;
+	void (*moved)(
+		struct world_node *node); /* NULL, or called whenever the view tells that it has moved */
 	unsigned changes, troubles;
 	int trouble_rc; /* the last one's */
 	char trouble[ERROR_TEXT_MAX];
@@ -40,6 +42,8 @@ void world_sleep(struct world *world, uint64_t ms);
 /* Turns until it is so; false after 60 s of virtual time. */
 bool world_wait(struct world *world, const bool *done);
 
+/* Begins to; `moved` may be NULL. */
+void world_open_begin(struct world *world, unsigned i, void (*moved)(struct world_node *node));
 /* Node `i`: opens its catalog and waits for the view. Its name is "n<i>", its zone "z<i>". */
 struct catalog *world_open(struct world *world, unsigned i);
 /* The same, and initialises the cluster (the first) or joins it, registers the node and a pool "p<i>" of

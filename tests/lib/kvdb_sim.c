@@ -98,15 +98,15 @@ static void watch_lose(struct sim_watch *watch, const char *why)
 	callbacks.lost(callbacks.arg, rc, &error);
 }
 
-static size_t events_collect(
-	const struct sim_watch *watch, const struct sim_state *state, struct kvdb_event *events)
+static size_t events_collect(const struct sim_watch *watch, const struct sim_state *state, uint64_t until,
+	struct kvdb_event *events)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < state->history.count; i++) {
 		const struct sim_item *item = &state->history.at[i];
 
-		if (item->mod_revision < watch->next ||
+		if (item->mod_revision < watch->next || item->mod_revision > until ||
 			strncmp(item->key, watch->prefix, strlen(watch->prefix)) != 0)
 			continue;
 		events[count++] = (struct kvdb_event){
@@ -125,6 +125,7 @@ static void watch_run(void *arg)
 	struct sim_watch *watch = arg;
 	struct kvdb_sim *sim = watch->handle->sim;
 	const struct sim_state *state = &sim->state;
+	uint64_t until = state->revision;
 	struct kvdb_event *events;
 	size_t count;
 
@@ -144,12 +145,16 @@ static void watch_run(void *arg)
 		return;
 	events = calloc(state->history.count + 1, sizeof(*events));
 	ASSERT(events);
-	count = events_collect(watch, state, events);
-	if (watch->next <= state->revision)
-		watch->next = state->revision + 1;
-	watch->told = state->revision;
+	if (sim->faults.watch_revisions > 0 && watch->next + sim->faults.watch_revisions <= until) {
+		until = watch->next + sim->faults.watch_revisions - 1;
+		watch_kick(watch);
+	}
+	count = events_collect(watch, state, until, events);
+	if (watch->next <= until)
+		watch->next = until + 1;
+	watch->told = until;
 	sim->counts.events += count;
-	watch->base.callbacks.events(watch->base.callbacks.arg, events, count, state->revision);
+	watch->base.callbacks.events(watch->base.callbacks.arg, events, count, until);
 	free(events);
 }
 

@@ -15,6 +15,7 @@ struct kvdb_sim_faults {
 	uint32_t delay_min_us, delay_max_us; /* each way */
 	/* Of 1,000 calls: that many end with -EAGAIN unserved; with -EIO, served; served, without answer. */
 	uint32_t refuse, fail_after, lose_answer;
+	uint32_t watch_revisions; /* a watch is told of at most so many at a time; 0: of all */
 };
 
 /* The same seed and the same calls give the same run. */

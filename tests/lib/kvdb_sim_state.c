@@ -144,9 +144,12 @@ static void request_list(struct sim_state *state, struct kvdb_request *request)
 {
 	size_t len = strlen(request->key);
 
-	for (size_t i = sim_item_lower(state, request->key); i < state->items.count; i++) {
+	for (size_t i = sim_item_lower(state, request->key);
+		i < state->items.count && request->result.count < request->limit; i++) {
 		if (strncmp(state->items.at[i].key, request->key, len) != 0)
 			break;
+		if (request->after && strcmp(state->items.at[i].key, request->after) <= 0)
+			continue;
 		item_answer(request, &state->items.at[i]);
 	}
 }

@@ -67,6 +67,33 @@ static void a_list_is_in_order_and_stops_at_its_prefix(void **state)
 	kvdb_suite_close(suite, a);
 }
 
+static void a_list_comes_in_pages(void **state)
+{
+	const struct kvdb_suite *suite = *state;
+	struct kvdb *a = suite->open(suite->user);
+	const char *const keys[] = { "/a/1", "/a/2", "/a/3", "/b/1" };
+	struct kvdb_answer got;
+
+	for (size_t i = 0; i < LENGTH(keys); i++)
+		assert_int_equal(kvdb_suite_put(suite, a, keys[i], "v", 0, NULL).rc, 0);
+	got = kvdb_suite_page(suite, a, "/a/", NULL, 2);
+	assert_int_equal(got.count, 2);
+	assert_string_equal(got.keys[1], "/a/2");
+	/* What it comes after need not be there. */
+	got = kvdb_suite_page(suite, a, "/a/", "/a/15", 1);
+	assert_int_equal(got.count, 1);
+	assert_string_equal(got.keys[0], "/a/2");
+	got = kvdb_suite_page(suite, a, "/a/", "/a/2", 2);
+	assert_int_equal(got.count, 1);
+	assert_string_equal(got.keys[0], "/a/3");
+	got = kvdb_suite_page(suite, a, "/a/", "/a/3", 2);
+	assert_int_equal(got.rc, 0);
+	assert_int_equal(got.count, 0);
+	assert_int_equal(kvdb_suite_page(suite, a, "/a/", NULL, 0).rc, -EINVAL);
+	assert_int_equal(kvdb_suite_page(suite, a, "/a/", NULL, KVDB_MAX_LIST + 1).rc, -EINVAL);
+	kvdb_suite_close(suite, a);
+}
+
 static void an_empty_value_is_a_value(void **state)
 {
 	const struct kvdb_suite *suite = *state;
@@ -463,6 +490,7 @@ const struct kvdb_suite_test kvdb_suite_tests[] = {
 	TEST(a_key_that_was_put_is_read_by_another_handle),
 	TEST(an_absent_key_is_enoent_with_the_revision_and_its_name),
 	TEST(a_list_is_in_order_and_stops_at_its_prefix),
+	TEST(a_list_comes_in_pages),
 	TEST(an_empty_value_is_a_value),
 	TEST(each_writing_transaction_raises_the_revision_by_one),
 	TEST(a_compare_that_fails_writes_nothing),

@@ -46,6 +46,8 @@ void kvdb_suite_sleep(const struct kvdb_suite *suite, uint64_t ms);
 void kvdb_suite_close(const struct kvdb_suite *suite, struct kvdb *kvdb);
 struct kvdb_answer kvdb_suite_get(const struct kvdb_suite *suite, struct kvdb *kvdb, const char *key);
 struct kvdb_answer kvdb_suite_list(const struct kvdb_suite *suite, struct kvdb *kvdb, const char *prefix);
+struct kvdb_answer kvdb_suite_page(const struct kvdb_suite *suite, struct kvdb *kvdb, const char *prefix,
+	const char *after, size_t limit);
 /* One put (value NULL: delete), bound to `lease`, under at most one compare (NULL: none). */
 struct kvdb_answer kvdb_suite_put(const struct kvdb_suite *suite, struct kvdb *kvdb, const char *key,
 	const char *value, uint64_t lease, const struct kvdb_compare *compare);

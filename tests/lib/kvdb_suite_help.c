@@ -83,9 +83,15 @@ struct kvdb_answer kvdb_suite_get(const struct kvdb_suite *suite, struct kvdb *k
 
 struct kvdb_answer kvdb_suite_list(const struct kvdb_suite *suite, struct kvdb *kvdb, const char *prefix)
 {
+	return kvdb_suite_page(suite, kvdb, prefix, NULL, KVDB_MAX_LIST);
+}
+
+struct kvdb_answer kvdb_suite_page(const struct kvdb_suite *suite, struct kvdb *kvdb, const char *prefix,
+	const char *after, size_t limit)
+{
 	struct kvdb_answer answer = { 0 };
 
-	kvdb_list(kvdb, prefix, TIMEOUT_MS, kvdb_answer_take, &answer);
+	kvdb_list(kvdb, prefix, after, limit, TIMEOUT_MS, kvdb_answer_take, &answer);
 	assert_false(answer.done);
 	kvdb_suite_wait(suite, &answer.done);
 	return answer;

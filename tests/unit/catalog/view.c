@@ -60,6 +60,87 @@ static void a_lost_watch_is_listed_anew_and_shows_what_was_missed(void **state)
 		catalog_volume_find_uuid(world->nodes[2].catalog, world_uuid("old"), &volume, NULL), -ENOENT);
 }
 
+/* What one transaction writes is in the view together: a volume with its name, and with its room on each
+ * pool. */
+static bool is_of_one_revision(const struct catalog *catalog)
+{
+	const struct catalog_volume *volume, *by_name;
+	const struct catalog_pool *pool;
+	uint64_t promised[3] = { 0 };
+
+	for (size_t i = 0; (volume = catalog_volume_at(catalog, i)); i++) {
+		for (unsigned r = 0; r < volume->shards[0].replica_count; r++)
+			for (unsigned p = 0; p < 3; p++)
+				if (!volume->shards[0].replicas[r].removed &&
+					uuid_equal(volume->shards[0].replicas[r].pool, world_pool(p)))
+					promised[p] += volume->size_bytes;
+		if (volume->state != CATALOG_VOLUME_DELETING &&
+			(catalog_volume_find(catalog, volume->name, &by_name, NULL) != 0 ||
+				by_name != volume))
+			return false;
+	}
+	for (unsigned p = 0; p < 3; p++)
+		if (catalog_pool_find(catalog, world_pool(p), &pool, NULL) != 0 ||
+			pool->provisioned_bytes != promised[p])
+			return false;
+	return true;
+}
+
+static unsigned looks, torn;
+
+static void look(struct world_node *node)
+{
+	looks++;
+	torn += !is_of_one_revision(node->catalog);
+}
+
+static void volume_comes_and_goes(struct world *world, const char *name, bool goes)
+{
+	assert_int_equal(world_create(world, 0, name, GIB / 32, 3, NULL), 0);
+	if (!goes)
+		return;
+	assert_int_equal(world_delete(world, 0, name, NULL), 0);
+	for (unsigned r = 0; r < 3; r++)
+		assert_int_equal(world_removed(world, 0, name, r), 0);
+}
+
+static void a_view_that_is_read_in_pages_beside_writes_is_of_one_revision(void **state)
+{
+	static const struct kvdb_sim_faults slow = {
+		.delay_min_us = 100, .delay_max_us = 3000, .watch_revisions = 1
+	};
+	struct world *world = *state;
+	const struct catalog_volume *volume;
+	char name[16];
+
+	kvdb_sim_faults_set(world->sim, &slow);
+	for (unsigned round = 0; round < 10; round++) {
+		if (round % 2 == 0) { /* read for the first time */
+			if (world->nodes[3].catalog)
+				world_close(world, 3, false);
+			world_open_begin(world, 3, look);
+		} else { /* read again */
+			kvdb_sim_cut(world->nodes[3].kvdb, true);
+			volume_comes_and_goes(world, "missed", true);
+			kvdb_sim_compact(world->sim);
+			kvdb_sim_cut(world->nodes[3].kvdb, false);
+		}
+		for (unsigned i = 0; i < 40; i++) {
+			(void)snprintf(name, sizeof(name), "v%u-%u", round, i);
+			volume_comes_and_goes(world, name, i % 10 != 0);
+		}
+		world_sleep(world, 1000);
+		assert_int_equal(torn, 0);
+		for (unsigned i = 0; i < 40; i++) {
+			(void)snprintf(name, sizeof(name), "v%u-%u", round, i);
+			assert_int_equal(catalog_volume_find(world->nodes[3].catalog, name, &volume, NULL),
+				i % 10 == 0 ? 0 : -ENOENT);
+		}
+	}
+	assert_true(looks > 100);
+	world_close(world, 3, false);
+}
+
 static void a_damaged_record_is_an_error_with_words_and_hurts_no_other(void **state)
 {
 	struct world *world = *state;
@@ -272,6 +353,7 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_lost_watch_is_listed_anew_and_shows_what_was_missed),
+		TEST(a_view_that_is_read_in_pages_beside_writes_is_of_one_revision),
 		TEST(a_damaged_record_is_an_error_with_words_and_hurts_no_other),
 		TEST(a_record_under_another_key_is_damaged),
 		TEST(a_database_from_a_backup_changes_nothing_and_is_told),
