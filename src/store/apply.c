@@ -202,7 +202,7 @@ static void grain_move(struct pool *pool, const struct round_grain *grain, uint6
 	map_page_dirty(pool, geometry_place_page(&pool->g, grain->to), batch);
 	ASSERT(grain->slot.present == 0 || grain->to < pool->g.grain_count);
 	ASSERT((grain->slot.present & grain->slot.zero) == 0);
-	pool->map.slots[grain->to] = grain->slot;
+	map_slot_set(&pool->map, grain->to, &grain->slot, grain->layer);
 	if (stays && !grain->from)
 		return;
 	map_insert(pool, grain->to, grain->layer);

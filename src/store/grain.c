@@ -35,25 +35,29 @@ bool grain_state_equal(const struct grain_state *a, const struct grain_state *b)
 	return true;
 }
 
-static void state_of_slot(const struct slot *slot, struct grain_state *ret_state)
+static void state_of_slot(const struct pool *pool, uint32_t place, struct grain_state *ret_state)
 {
-	ret_state->epoch = (struct epoch){ slot->epoch_number, slot->epoch_restart };
-	ret_state->seq = slot->seq;
-	ret_state->present = slot->present;
-	ret_state->zero = slot->zero;
-	memcpy(ret_state->crc, slot->crc, sizeof(ret_state->crc));
+	struct slot slot;
+
+	map_slot_get(&pool->map, place, &slot);
+	ret_state->epoch = (struct epoch){ slot.epoch_number, slot.epoch_restart };
+	ret_state->seq = slot.seq;
+	ret_state->present = slot.present;
+	ret_state->zero = slot.zero;
+	memcpy(ret_state->crc, slot.crc, sizeof(ret_state->crc));
 }
 
 /*
  * What a lower layer of the level says of blocks of which those above say nothing. Versions are positions of
  * one log: what a clone stands on is older than all of its own, whatever the origin's log says.
  */
-static void state_fold(struct grain_state *state, const struct slot *slot, bool is_own)
+static void state_fold(const struct pool *pool, uint32_t place, bool is_own, struct grain_state *state)
 {
+	const struct mapped *slot = &pool->map.places[place];
 	uint16_t open = (uint16_t) ~(state->present | state->zero);
 
 	if (open == UINT16_MAX) {
-		state_of_slot(slot, state);
+		state_of_slot(pool, place, state);
 		if (!is_own) {
 			state->epoch = (struct epoch){ 0, 0 };
 			state->seq = 0;
@@ -62,7 +66,7 @@ static void state_fold(struct grain_state *state, const struct slot *slot, bool 
 	}
 	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
 		if (slot->present & open & 1u << i)
-			state->crc[i] = slot->crc[i];
+			state->crc[i] = pool->map.crcs[place][i];
 	state->present |= slot->present & open;
 	state->zero |= slot->zero & open;
 }
@@ -92,7 +96,7 @@ static void state_of_top(const struct pool_replica *replica, uint64_t index, str
 	struct log_entry *blocks[GRAIN_BLOCKS], *newest;
 
 	if (place != PHYS_NONE)
-		state_of_slot(&pool->map.slots[place], ret_state);
+		state_of_slot(pool, place, ret_state);
 	newest = MUTANT(resync_stale_map) ? NULL : index_grain(replica, index, replica->commit_seq, blocks);
 	if (!newest)
 		return;
@@ -118,15 +122,14 @@ static bool state_of_level(const struct pool_replica *replica, struct grain_leve
 		state_of_top(replica, index, ret_state);
 	stop = level.whole ? NULL : level_below(replica, upper);
 	for (uint32_t place = map_first(pool, upper->tree, index); place != PHYS_NONE;
-		place = pool->map.versions[place].next) {
-		const struct layer *layer = pool->layer_table[pool->map.versions[place].layer];
+		place = pool->map.places[place].next) {
+		const struct layer *layer = map_layer(&pool->map, place);
 
 		if (!layer_sees(upper, layer) || (stop && layer_sees(stop, layer)) ||
 			(pending && layer == upper))
 			continue;
-		ASSERT(pool->map.slots[place].index == index);
-		state_fold(
-			ret_state, &pool->map.slots[place], layer == replica->top || layer->owner == replica);
+		ASSERT(pool->map.places[place].index == index);
+		state_fold(pool, place, layer == replica->top || layer->owner == replica, ret_state);
 	}
 	/* A mark above nothing says nothing: whether it is there still depends on who was merged when. */
 	ret_state->zero &= layer_masks_at(pool, stop, NULL, index).present;
@@ -230,8 +233,8 @@ static bool level_has(const struct pool_replica *replica, const struct layer *up
 	const struct pool *pool = replica->pool;
 
 	for (uint32_t place = map_first(pool, upper->tree, index); place != PHYS_NONE;
-		place = pool->map.versions[place].next) {
-		const struct layer *layer = pool->layer_table[pool->map.versions[place].layer];
+		place = pool->map.places[place].next) {
+		const struct layer *layer = map_layer(&pool->map, place);
 
 		if (layer_sees(upper, layer) && !(stop && layer_sees(stop, layer)))
 			return true;

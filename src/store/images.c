@@ -33,7 +33,7 @@ static uint8_t *slot_image(struct pool *pool, struct round_grain *grain, uint8_t
 		pool->layer_sum_stale = true;
 	if (grain->phys != PHYS_NONE) {
 		--*layer_grain_count(was);
-		*layer_grain_sum(was) -= slot_hash(&pool->map.slots[grain->phys], grain->phys);
+		*layer_grain_sum(was) -= grain->was_hash;
 		if (grain->phys != grain->to) {
 			slot_encode(&(struct slot){ 0 }, grain->phys, unit);
 			unit += UNIT_BYTES;

@@ -59,7 +59,7 @@ struct layer *layer_new(struct pool *pool, uint64_t number, struct layer *parent
 		free(layer);
 		return NULL;
 	}
-	ASSERT(number != 0 && number < PLACE_TAKEN);
+	ASSERT(number != 0 && number < LAYER_NUMBERS_END);
 	ASSERT(!parent || parent->record.number < number);
 	layer->tree->refs++;
 	layer->id = id;
@@ -291,9 +291,9 @@ struct layer_masks layer_masks_at(
 	if (!top)
 		return masks;
 	for (uint32_t place = map_first(pool, top->tree, index); place != PHYS_NONE;
-		place = pool->map.versions[place].next) {
-		const struct layer *layer = pool->layer_table[pool->map.versions[place].layer];
-		const struct slot *slot = &pool->map.slots[place];
+		place = pool->map.places[place].next) {
+		const struct layer *layer = map_layer(&pool->map, place);
+		const struct mapped *slot = &pool->map.places[place];
 		uint16_t open = (uint16_t) ~(masks.present | masks.zero);
 
 		if (!layer_sees(top, layer) || (stop && layer_sees(stop, layer)))
@@ -321,8 +321,8 @@ static bool is_of_level(const struct layer *layer, const struct layer *lower)
 uint16_t layer_marks(const struct pool *pool, const struct layer *layer, uint64_t index)
 {
 	for (uint32_t place = map_first(pool, layer->tree, index); place != PHYS_NONE;
-		place = pool->map.versions[place].next) {
-		const struct layer *lower = pool->layer_table[pool->map.versions[place].layer];
+		place = pool->map.places[place].next) {
+		const struct layer *lower = map_layer(&pool->map, place);
 
 		if (lower == layer || !layer_sees(layer, lower))
 			continue;
@@ -336,10 +336,10 @@ uint16_t layer_marks(const struct pool *pool, const struct layer *layer, uint64_
 uint32_t layer_block_find(const struct pool *pool, const struct layer *top, uint64_t index, unsigned block)
 {
 	for (uint32_t place = map_first(pool, top->tree, index); place != PHYS_NONE;
-		place = pool->map.versions[place].next) {
-		const struct slot *slot = &pool->map.slots[place];
+		place = pool->map.places[place].next) {
+		const struct mapped *slot = &pool->map.places[place];
 
-		if (!layer_sees(top, pool->layer_table[pool->map.versions[place].layer]))
+		if (!layer_sees(top, map_layer(&pool->map, place)))
 			continue;
 		if (slot->present & 1u << block)
 			return place;

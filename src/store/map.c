@@ -6,8 +6,7 @@
  *     ^                                                                    |
  *     +--map_release_settled (two durable headers)-- quarantine <--map_quarantine
  *
- * All slots are kept in memory, checksums included (104 bytes a mapped grain); memory that was never touched
- * is not resident. A bounded cache can take their place behind these functions.
+ * Memory that was never touched is not resident.
  */
 #include "store/pool.h"
 
@@ -15,8 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EMPTY     0u /* hash entries are a place + 1 */
-#define PAGE_NONE UINT32_MAX
+#define EMPTY 0u /* hash entries are a place + 1 */
 
 static uint32_t hash_of(const struct tree *tree, uint64_t index)
 {
@@ -27,32 +25,47 @@ static uint32_t hash_of(const struct tree *tree, uint64_t index)
 
 static struct tree *tree_of(const struct pool *pool, uint32_t place)
 {
-	return pool->layer_table[pool->map.versions[place].layer]->tree;
+	return map_layer(&pool->map, place)->tree;
+}
+
+/* Where the search for a grain begins: the hash's upper bits, so that any number of buckets will do. */
+static uint32_t home_of(const struct map *map, const struct tree *tree, uint64_t index)
+{
+	return (uint32_t)((uint64_t)hash_of(tree, index) * map->hash_size >> 32);
+}
+
+static uint32_t bucket_after(const struct map *map, uint32_t at)
+{
+	return at + 1 == map->hash_size ? 0 : at + 1;
+}
+
+/* How many buckets lie between, going up. */
+static uint32_t bucket_distance(const struct map *map, uint32_t from, uint32_t to)
+{
+	return to >= from ? to - from : to + map->hash_size - from;
 }
 
 int map_init(struct pool *pool)
 {
 	struct map *map = &pool->map;
-	uint64_t buckets = 64, count = geometry_places(&pool->g);
+	uint64_t count = geometry_places(&pool->g), buckets = count + count / 4 + 64;
 	uint32_t pages = geometry_pages(&pool->g);
 
-	while (buckets < count + count / 4)
-		buckets *= 2;
-	map->hash_mask = (uint32_t)(buckets - 1);
-	map->slots = calloc(count, sizeof(*map->slots));
-	map->versions = calloc(count, sizeof(*map->versions));
+	ASSERT(buckets <= UINT32_MAX);
+	map->hash_size = (uint32_t)buckets;
 	map->hash = calloc(buckets, sizeof(*map->hash));
 	map->free_bits = calloc(count / 64 + 1, sizeof(*map->free_bits));
 	map->pages = calloc(pages, sizeof(*map->pages));
 	map->quarantine_first = map->quarantine_last = PHYS_NONE;
-	map->dirty_first = map->dirty_last = PAGE_NONE;
-	return map->slots && map->versions && map->hash && map->free_bits && map->pages ? 0 : -ENOMEM;
+	map->dirty_first = map->dirty_last = UINT32_MAX;
+	if (!map->hash || !map->free_bits || !map->pages)
+		return -ENOMEM;
+	return map_slots_init(map, count);
 }
 
 void map_done(struct pool *pool)
 {
-	free(pool->map.slots);
-	free(pool->map.versions);
+	map_slots_done(&pool->map);
 	free(pool->map.hash);
 	free(pool->map.free_bits);
 	free(pool->map.pages);
@@ -64,10 +77,10 @@ void map_done(struct pool *pool)
 static uint32_t bucket_find(const struct pool *pool, const struct tree *tree, uint64_t index)
 {
 	const struct map *map = &pool->map;
-	uint32_t at = hash_of(tree, index) & map->hash_mask;
+	uint32_t at = home_of(map, tree, index);
 
-	for (; map->hash[at] != EMPTY; at = (at + 1) & map->hash_mask)
-		if (map->slots[map->hash[at] - 1].index == index && tree_of(pool, map->hash[at] - 1) == tree)
+	for (; map->hash[at] != EMPTY; at = bucket_after(map, at))
+		if (map->places[map->hash[at] - 1].index == index && tree_of(pool, map->hash[at] - 1) == tree)
 			break;
 	return at;
 }
@@ -83,30 +96,32 @@ uint32_t map_find(const struct pool *pool, const struct layer *layer, uint64_t i
 {
 	uint32_t place = map_first(pool, layer->tree, index);
 
-	while (place != PHYS_NONE && pool->map.versions[place].layer != layer->id)
-		place = pool->map.versions[place].next;
+	while (place != PHYS_NONE && map_layer(&pool->map, place) != layer)
+		place = pool->map.places[place].next;
 	return place;
 }
 
 void map_insert(struct pool *pool, uint32_t place, struct layer *layer)
 {
 	struct map *map = &pool->map;
-	const struct slot *slot = &map->slots[place];
-	uint32_t at = bucket_find(pool, layer->tree, slot->index), before = PHYS_NONE, next;
+	struct mapped *mapped = &map->places[place];
+	uint32_t at = bucket_find(pool, layer->tree, mapped->index), before = PHYS_NONE, next;
+	uint64_t number = map_number(map, place);
 
-	ASSERT(slot->layer == layer->record.number);
+	ASSERT(number == layer->record.number);
+	map->origins[mapped->origin].layer = layer;
 	next = map->hash[at] == EMPTY ? PHYS_NONE : map->hash[at] - 1;
 	/* Newest first. */
-	while (next != PHYS_NONE && map->slots[next].layer > slot->layer) {
+	while (next != PHYS_NONE && map_number(map, next) > number) {
 		before = next;
-		next = map->versions[next].next;
+		next = map->places[next].next;
 	}
-	ASSERT(next == PHYS_NONE || map->slots[next].layer != slot->layer);
-	map->versions[place] = (struct version){ .next = next, .layer = layer->id };
+	ASSERT(next == PHYS_NONE || map_number(map, next) != number);
+	mapped->next = next;
 	if (before == PHYS_NONE)
 		map->hash[at] = place + 1;
 	else
-		map->versions[before].next = place;
+		map->places[before].next = place;
 	if (place < pool->g.grain_count) {
 		map->used_count++;
 		layer->grains++;
@@ -117,13 +132,12 @@ static void bucket_empty(struct pool *pool, uint32_t hole)
 {
 	struct map *map = &pool->map;
 
-	for (uint32_t at = (hole + 1) & map->hash_mask; map->hash[at] != EMPTY;
-		at = (at + 1) & map->hash_mask) {
+	for (uint32_t at = bucket_after(map, hole); map->hash[at] != EMPTY; at = bucket_after(map, at)) {
 		uint32_t other = map->hash[at] - 1;
-		uint32_t home = hash_of(tree_of(pool, other), map->slots[other].index) & map->hash_mask;
+		uint32_t home = home_of(map, tree_of(pool, other), map->places[other].index);
 
 		/* It may move into the hole unless its home lies behind the hole. */
-		if (((at - home) & map->hash_mask) >= ((at - hole) & map->hash_mask)) {
+		if (bucket_distance(map, home, at) >= bucket_distance(map, hole, at)) {
 			map->hash[hole] = map->hash[at];
 			hole = at;
 		}
@@ -134,17 +148,17 @@ static void bucket_empty(struct pool *pool, uint32_t hole)
 void map_remove(struct pool *pool, uint32_t place)
 {
 	struct map *map = &pool->map;
-	struct layer *layer = pool->layer_table[map->versions[place].layer];
-	uint32_t at = bucket_find(pool, layer->tree, map->slots[place].index);
-	uint32_t next = map->versions[place].next;
+	struct layer *layer = map_layer(map, place);
+	uint32_t at = bucket_find(pool, layer->tree, map->places[place].index);
+	uint32_t next = map->places[place].next;
 
 	ASSERT(map->hash[at] != EMPTY);
 	if (map->hash[at] != place + 1) {
 		uint32_t before = map->hash[at] - 1;
 
-		while (map->versions[before].next != place)
-			before = map->versions[before].next;
-		map->versions[before].next = next;
+		while (map->places[before].next != place)
+			before = map->places[before].next;
+		map->places[before].next = next;
 	} else if (next != PHYS_NONE) {
 		map->hash[at] = next + 1;
 	} else {
@@ -171,8 +185,8 @@ static void free_set(struct map *map, uint32_t phys)
 /* An extra place has no grain: it can be used again at once, for the images' order is the journal's. */
 static void extra_free(struct pool *pool, uint32_t place)
 {
-	ASSERT(place >= pool->g.grain_count && pool->map.slots[place].layer != 0);
-	pool->map.slots[place] = (struct slot){ 0 };
+	ASSERT(place >= pool->g.grain_count && !map_is_free(&pool->map, place));
+	map_slot_clear(&pool->map, place);
 	pool->map.extra_free_count++;
 	if (place < pool->map.extra_cursor)
 		pool->map.extra_cursor = place;
@@ -188,10 +202,10 @@ uint32_t map_extra_alloc(struct pool *pool, uint32_t keep)
 		return PHYS_NONE;
 	if (place < pool->g.grain_count)
 		place = pool->g.grain_count;
-	while (map->slots[place].layer != 0)
+	while (!map_is_free(map, place))
 		place++;
 	ASSERT(place < geometry_places(&pool->g));
-	map->slots[place].layer = PLACE_TAKEN;
+	map->places[place].origin = ORIGIN_TAKEN;
 	map->extra_cursor = place + 1;
 	map->extra_free_count--;
 	return place;
@@ -199,12 +213,15 @@ uint32_t map_extra_alloc(struct pool *pool, uint32_t keep)
 
 void map_layer_put(struct pool *pool, const struct layer *layer)
 {
-	pool->map.slots[layer->record.place] = (struct slot){ .layer = PLACE_LAYER, .index = layer->id };
+	struct mapped *mapped = &pool->map.places[layer->record.place];
+
+	ASSERT(!map_is_slot(&pool->map, layer->record.place));
+	*mapped = (struct mapped){ .origin = ORIGIN_LAYER, .index = layer->id };
 }
 
 void map_layer_remove(struct pool *pool, uint32_t place)
 {
-	ASSERT(pool->map.slots[place].layer == PLACE_LAYER);
+	ASSERT(pool->map.places[place].origin == ORIGIN_LAYER);
 	ASSERT(place < geometry_places(&pool->g));
 	if (place >= pool->g.grain_count)
 		extra_free(pool, place);
@@ -259,7 +276,7 @@ bool map_claim(struct pool *pool, uint32_t phys)
 	ASSERT(map->prepared == 0 && map->ready_count == 0);
 	if (phys >= pool->g.grain_count || !(map->free_bits[phys / 64] & bit))
 		return false;
-	ASSERT(map->slots[phys].layer == 0);
+	ASSERT(map_is_free(map, phys));
 	map->free_bits[phys / 64] &= ~bit;
 	map->free_count--;
 	return true;
@@ -272,7 +289,7 @@ void map_unalloc(struct pool *pool, uint32_t phys)
 		extra_free(pool, phys);
 		return;
 	}
-	ASSERT(pool->map.slots[phys].layer == 0);
+	ASSERT(map_is_free(&pool->map, phys));
 	free_set(&pool->map, phys);
 }
 
@@ -285,16 +302,16 @@ void map_quarantine(struct pool *pool, uint32_t phys, uint64_t batch)
 		extra_free(pool, phys);
 		return;
 	}
-	map->slots[phys] = (struct slot){ .seq = batch, .index = PHYS_NONE };
+	map_slot_clear(map, phys);
 	if (MUTANT(reuse_freed_grain)) {
-		map->slots[phys] = (struct slot){ 0 };
 		free_set(map, phys);
 		return;
 	}
+	map->places[phys] = (struct mapped){ .seq = batch, .index = PHYS_NONE };
 	if (map->quarantine_last == PHYS_NONE)
 		map->quarantine_first = phys;
 	else
-		map->slots[map->quarantine_last].index = phys;
+		map->places[map->quarantine_last].index = phys;
 	map->quarantine_last = phys;
 	map->quarantine_count++;
 }
@@ -304,52 +321,16 @@ void map_release_settled(struct pool *pool)
 	struct map *map = &pool->map;
 
 	while (map->quarantine_first != PHYS_NONE &&
-		map->slots[map->quarantine_first].seq <= pool->journal.settled) {
+		map->places[map->quarantine_first].seq <= pool->journal.settled) {
 		uint32_t phys = map->quarantine_first;
 
-		map->quarantine_first = map->slots[phys].index;
+		map->quarantine_first = map->places[phys].index;
 		if (map->quarantine_first == PHYS_NONE)
 			map->quarantine_last = PHYS_NONE;
 		map->quarantine_count--;
-		map->slots[phys] = (struct slot){ 0 };
+		map_slot_clear(map, phys);
 		free_set(map, phys);
 	}
-}
-
-/* ---- pages that lack an image, oldest first ---- */
-
-void map_page_dirty(struct pool *pool, uint32_t page, uint64_t batch)
-{
-	struct map *map = &pool->map;
-	struct page_state *state = &map->pages[page];
-
-	if (state->dirty != 0)
-		return;
-	state->dirty = batch;
-	state->next = PAGE_NONE;
-	state->prev = map->dirty_last;
-	if (map->dirty_last == PAGE_NONE)
-		map->dirty_first = page;
-	else
-		map->pages[map->dirty_last].next = page;
-	map->dirty_last = page;
-}
-
-void map_page_clean(struct pool *pool, uint32_t page)
-{
-	struct map *map = &pool->map;
-	struct page_state *state = &map->pages[page];
-
-	ASSERT(state->dirty != 0);
-	if (state->prev == PAGE_NONE)
-		map->dirty_first = state->next;
-	else
-		map->pages[state->prev].next = state->next;
-	if (state->next == PAGE_NONE)
-		map->dirty_last = state->prev;
-	else
-		map->pages[state->next].prev = state->prev;
-	state->dirty = 0;
 }
 
 /* ---- a tree's bitmap of indices: set where something is mapped or pending, or was ---- */
@@ -367,8 +348,8 @@ static bool grain_is_seen(const struct pool_replica *replica, uint64_t index)
 	const struct pool *pool = replica->pool;
 
 	for (uint32_t place = map_first(pool, replica->top->tree, index); place != PHYS_NONE;
-		place = pool->map.versions[place].next)
-		if (layer_sees(replica->top, pool->layer_table[pool->map.versions[place].layer]))
+		place = pool->map.places[place].next)
+		if (layer_sees(replica->top, map_layer(&pool->map, place)))
 			return true;
 	return false;
 }

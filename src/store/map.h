@@ -23,28 +23,51 @@ struct page_state {
 	bool bad; /* at open: one of its places held garbage */
 };
 
-/* Where in the chain of its grain a slot stands, and whose it is. */
-struct version {
-	uint32_t next;  /* place, PHYS_NONE */
-	uint32_t layer; /* id */
+/*
+ * A slot in memory, beside its checksums. A free grain in quarantine is chained by `index`, and `seq` is the
+ * batch that ends it.
+ */
+struct mapped {
+	uint64_t seq;
+	uint32_t index;
+	uint32_t next;   /* older version of the grain: place, PHYS_NONE */
+	uint32_t origin; /* in map.origins, or one of those below */
+	uint16_t present, zero;
 };
 
-/* In slot.layer: a place that holds a layer's record (slot.index is its id), or that a round has taken. */
-#define PLACE_LAYER UINT64_MAX
-#define PLACE_TAKEN (UINT64_MAX - 1)
+#define ORIGIN_FREE 0u
+/* The place holds a layer's record (mapped.index is its id), or a round has taken it. */
+#define ORIGIN_LAYER UINT32_MAX
+#define ORIGIN_TAKEN (UINT32_MAX - 1)
+
+/* What many slots have in common. Counted; it goes with the last of them. */
+struct origin {
+	uint64_t number; /* of the layer */
+	struct epoch epoch;
+	struct layer *layer; /* once slots have found theirs */
+	uint32_t refs;
+	uint32_t next; /* of its bucket, or free */
+};
+
+/* Numbers of layers are below. */
+#define LAYER_NUMBERS_END (UINT64_MAX - 1)
 /* Extra places that trims leave for layers. */
 #define EXTRA_KEEP(pool) (geometry_places(&(pool)->g) - (pool)->g.grain_count > 8192 ? 4096u : 32u)
 
 struct map {
-	struct slot *slots;       /* by place */
-	struct version *versions; /* by place */
-	uint32_t *hash;           /* (tree, index) -> place of the newest version */
-	uint32_t hash_mask;
+	struct mapped *places;
+	uint32_t (*crcs)[GRAIN_BLOCKS]; /* by place */
+	uint32_t *hash;                 /* (tree, index) -> place of the newest version */
+	uint32_t hash_size;
+	struct origin *origins; /* the first is nobody's */
+	uint32_t *origin_heads; /* as many buckets as there is room for origins: a power of two */
+	uint32_t origin_size, origin_count, origin_free;
+	uint32_t origin_last; /* found last */
 	uint64_t *free_bits;
 	uint32_t free_count, used_count;
 	uint32_t extra_free_count, extra_cursor; /* no place below the cursor is free */
 	uint32_t cursor;
-	uint32_t quarantine_first, quarantine_last; /* chained by slot.index; slot.seq is the batch */
+	uint32_t quarantine_first, quarantine_last;
 	uint32_t quarantine_count;
 	struct page_state *pages;
 	uint32_t dirty_first, dirty_last;
@@ -55,6 +78,36 @@ struct map {
 int map_init(struct pool *pool) MUST_CHECK;
 void map_done(struct pool *pool);
 void map_prepared(struct pool *pool, uint32_t prepared);
+
+/* ---- what a place holds: map_slot.c ---- */
+static inline bool map_is_free(const struct map *map, uint32_t place)
+{
+	return map->places[place].origin == ORIGIN_FREE;
+}
+static inline bool map_is_slot(const struct map *map, uint32_t place)
+{
+	return map->places[place].origin != ORIGIN_FREE && map->places[place].origin < ORIGIN_TAKEN;
+}
+/* Of a slot: its layer, once it is inserted; that layer's number. */
+static inline struct layer *map_layer(const struct map *map, uint32_t place)
+{
+	return map->origins[map->places[place].origin].layer;
+}
+static inline uint64_t map_number(const struct map *map, uint32_t place)
+{
+	return map->origins[map->places[place].origin].number;
+}
+/* As it stands on the disk, or will. */
+void map_slot_get(const struct map *map, uint32_t place, struct slot *ret_slot);
+struct position map_position(const struct map *map, uint32_t place);
+/* Fills the place in; where it stands in its chain stays. layer: NULL at open. A slot of no layer empties it.
+ */
+void map_slot_set(struct map *map, uint32_t place, const struct slot *slot, struct layer *layer);
+void map_slot_clear(struct map *map, uint32_t place);
+int map_slots_init(struct map *map, uint64_t count) MUST_CHECK;
+void map_slots_done(struct map *map);
+
+/* ---- map.c ---- */
 /* The newest version of a grain in a tree; the one of this layer. PHYS_NONE: none. */
 uint32_t map_first(const struct pool *pool, const struct tree *tree, uint64_t index);
 uint32_t map_find(const struct pool *pool, const struct layer *layer, uint64_t index);
@@ -71,6 +124,7 @@ void map_unalloc(struct pool *pool, uint32_t phys);
 bool map_claim(struct pool *pool, uint32_t phys) MUST_CHECK;
 void map_quarantine(struct pool *pool, uint32_t phys, uint64_t batch);
 void map_release_settled(struct pool *pool);
+/* ---- map_pages.c ---- */
 void map_page_dirty(struct pool *pool, uint32_t page, uint64_t batch);
 void map_page_clean(struct pool *pool, uint32_t page);
 /* In its tree's bitmap: something is, or will be, at this index. */

@@ -132,23 +132,18 @@ uint64_t merge_left(const struct pool *pool)
 
 /* ---- what a grain needs ---- */
 
-uint16_t merge_lacking(const struct slot *gone, const struct slot *heir)
+uint16_t merge_lacking(const struct pool *pool, uint32_t gone, uint32_t heir)
 {
-	if (!heir || MUTANT(merge_over_child))
-		return gone->present;
-	return (uint16_t)(gone->present & ~(heir->present | heir->zero));
+	const struct mapped *places = pool->map.places;
+
+	if (heir == PHYS_NONE || MUTANT(merge_over_child))
+		return places[gone].present;
+	return (uint16_t)(places[gone].present & ~(places[heir].present | places[heir].zero));
 }
 
-const struct slot *layer_slot(const struct pool *pool, const struct layer *layer, uint64_t index)
+uint16_t merge_copied(const struct pool *pool, uint32_t gone, uint32_t heir)
 {
-	uint32_t place = map_find(pool, layer, index);
-
-	return place == PHYS_NONE ? NULL : &pool->map.slots[place];
-}
-
-uint16_t merge_copied(const struct slot *gone, const struct slot *heir)
-{
-	return heir && heir->present ? merge_lacking(gone, heir) : 0;
+	return heir != PHYS_NONE && pool->map.places[heir].present ? merge_lacking(pool, gone, heir) : 0;
 }
 
 /* ---- reading ---- */
@@ -218,7 +213,7 @@ static bool step_add(struct pool *pool, const struct merge_pair *pair, uint64_t 
 	struct merge_step *step = &merge->steps[merge->count];
 
 	*step = (struct merge_step){ .index = (uint32_t)index, .place = place };
-	step->copied = merge_copied(&pool->map.slots[place], layer_slot(pool, pair->heir, index));
+	step->copied = merge_copied(pool, place, map_find(pool, pair->heir, index));
 	if (step->copied && !step_place(merge, step))
 		return false;
 	merge->count++;

@@ -6,7 +6,6 @@
 #include "store/layer.h"
 
 struct pool;
-struct slot;
 struct round_replica;
 
 #define MERGE_PAUSE_NS (50 * NS_PER_MS) /* between turns, beside writes */
@@ -59,12 +58,10 @@ uint8_t *merge_image(struct pool *pool, struct round_replica *rr, uint64_t batch
 void merge_move(struct pool *pool, struct round_replica *rr, uint64_t batch);
 /* ---- of merge.c, for merge_round.c ---- */
 bool merge_pair_find(const struct pool *pool, struct merge_pair *ret_pair);
-/* NULL: nothing. */
-const struct slot *layer_slot(const struct pool *pool, const struct layer *layer, uint64_t index);
-/* Blocks that can be seen of the removed layer's slot: the child (NULL: it has none) says nothing of them. */
-uint16_t merge_lacking(const struct slot *gone, const struct slot *heir);
+/* Blocks that can be seen of the removed layer's slot: the child's (PHYS_NONE: none) says nothing of them. */
+uint16_t merge_lacking(const struct pool *pool, uint32_t gone, uint32_t heir);
 /* Of these, those that go into a grain which the child has. */
-uint16_t merge_copied(const struct slot *gone, const struct slot *heir);
+uint16_t merge_copied(const struct pool *pool, uint32_t gone, uint32_t heir);
 /* No turn for so long. */
 void merge_pause(struct pool *pool, uint64_t ns);
 

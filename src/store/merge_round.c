@@ -2,11 +2,9 @@
 #include "store/round.h"
 
 /* The child's slot as it will be. */
-static void slot_merge(const struct merge_step *step, struct round_grain *to, const struct slot *gone,
-	const struct slot *heir)
+static void slot_merge(
+	const struct merge_step *step, struct round_grain *to, const struct slot *gone, uint16_t lacking)
 {
-	uint16_t lacking = merge_lacking(gone, heir);
-
 	for (unsigned i = 0; i < GRAIN_BLOCKS; i++) {
 		if (!(lacking & 1u << i))
 			continue;
@@ -41,7 +39,7 @@ static struct round_grain *grain_relabel(struct pool *pool, const struct merge_p
 	to = round_grain_add(pool, pair->heir, step->index);
 	to->from = pair->gone;
 	to->phys = to->to = step->place;
-	to->slot = pool->map.slots[step->place];
+	grain_load(pool, to);
 	to->slot.layer = pair->heir->record.number;
 	if (!heir)
 		return to;
@@ -55,25 +53,27 @@ static struct round_grain *grain_relabel(struct pool *pool, const struct merge_p
 static bool step_take(struct pool *pool, const struct merge_pair *pair, const struct merge_step *step)
 {
 	uint32_t place = map_find(pool, pair->gone, step->index);
-	const struct slot *heir = layer_slot(pool, pair->heir, step->index);
-	struct slot gone, had;
+	uint32_t heir_place = map_find(pool, pair->heir, step->index);
+	struct slot gone, had, *heir = heir_place == PHYS_NONE ? NULL : &had;
 	struct round_grain *to;
+	uint16_t lacking;
 
 	if (place == PHYS_NONE || place != step->place)
 		return false;
-	gone = pool->map.slots[place];
-	if (merge_copied(&gone, heir) & ~step->copied)
+	lacking = merge_lacking(pool, place, heir_place);
+	if (merge_copied(pool, place, heir_place) & ~step->copied)
 		return false;
+	map_slot_get(&pool->map, place, &gone);
 	if (heir)
-		had = *heir;
-	if (!heir || (heir->present == 0 && merge_lacking(&gone, heir) != 0)) {
+		map_slot_get(&pool->map, heir_place, heir);
+	if (!heir || (heir->present == 0 && lacking != 0)) {
 		to = grain_relabel(pool, pair, step, heir);
 	} else {
 		grain_clear(pool, pair->gone, step->index);
 		to = round_grain(pool, pair->heir, step->index);
 	}
 	to->below = layer_marks(pool, pair->gone, step->index);
-	slot_merge(step, to, &gone, heir ? &had : NULL);
+	slot_merge(step, to, &gone, lacking);
 	return true;
 }
 

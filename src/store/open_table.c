@@ -20,7 +20,7 @@ static int page_take_places(struct opening *o, uint32_t first, const uint8_t *bl
 
 		if (unit[0] == UNIT_SLOT && slot_decode(unit, &phys, &slot) == 0 && phys == first + i &&
 			phys < geometry_places(&pool->g))
-			pool->map.slots[phys] = slot;
+			map_slot_set(&pool->map, phys, &slot, NULL);
 		else if (unit[0] == UNIT_LAYER && layer_decode(unit, &record) == 0 &&
 			 record.place == first + i && record.place < geometry_places(&pool->g) &&
 			 opening_layer(o, &record) < 0)

@@ -201,6 +201,7 @@ struct round_grain {
 	uint32_t next;      /* hash chain */
 	bool redirected;    /* `to` is an entry's fresh grain, which is the entry's to give back */
 	uint16_t below;     /* blocks with data that shine through from the parent */
+	uint64_t was_hash;  /* of what `phys` holds until now */
 	struct slot slot;   /* as it will be */
 	const uint8_t *source[GRAIN_BLOCKS];
 };
@@ -333,8 +334,7 @@ struct pool {
 	uint64_t change; /* counts what may have pulled the ground from under a read */
 	/* reads */
 	struct read_run *runs;
-	struct list run_free, read_wait;
-	struct list rollback_wait; /* reads, for a round */
+	struct list run_free, read_wait, rollback_wait; /* rollback: reads that wait for a round */
 	unsigned run_free_count;
 	uint32_t zero_crc;
 	struct list job_free;

@@ -42,7 +42,7 @@ void prepare_begin(struct pool *pool)
 	uint32_t used_end = pool->g.grain_count;
 
 	if (pool->device->is_file)
-		while (used_end > 0 && pool->map.slots[used_end - 1].layer == 0)
+		while (used_end > 0 && map_is_free(&pool->map, used_end - 1))
 			used_end--;
 	/* Those of entries that wait to be applied are in no slot. */
 	list_for_each (node, &pool->replicas) {

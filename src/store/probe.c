@@ -161,7 +161,7 @@ static void grains_take(struct pool_probe *probe)
 	for (probe->grain_count = 0; probe->grain_count < count; probe->grain_count++) {
 		uint32_t phys = map_alloc(probe->pool);
 
-		ASSERT(phys < probe->pool->map.prepared && probe->pool->map.slots[phys].layer == 0);
+		ASSERT(phys < probe->pool->map.prepared && map_is_free(&probe->pool->map, phys));
 		probe->grains[probe->grain_count] = phys;
 	}
 }

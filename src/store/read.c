@@ -87,7 +87,7 @@ static void source_find(const struct pool_replica *replica, const struct layer *
 	if (phys == PHYS_NONE)
 		return;
 	ret->kind = SOURCE_DEVICE;
-	ret->crc = pool->map.slots[phys].crc[in_grain];
+	ret->crc = pool->map.crcs[phys][in_grain];
 	ret->offset_bytes = geometry_grain_offset(&pool->g, phys) + (uint64_t)in_grain * BLOCK_BYTES;
 }
 

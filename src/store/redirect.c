@@ -158,7 +158,7 @@ void redirect_release(struct pool *pool, struct log_entry *le, uint64_t batch)
 	for (unsigned i = 0; i < le->redirects; i++) {
 		uint32_t fresh = le->pieces[i].fresh;
 
-		if (pool->map.slots[fresh].layer != 0 || MUTANT(redirect_in_place))
+		if (!map_is_free(&pool->map, fresh) || MUTANT(redirect_in_place))
 			continue; /* mapped: the layer's now */
 		if (MUTANT(truncated_grain_reused))
 			map_unalloc(pool, fresh);

@@ -243,8 +243,8 @@ static bool grains_are_of_the_log(const struct pool_replica *replica)
 	const struct pool *pool = replica->pool;
 
 	for (uint32_t phys = 0; phys < pool->g.grain_count; phys++)
-		if (pool->map.slots[phys].layer == replica->head.layer &&
-			pool->map.slots[phys].seq > replica->last.seq)
+		if (map_is_slot(&pool->map, phys) && map_number(&pool->map, phys) == replica->head.layer &&
+			pool->map.places[phys].seq > replica->last.seq)
 			return false;
 	return true;
 }

@@ -33,6 +33,12 @@ struct round_grain *round_grain(struct pool *pool, struct layer *layer, uint64_t
 	return grain ? grain : round_grain_add(pool, layer, index);
 }
 
+void grain_load(struct pool *pool, struct round_grain *grain)
+{
+	map_slot_get(&pool->map, grain->phys, &grain->slot);
+	grain->was_hash = slot_hash(&grain->slot, grain->phys);
+}
+
 struct round_grain *round_grain_add(struct pool *pool, struct layer *layer, uint64_t index)
 {
 	struct round *round = &pool->round;
@@ -46,7 +52,7 @@ struct round_grain *round_grain_add(struct pool *pool, struct layer *layer, uint
 	grain->below = layer_marks(pool, layer, index);
 	grain->phys = grain->to = map_find(pool, layer, index);
 	if (grain->phys != PHYS_NONE)
-		grain->slot = pool->map.slots[grain->phys];
+		grain_load(pool, grain);
 	else
 		grain->slot = (struct slot){ .layer = layer->record.number, .index = (uint32_t)index };
 	return grain;
@@ -267,7 +273,6 @@ static bool round_entry(struct pool *pool, struct round_replica *rr, struct log_
 
 	if (rr->op != 0 && !MUTANT(coalesce_across_snapshot))
 		return false;
-
 	switch (le->entry->op) {
 	case ENTRY_WRITE:
 		if (le->redirects > 0) {

@@ -11,6 +11,8 @@
 struct round_grain *round_grain(struct pool *pool, struct layer *layer, uint64_t index);
 /* Once more, though one of the same index may be there: that is left to itself. */
 struct round_grain *round_grain_add(struct pool *pool, struct layer *layer, uint64_t index);
+/* What its place `phys` holds now is what the grain begins with. */
+void grain_load(struct pool *pool, struct round_grain *grain);
 /* An empty round. */
 void round_begin(struct round *round);
 /* What holds nothing any more is freed; what holds only marks needs no grain. */

@@ -34,8 +34,8 @@ static int level_clear(
 	int count = 0;
 
 	for (uint32_t place = map_first(pool, upper->tree, index); place != PHYS_NONE;
-		place = pool->map.versions[place].next) {
-		struct layer *layer = pool->layer_table[pool->map.versions[place].layer];
+		place = pool->map.places[place].next) {
+		struct layer *layer = map_layer(&pool->map, place);
 		struct round_grain *grain;
 
 		if (layer == upper || !layer_sees(upper, layer) || layer_sees(stop, layer))
@@ -148,7 +148,7 @@ static void heal_block(struct pool *pool, const struct work *work, unsigned bloc
 	struct layer *layer;
 
 	ASSERT(place != PHYS_NONE);
-	layer = pool->layer_table[pool->map.versions[place].layer];
+	layer = map_layer(&pool->map, place);
 	grain_block(round_grain(pool, layer, copy->index), block,
 		copy->data->data + (size_t)block * BLOCK_BYTES, copy->state.crc[block]);
 }

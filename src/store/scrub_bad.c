@@ -10,7 +10,7 @@
 static bool is_seen_from(const struct pool *pool, const struct layer *view, unsigned block)
 {
 	const struct scrub *s = pool->scrub;
-	const struct layer *layer = pool->layer_table[pool->map.versions[s->grain].layer];
+	const struct layer *layer = map_layer(&pool->map, s->grain);
 
 	return view->tree == layer->tree && layer_sees(view, layer) &&
 	       layer_block_find(pool, view, s->slot.index, block) == s->grain;
@@ -50,7 +50,7 @@ static const struct layer *view_find(const struct pool *pool, uint16_t blocks)
 static uint16_t blocks_pending(const struct pool *pool)
 {
 	const struct scrub *s = pool->scrub;
-	const struct layer *layer = pool->layer_table[pool->map.versions[s->grain].layer];
+	const struct layer *layer = map_layer(&pool->map, s->grain);
 	struct log_entry *entries[GRAIN_BLOCKS];
 	uint16_t pending = 0;
 
@@ -95,9 +95,8 @@ static struct scrub_bad *bad_new(struct scrub *s)
 
 bool scrub_bad_stands(struct pool *pool, struct scrub_bad *bad)
 {
-	const struct slot *slot = &pool->map.slots[bad->place];
-
-	if (slot->layer == bad->layer && slot->index == bad->index && scrub_has_grain(pool, bad->place))
+	if (scrub_has_grain(pool, bad->place) && map_number(&pool->map, bad->place) == bad->layer &&
+		pool->map.places[bad->place].index == bad->index)
 		return true;
 	bad_forget(pool->scrub, bad); /* overwritten, trimmed or removed */
 	return false;

@@ -207,26 +207,28 @@ void scrub_page(struct pool *pool)
 
 bool scrub_has_grain(const struct pool *pool, uint32_t place)
 {
-	const struct slot *slot = &pool->map.slots[place];
-
-	if (slot->layer == 0 || slot->layer >= PLACE_TAKEN || slot->present == 0 ||
+	if (!map_is_slot(&pool->map, place) || pool->map.places[place].present == 0 ||
 		place >= pool->g.grain_count)
 		return false;
-	return !MUTANT(scrub_skips_frozen) || pool->layer_table[pool->map.versions[place].layer]->top_of;
+	return !MUTANT(scrub_skips_frozen) || map_layer(&pool->map, place)->top_of;
 }
 
 /* A round writes into it now, or has done so since it was read. */
 static bool grain_has_moved(const struct pool *pool)
 {
 	const struct scrub *s = pool->scrub;
-	const struct slot *slot = &pool->map.slots[s->grain];
+	const struct map *map = &pool->map;
+	struct position at;
 
 	for (uint32_t i = 0; pool->round.state != ROUND_IDLE && i < pool->round.grain_count; i++)
 		if (pool->round.grains[i].phys == s->grain || pool->round.grains[i].to == s->grain)
 			return true;
-	return slot->layer != s->slot.layer || slot->index != s->slot.index || slot->seq != s->slot.seq ||
-	       slot->epoch_number != s->slot.epoch_number || slot->epoch_restart != s->slot.epoch_restart ||
-	       slot->present != s->slot.present;
+	if (!map_is_slot(map, s->grain))
+		return true;
+	at = map_position(map, s->grain);
+	return map_number(map, s->grain) != s->slot.layer || map->places[s->grain].index != s->slot.index ||
+	       at.seq != s->slot.seq || at.epoch.number != s->slot.epoch_number ||
+	       at.epoch.restart != s->slot.epoch_restart || map->places[s->grain].present != s->slot.present;
 }
 
 static void block_read(struct device_io *io, int rc);
@@ -296,6 +298,6 @@ void scrub_grain(struct pool *pool, uint32_t place)
 		scrub_step_done(pool); /* it has gone meanwhile */
 		return;
 	}
-	s->slot = pool->map.slots[place];
+	map_slot_get(&pool->map, place, &s->slot);
 	read_begin(pool, SCRUB_GRAIN, geometry_grain_offset(&pool->g, place), GRAIN_BYTES, grain_read);
 }

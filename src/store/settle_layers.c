@@ -35,7 +35,9 @@ int opening_layer(struct opening *o, const struct layer_record *record)
 		o->layer_size = size;
 	}
 	o->layers[o->layer_count] = *record;
-	o->pool->map.slots[record->place] = (struct slot){ .layer = PLACE_LAYER, .index = o->layer_count++ };
+	map_slot_clear(&o->pool->map, record->place);
+	o->pool->map.places[record->place] =
+		(struct mapped){ .origin = ORIGIN_LAYER, .index = o->layer_count++ };
 	return 0;
 }
 
@@ -79,19 +81,18 @@ static int layers_find(struct settling *s)
 				.replica = pool->dir[dir],
 			};
 	for (uint32_t place = 0; place < geometry_places(&pool->g); place++) {
-		const struct slot *slot = &pool->map.slots[place];
 		const struct layer_record *record;
 
-		if (slot->layer != PLACE_LAYER)
+		if (pool->map.places[place].origin != ORIGIN_LAYER)
 			continue;
-		record = &s->o->layers[slot->index];
+		record = &s->o->layers[pool->map.places[place].index];
 		s->found[s->count++] = (struct found_layer){
 			.number = record->number,
 			.parent = record->parent,
 			.record = record,
 			.replica = owner_of(pool, record->root),
 		};
-		pool->map.slots[place] = (struct slot){ 0 };
+		map_slot_clear(&pool->map, place);
 	}
 	if (s->count > 1)
 		qsort(s->found, s->count, sizeof(*s->found), found_compare);
@@ -165,9 +166,12 @@ static bool index_is_mapped(const struct pool *pool, const struct layer *layer, 
 	return map_find(pool, layer, index) != PHYS_NONE;
 }
 
-static struct position slot_position(const struct slot *slot)
+static uint64_t place_hash(const struct pool *pool, uint32_t place)
 {
-	return (struct position){ { slot->epoch_number, slot->epoch_restart }, slot->seq };
+	struct slot slot;
+
+	map_slot_get(&pool->map, place, &slot);
+	return slot_hash(&slot, place);
 }
 
 /*
@@ -178,19 +182,19 @@ static struct position slot_position(const struct slot *slot)
 static bool slot_wins(struct opening *o, struct layer *layer, uint32_t place)
 {
 	struct pool *pool = o->pool;
-	uint32_t other = map_find(pool, layer, pool->map.slots[place].index), loser;
-	int order = position_compare(
-		slot_position(&pool->map.slots[place]), slot_position(&pool->map.slots[other]));
+	uint32_t other = map_find(pool, layer, pool->map.places[place].index), loser;
+	int order;
 
 	ASSERT(other != PHYS_NONE && other != place);
+	order = position_compare(map_position(&pool->map, place), map_position(&pool->map, other));
 	layer->damaged = layer->damaged || order == 0;
 	loser = order > 0 ? other : place;
 	if (loser == other) {
 		layer->found_count--;
-		layer->found_sum -= slot_hash(&pool->map.slots[other], other);
+		layer->found_sum -= place_hash(pool, other);
 		map_remove(pool, other);
 	}
-	pool->map.slots[loser] = (struct slot){ 0 };
+	map_slot_clear(&pool->map, loser);
 	map_page_dirty(pool, geometry_place_page(&pool->g, loser), pool->journal.durable);
 	if (o->stale_count < STALE_MAX)
 		o->stale[o->stale_count++] = loser;
@@ -200,12 +204,12 @@ static bool slot_wins(struct opening *o, struct layer *layer, uint32_t place)
 static void slot_settle(struct opening *o, struct layer *layer, uint32_t place)
 {
 	struct pool *pool = o->pool;
-	struct slot *slot = &pool->map.slots[place];
+	uint64_t index = pool->map.places[place].index;
 
 	if (!layer) {
-		/* Free, or of a layer that is gone. */
-		if (slot->layer != 0)
-			*slot = (struct slot){ 0 };
+		/* Free (memory that was never touched takes no room), or of a layer that is gone. */
+		if (!map_is_free(&pool->map, place))
+			map_slot_clear(&pool->map, place);
 		if (place >= pool->g.grain_count) {
 			pool->map.extra_free_count++;
 			return;
@@ -214,17 +218,17 @@ static void slot_settle(struct opening *o, struct layer *layer, uint32_t place)
 		pool->map.free_count++;
 		return;
 	}
-	if (slot->index >= layer->tree->limit) {
+	if (index >= layer->tree->limit) {
 		layer->damaged = true; /* it stays out of use */
-		*slot = (struct slot){ 0 };
+		map_slot_clear(&pool->map, place);
 		return;
 	}
-	if (index_is_mapped(pool, layer, slot->index) && !slot_wins(o, layer, place))
+	if (index_is_mapped(pool, layer, index) && !slot_wins(o, layer, place))
 		return;
 	layer->found_count++;
-	layer->found_sum += slot_hash(slot, place);
+	layer->found_sum += place_hash(pool, place);
 	map_insert(pool, place, layer);
-	layer->tree->bits[slot->index / 64] |= UINT64_C(1) << slot->index % 64;
+	layer->tree->bits[index / 64] |= UINT64_C(1) << index % 64;
 }
 
 static void slots_settle(struct settling *s)
@@ -233,11 +237,12 @@ static void slots_settle(struct settling *s)
 	struct found_layer *found = NULL;
 
 	for (uint32_t place = 0; place < geometry_places(&pool->g); place++) {
-		uint64_t number = pool->map.slots[place].layer;
+		uint64_t number;
 
-		if (number == PLACE_LAYER)
+		if (pool->map.places[place].origin == ORIGIN_LAYER)
 			continue;
-		if (number == 0 || number == PLACE_TAKEN)
+		number = map_number(&pool->map, place);
+		if (number == 0)
 			found = NULL;
 		else if (!found || found->number != number)
 			found = found_by_number(s, number);

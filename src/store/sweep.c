@@ -48,16 +48,19 @@ static bool places_fill(const struct pool *pool, uint32_t first, uint32_t end, u
 {
 	for (uint32_t place = first; place < end && place < first + PAGE_SLOTS; place++) {
 		uint8_t *unit = block + PAGE_HEAD_BYTES + (size_t)(place - first) * UNIT_BYTES;
-		const struct slot *slot = &pool->map.slots[place];
+		const struct mapped *mapped = &pool->map.places[place];
 
-		if (slot->layer == PLACE_LAYER) {
-			const struct layer *layer = pool->layer_table[slot->index];
+		if (mapped->origin == ORIGIN_LAYER) {
+			const struct layer *layer = pool->layer_table[mapped->index];
 
 			if (layer->head_batch > pool->journal.durable)
 				return false;
 			layer_encode(&layer->record, unit);
-		} else if (slot->layer != 0 && slot->layer != PLACE_TAKEN) {
-			slot_encode(slot, place, unit);
+		} else if (map_is_slot(&pool->map, place)) {
+			struct slot slot;
+
+			map_slot_get(&pool->map, place, &slot);
+			slot_encode(&slot, place, unit);
 		}
 	}
 	return true;

@@ -1,0 +1,180 @@
+/*
+ * What a place holds, in memory: 24 bytes, beside its checksums. Layer and epoch are told by an origin, which
+ * thousands of slots have in common.
+ */
+#include "store/pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ORIGINS_FIRST 64u
+
+_Static_assert(sizeof(struct mapped) == 24, "docs/on-disk-format.md says what a grain costs");
+
+/* ---- origins ---- */
+
+static uint32_t *origin_head(struct map *map, uint64_t number, struct epoch epoch)
+{
+	uint64_t hash = (number ^ epoch.number << 20 ^ epoch.restart) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &map->origin_heads[(hash >> 32) & (map->origin_size - 1)];
+}
+
+static bool origin_is(const struct origin *origin, uint64_t number, struct epoch epoch)
+{
+	return origin->number == number && epoch_equal(origin->epoch, epoch);
+}
+
+static int origins_grow(struct map *map)
+{
+	uint32_t size = map->origin_size ? map->origin_size * 2 : ORIGINS_FIRST;
+	struct origin *origins = realloc(map->origins, size * sizeof(*origins));
+	uint32_t *heads = calloc(size, sizeof(*heads));
+
+	if (origins)
+		map->origins = origins;
+	if (!origins || !heads) {
+		free(heads);
+		return -ENOMEM;
+	}
+	free(map->origin_heads);
+	map->origin_heads = heads;
+	map->origin_size = size;
+	if (map->origin_count == 0)
+		origins[map->origin_count++] = (struct origin){ 0 };
+	/* All are in use: there is no free one, or it would not grow. */
+	for (uint32_t i = 1; i < map->origin_count; i++) {
+		uint32_t *head = origin_head(map, origins[i].number, origins[i].epoch);
+
+		origins[i].next = *head;
+		*head = i;
+	}
+	return 0;
+}
+
+static uint32_t origin_new(struct map *map, uint64_t number, struct epoch epoch)
+{
+	uint32_t at = map->origin_free, *head;
+
+	if (at != 0) {
+		map->origin_free = map->origins[at].next;
+	} else {
+		/* As rare as a change of coordinator; without memory for it nothing of this process goes on.
+		 */
+		if (map->origin_count == map->origin_size)
+			ASSERT(origins_grow(map) == 0);
+		at = map->origin_count++;
+	}
+	head = origin_head(map, number, epoch);
+	map->origins[at] = (struct origin){ .number = number, .epoch = epoch, .next = *head };
+	*head = at;
+	return at;
+}
+
+static uint32_t origin_get(struct map *map, uint64_t number, struct epoch epoch)
+{
+	uint32_t at = map->origin_last;
+
+	if (at == 0 || !origin_is(&map->origins[at], number, epoch)) {
+		at = *origin_head(map, number, epoch);
+		while (at != 0 && !origin_is(&map->origins[at], number, epoch))
+			at = map->origins[at].next;
+	}
+	if (at == 0)
+		at = origin_new(map, number, epoch);
+	map->origins[at].refs++;
+	map->origin_last = at;
+	return at;
+}
+
+static void origin_put(struct map *map, uint32_t at)
+{
+	struct origin *origin = &map->origins[at];
+	uint32_t *link;
+
+	ASSERT(at != 0 && origin->refs > 0);
+	if (--origin->refs > 0)
+		return;
+	link = origin_head(map, origin->number, origin->epoch);
+	while (*link != at)
+		link = &map->origins[*link].next;
+	*link = origin->next;
+	*origin = (struct origin){ .next = map->origin_free };
+	map->origin_free = at;
+	if (map->origin_last == at)
+		map->origin_last = 0;
+}
+
+/* ---- places ---- */
+
+int map_slots_init(struct map *map, uint64_t count)
+{
+	map->places = calloc(count, sizeof(*map->places));
+	map->crcs = calloc(count, sizeof(*map->crcs));
+	return map->places && map->crcs ? origins_grow(map) : -ENOMEM;
+}
+
+void map_slots_done(struct map *map)
+{
+	free(map->places);
+	free(map->crcs);
+	free(map->origins);
+	free(map->origin_heads);
+}
+
+struct position map_position(const struct map *map, uint32_t place)
+{
+	const struct mapped *mapped = &map->places[place];
+
+	ASSERT(map_is_slot(map, place));
+	return (struct position){ map->origins[mapped->origin].epoch, mapped->seq };
+}
+
+void map_slot_get(const struct map *map, uint32_t place, struct slot *ret_slot)
+{
+	const struct mapped *mapped = &map->places[place];
+	const struct origin *origin = &map->origins[mapped->origin];
+
+	ASSERT(map_is_slot(map, place));
+	ret_slot->layer = origin->number;
+	ret_slot->epoch_number = origin->epoch.number;
+	ret_slot->epoch_restart = origin->epoch.restart;
+	ret_slot->seq = mapped->seq;
+	ret_slot->index = mapped->index;
+	ret_slot->present = mapped->present;
+	ret_slot->zero = mapped->zero;
+	memcpy(ret_slot->crc, map->crcs[place], sizeof(ret_slot->crc));
+}
+
+void map_slot_clear(struct map *map, uint32_t place)
+{
+	if (map_is_slot(map, place))
+		origin_put(map, map->places[place].origin);
+	map->places[place] = (struct mapped){ 0 };
+}
+
+void map_slot_set(struct map *map, uint32_t place, const struct slot *slot, struct layer *layer)
+{
+	uint32_t next = map->places[place].next, origin;
+
+	if (slot->layer == 0 || slot->layer >= LAYER_NUMBERS_END) {
+		map_slot_clear(map, place);
+		return;
+	}
+	/* The new one before the old one goes: they are often the same. */
+	origin = origin_get(map, slot->layer, (struct epoch){ slot->epoch_number, slot->epoch_restart });
+	if (layer)
+		map->origins[origin].layer = layer;
+	if (map_is_slot(map, place))
+		origin_put(map, map->places[place].origin);
+	map->places[place] = (struct mapped){
+		.seq = slot->seq,
+		.index = slot->index,
+		.next = next,
+		.origin = origin,
+		.present = slot->present,
+		.zero = slot->zero,
+	};
+	memcpy(map->crcs[place], slot->crc, sizeof(slot->crc));
+}
