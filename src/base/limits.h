@@ -13,6 +13,11 @@
 #define ENTRY_MAX_BLOCKS (ENTRY_MAX_BYTES / BLOCK_BYTES)
 
 #define GROUP_MAX_VOTERS 5u
+/* Shards of a striped volume: each is a group of its own, with a window and connections. */
+#define VOLUME_MAX_SHARDS 64u
+/* A stripe is as long at least: so a read or write, which is one entry at most, touches two shards at most.
+ */
+#define STRIPE_MIN_BYTES ENTRY_MAX_BYTES
 /* A log's table of epochs: an epoch is one attach; older ones are folded once applied everywhere. */
 #define EPOCHS_MAX 64u
 

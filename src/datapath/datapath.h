@@ -136,6 +136,25 @@ struct volume_events {
 int volume_attach(struct datapath *datapath, const struct volume_spec *spec,
 	const struct volume_events *events, struct volume **ret_volume) MUST_CHECK;
 /*
+ * A striped volume: its stripes go round over its shards (docs/protocol.md, "Shards"). A spec for each, alike
+ * but for group, config_number and members; size_bytes is the volume's. It is ready when all shards are, and
+ * when one of them has ended it has ended. Of the events `record` alone is called with a shard; membership is
+ * a shard's too. With one shard it is volume_attach(). 1 .. VOLUME_MAX_SHARDS; stripe_bytes: whole grains,
+ * at least STRIPE_MIN_BYTES.
+ */
+int volume_attach_striped(struct datapath *datapath, const struct volume_spec *specs, unsigned shard_count,
+	uint64_t stripe_bytes, const struct volume_events *events, struct volume **ret_volume) MUST_CHECK;
+/* The same for volume_view(). */
+int volume_view_striped(struct datapath *datapath, const struct volume_spec *specs, unsigned shard_count,
+	uint64_t stripe_bytes, struct volume **ret_volume) MUST_CHECK;
+/* What each shard, and each of its replicas, of a volume of so many bytes holds. */
+uint64_t shard_size_bytes(uint64_t size_bytes, unsigned shard_count, uint64_t stripe_bytes);
+unsigned volume_shard_count(const struct volume *volume);
+/* Lives until volume_detach(); NULL after that. The volume itself where it has one. */
+struct volume *volume_shard(struct volume *volume, unsigned shard);
+/* Of a handle that volume_shard() gives: which it is. */
+unsigned volume_shard_index(const struct volume *volume);
+/*
  * A snapshot as a volume that can only be read, from any complete replica that has it (of spec: volume,
  * group, name, size_bytes, voters, snapshot), on any node, whoever has the volume attached. It asks nobody
  * for anything but blocks, and is usable at once. Who is silent, damaged, or doesn't have the snapshot yet is
@@ -213,6 +232,7 @@ struct voter_stats {
 
 struct volume_stats {
 	struct uuid volume;
+	struct uuid group; /* none: of a striped volume as a whole; seqs and members are its shards' */
 	char name[NAME_MAX_LEN + 1];
 	enum volume_state state;
 	struct epoch epoch;
@@ -227,7 +247,7 @@ struct volume_stats {
 	struct voter_stats voters[GROUP_MAX_VOTERS];
 };
 void volume_stats_get(const struct volume *volume, struct volume_stats *ret_stats);
-/* All attached volumes; NULL begins, NULL ends. */
+/* All attached volumes, a striped one once; NULL begins, NULL ends. */
 struct volume *volume_next(struct datapath *datapath, struct volume *after);
 
 /* What a PROBE of a group's voters has found. */

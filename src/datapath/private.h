@@ -119,6 +119,8 @@ static inline uint64_t op_token(const struct op *op)
 	return (uint64_t)op->generation << 32 | op->index;
 }
 
+struct stripe;
+
 /* A volume's times of one write, by seq. */
 #define TRACE_SLOTS WRITE_TRACES
 
@@ -128,8 +130,13 @@ struct volume {
 	struct list dirty_node; /* on datapath->dirty while something is to be polled */
 	struct volume_spec spec;
 	struct volume_events events;
-	struct coordinator *coordinator; /* NULL: a snapshot's view (view.c) */
-	struct list asking;              /* a view's reads: op->node */
+	struct coordinator *coordinator; /* NULL: a snapshot's view (view.c), or striped */
+	struct stripe *stripe;           /* of a striped volume: its shards (stripe.c) */
+	struct volume *whole;            /* of a shard: the volume */
+	unsigned shard;
+	bool read_only;        /* a view, or its shard */
+	struct uuid cache_key; /* of a view's blocks */
+	struct list asking;    /* a view's reads: op->node */
 	uint64_t avoid_until_ns[GROUP_MAX_VOTERS];
 	bool gone_told, unreadable_told;
 	struct voter voters[GROUP_MAX_VOTERS];
@@ -332,6 +339,8 @@ void volume_record_wanted(struct volume *volume, const struct coordinator_record
 
 /* volume_requests.c */
 void volume_admit(struct volume *volume);
+/* One that is known to be good waits for its turn. */
+void volume_enqueue(struct volume *volume, struct request *request);
 /* NULL: none is free. */
 struct op *op_get(struct datapath *dp);
 void volume_answered(struct volume *volume, struct operation *operation, int rc);

@@ -1,5 +1,5 @@
 /* What is to be seen of a volume from outside. */
-#include "datapath/private.h"
+#include "datapath/stripe.h"
 
 #include <stdio.h>
 
@@ -60,13 +60,34 @@ static void voter_fill(struct voter_stats *to, const struct volume *volume, unsi
 	to->healed_blocks = from->healed_blocks;
 }
 
+static void striped_stats_get(const struct volume *volume, struct volume_stats *ret_stats)
+{
+	*ret_stats = (struct volume_stats){
+		.volume = volume->spec.volume,
+		.state = volume->state,
+		.epoch = volume->spec.epoch,
+		.in_flight = volume->in_flight,
+		.limit_waits = volume->limit_waits,
+		.read = volume->read_stats,
+		.write = volume->write_stats,
+		.trim = volume->trim_stats,
+	};
+	snprintf(ret_stats->name, sizeof(ret_stats->name), "%s", volume->spec.name);
+	stripe_stats_add(volume, ret_stats);
+}
+
 void volume_stats_get(const struct volume *volume, struct volume_stats *ret_stats)
 {
 	struct coordinator_status status;
 
+	if (volume->stripe) {
+		striped_stats_get(volume, ret_stats);
+		return;
+	}
 	coordinator_status_get(volume->coordinator, datapath_now_ns(volume->datapath), &status);
 	*ret_stats = (struct volume_stats){
 		.volume = volume->spec.volume,
+		.group = volume->spec.group,
 		.state = volume->state,
 		.epoch = volume->spec.epoch,
 		.last_seq = status.last_seq,

@@ -1,5 +1,7 @@
 /* The times of the last writes, for `quoin volume trace`: one slot a seq. */
-#include "datapath/private.h"
+#include "datapath/stripe.h"
+
+#include <string.h>
 
 static struct write_trace *slot_of(struct volume *volume, uint64_t seq)
 {
@@ -55,7 +57,7 @@ void trace_answered(struct volume *volume, const struct request *request, uint64
 	trace->answered_ns = at_ns;
 }
 
-unsigned volume_traces(const struct volume *volume, struct write_trace traces[static WRITE_TRACES])
+static unsigned shard_traces(const struct volume *volume, struct write_trace traces[static WRITE_TRACES])
 {
 	unsigned count = 0;
 	uint64_t newest = 0;
@@ -68,6 +70,39 @@ unsigned volume_traces(const struct volume *volume, struct write_trace traces[st
 
 		if (trace->seq == seq && trace->answered_ns != 0)
 			traces[count++] = *trace;
+	}
+	return count;
+}
+
+/* Of `count` traces, newest first, the place of one that was answered then. */
+static unsigned place_of(const struct write_trace *traces, unsigned count, uint64_t answered_ns)
+{
+	unsigned at = count;
+
+	while (at > 0 && traces[at - 1].answered_ns < answered_ns)
+		at--;
+	return at;
+}
+
+unsigned volume_traces(const struct volume *volume, struct write_trace traces[static WRITE_TRACES])
+{
+	struct write_trace of_shard[WRITE_TRACES];
+	unsigned count = 0;
+
+	if (!volume->stripe)
+		return shard_traces(volume, traces);
+	for (unsigned i = 0; i < volume->stripe->shard_count && !volume->stripe->detached; i++) {
+		unsigned more = shard_traces(volume->stripe->shards[i], of_shard);
+
+		for (unsigned k = 0; k < more; k++) {
+			unsigned at = place_of(traces, count, of_shard[k].answered_ns);
+
+			if (at == WRITE_TRACES)
+				continue;
+			count += count < WRITE_TRACES;
+			memmove(&traces[at + 1], &traces[at], (count - 1 - at) * sizeof(traces[0]));
+			traces[at] = of_shard[k];
+		}
 	}
 	return count;
 }

@@ -147,7 +147,7 @@ void view_answer(struct voter *voter, const struct message *message)
 		return;
 	}
 	memcpy(request->data->data, message->payload->data, request->length_bytes);
-	snapshot_cache_put(dp->snapshot_cache, volume->spec.snapshot, request->offset_bytes,
+	snapshot_cache_put(dp->snapshot_cache, volume->cache_key, request->offset_bytes,
 		(uint32_t)request->length_bytes, request->data->data);
 	view_finish(volume, op, 0);
 }
@@ -274,7 +274,7 @@ static bool view_start(struct volume *volume, struct request *request)
 	struct datapath *dp = volume->datapath;
 	struct op *op;
 
-	if (snapshot_cache_get(dp->snapshot_cache, volume->spec.snapshot, request->offset_bytes,
+	if (snapshot_cache_get(dp->snapshot_cache, volume->cache_key, request->offset_bytes,
 		    (uint32_t)request->length_bytes, request->data->data)) {
 		request->data->len_bytes = (uint32_t)request->length_bytes;
 		list_remove(&request->node);
@@ -343,7 +343,10 @@ int volume_view(struct datapath *dp, const struct volume_spec *spec, struct volu
 	volume = dp->snapshot_cache ? volume_new(dp, spec, &dp->views, view_tick) : NULL;
 	if (!volume)
 		return -ENOMEM;
+	ASSERT(spec->voter_count >= 1);
 	volume->state = VOLUME_SERVING;
+	volume->read_only = true;
+	volume->cache_key = spec->snapshot;
 	for (unsigned i = 0; rc == 0 && i < spec->voter_count; i++)
 		rc = voter_bind(volume, i);
 	if (rc != 0) {
@@ -370,7 +373,7 @@ int volume_view_members(struct volume *volume, const struct volume_voter *voters
 {
 	int rc = 0;
 
-	ASSERT(!volume->coordinator);
+	ASSERT(volume->read_only && !volume->stripe);
 	ASSERT(voter_count > 0 && voter_count <= GROUP_MAX_VOTERS);
 	if (volume->detaching)
 		return 0;

@@ -1,5 +1,5 @@
 /* An attached volume: its life, and the driver of its coordinator's effects. */
-#include "datapath/private.h"
+#include "datapath/stripe.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -205,7 +205,7 @@ struct volume *volume_new(
 
 	if (!volume)
 		return NULL;
-	ASSERT(spec->voter_count >= 1 && spec->voter_count <= GROUP_MAX_VOTERS);
+	ASSERT(spec->voter_count <= GROUP_MAX_VOTERS);
 	volume->datapath = dp;
 	volume->spec = *spec;
 	while (volume->spec.session == 0)
@@ -228,6 +228,7 @@ int volume_attach(struct datapath *dp, const struct volume_spec *spec, const str
 
 	if (!volume)
 		return -ENOMEM;
+	ASSERT(spec->voter_count >= 1);
 	volume->events = *events;
 	volume->state = VOLUME_OPENING;
 	rc = coordinator_make(volume);
@@ -246,6 +247,8 @@ struct volume *volume_next(struct datapath *dp, struct volume *after)
 {
 	struct list *next = after ? after->node.next : dp->volumes.next;
 
+	while (next != &dp->volumes && list_entry(next, struct volume, node)->whole)
+		next = next->next;
 	return next == &dp->volumes ? NULL : list_entry(next, struct volume, node);
 }
 
@@ -261,7 +264,7 @@ struct buf_pool *volume_bufs(struct volume *volume)
 
 bool volume_is_read_only(const struct volume *volume)
 {
-	return !volume->coordinator;
+	return volume->read_only;
 }
 
 uint64_t volume_size_bytes(const struct volume *volume)
@@ -331,7 +334,10 @@ void volume_run(struct volume *volume)
 	void *detach_arg;
 
 	if (!volume->coordinator) {
-		view_run(volume);
+		if (volume->stripe)
+			stripe_run(volume);
+		else
+			view_run(volume);
 		return;
 	}
 	volume_admit(volume);

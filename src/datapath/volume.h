@@ -41,6 +41,7 @@ struct request {
 	uint64_t started_ns;
 	uint64_t seq;
 	struct volume *volume;
+	bool is_piece; /* made by stripe.c: not its own, not counted */
 	void *priv[4];
 };
 

@@ -1,5 +1,5 @@
 /* What of a volume takes space, as the local replica knows it: for fronts that tell their clients. */
-#include "datapath/private.h"
+#include "datapath/stripe.h"
 
 /* Grains that one call looks at: a moment's work. */
 #define EXTENT_MAX_GRAINS 4096u
@@ -69,10 +69,13 @@ struct extent volume_extent(struct volume *volume, uint64_t offset_bytes, uint64
 {
 	struct extent extent = { .length_bytes = max_bytes };
 	uint64_t block = offset_bytes / BLOCK_BYTES;
-	struct host *host = local_view(volume);
+	struct host *host;
 
 	ASSERT(offset_bytes % BLOCK_BYTES == 0 && max_bytes % BLOCK_BYTES == 0 && max_bytes > 0);
 	ASSERT(offset_bytes < volume->spec.size_bytes && max_bytes <= volume->spec.size_bytes - offset_bytes);
+	if (volume->stripe)
+		return stripe_extent(volume, offset_bytes, max_bytes);
+	host = local_view(volume);
 	if (!host)
 		return extent;
 	extent.is_hole = block_is_hole(host->store, block);

@@ -1,5 +1,5 @@
 /* The members of an attached volume's group: learners come, voters go, without a detach. */
-#include "datapath/private.h"
+#include "datapath/stripe.h"
 
 #include <errno.h>
 #include <string.h>
@@ -8,6 +8,10 @@ void volume_grow(struct volume *volume, uint64_t size_bytes)
 {
 	if (size_bytes <= volume->spec.size_bytes)
 		return;
+	if (volume->stripe) {
+		stripe_grow(volume, size_bytes);
+		return;
+	}
 	coordinator_grow(volume->coordinator, size_bytes, datapath_now_ns(volume->datapath));
 	volume->spec.size_bytes = size_bytes;
 	volume_mark(volume);

@@ -3,7 +3,7 @@
  * once), handed to the coordinator, answered in a later call. Where ops, entries or buffers are short they
  * wait.
  */
-#include "datapath/private.h"
+#include "datapath/stripe.h"
 
 #include <errno.h>
 
@@ -42,11 +42,20 @@ void request_finish(struct volume *volume, struct request *request, int rc)
 	volume_mark(volume);
 }
 
+void volume_enqueue(struct volume *volume, struct request *request)
+{
+	request->volume = volume;
+	volume->in_flight++;
+	list_push_back(&volume->waiting, &request->node);
+	volume_mark(volume);
+}
+
 void volume_submit(struct volume *volume, struct request *request)
 {
 	request->volume = volume;
 	request->started_ns = datapath_now_ns(volume->datapath);
 	request->seq = 0;
+	request->is_piece = false;
 	list_init(&request->node);
 	volume->in_flight++;
 	if (!request_is_valid(volume, request)) {
@@ -231,7 +240,7 @@ void volume_finish(struct volume *volume)
 		struct request *request = list_entry(node, struct request, node);
 		int rc = (int)(intptr_t)request->priv[0];
 		uint64_t at_ns = datapath_now_ns(volume->datapath);
-		struct io_stats *stats = stats_of(volume, request);
+		struct io_stats *stats = request->is_piece ? NULL : stats_of(volume, request);
 
 		if (stats)
 			io_stats_add(stats, request->length_bytes, at_ns - request->started_ns, rc);
@@ -239,6 +248,8 @@ void volume_finish(struct volume *volume)
 			trace_answered(volume, request, request->seq, at_ns);
 		ASSERT(volume->in_flight > 0);
 		volume->in_flight--;
+		if (volume->whole)
+			stripe_answered(volume, request);
 		request->done(request, rc);
 	}
 }

@@ -58,7 +58,7 @@ void sim_voter_fill(const struct sim_volume *v, unsigned replica, struct volume_
 	net_sim_address(v->replicas[replica].node, &voter->address);
 }
 
-static void fill_spec(const struct sim_volume *v, struct volume_spec *spec)
+void sim_spec_fill(const struct sim_volume *v, struct volume_spec *spec)
 {
 	const struct sim_members *members =
 		!v->cluster->scene && kvdb_is_away(v->cluster) ? &v->noted : &v->members;
@@ -215,7 +215,7 @@ void attach(struct sim_volume *v, struct node *node, uint64_t above)
 		record_restart(v);
 	}
 	session_begin(v, node);
-	fill_spec(v, &spec);
+	sim_spec_fill(v, &spec);
 	late_ns = away ? 0 : kvdb_late_ns(v->cluster);
 	if (late_ns == 0) {
 		attach_begin(v, node, &spec);

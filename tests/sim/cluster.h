@@ -238,6 +238,7 @@ void node_reopen_pool(struct node *node, unsigned pool);
 bool node_is_up(const struct node *node);
 struct pool_replica *sim_replica_store(struct cluster *c, const struct sim_replica *replica);
 /* attach.c: what agents do with the record */
+void sim_spec_fill(const struct sim_volume *v, struct volume_spec *spec);
 void sim_voter_fill(const struct sim_volume *v, unsigned replica, struct volume_voter *voter);
 void control_start(struct cluster *c);
 void attach(struct sim_volume *v, struct node *node, uint64_t above);

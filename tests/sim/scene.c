@@ -409,7 +409,8 @@ static bool is_answered(struct scene *s, const void *arg)
 
 static bool succeeds(struct scene *s, struct scene_io *io, const char *what);
 
-void scene_snapshot(struct scene *s, struct attached *a, enum request_op op, uint8_t snapshot)
+struct scene_io *scene_snapshot_begin(
+	struct scene *s, struct attached *a, enum request_op op, uint8_t snapshot)
 {
 	struct scene_io *io = calloc(1, sizeof(*io));
 
@@ -424,7 +425,12 @@ void scene_snapshot(struct scene *s, struct attached *a, enum request_op op, uin
 	trace_event(&s->c->trace, "snapshot", a->node->index, op, snapshot);
 	volume_submit(a->volume, &io->request);
 	loop_sim_kick(&s->c->sim, a->node->index);
-	succeeds(s, io, "snapshot");
+	return io;
+}
+
+void scene_snapshot(struct scene *s, struct attached *a, enum request_op op, uint8_t snapshot)
+{
+	succeeds(s, scene_snapshot_begin(s, a, op, snapshot), "snapshot");
 }
 
 bool scene_is_answered(struct scene *s, struct scene_io *io, uint64_t ms)
@@ -482,17 +488,6 @@ struct position scene_position(struct scene *s, unsigned voter)
 bool scene_is_incomplete(struct scene *s, unsigned voter)
 {
 	return pool_replica_state(scene_store(s, voter))->incomplete;
-}
-
-unsigned scene_levels(struct scene *s, unsigned voter)
-{
-	return pool_replica_snapshots(scene_store(s, voter), NULL, 0);
-}
-
-void scene_compare_levels(struct scene *s)
-{
-	if (!s->c->violation[0])
-		levels_compare(s->v);
 }
 
 void scene_compare(struct scene *s, uint32_t blocks)

@@ -126,6 +126,9 @@ struct scene_io *scene_trim(struct scene *s, struct attached *a, uint32_t first,
 struct scene_io *scene_read(struct scene *s, struct attached *a, uint32_t first, uint32_t count);
 /* Waits for it: a snapshot is made, removed, rolled back to; its UUID ends in `snapshot`. */
 void scene_snapshot(struct scene *s, struct attached *a, enum request_op op, uint8_t snapshot);
+/* The same, not waited for. */
+struct scene_io *scene_snapshot_begin(
+	struct scene *s, struct attached *a, enum request_op op, uint8_t snapshot);
 bool scene_is_answered(struct scene *s, struct scene_io *io, uint64_t ms);
 /* Writes, and expects success within 20 s; its number, 0 if not. */
 uint32_t scene_written(struct scene *s, struct attached *a, uint32_t first, uint32_t count);
@@ -143,6 +146,20 @@ void scene_compare_levels(struct scene *s);
 unsigned scene_levels(struct scene *s, unsigned voter);
 /* Reads every block of every voter and compares. */
 void scene_compare(struct scene *s, uint32_t blocks);
+
+/* ---- snapshots that node Y looks at: scene_look.c ---- */
+struct scene_look {
+	struct request request;
+	bool answered;
+	int rc;
+	uint32_t write; /* that the block is of */
+};
+struct volume *scene_view(struct scene *s, uint8_t snapshot);
+/* Where the scene's volumes are the shards of one. */
+struct volume *scene_view_striped(struct scene *s, uint8_t snapshot);
+struct scene_look *scene_look_at(struct scene *s, struct volume *view, uint32_t block);
+/* Waits for it, and expects this write. */
+void scene_sees(struct scene *s, const struct scene_look *look, uint32_t write);
 
 /* ---- beginnings that many share ---- */
 #define SCENE_EVENTUALLY 20000u
@@ -164,7 +181,8 @@ extern const struct scenario *const scenario_lists[];
 /* NULL-terminated by a name of NULL. */
 extern const struct scenario scenarios_log[], scenarios_lease[], scenarios_sync[], scenarios_life[],
 	scenarios_room[], scenarios_maps[], scenarios_snapshot[], scenarios_members[], scenarios_quorum[],
-	scenarios_view[], scenarios_source[], scenarios_grow[], scenarios_cut[], scenarios_scrub[];
+	scenarios_view[], scenarios_source[], scenarios_grow[], scenarios_cut[], scenarios_scrub[],
+	scenarios_stripe[];
 
 const struct scenario *scenario_find(const char *name);
 /* Runs it; text: why it failed; empty: it passed. */

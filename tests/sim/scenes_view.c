@@ -1,74 +1,7 @@
 /* Scenes of snapshots that are read without a coordinator: only from who is complete and has applied them. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "sim/scene.h"
 
 #define FIRST_GRAINS 40u /* far more than the ring keeps */
-
-/* Node Y looks at snapshot `n`. */
-static struct volume *view_begin(struct scene *s, uint8_t n)
-{
-	struct sim_volume *v = s->v;
-	struct volume_spec spec = { .volume = v->volume, .group = v->group, .size_bytes = SIM_VOLUME_BYTES };
-	struct volume *view;
-
-	spec.session = 77;
-	spec.snapshot.byte[0] = 0x5a;
-	spec.snapshot.byte[15] = n;
-	for (unsigned i = 0; i < v->replica_count; i++)
-		sim_voter_fill(v, i, &spec.voters[spec.voter_count++]);
-	ASSERT(volume_view(s->c->nodes[Y].process->datapath, &spec, &view) == 0);
-	return view;
-}
-
-struct look {
-	struct request request;
-	bool answered;
-	int rc;
-	uint32_t write; /* that the block is of */
-};
-
-static void look_done(struct request *request, int rc)
-{
-	struct look *look = container_of(request, struct look, request);
-	uint64_t word;
-
-	memcpy(&word, request->data->data, sizeof(word));
-	look->answered = true;
-	look->rc = rc;
-	look->write = (uint32_t)(word >> 32);
-}
-
-static struct look *look_at(struct scene *s, struct volume *view, uint32_t block)
-{
-	struct look *look = calloc(1, sizeof(*look));
-
-	ASSERT(look);
-	look->request = (struct request){ .op = REQUEST_READ,
-		.offset_bytes = (uint64_t)block * BLOCK_BYTES,
-		.length_bytes = BLOCK_BYTES,
-		.data = buf_get(s->c->nodes[Y].process->bufs, BLOCK_BYTES),
-		.done = look_done };
-	ASSERT(look->request.data);
-	trace_event(&s->c->trace, "look", Y, block, 0);
-	volume_submit(view, &look->request);
-	loop_sim_kick(&s->c->sim, Y);
-	return look;
-}
-
-static bool is_answered(struct scene *s, const void *arg)
-{
-	(void)s;
-	return ((const struct look *)arg)->answered;
-}
-
-static void sees(struct scene *s, const struct look *look, uint32_t write)
-{
-	EXPECT(scene_until(s, SCENE_EVENTUALLY, is_answered, look), "the snapshot was not read");
-	EXPECT(look->rc == 0 && look->write == write, "the snapshot was read as write %u (%d), it has %u",
-		look->write, look->rc, write);
-}
 
 /* C was cut off from the coordinator before the snapshot, Y reaches it all the same. */
 static void view_of_laggard(struct scene *s)
@@ -76,7 +9,7 @@ static void view_of_laggard(struct scene *s)
 	struct attached *x = scene_begin(s, 4);
 	uint32_t kept;
 	struct volume *view;
-	struct look *look;
+	struct scene_look *look;
 
 	GOES_ON();
 	scene_cut_both(s, X, C);
@@ -86,14 +19,14 @@ static void view_of_laggard(struct scene *s)
 	GOES_ON();
 	scene_power_off(s, A);
 	scene_power_off(s, B);
-	view = view_begin(s, 1);
-	look = look_at(s, view, 0);
+	view = scene_view(s, 1);
+	look = scene_look_at(s, view, 0);
 	scene_run(s, 3000);
 	EXPECT(!look->answered, "C has no such snapshot, and answered with write %u (%d)", look->write,
 		look->rc);
 	scene_back(s, B);
 	scene_heal(s);
-	sees(s, look, kept);
+	scene_sees(s, look, kept);
 }
 
 /* C is made level: it has the snapshot's name, and nothing of its content yet. */
@@ -102,7 +35,7 @@ static void view_of_incomplete(struct scene *s)
 	struct attached *x = scene_begin(s, 4);
 	uint32_t kept = 0;
 	struct volume *view;
-	struct look *look;
+	struct scene_look *look;
 
 	GOES_ON();
 	scene_isolate(s, C);
@@ -121,13 +54,13 @@ static void view_of_incomplete(struct scene *s)
 	scene_run(s, 100);
 	scene_power_off(s, A);
 	scene_power_off(s, B);
-	view = view_begin(s, 1);
-	look = look_at(s, view, 0);
+	view = scene_view(s, 1);
+	look = scene_look_at(s, view, 0);
 	scene_run(s, 3000);
 	EXPECT(!look->answered, "C is incomplete, and answered with write %u (%d)", look->write, look->rc);
 	scene_back(s, A);
 	scene_heal(s);
-	sees(s, look, kept);
+	scene_sees(s, look, kept);
 }
 
 /* Nobody serves the volume, and no quorum is up. */
@@ -142,18 +75,18 @@ static void view_without_quorum(struct scene *s)
 	scene_written(s, x, 0, 1);
 	GOES_ON();
 	EXPECT(scene_is_level(s, x, SCENE_EVENTUALLY), "the voters did not get level");
-	view = view_begin(s, 1);
+	view = scene_view(s, 1);
 	scene_run(s, 3000);
-	sees(s, look_at(s, view, 0), kept);
+	scene_sees(s, scene_look_at(s, view, 0), kept);
 	scene_kill(s, X);
 	scene_power_off(s, B);
 	scene_power_off(s, A);
-	sees(s, look_at(s, view, 0), kept);
+	scene_sees(s, scene_look_at(s, view, 0), kept);
 	/* The other one takes over while C is asked. */
 	scene_back(s, A);
 	GOES_ON();
 	scene_cut_both(s, Y, C);
-	sees(s, look_at(s, view, 0), kept);
+	scene_sees(s, scene_look_at(s, view, 0), kept);
 }
 
 const struct scenario scenarios_view[] = {
