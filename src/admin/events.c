@@ -4,12 +4,16 @@
 
 #include "admin/handlers.h"
 
+json_t *event_json(const struct event_view *view)
+{
+	return json_pack("{s:I, s:s, s:s, s:o, s:o}", "number", (json_int_t)view->number, "time", view->time,
+		"kind", view->kind, "subject", http_json_text(view->subject), "text",
+		http_json_text(view->text));
+}
+
 static bool event_add(void *arg, const struct event_view *view)
 {
-	json_array_append_new(
-		arg, json_pack("{s:I, s:s, s:s, s:o, s:o}", "number", (json_int_t)view->number, "time",
-			     view->time, "kind", view->kind, "subject", http_json_text(view->subject), "text",
-			     http_json_text(view->text)));
+	json_array_append_new(arg, event_json(view));
 	return true;
 }
 

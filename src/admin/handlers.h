@@ -33,6 +33,10 @@ void handle_scan(struct http_request *request, void *arg);
 /* pools.c */
 void handle_pools(struct http_request *request, void *arg);
 void handle_pool_add(struct http_request *request, void *arg);
+json_t *pool_view_json(const struct pool_view *view);
+/* pool_get.c */
+void handle_pool(struct http_request *request, void *arg);
+void handle_node_pool(struct http_request *request, void *arg);
 /* volume_get.c */
 void handle_volumes(struct http_request *request, void *arg);
 void handle_volume(struct http_request *request, void *arg);
@@ -71,11 +75,14 @@ void handle_rollback(struct http_request *request, void *arg);
 void handle_volume_trace(struct http_request *request, void *arg);
 /* events.c */
 void handle_events(struct http_request *request, void *arg);
+json_t *event_json(const struct event_view *view);
 /* metrics.c */
 void handle_metrics(struct http_request *request, void *arg);
 
 /* volume_json.c */
 json_t *volume_json(const struct volume_view *view, bool with_stats);
+/* "used_bytes" and "snapshot_bytes": null where they aren't known. */
+void usage_put(json_t *to, const struct usage_view *usage);
 /* volume_get.c: answers with the volume as it is now, or with the error. */
 void respond_volume(struct http_request *request, unsigned status, const char *name);
 /* json.c: a UUID's text; a time's text, null where there is none. */

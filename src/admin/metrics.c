@@ -73,6 +73,19 @@ static void put_replica(struct page *page, const struct volume_view *view, const
 	put(page, METRIC_REPLICA_HEALED, labels, replica->healed_blocks);
 }
 
+/* What a replica takes is told by its own node, wherever its volume is attached. */
+static void put_usage(struct page *page, const struct volume_view *view, const struct replica_view *replica)
+{
+	char uuid[UUID_TEXT_LEN + 1];
+	struct metric_labels labels = LABELS("node", replica->node, "pool", replica->pool_name, "volume",
+		view->name, "replica", uuid_format(replica->replica, uuid));
+
+	if (!replica->usage.known)
+		return;
+	put(page, METRIC_REPLICA_USED, labels, replica->usage.used_bytes);
+	put(page, METRIC_REPLICA_SNAPSHOTS, labels, replica->usage.snapshot_bytes);
+}
+
 /* A volume's numbers come from the node where it is attached, so that each series has one source. */
 static bool put_volume(void *arg, const struct volume_view *view)
 {
@@ -80,6 +93,8 @@ static bool put_volume(void *arg, const struct volume_view *view)
 	struct metric_labels labels = LABELS("node", page->node, "volume", view->name);
 	const struct volume_stats *stats = &view->stats;
 
+	for (unsigned i = 0; i < view->replica_count; i++)
+		put_usage(page, view, &view->replicas[i]);
 	if (!view->attached_here)
 		return true;
 	put_states(page, METRIC_VOLUME_STATE, labels, volume_states, COUNT(volume_states), view->state);
@@ -111,6 +126,11 @@ static bool put_pool(void *arg, const struct pool_view *view)
 	put_states(page, METRIC_POOL_STATE, labels, pool_states, COUNT(pool_states), view->state);
 	put(page, METRIC_POOL_SIZE, labels, view->size_bytes);
 	put(page, METRIC_POOL_USED, labels, view->used_bytes);
+	put(page, METRIC_POOL_FREE, labels, info->free_bytes);
+	put(page, METRIC_POOL_FREEING, labels, info->freeing_bytes);
+	put(page, METRIC_POOL_UNOWNED, labels, info->unowned_bytes);
+	put(page, METRIC_POOL_MERGING, labels, info->merging_bytes);
+	put(page, METRIC_POOL_RESERVE, labels, info->reserve_bytes);
 	put(page, METRIC_POOL_PROVISIONED, labels, view->provisioned_bytes);
 	put(page, METRIC_POOL_JOURNAL, labels, info->journal_bytes);
 	put(page, METRIC_POOL_JOURNAL_USED, labels, info->journal_used_bytes);

@@ -1,4 +1,4 @@
-/* GET and POST /v1/pools */
+/* GET and POST /v1/pools; pool_get.c has a single one */
 #include <errno.h>
 #include <string.h>
 
@@ -34,7 +34,7 @@ static json_t *scrub_json(const struct pool_scrub_info *info)
 		"{s:o, s:o, s:I}", "pass", pass, "last", last, "known_bad", (json_int_t)info->known_bad);
 }
 
-static json_t *pool_json(const struct pool_view *view)
+json_t *pool_view_json(const struct pool_view *view)
 {
 	json_t *pool = json_pack("{s:o, s:s, s:s, s:o, s:s, s:o, s:s, s:I, s:I, s:I, s:b}", "uuid",
 		uuid_json(view->pool), "name", view->name, "node", view->node, "path",
@@ -90,7 +90,7 @@ struct pool_list {
 static bool pool_append(void *arg, const struct pool_view *view)
 {
 	struct pool_list *list = arg;
-	struct zone_search search = { pool_json(view), view->node };
+	struct zone_search search = { pool_view_json(view), view->node };
 
 	volumes_each_node(list->volumes, zone_set, &search);
 	json_array_append_new(list->pools, search.pool);
@@ -117,7 +117,7 @@ static bool pool_is_it(void *arg, const struct pool_view *view)
 
 	if (!view->local || strcmp(view->name, search->name) != 0)
 		return true;
-	search->found = pool_json(view);
+	search->found = pool_view_json(view);
 	return false;
 }
 

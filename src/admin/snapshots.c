@@ -23,25 +23,58 @@ static json_t *snapshot_json(const struct snapshot_view *view)
 				 : "loop");
 }
 
+/* What is known of the room that they take; rows NULL: nothing. */
+struct snapshot_list {
+	json_t *snapshots;
+	const struct snapshot_usage *rows;
+	unsigned count;
+};
+
+/* Null where it isn't known: of one that is only being made, too. */
 static void snapshot_append(void *arg, const struct snapshot_view *view)
 {
-	json_array_append_new(arg, snapshot_json(view));
+	struct snapshot_list *list = arg;
+	json_t *snapshot = snapshot_json(view), *used = json_null(), *own = json_null();
+
+	for (unsigned i = 0; list->rows && i < list->count; i++) {
+		if (!uuid_equal(list->rows[i].snapshot, view->snapshot))
+			continue;
+		used = json_integer((json_int_t)list->rows[i].used_bytes);
+		own = json_integer((json_int_t)list->rows[i].own_bytes);
+	}
+	json_object_set_new(snapshot, "used_bytes", used);
+	json_object_set_new(snapshot, "own_bytes", own);
+	json_array_append_new(list->snapshots, snapshot);
+}
+
+static void on_counted(
+	void *arg, int rc, const struct error *error, const struct snapshot_usage *rows, unsigned count)
+{
+	struct http_request *request = arg;
+	struct admin *admin = http_request_arg(request);
+	struct snapshot_list list = { json_array(), rows, count };
+	struct error why;
+
+	if (rc < 0 || !admin) {
+		http_respond_error(request, rc < 0 ? rc : -ECANCELED, error);
+		json_decref(list.snapshots);
+		return;
+	}
+	rc = volumes_each_snapshot(
+		admin->volumes, http_request_param(request, 0), snapshot_append, &list, &why);
+	if (rc == 0) {
+		http_respond_json(request, 200, answer_json("snapshots", list.snapshots));
+		return;
+	}
+	json_decref(list.snapshots);
+	http_respond_error(request, rc, &why);
 }
 
 void handle_snapshots(struct http_request *request, void *arg)
 {
 	struct admin *admin = arg;
-	json_t *snapshots = json_array();
-	struct error error;
-	int rc = volumes_each_snapshot(
-		admin->volumes, http_request_param(request, 0), snapshot_append, snapshots, &error);
 
-	if (rc == 0) {
-		http_respond_json(request, 200, answer_json("snapshots", snapshots));
-		return;
-	}
-	json_decref(snapshots);
-	http_respond_error(request, rc, &error);
+	volumes_snapshot_usage(admin->volumes, http_request_param(request, 0), on_counted, request);
 }
 
 struct snapshot_search {

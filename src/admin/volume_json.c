@@ -22,9 +22,17 @@ static json_t *resync_json(const struct replica_view *view)
 	return resync;
 }
 
+void usage_put(json_t *to, const struct usage_view *usage)
+{
+	json_object_set_new(
+		to, "used_bytes", usage->known ? json_integer((json_int_t)usage->used_bytes) : json_null());
+	json_object_set_new(to, "snapshot_bytes",
+		usage->known ? json_integer((json_int_t)usage->snapshot_bytes) : json_null());
+}
+
 static json_t *replica_json(const struct replica_view *view)
 {
-	return json_pack(
+	json_t *replica = json_pack(
 		"{s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I}",
 		"uuid", uuid_json(view->replica), "pool_uuid", uuid_json(view->pool), "pool", view->pool_name,
 		"node", view->node, "zone", view->zone, "role", view->role, "state", view->state,
@@ -34,6 +42,9 @@ static json_t *replica_json(const struct replica_view *view)
 		(json_int_t)view->syncs, "resync_copied_bytes", (json_int_t)view->sync_copied_bytes,
 		"resync_map_bytes", (json_int_t)view->sync_map_bytes, "bad_reads",
 		(json_int_t)view->bad_reads, "healed_blocks", (json_int_t)view->healed_blocks);
+
+	usage_put(replica, &view->usage);
+	return replica;
 }
 
 static json_t *attachment_json(const struct volume_view *view)
@@ -127,6 +138,7 @@ json_t *volume_json(const struct volume_view *view, bool with_stats)
 			: json_null());
 	json_object_set_new(
 		volume, "steward", view->steward_node[0] ? json_string(view->steward_node) : json_null());
+	usage_put(volume, &view->usage);
 	json_object_set_new(volume, "policy", policy_json(&view->policy));
 	json_object_set_new(volume, "limits",
 		json_pack("{s:I, s:I}", "iops", (json_int_t)view->limit_iops, "bytes_per_s",

@@ -108,7 +108,7 @@ int cli_run(int argc, char **argv);
 int agent_find(const char *node, const char *socket, const char *run_dir,
 	char ret_path[static SOCKET_PATH_MAX], struct error *error) MUST_CHECK;
 
-/* print.c: "10 GiB"; "-" for null. The text is valid until the same row's call. */
+/* print.c: "10 GiB"; "unknown" for null. The text is valid until the same row's call. */
 const char *size_text(const json_t *object, const char *key, char text[static SIZE_TEXT_LEN + 1]);
 const char *text_of(const json_t *object, const char *key);
 long long number_of(const json_t *object, const char *key);
@@ -128,6 +128,7 @@ void table_print(struct table *table);
 /* cmd_*.c */
 int cmd_status(struct cli *cli);
 int cmd_node_list(struct cli *cli);
+int cmd_pool_inspect(struct cli *cli);
 int cmd_node_scan(struct cli *cli);
 int cmd_node_inspect(struct cli *cli);
 int cmd_node_drain(struct cli *cli);

@@ -33,6 +33,10 @@ int cli_call_volume(struct cli *cli, const char *method, const char *suffix, jso
 int cli_post(struct cli *cli, const char *path, json_t *body, json_t **ret_json) MUST_CHECK;
 int cli_post_volume(struct cli *cli, const char *suffix, json_t *body, json_t **ret_json) MUST_CHECK;
 
+/* cmd_scrub.c, cmd_events.c: for `pool inspect` too. */
+void cli_scrub_print(const json_t *scrub);
+void cli_events_print(const json_t *events);
+
 /* cmd_snapshot.c: `volume attach`, serve-nbd or detach (the verb) of VOLUME@SNAPSHOT, the argument. */
 int cli_snapshot_device(struct cli *cli, const char *verb);
 

@@ -7,7 +7,7 @@
 /* How often --follow looks; the agent answers from memory. */
 #define FOLLOW_US 500000u
 
-static void events_print(const json_t *events)
+void cli_events_print(const json_t *events)
 {
 	json_t *event;
 	size_t index;
@@ -38,7 +38,7 @@ static int events_show(struct cli *cli, long long *after)
 		if (exit_code != EXIT_OK || !cli->options[OPTION_FOLLOW] || json_array_size(events) > 0)
 			fputs(reply.text, stdout);
 	} else if (exit_code == EXIT_OK) {
-		events_print(events);
+		cli_events_print(events);
 	}
 	if (json_array_size(events) > 0)
 		*after = number_of(json_array_get(events, json_array_size(events) - 1), "number");

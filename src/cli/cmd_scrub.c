@@ -48,7 +48,7 @@ static void pass_print(const json_t *pass)
 	tally_print(pass);
 }
 
-static void scrub_print(const json_t *scrub)
+void cli_scrub_print(const json_t *scrub)
 {
 	const json_t *pass = json_object_get(scrub, "pass"), *last = json_object_get(scrub, "last");
 
@@ -109,7 +109,7 @@ static int scrub_follow(struct cli *cli)
 			pass_print(json_object_get(scrub, "pass"));
 		told = number_of(json_object_get(scrub, "pass"), "pages_done");
 		if (!goes_on)
-			scrub_print(scrub);
+			cli_scrub_print(scrub);
 		json_decref(answer);
 		if (!goes_on || fflush(stdout) != 0)
 			return goes_on ? EXIT_FAILED : EXIT_OK;
@@ -134,7 +134,7 @@ int cmd_pool_scrub(struct cli *cli)
 	exit_code = scrub_get(cli, &answer, &scrub);
 	if (exit_code != EXIT_OK || !answer)
 		return exit_code;
-	scrub_print(scrub);
+	cli_scrub_print(scrub);
 	json_decref(answer);
 	return EXIT_OK;
 }

@@ -86,14 +86,15 @@ int cmd_snapshot_list(struct cli *cli)
 
 	if (exit_code != EXIT_OK || !answer)
 		return exit_code;
-	table_init(&table, "SNAPSHOT", "STATE", "CREATED", "BY", "ATTACHED", NULL);
+	table_init(&table, "SNAPSHOT", "STATE", "USED", "GIVES BACK", "CREATED", "BY", "ATTACHED", NULL);
 	json_array_foreach(json_object_get(answer, "snapshots"), index, snapshot)
 	{
 		const json_t *schedule = json_object_get(snapshot, "schedule");
-		char name[2 * NAME_MAX_LEN + 2], nodes[256];
+		char name[2 * NAME_MAX_LEN + 2], nodes[256], used[SIZE_TEXT_LEN + 1], own[SIZE_TEXT_LEN + 1];
 
 		snprintf(name, sizeof(name), "%s@%s", cli->args[0], text_of(snapshot, "name"));
-		table_row(&table, name, text_of(snapshot, "state"), text_of(snapshot, "created"),
+		table_row(&table, name, text_of(snapshot, "state"), size_text(snapshot, "used_bytes", used),
+			size_text(snapshot, "own_bytes", own), text_of(snapshot, "created"),
 			json_is_string(schedule) ? json_string_value(schedule) : "user",
 			nodes_text(snapshot, nodes, sizeof(nodes)));
 	}

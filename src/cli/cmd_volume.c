@@ -32,13 +32,16 @@ int cmd_volume_list(struct cli *cli)
 
 	if (exit_code != EXIT_OK || !answer)
 		return exit_code;
-	table_init(&table, "VOLUME", "SIZE", "CLASS", "FS", "STATE", "ATTACHED", "ZONES", NULL);
+	table_init(&table, "VOLUME", "SIZE", "USED", "BY SNAPSHOTS", "CLASS", "FS", "STATE", "ATTACHED",
+		"ZONES", NULL);
 	json_array_foreach(json_object_get(answer, "volumes"), index, volume)
 	{
-		char size[SIZE_TEXT_LEN + 1], zones[512];
+		char size[SIZE_TEXT_LEN + 1], used[SIZE_TEXT_LEN + 1], snapshots[SIZE_TEXT_LEN + 1],
+			zones[512];
 
 		zones_format(volume, zones, sizeof(zones));
 		table_row(&table, text_of(volume, "name"), size_text(volume, "size_bytes", size),
+			size_text(volume, "used_bytes", used), size_text(volume, "snapshot_bytes", snapshots),
 			text_of(volume, "class"), text_of(volume, "fs"), text_of(volume, "state"),
 			text_of(json_object_get(volume, "attached"), "node"), zones);
 	}
@@ -73,17 +76,18 @@ static void replicas_print(const json_t *volume)
 	json_t *replica;
 	size_t index;
 
-	table_init(&table, "REPLICA ON", "POOL", "ZONE", "ROLE", "STATE", "BEHIND", "BAD READS", "REPAIRED",
-		NULL);
+	table_init(&table, "REPLICA ON", "POOL", "ZONE", "ROLE", "STATE", "USED", "BEHIND", "BAD READS",
+		"REPAIRED", NULL);
 	json_array_foreach(json_object_get(volume, "replicas"), index, replica)
 	{
-		char behind[SIZE_TEXT_LEN + 1], bad[24], healed[24];
+		char behind[SIZE_TEXT_LEN + 1], used[SIZE_TEXT_LEN + 1], bad[24], healed[24];
 
 		snprintf(bad, sizeof(bad), "%lld", number_of(replica, "bad_reads"));
 		snprintf(healed, sizeof(healed), "%lld", number_of(replica, "healed_blocks"));
 		table_row(&table, text_of(replica, "node"), text_of(replica, "pool"),
 			text_of(replica, "zone"), text_of(replica, "role"), text_of(replica, "state"),
-			size_text(replica, "lag_bytes", behind), bad, healed);
+			size_text(replica, "used_bytes", used), size_text(replica, "lag_bytes", behind), bad,
+			healed);
 	}
 	table_print(&table);
 	json_array_foreach(json_object_get(volume, "replicas"), index, replica)
@@ -183,6 +187,18 @@ static void policy_print(const json_t *policy)
 		json_is_true(json_object_get(policy, "sticky")) ? "; sticky" : "");
 }
 
+static void used_print(const json_t *volume)
+{
+	char used[SIZE_TEXT_LEN + 1], snapshots[SIZE_TEXT_LEN + 1];
+
+	if (!json_is_integer(json_object_get(volume, "used_bytes")))
+		printf("used        unknown: no complete copy of it is on this node\n");
+	else
+		printf("used        %s in each copy, %s of it by snapshots\n",
+			size_text(volume, "used_bytes", used),
+			size_text(volume, "snapshot_bytes", snapshots));
+}
+
 int cmd_volume_inspect(struct cli *cli)
 {
 	char size[SIZE_TEXT_LEN + 1];
@@ -198,6 +214,7 @@ int cmd_volume_inspect(struct cli *cli)
 	printf("state       %s\n", text_of(volume, "state"));
 	printf("size        %s, %s, class %s\n", size_text(volume, "size_bytes", size), text_of(volume, "fs"),
 		text_of(volume, "class"));
+	used_print(volume);
 	policy_print(json_object_get(volume, "policy"));
 	printf("created     %s\n", text_of(volume, "created"));
 	if (json_is_object(json_object_get(volume, "origin")))

@@ -57,6 +57,10 @@ const struct command commands[] = {
 	{ "node rm", "NODE", 1, 0, "Forget a node that is down and has no pool",
 		"Drain it, remove its pools, stop its agent first.", cmd_node_rm },
 	{ "pool list", "", 0, 0, "List pools with tier, state and room", NULL, cmd_pool_list },
+	{ "pool inspect", "[NODE/]POOL", 1, 0, "Show all of one pool: room, replicas and what each uses",
+		"What its replicas use adds up to what the pool says is used. Of a pool of another node that "
+		"is not\nknown here: ask its agent.",
+		cmd_pool_inspect },
 	{ "pool add", "NAME PATH", 2, BIT(OPTION_TIER) | BIT(OPTION_FORCE),
 		"Make a pool of an empty disk, partition or file",
 		"What has a signature (a filesystem, a partition table …) or data is refused, and named; "

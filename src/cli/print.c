@@ -21,6 +21,8 @@ const char *size_text(const json_t *object, const char *key, char text[static SI
 {
 	long long bytes = number_of(object, key);
 
+	if (!json_is_integer(json_object_get(object, key)))
+		return memcpy(text, "unknown", sizeof("unknown"));
 	return size_format(bytes > 0 ? (uint64_t)bytes : 0, text);
 }
 

@@ -129,10 +129,33 @@ const struct layer *level_below(const struct pool_replica *replica, const struct
 void layer_own(struct layer *layer, struct pool_replica *owner)
 {
 	ASSERT(!layer->top_of);
+	if (layer->owner) {
+		ASSERT(layer->owner->frozen >= layer->grains);
+		layer->owner->frozen -= layer->grains;
+	}
 	layer->owner = owner;
 	list_remove(&layer->owned);
-	if (owner)
-		list_push_back(&owner->layers, &layer->owned);
+	if (!owner)
+		return;
+	owner->frozen += layer->grains;
+	list_push_back(&owner->layers, &layer->owned);
+}
+
+void layer_grain_came(struct layer *layer)
+{
+	layer->grains++;
+	if (layer->owner)
+		layer->owner->frozen++;
+}
+
+void layer_grain_went(struct layer *layer)
+{
+	ASSERT(layer->grains > 0);
+	layer->grains--;
+	if (!layer->owner)
+		return;
+	ASSERT(layer->owner->frozen > 0);
+	layer->owner->frozen--;
 }
 
 /* A parent is older than its children: backwards for the sizes, forwards for the places. */
@@ -141,6 +164,7 @@ void layers_number(struct pool *pool)
 	uint32_t next = 0;
 
 	pool->merge.wanted = true;
+	pool->layers_change++;
 	list_for_each (node, &pool->layers) {
 		struct layer *layer = list_entry(node, struct layer, node);
 

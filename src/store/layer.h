@@ -37,6 +37,9 @@ struct layer {
 	uint32_t in, out, next, size, children;
 	bool is_snapshot, reached;
 	bool pinned; /* on its way to be a top */
+	/* usage.c, during one turn: its row, and where a child has a grain instead of it */
+	uint64_t instead_index;
+	uint32_t instead_place, usage_row;
 	/* at open */
 	uint64_t found_count, found_sum;
 	bool damaged;
@@ -71,6 +74,9 @@ void layers_reap(struct pool *pool);
 /* Of the records of the frozen layers that will be reached once all that is composed is durable. */
 uint64_t layers_sum(struct pool *pool);
 void layer_own(struct layer *layer, struct pool_replica *owner);
+/* It has one grain more, one less. */
+void layer_grain_came(struct layer *layer);
+void layer_grain_went(struct layer *layer);
 /* The record's figures: the replica's while it is a top. */
 uint64_t *layer_grain_count(struct layer *layer);
 uint64_t *layer_grain_sum(struct layer *layer);

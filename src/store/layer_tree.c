@@ -52,11 +52,6 @@ struct uuid pool_replica_snapshot_top(const struct pool_replica *replica)
 	return snapshot_below(replica, replica->top);
 }
 
-uint64_t pool_replica_used_bytes(const struct pool_replica *replica)
-{
-	return replica->top->grains * GRAIN_BYTES;
-}
-
 /* ---- built anew ---- */
 
 static struct layer *layer_named(const struct pool_replica *replica, struct uuid snapshot, uint64_t root)

@@ -124,7 +124,7 @@ void map_insert(struct pool *pool, uint32_t place, struct layer *layer)
 		map->places[before].next = place;
 	if (place < pool->g.grain_count) {
 		map->used_count++;
-		layer->grains++;
+		layer_grain_came(layer);
 	}
 }
 
@@ -168,7 +168,7 @@ void map_remove(struct pool *pool, uint32_t place)
 		return;
 	ASSERT(map->used_count > 0 && layer->grains > 0);
 	map->used_count--;
-	layer->grains--;
+	layer_grain_went(layer);
 }
 
 /* ---- free grains ---- */

@@ -92,7 +92,8 @@ static struct pool_replica *replica_above(const struct pool *pool, const struct 
 		if (replica->top->tree == layer->tree && layer_sees(replica->top, layer))
 			return replica;
 	}
-	return NULL;
+	/* Of a branch that was rolled back behind: only its snapshots stand on it. */
+	return layer->owner && !layer->owner->deleted ? layer->owner : NULL;
 }
 
 static bool layer_may_go(const struct layer *gone, const struct layer *heir)

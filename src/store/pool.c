@@ -303,6 +303,20 @@ void pool_close(struct pool *pool, pool_done_fn fn, void *arg)
 	pool_pump_soon(pool);
 }
 
+/* What is left when each replica has had its own. */
+static uint64_t unowned_grains(const struct pool *pool)
+{
+	uint64_t grains = pool->map.used_count;
+
+	list_for_each (node, &pool->replicas) {
+		const struct pool_replica *replica = list_entry(node, struct pool_replica, node);
+
+		ASSERT(grains >= replica->top->grains + replica->frozen);
+		grains -= replica->top->grains + replica->frozen;
+	}
+	return grains;
+}
+
 void pool_info_get(const struct pool *pool, struct pool_info *ret_info)
 {
 	*ret_info = pool->counters;
@@ -311,6 +325,10 @@ void pool_info_get(const struct pool *pool, struct pool_info *ret_info)
 	ret_info->size_bytes = (uint64_t)pool->g.grain_count * GRAIN_BYTES;
 	ret_info->used_bytes = (uint64_t)pool->map.used_count * GRAIN_BYTES;
 	ret_info->merging_bytes = merge_left(pool) * GRAIN_BYTES;
+	ret_info->free_bytes = (uint64_t)pool->map.free_count * GRAIN_BYTES;
+	ret_info->freeing_bytes = (uint64_t)pool->map.quarantine_count * GRAIN_BYTES;
+	ret_info->reserve_bytes = pool_least_grains(pool) * GRAIN_BYTES;
+	ret_info->unowned_bytes = unowned_grains(pool) * GRAIN_BYTES;
 	ret_info->journal_bytes = (uint64_t)pool->g.ring_blocks * BLOCK_BYTES;
 	ret_info->journal_used_bytes = journal_used_blocks(pool) * BLOCK_BYTES;
 	ret_info->replica_limit = pool_replica_limit(pool);

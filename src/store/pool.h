@@ -312,11 +312,11 @@ struct pool {
 	struct pool_replica **dir; /* by directory place */
 	struct list replicas;
 	uint32_t replica_count;
-	uint64_t directory_sum; /* of the records as of the ring's head */
-	uint64_t layer_sum;     /* and of the frozen layers' */
-	uint64_t next_layer, next_tree;
-	struct list layers;         /* all, by number */
-	struct layer **layer_table; /* by id */
+	uint64_t directory_sum;                        /* of the records as of the ring's head */
+	uint64_t layer_sum;                            /* and of the frozen layers' */
+	uint64_t next_layer, next_tree, layers_change; /* the last: grows when parents have changed */
+	struct list layers;                            /* all, by number */
+	struct layer **layer_table;                    /* by id */
 	uint32_t layer_table_size;
 	bool layer_sum_stale;
 	bool reap;               /* something may have gone out of reach */
@@ -368,7 +368,8 @@ struct pool_replica {
 	struct list log;   /* log entries, first_seq .. last */
 	struct list wide;
 	struct layer *top;
-	struct list layers;    /* frozen, its own */
+	struct list layers;    /* frozen, its own ... */
+	uint64_t frozen;       /* ... and their grains */
 	struct list rollbacks; /* entries that are not applied, by wide_node: reads wait for committed ones */
 	uint32_t structural;   /* entries that make a new top and are not applied */
 	uint32_t shapes;       /* those that change the levels */
@@ -465,10 +466,9 @@ void read_wake(struct pool *pool);
 struct epoch replica_epoch_at(const struct pool_replica *replica, uint64_t seq);
 void replica_rows_cut(struct pool_replica *replica, uint64_t seq);
 void replica_rows_add(struct pool_replica *replica, struct epoch epoch, uint64_t seq);
-uint32_t pool_replica_limit(const struct pool *pool);
-uint64_t pool_spare_grains(const struct pool *pool);
 
 #include "store/index.h"
 #include "store/redirect.h"
+#include "store/room.h"
 
 #endif

@@ -41,8 +41,7 @@ static uint64_t grains_reserve(const struct pool *pool)
 	return pool->g.grain_count / GRAIN_RESERVE_DIV + 1 + pool->grains_reserved;
 }
 
-/* Fewer free grains, and the pool is full. */
-static uint64_t grains_least(const struct pool *pool)
+uint64_t pool_least_grains(const struct pool *pool)
 {
 	uint64_t slack = pool->g.grain_count / GRAIN_SLACK_DIV;
 
@@ -56,12 +55,12 @@ uint64_t pool_spare_grains(const struct pool *pool)
 {
 	uint64_t grains = pool->map.free_count + pool->map.quarantine_count;
 
-	return grains > grains_least(pool) ? grains - grains_least(pool) : 0;
+	return grains > pool_least_grains(pool) ? grains - pool_least_grains(pool) : 0;
 }
 
 bool pool_is_full(const struct pool *pool)
 {
-	return pool->map.free_count + pool->map.quarantine_count < grains_least(pool);
+	return pool->map.free_count + pool->map.quarantine_count < pool_least_grains(pool);
 }
 
 /* A small entry may cost a header block of its own: half of the ring's bytes count, but one large entry fits.

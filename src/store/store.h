@@ -107,7 +107,13 @@ struct pool_info {
 	struct uuid cluster, pool;
 	uint64_t size_bytes;    /* room for grains */
 	uint64_t used_bytes;    /* grains mapped, of which ... */
-	uint64_t merging_bytes; /* ... of removed snapshots, on their way to be merged or freed */
+	uint64_t merging_bytes; /* ... of removed snapshots, on their way to be merged or freed, ... */
+	uint64_t unowned_bytes; /* ... of no replica: removed ones', that go, or that clones stand on */
+	/* The rest of size_bytes is in grains that hold entries which are not applied yet. */
+	uint64_t free_bytes;
+	uint64_t freeing_bytes; /* soon free: given back, and not durably so yet */
+	uint64_t
+		reserve_bytes; /* of what is free and freeing: not for new writes, but for trims and repair */
 	uint64_t journal_bytes, journal_used_bytes;
 	uint32_t replica_limit; /* replicas that it takes at most; one more is -ENOSPC */
 	bool failed;
@@ -223,8 +229,6 @@ unsigned pool_replica_snapshots(
 bool pool_replica_snapshot_at(const struct pool_replica *replica, unsigned n, struct uuid *ret_snapshot);
 /* The snapshot that the volume stands on; none where there is none. */
 struct uuid pool_replica_snapshot_top(const struct pool_replica *replica);
-/* Grains of the volume as it is, that no snapshot holds. */
-uint64_t pool_replica_used_bytes(const struct pool_replica *replica);
 /*
  * For a resync: forgets all content and all snapshots, and makes empty ones in their place, to be filled by
  * grain_put(). The replica must be incomplete. fn when durable; -ENOSPC, -ENOMEM.

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/usage.h"
 #include "volumes/manager.h"
 #include "volumes/pool_space.h"
 
@@ -29,6 +30,8 @@ static void pool_fill(struct snapshot_rows *rows, struct snapshot_pool *row)
 				.volume = identity->volume,
 				.pool = row->info.pool,
 				.status = replica_status_of(pool_replica_state(r)),
+				.live_bytes = pool_replica_used_bytes(r),
+				.frozen_bytes = pool_replica_frozen_bytes(r),
 			};
 		rows->replica_count++;
 	}

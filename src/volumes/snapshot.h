@@ -18,6 +18,7 @@ struct snapshot_pool {
 struct snapshot_replica {
 	struct uuid replica, volume, pool;
 	enum replica_status status;
+	uint64_t live_bytes, frozen_bytes; /* of the volume as it is; of its snapshots */
 };
 
 /* Rows with room for `room` of them; `count` may be larger after it was filled in: there was no room for the

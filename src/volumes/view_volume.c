@@ -7,6 +7,7 @@
 #include "volumes/manager.h"
 #include "volumes/policy.h"
 #include "volumes/steward.h"
+#include "volumes/view.h"
 
 static const char *const status_names[] = {
 	[REPLICA_COMPLETE] = "complete",
@@ -31,7 +32,7 @@ static const char *role_of(const struct catalog_shard *shard, const struct catal
 }
 
 /* Of what the coordinator here says; else of the replica here, if it is one; else of its node's lease. */
-static void replica_fill(struct volumes *volumes, const struct catalog_shard *shard,
+void view_replica_fill(struct volumes *volumes, const struct catalog_shard *shard,
 	const struct catalog_replica *replica, const struct volume_stats *stats, struct replica_view *view)
 {
 	const struct snapshot_replica *local = snapshot_replica_find(&volumes->snapshot, replica->replica);
@@ -46,6 +47,8 @@ static void replica_fill(struct volumes *volumes, const struct catalog_shard *sh
 		snprintf(view->pool_name, sizeof(view->pool_name), "%s", pool->name);
 	if (!catalog_node_find(volumes->catalog, replica->node, &node, NULL))
 		snprintf(view->zone, sizeof(view->zone), "%s", node->zone);
+	if (local)
+		view->usage = usage_of_replica(local);
 	if (local)
 		state = status_names[local->status];
 	else if (!node || !node->live)
@@ -204,9 +207,10 @@ static void volume_fill(
 		view->joint = shard->next_voter_count != 0;
 		shared_zone_find(volumes, shard, view->shared_zone);
 		for (unsigned i = 0; i < shard->replica_count; i++)
-			replica_fill(volumes, shard, &shard->replicas[i], stats,
+			view_replica_fill(volumes, shard, &shard->replicas[i], stats,
 				&view->replicas[view->replica_count++]);
 	}
+	usage_of_volume(volumes, volume, &view->usage);
 	policy_fill(volumes, volume, &view->policy);
 	snprintf(view->state, sizeof(view->state), "%s",
 		stats && !attachment->steward ? state_here(stats)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "volumes/manager.h"
+#include "volumes/view.h"
 
 static bool count_volume(void *arg, const struct volume_view *view)
 {
@@ -52,7 +53,7 @@ void volumes_cluster_view(struct volumes *volumes, struct cluster_view *ret_view
 	*ret_view = view;
 }
 
-static void pool_fill(struct volumes *volumes, const struct catalog_pool *record, struct pool_view *view)
+void view_pool_fill(struct volumes *volumes, const struct catalog_pool *record, struct pool_view *view)
 {
 	const struct catalog_node *node;
 	bool live = !catalog_node_find(volumes->catalog, record->node, &node, NULL) && node->live;
@@ -84,6 +85,7 @@ static void pool_fill(struct volumes *volumes, const struct catalog_pool *record
 	if (!view->local || !pool)
 		return;
 	view->info = pool->info;
+	view->figures = pool->measured.figures;
 	snprintf(view->overwrote, sizeof(view->overwrote), "%s", pool->overwrote);
 	if (pool->phase == LOCAL_POOL_OPEN)
 		view->used_bytes = pool->info.used_bytes;
@@ -120,7 +122,7 @@ void volumes_each_pool(
 	struct pool_view view;
 
 	for (size_t i = 0; (record = catalog_pool_at(volumes->catalog, i)); i++) {
-		pool_fill(volumes, record, &view);
+		view_pool_fill(volumes, record, &view);
 		if (!fn(arg, &view))
 			return;
 	}

@@ -20,6 +20,7 @@
 #include "catalog/catalog.h"
 #include "datapath/datapath.h"
 #include "fingerprint/fingerprint.h"
+#include "volumes/usage.h"
 
 struct volumes;
 
@@ -187,6 +188,7 @@ struct replica_view {
 	uint64_t sync_done_bytes, sync_total_bytes, sync_bytes_per_s;
 	/* Since the volume was attached. */
 	uint64_t syncs, sync_copied_bytes, sync_map_bytes, bad_reads, healed_blocks;
+	struct usage_view usage;
 };
 
 /* What a volume's class asks for, with what its user chose instead, and what is so. In the words of classes.
@@ -227,6 +229,7 @@ struct volume_view {
 	bool joint;
 	struct volume_stats stats; /* here only: as of the last refresh (1 s) */
 	struct policy_view policy;
+	struct usage_view usage; /* of one copy: known where a complete one is here */
 };
 
 struct class_view {
@@ -265,8 +268,9 @@ struct pool_view {
 	unsigned replica_limit;                 /* as many as it takes at most; 0: not known yet */
 	unsigned load_percent;                  /* as its node has told it */
 	bool local;
-	char overwrote[160];   /* local only, since this start: what its making by force destroyed */
-	struct pool_info info; /* local only: as of the last refresh (1 s) */
+	char overwrote[160];        /* local only, since this start: what its making by force destroyed */
+	struct pool_info info;      /* local only: as of the last refresh (1 s) */
+	struct measurement figures; /* local only: the newest; wall_ns 0: none */
 };
 
 struct node_view {

@@ -41,6 +41,7 @@ PUBLIC = {
     "replication/message.h",
     "store/device.h",
     "store/ondisk.h",  # the format itself, for tools
+    "store/usage.h",  # what replicas and snapshots take
     "store/probe.h",  # how fast a pool is, for whoever judges that
     "catalog/accept.h",
     "catalog/care.h",
@@ -49,6 +50,7 @@ PUBLIC = {
     "catalog/snapshots.h",
     "volumes/care.h",
     "volumes/config.h",
+    "volumes/usage.h",
 }
 
 

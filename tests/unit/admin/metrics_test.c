@@ -211,6 +211,10 @@ static void attached_volumes_pools_and_replicas_are_counted(void **state)
 		"quoin_replica_lag_bytes{node=\"b\",pool=\"p2\",volume=\"v\",replica=\"e1e1e1e1-e1e1-e1e1-"
 		"e1e1-e1e1e1e1e1e1\"} "
 		"4096\n",
+		"quoin_replica_used_bytes{node=\"a\",pool=\"p1\",volume=\"v\",replica=\"e0e0e0e0-e0e0-e0e0-"
+		"e0e0-e0e0e0e0e0e0\"} 458752\n",
+		"quoin_replica_snapshot_bytes{node=\"a\",pool=\"p1\",volume=\"v\",replica=\"e0e0e0e0-e0e0-"
+		"e0e0-e0e0-e0e0e0e0e0e0\"} 196608\n",
 		"quoin_pool_size_bytes{node=\"a\",pool=\"p1\"} 21474836480\n",
 		"quoin_pool_batches_total{node=\"a\",pool=\"p1\"} 7\n",
 		"quoin_snapshot_reads_total{node=\"a\"} 3\n",
@@ -225,12 +229,13 @@ static void attached_volumes_pools_and_replicas_are_counted(void **state)
 
 	volumes_fake_attach_here(f->volumes, view);
 	view->replicas[1].lag_bytes = 4096;
+	view->replicas[0].usage = (struct usage_view){ true, 7 << 16, 3 << 16 };
 	f->volumes->net.frames_in = 9;
 	f->volumes->net.refused_crc = 2;
 	volumes_fake_add(f->volumes, "elsewhere");
 	page = page_get(f);
 	checker = page_check(page);
-	assert_int_equal(checker.families, 64);
+	assert_int_equal(checker.families, 71);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		if (!strstr(page, lines[i]))
 			print_error("missing: %s", lines[i]);
@@ -239,6 +244,8 @@ static void attached_volumes_pools_and_replicas_are_counted(void **state)
 	/* Another node's pools and volumes are that node's to tell. */
 	assert_null(strstr(page, "pool=\"p2\"}"));
 	assert_null(strstr(page, "elsewhere"));
+	/* What isn't known is no 0. */
+	assert_null(strstr(page, "quoin_replica_used_bytes{node=\"b\""));
 	free(page);
 }
 

@@ -141,6 +141,32 @@ static void pools_are_a_table(void **state)
 		"/var/lib/pool-c\n");
 }
 
+static void a_pool_is_inspected(void **state)
+{
+	struct fixture *f = *state;
+	struct pool_view *pool = &f->volumes->pools[0];
+
+	pool->info.size_bytes = 3 * GRAIN_BYTES;
+	pool->info.free_bytes = pool->info.unowned_bytes = GRAIN_BYTES;
+	prints(f, "pool inspect a/p1",
+		"pool        a/p1 (d0d0d0d0-d0d0-d0d0-d0d0-d0d0d0d0d0d0)\nstate       ok\n"
+		"device      /var/lib/pool-a\ntier        high: durable write 40 us\n"
+		"geometry    327680 grains of 64 KiB, journal of 0 B, 0 B of it in use\n"
+		"replicas    0 of 0 at most\nroom        20 GiB, 1 GiB used, 10 GiB provisioned\n"
+		"            64 KiB free, 0 B being freed, 128 KiB of entries on their way; of what is "
+		"free 0 B are kept for trims and repair\n"
+		"errors      0 blocks of wrong checksum, 0 reads that the device failed, since it was "
+		"opened\n\nlast whole pass  none yet\nunder way        none\nknown to be bad  0 grains\n\n"
+		"REPLICA OF  ROLE   STATE     SIZE   USED     BY SNAPSHOTS\n"
+		"v           voter  complete  1 MiB  320 KiB  192 KiB\n"
+		"(removed)   -      -         -      64 KiB   -\n"
+		"(all)       -      -         -      1 GiB    -\n");
+	assert_non_null(strstr(run(f, "pool inspect p2").out,
+		"v           voter  complete  1 MiB  unknown  unknown\n"
+		"what they use is known on their node: ask its agent (quoin pool inspect p2 --node b)\n"));
+	fails(f, "pool inspect b/p1", EXIT_NOT_FOUND, "quoin: there is no pool b/p1\n");
+}
+
 static void a_scrub_is_shown_and_asked_for(void **state)
 {
 	struct fixture *f = *state;
@@ -203,11 +229,15 @@ static void a_volume_lives_through_all_commands(void **state)
 	prints(f, "volume attach v", "volume v attached on node a: /dev/quoin/v\n");
 	snprintf(volumes_fake_find(f->volumes, "v")->replicas[2].state, 16, "away");
 	prints(f, "volume list",
-		"VOLUME  SIZE   CLASS    FS   STATE    ATTACHED  ZONES\n"
-		"v       2 GiB  default  xfs  healthy  a         zone-a,zone-b,zone-c(away)\n");
+		"VOLUME  SIZE   USED     BY SNAPSHOTS  CLASS    FS   STATE    ATTACHED  ZONES\n"
+		"v       2 GiB  unknown  unknown       default  xfs  healthy  a         "
+		"zone-a,zone-b,zone-c(away)\n");
+	volumes_fake_find(f->volumes, "v")->usage = (struct usage_view){ true, 3 << 20, 0 };
+	assert_non_null(
+		strstr(run(f, "volume inspect v").out, "used        3 MiB in each copy, 0 B of it by"));
 	prints(f, "volume detach v", "volume v detached\n");
 	prints(f, "volume rm v", "volume v removed\n");
-	prints(f, "volume list", "VOLUME  SIZE  CLASS  FS  STATE  ATTACHED  ZONES\n");
+	prints(f, "volume list", "VOLUME  SIZE  USED  BY SNAPSHOTS  CLASS  FS  STATE  ATTACHED  ZONES\n");
 }
 
 static void snapshots_are_made_listed_and_removed(void **state)
@@ -218,12 +248,12 @@ static void snapshots_are_made_listed_and_removed(void **state)
 	prints(f, "snapshot create v@one --freeze", "snapshot v@one created\n");
 	assert_true(f->volumes->froze);
 	prints(f, "snapshot list v",
-		"SNAPSHOT  STATE  CREATED                   BY    ATTACHED\n"
-		"v@one     ready  2026-01-31T12:00:00.000Z  user  -\n");
+		"SNAPSHOT  STATE  USED     GIVES BACK  CREATED                   BY    ATTACHED\n"
+		"v@one     ready  192 KiB  64 KiB      2026-01-31T12:00:00.000Z  user  -\n");
 	prints(f, "volume attach v@one", "snapshot v@one attached, read-only: /dev/quoin/v@s\n");
 	prints(f, "snapshot list v",
-		"SNAPSHOT  STATE  CREATED                   BY    ATTACHED\n"
-		"v@one     ready  2026-01-31T12:00:00.000Z  user  a\n");
+		"SNAPSHOT  STATE  USED     GIVES BACK  CREATED                   BY    ATTACHED\n"
+		"v@one     ready  192 KiB  64 KiB      2026-01-31T12:00:00.000Z  user  a\n");
 	prints(f, "volume detach v@one", "snapshot v@one detached\n");
 	prints(f, "volume serve-nbd v@one",
 		"snapshot v@one exported, read-only: /dev/quoin/v@s\n"
@@ -272,6 +302,7 @@ static void inspect_shows_replicas_and_counters(void **state)
 		"volume      v (11111111-1111-1111-1111-111111111111)\n"
 		"state       healthy\n"
 		"size        1 GiB, ext4, class default\n"
+		"used        unknown: no complete copy of it is on this node\n"
 		"policy      3 replicas, tier >=medium, spread zone, group pg: together\n"
 		"            snapshots: hourly keep 24, daily keep 7\n"
 		"            without a quorum: queue; reads by lease; rebuild after: 10m; sticky\n"
@@ -285,10 +316,10 @@ static void inspect_shows_replicas_and_counters(void **state)
 		"trims       0, 0 B, 0 errors, 0.000 ms each\n"
 		"since then  5 waits for a quorum, 0 blocks healed, 0 remote reads\n"
 		"\n"
-		"REPLICA ON  POOL  ZONE    ROLE     STATE     BEHIND   BAD READS  REPAIRED\n"
-		"a           p1    zone-a  voter    complete  0 B      0          0\n"
-		"b           p2    zone-b  learner  syncing   1.5 KiB  2          3\n"
-		"c           p3    zone-c  voter    complete  0 B      0          0\n"
+		"REPLICA ON  POOL  ZONE    ROLE     STATE     USED     BEHIND   BAD READS  REPAIRED\n"
+		"a           p1    zone-a  voter    complete  unknown  0 B      0          0\n"
+		"b           p2    zone-b  learner  syncing   unknown  1.5 KiB  2          3\n"
+		"c           p3    zone-c  voter    complete  unknown  0 B      0          0\n"
 		"resync of b: 1 MiB of 1 GiB to copy, 3 MiB/s, 341 s left; it was away for longer than the "
 		"logs reach back\n");
 }
@@ -360,9 +391,9 @@ static void followed_events_come_once(void **state)
 static void json_is_what_the_api_says(void **state)
 {
 	static const char *const lines[] = { "status --json", "node list --json", "--json pool list",
-		"volume list --json", "volume inspect v --json", "volume trace v --json", "events --json",
-		"volume create w --json", "volume attach w --json", "volume detach w --json",
-		"volume rm w --json", "pool add p5 /x --json" };
+		"pool inspect p1 --json", "volume list --json", "volume inspect v --json",
+		"volume trace v --json", "events --json", "volume create w --json", "volume attach w --json",
+		"volume detach w --json", "volume rm w --json", "pool add p5 /x --json" };
 	struct fixture *f = *state;
 
 	volumes_fake_attach_here(f->volumes, volumes_fake_add(f->volumes, "v"));
@@ -461,7 +492,8 @@ static void wrong_command_lines_are_told_what_is_near(void **state)
 		{ "volme", "quoin: unknown command \"volme\"; did you mean \"volume\"?\nquoin: see `quoin "
 			   "--help`\n" },
 		{ "xyzzyx", "quoin: unknown command \"xyzzyx\"\nquoin: see `quoin --help`\n" },
-		{ "pool", "quoin: `quoin pool` needs a command: list, add, wipe, drain, undrain, replace, "
+		{ "pool", "quoin: `quoin pool` needs a command: list, inspect, add, wipe, drain, undrain, "
+			  "replace, "
 			  "rm, scrub\n"
 			  "quoin: see `quoin pool --help`\n" },
 		{ "volume lst", "quoin: unknown command \"lst\"; did you mean \"list\"?\nquoin: see `quoin "
@@ -541,6 +573,7 @@ int main(void)
 		TEST(status_is_short),
 		TEST(nodes_are_a_table),
 		TEST(pools_are_a_table),
+		TEST(a_pool_is_inspected),
 		TEST(a_scrub_is_shown_and_asked_for),
 		TEST(a_pool_is_added),
 		TEST(a_pool_is_wiped_only_with_yes),
