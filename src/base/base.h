@@ -23,6 +23,7 @@
 #include "base/percentile.h"
 #include "base/random.h"
 #include "base/size.h"
+#include "base/stripe_size.h"
 #include "base/tier.h"
 #include "base/unix_socket.h"
 #include "base/uuid.h"

@@ -200,7 +200,7 @@ static struct record_reservation reserved_on(const struct accept *accept, struct
 			for (unsigned i = 0; i < shard->replica_count; i++)
 				if (uuid_equal(shard->replicas[i].pool, pool) &&
 					!shard->replicas[i].removed) {
-					sum.provisioned_bytes += accept->volumes[v]->size_bytes;
+					sum.provisioned_bytes += catalog_replica_bytes(accept->volumes[v]);
 					sum.replica_count++;
 				}
 		}

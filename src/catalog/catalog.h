@@ -33,7 +33,7 @@ struct catalog;
 
 #define CATALOG_KEY_BYTES       32u /* of the cluster key */
 #define CATALOG_MAX_REPLICAS    8u  /* of one shard: voters, those to come and learners */
-#define CATALOG_MAX_SHARDS      64u /* one is used now */
+#define CATALOG_MAX_SHARDS      VOLUME_MAX_SHARDS
 #define CATALOG_MAX_LABELS      64u
 #define CATALOG_LABEL_MAX_LEN   256u /* of a label's name and of its value */
 #define CATALOG_PATH_MAX_LEN    255u
@@ -163,6 +163,7 @@ struct catalog_volume {
 	enum catalog_volume_state state;
 	uint64_t epoch_number; /* of the last attach; never goes back */
 	struct catalog_holder holder;
+	uint64_t stripe_bytes; /* with several shards; else 0 */
 	unsigned shard_count, label_count;
 	struct catalog_shard *shards;
 	struct catalog_label *labels;
@@ -330,7 +331,7 @@ void catalog_replica_made(struct catalog *catalog, struct uuid volume, struct uu
  * asked for has been given up: no attempt to write this change can land any more.
  */
 struct catalog_membership {
-	struct uuid volume, attachment;
+	struct uuid volume, group, attachment;
 	uint64_t epoch_number;
 	uint64_t number_before, number;
 	unsigned voter_count, next_voter_count;
@@ -341,11 +342,11 @@ void catalog_membership_set(struct catalog *catalog, const struct catalog_member
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 /*
  * By any node: a learner, and with `replaces` the voter whose place it is to take; a voter that is to leave.
- * -EBUSY: a change is asked for or under way, or it is the only voter; -EEXIST: the pool has one of the
- * volume's; otherwise as catalog_volume_create().
+ * -EBUSY: a change of its shard is asked for or under way, or it is the only voter; -EEXIST: the pool has one
+ * of the shard's; otherwise as catalog_volume_create().
  */
-void catalog_learner_add(struct catalog *catalog, struct uuid volume, const struct catalog_replica *learner,
-	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
+void catalog_learner_add(struct catalog *catalog, struct uuid volume, struct uuid group,
+	const struct catalog_replica *learner, uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 void catalog_replica_leave(struct catalog *catalog, struct uuid volume, struct uuid replica,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 /*

@@ -12,6 +12,7 @@
 #define QUOIN_CATALOG_PRIVATE_H
 
 #include "catalog/catalog.h"
+#include "catalog/shards.h"
 #include "catalog/list.h"
 #include "catalog/record.h"
 #include "catalog/snapshots.h"
@@ -121,7 +122,7 @@ struct op {
 	catalog_volume_fn volume_fn;
 	void *arg;
 	/* inputs */
-	struct uuid volume, replica, attachment;
+	struct uuid volume, group, replica, attachment;
 	struct catalog_attach attach;
 	struct catalog_membership membership;
 	struct catalog_replica learner;
@@ -163,10 +164,17 @@ int volume_edit(struct op *op, const struct catalog_volume *volume, struct error
 /* Writes op->volume_record where the record still is what `was` was. */
 void txn_put_volume(struct op *op, struct op_txn *txn, const struct catalog_volume *was);
 
-/* Adds the volume's size to what is promised on a replica's pool, if there is room; or takes it away again.
+/* volume_check.c: -EINVAL, with words, for a volume that can't be made. */
+int volume_check(const struct catalog_volume *volume, struct error *error) MUST_CHECK;
+/*
+ * Adds `count` replicas of op->volume_record to what is promised on a replica's pool, if there is room. Once
+ * a pool and transaction.
  */
-int pool_reserve(struct op *op, struct op_txn *txn, const struct catalog_replica *replica,
+int pool_reserve(struct op *op, struct op_txn *txn, const struct catalog_replica *replica, unsigned count,
 	struct error *error) MUST_CHECK;
+/* How many replicas of the volume are on the pool of this one; 0: they were counted with an earlier one. */
+unsigned replicas_on_pool(const struct catalog_volume *volume, unsigned shard, unsigned replica);
+/* One goes. */
 void pool_release(struct op *op, struct op_txn *txn, struct uuid pool, uint64_t bytes);
 /* ops_resize.c: whether so much more may be promised on the pool: -ENOSPC with the numbers. */
 int pool_room_check(const struct op *op, const struct catalog_pool *pool, uint64_t provisioned_bytes,

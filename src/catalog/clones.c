@@ -49,12 +49,30 @@ bool catalog_snapshot_is_used(const struct catalog *catalog, const struct catalo
 	       clones_name(catalog, volume->volume, snapshot->snapshot, names, sizeof(names)) > 0;
 }
 
-static bool has_replica_on(const struct catalog_volume *volume, struct uuid pool)
+static bool has_replica_on(const struct catalog_shard *shard, struct uuid pool)
 {
-	const struct catalog_shard *shard = &volume->shards[0];
-
 	for (unsigned i = 0; i < shard->replica_count; i++)
 		if (uuid_equal(shard->replicas[i].pool, pool) && !shard->replicas[i].retired)
+			return true;
+	return false;
+}
+
+/* Shard by shard its replicas are where the origin's are. */
+static bool is_beside(const struct catalog_volume *clone, const struct catalog_volume *origin)
+{
+	if (clone->shard_count != origin->shard_count || clone->stripe_bytes != origin->stripe_bytes)
+		return false;
+	for (unsigned s = 0; s < clone->shard_count; s++)
+		for (unsigned i = 0; i < clone->shards[s].replica_count; i++)
+			if (!has_replica_on(&origin->shards[s], clone->shards[s].replicas[i].pool))
+				return false;
+	return true;
+}
+
+static bool is_made(const struct catalog_shard *shard)
+{
+	for (unsigned i = 0; i < shard->replica_count; i++)
+		if (shard->replicas[i].made)
 			return true;
 	return false;
 }
@@ -85,10 +103,8 @@ int clone_hold(struct op *op, struct op_txn *txn, struct error *error)
 		return error_set(error, -EINVAL,
 			"a clone of volume %s can't be smaller than that: it has at least %s", origin->name,
 			size_format(origin->size_bytes, size));
-	for (unsigned i = 0; i < clone->shards[0].replica_count; i++)
-		if (!has_replica_on(origin, clone->shards[0].replicas[i].pool))
-			return error_set(
-				error, -ESTALE, "the replicas of volume %s have moved", origin->name);
+	if (!is_beside(clone, origin))
+		return error_set(error, -ESTALE, "the replicas of volume %s have moved", origin->name);
 	/* The data is the origin's, and so is the filesystem in it: never made anew. */
 	memcpy(clone->fs, origin->fs, sizeof(clone->fs));
 	clone->fs_made = origin->fs_made;
@@ -104,13 +120,12 @@ int clones_unmade(const struct catalog *catalog, const struct catalog_volume *or
 	const struct catalog_volume *volume;
 
 	for (size_t i = 0; (volume = catalog_volume_by_name_at(catalog, i)); i++) {
-		const struct catalog_shard *shard = &volume->shards[0];
-		bool made = false;
+		bool made = true;
 
 		if (!uuid_equal(volume->origin, origin->volume))
 			continue;
-		for (unsigned k = 0; k < shard->replica_count; k++)
-			made = made || shard->replicas[k].made;
+		for (unsigned s = 0; s < volume->shard_count; s++)
+			made = made && is_made(&volume->shards[s]);
 		if (!made)
 			return error_set(error, -EBUSY, "volume %s, a clone of volume %s, is just being made",
 				volume->name, origin->name);

@@ -96,6 +96,19 @@ const struct catalog_replica *catalog_volume_replica(
 	return NULL;
 }
 
+const struct catalog_shard *catalog_shard_find(const struct catalog_volume *volume, struct uuid group)
+{
+	for (unsigned s = 0; s < volume->shard_count; s++)
+		if (uuid_equal(volume->shards[s].group, group))
+			return &volume->shards[s];
+	return NULL;
+}
+
+uint64_t catalog_replica_bytes(const struct catalog_volume *volume)
+{
+	return shard_size_bytes(volume->size_bytes, volume->shard_count, volume->stripe_bytes);
+}
+
 /* ---- iteration ---- */
 
 /* The index-th row that is readable. */

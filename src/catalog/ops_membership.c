@@ -12,6 +12,23 @@ static bool names_equal(const struct uuid *a, unsigned a_count, const struct uui
 	return a_count == b_count && memcmp(a, b, a_count * sizeof(*a)) == 0;
 }
 
+static const struct catalog_shard *shard_named(
+	const struct catalog_volume *volume, struct uuid group, struct error *error)
+{
+	const struct catalog_shard *shard = catalog_shard_find(volume, group);
+
+	if (!shard)
+		error_set(error, -ENOENT, "volume %s has no such shard", volume->name);
+	return shard;
+}
+
+/* The same one, in the copy that is changed. */
+static struct catalog_shard *copy_shard(
+	struct op *op, const struct catalog_volume *volume, const struct catalog_shard *shard)
+{
+	return &op->volume_record->shards[shard - volume->shards];
+}
+
 /* ---- by the holder: voters and next voters ---- */
 
 /* Who has been taken out of both lists is retired; who is in gives up what it was asked to do. */
@@ -30,10 +47,9 @@ static void members_mark(struct catalog_shard *shard, const struct catalog_membe
 }
 
 /* Whether the record, which is this change's number_before, still asks for it: it may have been given up. */
-static int asked_check(
-	const struct catalog_volume *volume, const struct catalog_membership *change, struct error *error)
+static int asked_check(const struct catalog_volume *volume, const struct catalog_shard *shard,
+	const struct catalog_membership *change, struct error *error)
 {
-	const struct catalog_shard *shard = &volume->shards[0];
 	unsigned found = 0;
 
 	for (unsigned i = 0; i < shard->replica_count; i++) {
@@ -62,11 +78,9 @@ static bool is_drop(const struct catalog_shard *shard, const struct catalog_memb
 	return shard->next_voter_count == 0 && change->next_voter_count == 0;
 }
 
-static int drop_check(
-	const struct catalog_volume *volume, const struct catalog_membership *change, struct error *error)
+static int drop_check(const struct catalog_volume *volume, const struct catalog_shard *shard,
+	const struct catalog_membership *change, struct error *error)
 {
-	const struct catalog_shard *shard = &volume->shards[0];
-
 	if (shard->voter_count != 2 || change->voter_count != 1 ||
 		!uuid_is_among(shard->voters, shard->voter_count, change->voters[0]))
 		return error_set(error, -EINVAL,
@@ -99,7 +113,9 @@ static int membership_step(struct op *op, struct op_txn *txn, struct error *erro
 
 	if (rc != 0)
 		return rc;
-	shard = &volume->shards[0];
+	shard = shard_named(volume, change->group, error);
+	if (!shard)
+		return -ENOENT;
 	if (uuid_equal(volume->holder.attachment, change->attachment) &&
 		volume->epoch_number > change->epoch_number && shard->config_number == change->number_before)
 		return error_set(error, -EPERM,
@@ -119,14 +135,14 @@ static int membership_step(struct op *op, struct op_txn *txn, struct error *erro
 		return error_set(error, -ESTALE, "volume %s has members of number %llu, not %llu",
 			volume->name, (unsigned long long)shard->config_number,
 			(unsigned long long)change->number_before);
-	rc = asked_check(volume, change, error);
+	rc = asked_check(volume, shard, change, error);
 	if (rc == 0 && is_drop(shard, change))
-		rc = drop_check(volume, change, error);
+		rc = drop_check(volume, shard, change, error);
 	if (rc == 0)
 		rc = volume_edit(op, volume, error);
 	if (rc != 0)
 		return rc;
-	to = &op->volume_record->shards[0];
+	to = copy_shard(op, volume, shard);
 	op->membership.was_joint = shard->next_voter_count != 0;
 	if (is_drop(shard, change))
 		drop_mark(to, change);
@@ -158,11 +174,10 @@ void catalog_membership_set(struct catalog *catalog, const struct catalog_member
 
 /* ---- by any node: what is asked for ---- */
 
-/* 0 where no other change is asked for or under way. */
-static int no_change_check(const struct catalog_volume *volume, struct error *error)
+/* 0 where no other change of the shard is asked for or under way. */
+static int no_change_check(
+	const struct catalog_volume *volume, const struct catalog_shard *shard, struct error *error)
 {
-	const struct catalog_shard *shard = &volume->shards[0];
-
 	if (shard->next_voter_count != 0)
 		return error_set(error, -EBUSY, "the members of volume %s are being changed", volume->name);
 	for (unsigned i = 0; i < shard->replica_count; i++) {
@@ -181,10 +196,31 @@ static int no_change_check(const struct catalog_volume *volume, struct error *er
 	return 0;
 }
 
+/* Whether there is a place for it in the record. */
+static int learner_check(const struct catalog_volume *volume, const struct catalog_shard *shard,
+	const struct catalog_replica *learner, struct error *error)
+{
+	int rc = no_change_check(volume, shard, error);
+
+	if (rc == 0 && shard->replica_count >= CATALOG_MAX_REPLICAS)
+		rc = error_set(error, -EBUSY,
+			"volume %s has as many replicas as its record takes: some that left aren't deleted "
+			"yet",
+			volume->name);
+	if (rc == 0 && !uuid_is_none(learner->replaces) && !catalog_is_voter(shard, learner->replaces))
+		rc = error_set(error, -ENOENT, "volume %s has no such replica to be replaced", volume->name);
+	for (unsigned i = 0; rc == 0 && i < shard->replica_count; i++)
+		if (uuid_equal(shard->replicas[i].pool, learner->pool))
+			rc = error_set(
+				error, -EEXIST, "volume %s has a replica on that pool already", volume->name);
+	return rc;
+}
+
 int learner_step(struct op *op, struct op_txn *txn, struct error *error)
 {
 	const struct catalog_replica *learner = &op->learner;
 	const struct catalog_volume *volume = NULL;
+	const struct catalog_shard *was;
 	struct catalog_shard *shard;
 	int rc = volume_ready(op, &volume, error);
 
@@ -192,27 +228,18 @@ int learner_step(struct op *op, struct op_txn *txn, struct error *error)
 		return rc;
 	if (catalog_volume_replica(volume, learner->replica, NULL))
 		return OP_FINISHED;
-	rc = no_change_check(volume, error);
-	if (rc == 0 && volume->shards[0].replica_count >= CATALOG_MAX_REPLICAS)
-		rc = error_set(error, -EBUSY,
-			"volume %s has as many replicas as its record takes: some that left aren't deleted "
-			"yet",
-			volume->name);
-	if (rc == 0 && !uuid_is_none(learner->replaces) &&
-		!catalog_is_voter(&volume->shards[0], learner->replaces))
-		rc = error_set(error, -ENOENT, "volume %s has no such replica to be replaced", volume->name);
-	for (unsigned i = 0; rc == 0 && i < volume->shards[0].replica_count; i++)
-		if (uuid_equal(volume->shards[0].replicas[i].pool, learner->pool))
-			rc = error_set(
-				error, -EEXIST, "volume %s has a replica on that pool already", volume->name);
+	was = shard_named(volume, op->group, error);
+	if (!was)
+		return -ENOENT;
+	rc = learner_check(volume, was, learner, error);
 	if (rc == 0)
 		rc = volume_edit(op, volume, error);
 	if (rc == 0)
-		rc = pool_reserve(op, txn, learner, error);
+		rc = pool_reserve(op, txn, learner, 1, error);
 	if (rc != 0)
 		return rc;
 	replicas_want_note(op);
-	shard = &op->volume_record->shards[0];
+	shard = copy_shard(op, volume, was);
 	shard->replicas[shard->replica_count++] = *learner;
 	for (unsigned i = 0; i < shard->replica_count; i++)
 		if (!uuid_is_none(learner->replaces) &&
@@ -226,13 +253,14 @@ int learner_step(struct op *op, struct op_txn *txn, struct error *error)
 
 static const struct op_kind learner_kind = { "add a replica to the volume", learner_step };
 
-void catalog_learner_add(struct catalog *catalog, struct uuid volume, const struct catalog_replica *learner,
-	uint32_t timeout_ms, catalog_done_fn fn, void *arg)
+void catalog_learner_add(struct catalog *catalog, struct uuid volume, struct uuid group,
+	const struct catalog_replica *learner, uint32_t timeout_ms, catalog_done_fn fn, void *arg)
 {
 	struct op *op = op_new(catalog, &learner_kind, timeout_ms, arg);
 
 	op->fn = fn;
 	op->volume = volume;
+	op->group = group;
 	op->learner = *learner;
 	op_start(op);
 }
@@ -241,15 +269,16 @@ int leave_step(struct op *op, struct op_txn *txn, struct error *error)
 {
 	const struct catalog_volume *volume = NULL;
 	const struct catalog_replica *replica;
+	const struct catalog_shard *shard;
 	int rc = volume_ready(op, &volume, error);
 
 	if (rc != 0)
 		return rc;
-	replica = catalog_volume_replica(volume, op->replica, NULL);
+	replica = catalog_volume_replica(volume, op->replica, &shard);
 	if (!replica || replica->leaves || replica->retired)
 		return OP_FINISHED;
-	rc = no_change_check(volume, error);
-	if (rc == 0 && volume->shards[0].voter_count < 2)
+	rc = no_change_check(volume, shard, error);
+	if (rc == 0 && shard->voter_count < 2)
 		rc = error_set(error, -EBUSY, "that is the only replica of volume %s", volume->name);
 	if (rc == 0)
 		rc = volume_edit(op, volume, error);
@@ -275,79 +304,13 @@ void catalog_replica_leave(struct catalog *catalog, struct uuid volume, struct u
 	op_start(op);
 }
 
-/* ---- by any node: what was asked for is given up ---- */
-
-static int cancel_step(struct op *op, struct op_txn *txn, struct error *error)
-{
-	const struct catalog_volume *volume = NULL;
-	struct catalog_shard *shard;
-	struct uuid kept = { 0 };
-	bool any = false;
-	int rc = volume_ready(op, &volume, error);
-
-	if (rc != 0)
-		return rc;
-	if (volume->shards[0].next_voter_count != 0)
-		return error_set(error, -EBUSY,
-			"the voters of volume %s are being changed this moment: that ends by itself",
-			volume->name);
-	rc = volume_edit(op, volume, error);
-	if (rc != 0)
-		return rc;
-	shard = &op->volume_record->shards[0];
-	for (unsigned i = 0; i < shard->replica_count; i++) {
-		struct catalog_replica *replica = &shard->replicas[i];
-
-		if (replica->retired || catalog_is_voter(shard, replica->replica) ||
-			(!uuid_is_none(op->replica) && !uuid_equal(op->replica, replica->replica)))
-			continue;
-		kept = replica->replaces;
-		replica->retired = any = true;
-	}
-	for (unsigned i = 0; i < shard->replica_count; i++) {
-		struct catalog_replica *replica = &shard->replicas[i];
-
-		if (replica->retired || !replica->leaves ||
-			(!uuid_is_none(op->replica) && !uuid_equal(kept, replica->replica)))
-			continue;
-		replica->leaves = false;
-		any = true;
-	}
-	/* Who gives up a change of the number is content with what there is. */
-	if (uuid_is_none(op->replica) && (op->volume_record->replicas != 0 || shard->wanted_voters != 0))
-		op->volume_record->replicas = shard->voter_count;
-	if (uuid_is_none(op->replica) && shard->wanted_voters != 0) {
-		shard->wanted_voters = 0;
-		any = true;
-	}
-	if (!any && (op->uncertain || !uuid_is_none(op->replica)))
-		return OP_FINISHED;
-	if (!any)
-		return error_set(
-			error, -ENOENT, "no change of the members of volume %s is under way", volume->name);
-	txn_put_volume(op, txn, volume);
-	return 0;
-}
-
-static const struct op_kind cancel_kind = { "give up the change of the volume's members", cancel_step };
-
-void catalog_change_cancel(struct catalog *catalog, struct uuid volume, struct uuid learner,
-	uint32_t timeout_ms, catalog_done_fn fn, void *arg)
-{
-	struct op *op = op_new(catalog, &cancel_kind, timeout_ms, arg);
-
-	op->fn = fn;
-	op->volume = volume;
-	op->replica = learner;
-	op_start(op);
-}
-
 /* ---- by its node: a retired replica is no more ---- */
 
 int retired_removed_step(
 	struct op *op, struct op_txn *txn, const struct catalog_volume *volume, struct error *error)
 {
-	const struct catalog_replica *replica = catalog_volume_replica(volume, op->replica, NULL);
+	const struct catalog_shard *was = NULL;
+	const struct catalog_replica *replica = catalog_volume_replica(volume, op->replica, &was);
 	struct catalog_shard *shard;
 	int rc;
 
@@ -358,8 +321,8 @@ int retired_removed_step(
 	rc = volume_edit(op, volume, error);
 	if (rc != 0)
 		return rc;
-	pool_release(op, txn, replica->pool, volume->size_bytes);
-	shard = &op->volume_record->shards[0];
+	pool_release(op, txn, replica->pool, catalog_replica_bytes(volume));
+	shard = copy_shard(op, volume, was);
 	for (unsigned i = 0; i < shard->replica_count; i++) {
 		if (!uuid_equal(shard->replicas[i].replica, op->replica))
 			continue;

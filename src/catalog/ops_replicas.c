@@ -48,5 +48,6 @@ void catalog_replicas_want(struct catalog *catalog, const struct catalog_replica
 	op->replica = want->leaving;
 	if (want->learner)
 		op->learner = *want->learner;
+	op->group = want->group;
 	op_start(op);
 }

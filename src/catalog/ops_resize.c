@@ -49,21 +49,6 @@ static int reserve_more(
 	return 0;
 }
 
-/* How many there are on the pool of this one; 0: they were counted with an earlier one. */
-static unsigned replicas_on_pool(const struct catalog_shard *shard, unsigned i)
-{
-	unsigned count = 0;
-
-	for (unsigned j = 0; j < shard->replica_count; j++) {
-		if (!uuid_equal(shard->replicas[j].pool, shard->replicas[i].pool))
-			continue;
-		if (j < i)
-			return 0;
-		count += !shard->replicas[j].removed;
-	}
-	return count;
-}
-
 static int size_refused(const struct catalog_volume *volume, uint64_t size_bytes, struct error *error)
 {
 	char text[2][SIZE_TEXT_LEN + 1];
@@ -82,6 +67,25 @@ static int size_refused(const struct catalog_volume *volume, uint64_t size_bytes
 	return 0;
 }
 
+/* Each by its shard's share. */
+static int replicas_grow(
+	struct op *op, struct op_txn *txn, const struct catalog_volume *volume, struct error *error)
+{
+	uint64_t more_bytes = shard_size_bytes(op->size_bytes, volume->shard_count, volume->stripe_bytes) -
+			      catalog_replica_bytes(volume);
+	int rc = 0;
+
+	for (unsigned s = 0; s < volume->shard_count; s++)
+		for (unsigned i = 0; i < volume->shards[s].replica_count && rc == 0; i++) {
+			unsigned count = replicas_on_pool(volume, s, i);
+
+			if (count > 0)
+				rc = reserve_more(op, txn, volume->shards[s].replicas[i].pool,
+					count * more_bytes, error);
+		}
+	return rc;
+}
+
 static int resize_step(struct op *op, struct op_txn *txn, struct error *error)
 {
 	const struct catalog_volume *volume;
@@ -94,13 +98,8 @@ static int resize_step(struct op *op, struct op_txn *txn, struct error *error)
 	if (volume->size_bytes == op->size_bytes)
 		return OP_FINISHED;
 	rc = clones_unmade(op->catalog, volume, error);
-	for (unsigned i = 0; i < volume->shards[0].replica_count && rc == 0; i++) {
-		unsigned count = replicas_on_pool(&volume->shards[0], i);
-
-		if (count > 0)
-			rc = reserve_more(op, txn, volume->shards[0].replicas[i].pool,
-				count * (op->size_bytes - volume->size_bytes), error);
-	}
+	if (rc == 0)
+		rc = replicas_grow(op, txn, volume, error);
 	if (rc == 0)
 		rc = volume_edit(op, volume, error);
 	if (rc != 0)

@@ -8,65 +8,11 @@
 
 /* ---- create ---- */
 
-static int shard_check(const struct catalog_shard *shard, struct error *error)
-{
-	if (uuid_is_none(shard->group) || shard->config_number == 0)
-		return error_set(error, -EINVAL, "a shard without a group's UUID or configuration number");
-	if (shard->replica_count < 1 || shard->replica_count > CATALOG_MAX_REPLICAS ||
-		shard->voter_count < 1 || shard->voter_count > GROUP_MAX_VOTERS ||
-		shard->next_voter_count != 0)
-		return error_set(error, -EINVAL, "a new shard with %u replicas, %u voters, %u next voters",
-			shard->replica_count, shard->voter_count, shard->next_voter_count);
-	for (unsigned i = 0; i < shard->replica_count; i++) {
-		const struct catalog_replica *replica = &shard->replicas[i];
-
-		if (uuid_is_none(replica->replica) || uuid_is_none(replica->pool) || replica->removed ||
-			replica->made)
-			return error_set(
-				error, -EINVAL, "a replica without its UUIDs, or made or removed already");
-		for (unsigned j = 0; j < i; j++) {
-			if (uuid_equal(replica->replica, shard->replicas[j].replica) ||
-				uuid_equal(replica->pool, shard->replicas[j].pool))
-				return error_set(
-					error, -EINVAL, "two replicas of a shard share a UUID or a pool");
-		}
-	}
-	return 0;
-}
-
-static int volume_check(const struct catalog_volume *volume, struct error *error)
-{
-	int rc = name_check("volume name", volume->name, error);
-
-	if (rc == 0)
-		rc = name_check("class name", volume->class_name, error);
-	if (rc != 0)
-		return rc;
-	if (uuid_is_none(volume->volume))
-		return error_set(error, -EINVAL, "volume %s has no UUID", volume->name);
-	if (volume->size_bytes < VOLUME_MIN_BYTES || volume->size_bytes > VOLUME_MAX_BYTES ||
-		volume->size_bytes % GRAIN_BYTES != 0)
-		return error_set(error, -EINVAL,
-			"volume %s would have %llu bytes: a multiple of 64 KiB from 32 MiB to 64 TiB is "
-			"possible",
-			volume->name, (unsigned long long)volume->size_bytes);
-	if (strcmp(volume->fs, "ext4") != 0 && strcmp(volume->fs, "xfs") != 0)
-		return error_set(error, -EINVAL, "filesystem \"%.7s\" is not known: ext4 or xfs", volume->fs);
-	if (volume->shard_count != 1)
-		return error_set(error, -EINVAL, "volume %s would have %u shards: one is possible now",
-			volume->name, volume->shard_count);
-	if (volume->label_count > CATALOG_MAX_LABELS)
-		return error_set(error, -EINVAL, "volume %s would have %u labels: at most %u are possible",
-			volume->name, volume->label_count, CATALOG_MAX_LABELS);
-	return shard_check(&volume->shards[0], error);
-}
-
-/* Adds `bytes` to what is promised on a replica's pool, if there is room. */
-int pool_reserve(
-	struct op *op, struct op_txn *txn, const struct catalog_replica *replica, struct error *error)
+int pool_reserve(struct op *op, struct op_txn *txn, const struct catalog_replica *replica, unsigned count,
+	struct error *error)
 {
 	const struct catalog *catalog = op->catalog;
-	uint64_t bytes = op->volume_record->size_bytes;
+	uint64_t bytes = count * catalog_replica_bytes(op->volume_record);
 	struct record_reservation reservation = { 0 };
 	const struct catalog_pool *pool;
 	const struct row *row;
@@ -93,13 +39,13 @@ int pool_reserve(
 	rc = pool_room_check(op, pool, reservation.provisioned_bytes, bytes, error);
 	if (rc != 0)
 		return rc;
-	if (pool->replica_limit != 0 && reservation.replica_count >= pool->replica_limit)
+	if (pool->replica_limit != 0 && reservation.replica_count + count > pool->replica_limit)
 		return error_set(error, -ENOSPC,
 			"pool %s of node %s holds %u replicas, and takes at most %u: each needs its share "
 			"of the journal",
 			pool->name, pool->node, reservation.replica_count, pool->replica_limit);
 	reservation.provisioned_bytes += bytes;
-	reservation.replica_count++;
+	reservation.replica_count += count;
 	if (!MUTANT(reserve_without_compare))
 		txn_if_revision(txn, catalog, RECORD_RESERVATION, uuid, row_revision(row));
 	txn_put(txn, catalog, RECORD_RESERVATION, uuid, &reservation, 0);
@@ -127,6 +73,38 @@ static int class_hold(struct op *op, struct op_txn *txn, struct error *error)
 	return 0;
 }
 
+unsigned replicas_on_pool(const struct catalog_volume *volume, unsigned shard, unsigned replica)
+{
+	struct uuid pool = volume->shards[shard].replicas[replica].pool;
+	unsigned count = 0;
+
+	for (unsigned s = 0; s < volume->shard_count; s++)
+		for (unsigned i = 0; i < volume->shards[s].replica_count; i++) {
+			if (!uuid_equal(volume->shards[s].replicas[i].pool, pool))
+				continue;
+			if (s < shard || (s == shard && i < replica))
+				return 0;
+			count += !volume->shards[s].replicas[i].removed;
+		}
+	return count;
+}
+
+/* Shards may share pools; each pool's reservation is written once. */
+static int pools_reserve(struct op *op, struct op_txn *txn, struct error *error)
+{
+	const struct catalog_volume *volume = op->volume_record;
+	int rc = 0;
+
+	for (unsigned s = 0; s < volume->shard_count; s++)
+		for (unsigned i = 0; i < volume->shards[s].replica_count && rc == 0; i++) {
+			unsigned count = replicas_on_pool(volume, s, i);
+
+			if (count > 0)
+				rc = pool_reserve(op, txn, &volume->shards[s].replicas[i], count, error);
+		}
+	return rc;
+}
+
 static int create_step(struct op *op, struct op_txn *txn, struct error *error)
 {
 	struct catalog *catalog = op->catalog;
@@ -151,8 +129,8 @@ static int create_step(struct op *op, struct op_txn *txn, struct error *error)
 	rc = class_hold(op, txn, error);
 	if (rc == 0)
 		rc = clone_hold(op, txn, error);
-	for (unsigned i = 0; i < volume->shards[0].replica_count && rc == 0; i++)
-		rc = pool_reserve(op, txn, &volume->shards[0].replicas[i], error);
+	if (rc == 0)
+		rc = pools_reserve(op, txn, error);
 	if (rc != 0)
 		return rc;
 	txn_if_revision(txn, catalog, RECORD_NAME, volume->name, 0);
@@ -330,7 +308,7 @@ static int removed_step(struct op *op, struct op_txn *txn, struct error *error)
 	if (rc != 0)
 		return rc;
 	copy_replica(op)->removed = true;
-	pool_release(op, txn, replica->pool, volume->size_bytes);
+	pool_release(op, txn, replica->pool, catalog_replica_bytes(volume));
 	if (!all_removed(op->volume_record)) {
 		txn_put_volume(op, txn, volume);
 		return 0;

@@ -23,6 +23,7 @@ void catalog_volume_resize(struct catalog *catalog, struct uuid volume, uint64_t
 struct catalog_replicas_want {
 	struct uuid volume;
 	unsigned replicas;                     /* 1 .. GROUP_MAX_VOTERS */
+	struct uuid group;                     /* the learner's shard */
 	const struct catalog_replica *learner; /* one that comes, as catalog_learner_add(); NULL: none */
 	struct uuid leaving;                   /* one that goes, as catalog_replica_leave(); none: nobody */
 };

@@ -4,6 +4,7 @@
 
 #include "catalog.pb-c.h"
 #include "catalog/record.h"
+#include "catalog/shards.h"
 
 #define RECORD_VERSION 1u
 

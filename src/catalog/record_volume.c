@@ -151,6 +151,9 @@ static int shards_in(const Quoin__Catalog__Volume *message, struct catalog_volum
 		return error_set(error, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < message->n_shards && rc == 0; i++)
 		rc = shard_in(message->shards[i], &to->shards[to->shard_count++], error);
+	to->stripe_bytes = message->stripe_bytes;
+	if (rc == 0 && !stripe_is_valid(to))
+		rc = error_set(error, -EBADMSG, "its stripes don't go with its shards");
 	return rc;
 }
 
@@ -363,6 +366,7 @@ static void volume_out(
 		shard_out(&record->shards[i], &parts->shards[i]);
 		parts->shard_pointers[i] = &parts->shards[i].shard;
 	}
+	to->stripe_bytes = record->stripe_bytes;
 	to->n_shards = record->shard_count;
 	to->shards = parts->shard_pointers;
 	for (unsigned i = 0; i < record->label_count; i++) {

@@ -147,8 +147,6 @@ int volume_attach_striped(struct datapath *datapath, const struct volume_spec *s
 /* The same for volume_view(). */
 int volume_view_striped(struct datapath *datapath, const struct volume_spec *specs, unsigned shard_count,
 	uint64_t stripe_bytes, struct volume **ret_volume) MUST_CHECK;
-/* What each shard, and each of its replicas, of a volume of so many bytes holds. */
-uint64_t shard_size_bytes(uint64_t size_bytes, unsigned shard_count, uint64_t stripe_bytes);
 unsigned volume_shard_count(const struct volume *volume);
 /* Lives until volume_detach(); NULL after that. The volume itself where it has one. */
 struct volume *volume_shard(struct volume *volume, unsigned shard);

@@ -7,15 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-uint64_t shard_size_bytes(uint64_t size_bytes, unsigned shard_count, uint64_t stripe_bytes)
-{
-	uint64_t row_bytes = stripe_bytes * shard_count;
-
-	if (shard_count <= 1)
-		return size_bytes;
-	return (size_bytes + row_bytes - 1) / row_bytes * stripe_bytes;
-}
-
 unsigned volume_shard_count(const struct volume *volume)
 {
 	return volume->stripe ? volume->stripe->shard_count : 1;

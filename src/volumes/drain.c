@@ -137,7 +137,8 @@ void drain_plan(struct attachment *attachment, const struct catalog_volume *volu
 	snprintf(wish->from, sizeof(wish->from), "%s", from->node);
 	snprintf(wish->to, sizeof(wish->to), "%s", learner.node);
 	volumes->drain_asking++;
-	catalog_learner_add(volumes->catalog, volume->volume, &learner, MOVE_DEADLINE_MS, move_told, wish);
+	catalog_learner_add(volumes->catalog, volume->volume, volume->shards[0].group, &learner,
+		MOVE_DEADLINE_MS, move_told, wish);
 }
 
 /* ---- the marks ---- */

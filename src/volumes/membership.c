@@ -137,6 +137,7 @@ static void record_done(struct dataplane_call *call)
 		attachment->sessions };
 	change = (struct catalog_membership){
 		.volume = attachment->spec.volume,
+		.group = attachment->spec.group,
 		.attachment = attachment->spec.attachment,
 		.epoch_number = attachment->spec.epoch.number,
 		.number_before = record->number_before,

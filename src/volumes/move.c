@@ -109,7 +109,8 @@ static void count_want(struct op *op, const struct catalog_volume *volume,
 	const struct move *move = op->state;
 
 	catalog_replicas_want(op->volumes->catalog,
-		&(struct catalog_replicas_want){ volume->volume, move->replicas, learner, leaving },
+		&(struct catalog_replicas_want){
+			volume->volume, move->replicas, volume->shards[0].group, learner, leaving },
 		op_left_ms(op), wish_told, op);
 }
 
@@ -127,8 +128,8 @@ static void learner_wish(
 	if (move->replicas != 0 && !move->by_class)
 		count_want(op, volume, &learner, (struct uuid){ 0 });
 	else
-		catalog_learner_add(
-			op->volumes->catalog, volume->volume, &learner, op_left_ms(op), wish_told, op);
+		catalog_learner_add(op->volumes->catalog, volume->volume, volume->shards[0].group, &learner,
+			op_left_ms(op), wish_told, op);
 }
 
 static void move_begin(struct op *op)

@@ -166,7 +166,8 @@ static void replace(struct attachment *attachment, const struct catalog_volume *
 	else
 		snprintf(wish->text, sizeof(wish->text),
 			"one was dropped: a new one on node %.64s takes its place", learner.node);
-	catalog_learner_add(volumes->catalog, volume->volume, &learner, REPAIR_DEADLINE_MS, wish_told, wish);
+	catalog_learner_add(volumes->catalog, volume->volume, volume->shards[0].group, &learner,
+		REPAIR_DEADLINE_MS, wish_told, wish);
 }
 
 static void drop(struct attachment *attachment, const struct catalog_replica *replica)

@@ -91,6 +91,7 @@ static void go_back(struct world *world)
 	answer.done = false;
 	v = volume_of(world, 0, "v");
 	change.epoch_number = v->epoch_number;
+	change.group = v->shards[0].group;
 	change.number_before = v->shards[0].config_number;
 	change.number = change.number_before + 1;
 	change.voter_count = 3;

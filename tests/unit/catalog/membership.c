@@ -49,8 +49,8 @@ static int learner_add(struct world *world, const char *name, unsigned pool, con
 	learner.node = text_intern(node);
 	if (replaces)
 		learner.replaces = world_uuid(replaces);
-	catalog_learner_add(
-		world->nodes[1].catalog, world_uuid("v"), &learner, WORLD_TIMEOUT_MS, world_done, &answer);
+	catalog_learner_add(world->nodes[1].catalog, world_uuid("v"), volume_at(world)->shards[0].group,
+		&learner, WORLD_TIMEOUT_MS, world_done, &answer);
 	assert_true(world_wait(world, &answer.done));
 	return answer.rc;
 }
@@ -58,6 +58,7 @@ static int learner_add(struct world *world, const char *name, unsigned pool, con
 static int set(struct world *world, const char *attachment, uint64_t before, unsigned next_count)
 {
 	struct catalog_membership change = { .volume = world_uuid("v"),
+		.group = volume_at(world)->shards[0].group,
 		.attachment = world_uuid(attachment),
 		.epoch_number = volume_at(world)->epoch_number,
 		.number_before = before,
@@ -210,8 +211,8 @@ static int want(
 	struct world_answer answer = { 0 };
 
 	catalog_replicas_want(world->nodes[2].catalog,
-		&(struct catalog_replicas_want){ world_uuid("v"), replicas, learner,
-			leaving ? world_uuid(leaving) : (struct uuid){ { 0 } } },
+		&(struct catalog_replicas_want){ world_uuid("v"), replicas, volume_at(world)->shards[0].group,
+			learner, leaving ? world_uuid(leaving) : (struct uuid){ { 0 } } },
 		WORLD_TIMEOUT_MS, world_done, &answer);
 	assert_true(world_wait(world, &answer.done));
 	return answer.rc;
@@ -243,6 +244,7 @@ static void a_users_number_is_noted_with_its_first_step_or_not_at_all(void **sta
 static int drop(struct world *world, uint64_t before, const char *stays)
 {
 	struct catalog_membership change = { .volume = world_uuid("v"),
+		.group = volume_at(world)->shards[0].group,
 		.attachment = world_uuid("att"),
 		.epoch_number = volume_at(world)->epoch_number,
 		.number_before = before,
