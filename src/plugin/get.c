@@ -1,6 +1,7 @@
 /*
  * VolumeDriver.Get, List and Path: from memory. A volume that exists but is unwell is never an Err, which
- * dockerd would take for "does not exist" and forget its record: its state stands in Status.
+ * dockerd would take for "does not exist" and forget its record: its state stands in Status. A name with
+ * options in it that the volume wasn't made with is no name of it.
  */
 #include <errno.h>
 
@@ -53,6 +54,10 @@ void handle_get(struct http_request *request, void *arg)
 	if (!request_name(request, &body, &asked))
 		return;
 	rc = volume_look(plugin->volumes, asked.name, &view, &error);
+	/* dockerd asks for nothing else before it takes a name for a volume that is there: a name whose
+	 * options are those of another is none. Its Create is refused then, with the reason. */
+	if (rc == 0)
+		rc = volumes_options_check(plugin->volumes, asked.name, &asked.options, &error);
 	if (rc < 0) {
 		http_respond_error(request, rc, &error);
 		return;

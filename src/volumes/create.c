@@ -14,39 +14,56 @@
 #define CREATE_PAUSE_MS    50u
 #define REPLICAS_WAIT_MS   100u
 
-static int differs(struct op *op, const struct catalog_volume *volume, const char *what)
+static int differs(const struct catalog_volume *volume, const char *what, struct error *error)
 {
-	return error_set(
-		&op->error, -EEXIST, "volume %s exists already, with another %s", volume->name, what);
+	return error_set(error, -EEXIST, "volume %s exists already, with another %s", volume->name, what);
 }
 
-/* The same name with the same options is a success; where a copy was to be near was of its making only. */
-static int compare_existing(struct op *op, const struct catalog_volume *volume)
+/* Of those that nothing changes later; where a copy was to be near was of its making only. */
+static int compare_lasting(struct volumes *volumes, const struct catalog_volume *volume,
+	const struct volume_options *options, struct error *error)
 {
-	const struct volume_options *options = &op->options;
 	char selector[VOLUME_SELECTOR_LEN + 1];
 	unsigned tiers = 0;
 
-	if (options->size_bytes && options->size_bytes != volume->size_bytes)
-		return differs(op, volume, "size");
 	if (options->class_name[0] && strcmp(options->class_name, volume->class_name) != 0)
-		return differs(op, volume, "class");
-	if (options->replicas && options->replicas != volume->shards[0].voter_count)
-		return differs(op, volume, "number of replicas");
+		return differs(volume, "class", error);
 	if (options->fs[0] && strcmp(options->fs, volume->fs) != 0)
-		return differs(op, volume, "filesystem");
+		return differs(volume, "filesystem", error);
 	if (options->group[0] && strcmp(options->group, volume->group_name) != 0)
-		return differs(op, volume, "group");
-	if (options->from[0] && !clone_is_of(op->volumes, volume, options->from))
-		return differs(op, volume, "origin");
-	if (options->sticky_given && options->sticky != volume->sticky)
-		return differs(op, volume, "sticky");
+		return differs(volume, "group", error);
+	if (options->from[0] && !clone_is_of(volumes, volume, options->from))
+		return differs(volume, "origin", error);
 	if (options->tier[0] && class_tier_parse(options->tier, &tiers) == 0 && tiers != volume->tiers)
-		return differs(op, volume, "tier");
+		return differs(volume, "tier", error);
 	(void)selector_of_options(options, selector, sizeof(selector));
 	if (selector[0] && strcmp(selector, volume->selector) != 0)
-		return differs(op, volume, "selector");
+		return differs(volume, "selector", error);
 	return 0;
+}
+
+/* The same name with the same options is a success. */
+static int compare_existing(struct op *op, const struct catalog_volume *volume)
+{
+	const struct volume_options *options = &op->options;
+
+	if (options->size_bytes && options->size_bytes != volume->size_bytes)
+		return differs(volume, "size", &op->error);
+	if (options->replicas && options->replicas != volume->shards[0].voter_count)
+		return differs(volume, "number of replicas", &op->error);
+	if (options->sticky_given && options->sticky != volume->sticky)
+		return differs(volume, "sticky", &op->error);
+	return compare_lasting(op->volumes, volume, options, &op->error);
+}
+
+int volumes_options_check(
+	struct volumes *volumes, const char *name, const struct volume_options *options, struct error *error)
+{
+	const struct catalog_volume *volume;
+
+	if (catalog_volume_find(volumes->catalog, name, &volume, NULL))
+		return 0;
+	return compare_lasting(volumes, volume, options, error);
 }
 
 static int place(struct op *op, const struct catalog_class *class, struct catalog_volume *volume,

@@ -13,7 +13,6 @@
 #define QUOIN_VOLUMES_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/base.h"
@@ -63,6 +62,9 @@ bool volume_name_is_inline(const char *text);
 /* The same name with the same options is a success. */
 void volumes_create(struct volumes *volumes, const char *name, const struct volume_options *options,
 	volumes_done_fn fn, void *arg);
+/* -EEXIST: it was made with others, of those that nothing changes later. No such volume: 0. */
+int volumes_options_check(struct volumes *volumes, const char *name, const struct volume_options *options,
+	struct error *error) MUST_CHECK;
 /* -EBUSY names node, holder and since when. */
 void volumes_remove(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
 /*
@@ -379,9 +381,8 @@ void volumes_each_node(
 /* The last events of this node after `after` (0: all kept), oldest first; at most 1,000 are kept. */
 void volumes_each_event(struct volumes *volumes, uint64_t after,
 	bool (*fn)(void *arg, const struct event_view *view), void *arg);
-/* Counters of the node's connections. */
+/* Counters of the node: of its connections; of reads of snapshots. */
 void volumes_net_counters(struct volumes *volumes, struct net_tcp_counters *ret_counters);
-/* Of reads of snapshots. */
 void volumes_view_stats(struct volumes *volumes, struct view_stats *ret_stats);
 
 /* ---- life ---- */

@@ -146,9 +146,14 @@ def test_a_name_with_options_in_it_is_one_volume_by_both_its_names(machine):
         assert listed.count(name) == 1 and not any("=" in v for v in listed)
         # What stands in it is as strict as -o.
         for bad, part in ((f"sise=1G,name={name}", 'did you mean "size"'), (f"size=1G,class=postgre,name={name}-2", "postgre"),
-                          ("size=1G,class=postgres", "name")):
+                          ("size=1G,class=postgres", "name"),
+                          # Of a volume that is there, too; how large it is can have changed since.
+                          (f"class=postgre,name={name}", "exists already, with another class"),
+                          (f"fs=xfs,name={name}", "exists already, with another filesystem"),
+                          (f"class=postgres,colour=red,name={name}", "colour")):
             done = d.docker("volume", "create", "--driver", "quoin", bad, check=False)
             assert done.returncode != 0 and part in done.stderr, done.stderr
+        d.docker("volume", "create", "--driver", "quoin", f"class=postgres,name={name}")
     finally:
         machine.docker.remove_containers()
         d.docker("volume", "rm", "-f", inline, check=False)

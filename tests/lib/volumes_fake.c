@@ -354,6 +354,16 @@ void volumes_create(struct volumes *volumes, const char *name, const struct volu
 	fake_op_add(volumes, FAKE_CREATE, name, fn, arg)->options = *options;
 }
 
+int volumes_options_check(
+	struct volumes *volumes, const char *name, const struct volume_options *options, struct error *error)
+{
+	const struct fake_volume *volume = find(volumes, name);
+
+	if (!volume || !options->class_name[0] || !strcmp(options->class_name, volume->view.class_name))
+		return 0;
+	return error_set(error, -EEXIST, "volume %s exists already, with another class", name);
+}
+
 void volumes_remove(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
 {
 	fake_op_add(volumes, FAKE_REMOVE, name, fn, arg);

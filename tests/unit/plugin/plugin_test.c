@@ -313,6 +313,10 @@ static void a_name_with_options_means_its_volume(void **state)
 	/* What was asked for at first may have been changed since: it is that volume all the same. */
 	json = call(f, "VolumeDriver.Get", "{\"Name\": \"size=9G,name=v\"}\n");
 	json_decref(json);
+	/* But not by what it never was. */
+	call_err(f, "VolumeDriver.Get", "{\"Name\": \"class=defualt,name=v\"}",
+		"volume v exists already, with another class");
+	json_decref(call(f, "VolumeDriver.Get", "{\"Name\": \"class=default,name=v\"}"));
 	json = call(f, "VolumeDriver.List", "{}\n");
 	assert_int_equal(json_array_size(json_object_get(json, "Volumes")), 1);
 	assert_string_equal(json_string_value(json_object_get(
