@@ -3,7 +3,9 @@
  * and how much memory it needs. tests/bench/start drives it.
  *
  *     big_pool make PATH --size-gib N --grains N --replicas N    a sparse file: superblocks and table only
- *     big_pool open PATH [--entries N]                           opens and closes it; one JSON object
+ *                 --journal-mib N                            not 1/512 of its size; written, as a format does
+ *                 --like POOL                                and of POOL's cluster and UUID: its agent opens
+ * it instead big_pool open PATH [--entries N]                           opens and closes it; one JSON object
  *     big_pool fill PATH --mib N [--entries N]                   fills the journal, then dies by SIGKILL
  */
 #include <errno.h>
@@ -27,8 +29,8 @@
 static const struct uuid cluster = { { 1 } }, pool_uuid = { { 2 } };
 
 struct options {
-	const char *command, *path;
-	uint64_t size_gib, grains, replicas, mib, entries;
+	const char *command, *path, *like;
+	uint64_t size_gib, journal_mib, grains, replicas, mib, entries;
 };
 
 static void die(const char *what, int rc)
@@ -56,6 +58,21 @@ static struct slot slot_of(const struct options *o, uint32_t phys)
 	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
 		slot.crc[i] = phys * 16 + i;
 	return slot;
+}
+
+/* A ring of holes would pay for each first write to them. */
+static void make_ring(int fd, const struct geometry *g)
+{
+	uint8_t *chunk = calloc(CHUNK_PAGES, BLOCK_BYTES);
+
+	if (!chunk)
+		die("memory", ENOMEM);
+	for (uint32_t block = 0; block < g->ring_blocks; block += CHUNK_PAGES) {
+		uint32_t count = g->ring_blocks - block < CHUNK_PAGES ? g->ring_blocks - block : CHUNK_PAGES;
+
+		put(fd, chunk, (size_t)count * BLOCK_BYTES, geometry_ring_offset(g, block));
+	}
+	free(chunk);
 }
 
 static void make_slots(
@@ -91,19 +108,46 @@ static void make_slots(
 	free(chunk);
 }
 
+/* A new pool's superblock; of the same cluster and UUID as the one that it is to be like. */
+static struct superblock new_superblock(const struct options *o)
+{
+	struct superblock sb = { .generation = 1, .cluster = cluster, .pool = pool_uuid, .first = 1 }, like;
+	uint8_t block[BLOCK_BYTES];
+	int rc, fd;
+
+	if (o->like) {
+		fd = open(o->like, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			die(o->like, errno);
+		if (pread(fd, block, sizeof(block), 0) != (ssize_t)sizeof(block))
+			die("no superblock", EIO);
+		rc = superblock_decode(block, 0, &like);
+		if (rc < 0)
+			die(o->like, rc);
+		close(fd);
+		sb.cluster = like.cluster;
+		sb.pool = like.pool;
+	}
+	rc = geometry_make(o->size_gib << 30, o->journal_mib << 20, 42, &sb.geometry);
+	if (rc < 0)
+		die("the size", rc);
+	return sb;
+}
+
 static void make(const struct options *o)
 {
-	struct superblock sb = { .generation = 1, .cluster = cluster, .pool = pool_uuid, .first = 1 };
+	struct superblock sb = new_superblock(o);
 	struct directory_record *records = calloc(o->replicas, sizeof(*records));
 	uint8_t block[BLOCK_BYTES];
 	int fd = open(o->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	int rc = geometry_make(o->size_gib << 30, 0, 42, &sb.geometry);
 
-	if (fd < 0 || !records || ftruncate(fd, (off_t)(o->size_gib << 30)) < 0)
+	if (fd < 0 || !records || ftruncate(fd, (off_t)sb.geometry.size_bytes) < 0)
 		die(o->path, errno);
-	if (rc < 0 || o->grains > sb.geometry.grain_count || o->replicas > sb.geometry.dir_pages)
+	if (o->grains > sb.geometry.grain_count || o->replicas > sb.geometry.dir_pages)
 		die("so many grains or replicas do not fit", EINVAL);
 	make_slots(fd, &sb.geometry, o, records);
+	if (o->journal_mib > 0)
+		make_ring(fd, &sb.geometry);
 	for (uint32_t dir = 0; dir < o->replicas; dir++) {
 		struct directory_record *record = &records[dir];
 
@@ -299,14 +343,17 @@ int main(int argc, char **argv)
 	o.command = argv[1];
 	o.path = argv[2];
 	for (int i = 3; i + 1 < argc; i += 2) {
-		uint64_t *to = strcmp(argv[i], "--size-gib") == 0   ? &o.size_gib
-			       : strcmp(argv[i], "--grains") == 0   ? &o.grains
-			       : strcmp(argv[i], "--replicas") == 0 ? &o.replicas
-			       : strcmp(argv[i], "--mib") == 0      ? &o.mib
-			       : strcmp(argv[i], "--entries") == 0  ? &o.entries
-								    : NULL;
+		uint64_t *to = strcmp(argv[i], "--size-gib") == 0      ? &o.size_gib
+			       : strcmp(argv[i], "--journal-mib") == 0 ? &o.journal_mib
+			       : strcmp(argv[i], "--grains") == 0      ? &o.grains
+			       : strcmp(argv[i], "--replicas") == 0    ? &o.replicas
+			       : strcmp(argv[i], "--mib") == 0         ? &o.mib
+			       : strcmp(argv[i], "--entries") == 0     ? &o.entries
+								       : NULL;
 
-		if (!to || sscanf(argv[i + 1], "%" SCNu64, to) != 1)
+		if (strcmp(argv[i], "--like") == 0)
+			o.like = argv[i + 1];
+		else if (!to || sscanf(argv[i + 1], "%" SCNu64, to) != 1)
 			goto usage;
 	}
 	if (strcmp(o.command, "make") == 0 && o.size_gib && o.grains && o.replicas)
@@ -317,8 +364,8 @@ int main(int argc, char **argv)
 		goto usage;
 	return 0;
 usage:
-	fprintf(stderr,
-		"usage: big_pool make|open|fill PATH [--size-gib N] [--grains N] [--replicas N] [--mib N]"
-		" [--entries N]\n");
+	fprintf(stderr, "usage: big_pool make|open|fill PATH [--size-gib N] [--journal-mib N] [--like POOL] "
+			"[--grains N] [--replicas N] [--mib N]"
+			" [--entries N]\n");
 	return 2;
 }

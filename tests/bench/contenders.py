@@ -134,8 +134,7 @@ class QuoinCluster:
         self.users += 1
         if self.cluster:
             return self.cluster
-        tempfile.tempdir = self.args.dir
-        self.cluster = Cluster()
+        self.cluster = Cluster(self.args.dir)
         for name in "abc":
             self.cluster.add(name, pool_gib=max(4, self.args.size_mib * 4 // 1024 + 2))
         self.cluster.init().start()

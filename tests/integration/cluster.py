@@ -202,8 +202,8 @@ class Agent:
 
 
 class Cluster:
-    def __init__(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="quoin-it-", dir="/tmp"))
+    def __init__(self, directory="/tmp"):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="quoin-it-", dir=directory))
         self.agents = {}
 
     def add(self, name, **how):
@@ -216,11 +216,11 @@ class Cluster:
                        stdin=subprocess.DEVNULL)
         return self
 
-    def start(self):
+    def start(self, seconds=30):
         for agent in self.agents.values():
             agent.start(ready=False)
         for agent in self.agents.values():
-            agent.wait_ready()
+            agent.wait_ready(seconds)
         # Each sees all others, and their pools.
         for agent in self.agents.values():
             wait_for("all pools known", lambda: sum(
