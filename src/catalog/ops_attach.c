@@ -18,13 +18,14 @@ static int dead_holder_check(struct op *op, const struct catalog_volume *volume,
 	uint64_t whole_ns = catalog->options.node_lease_ms * NS_PER_MS;
 
 	/* An outage that has just ended tells nothing about the others: they couldn't renew either. */
-	if (reach_since_ns == 0 || catalog_now_ns(catalog) - reach_since_ns < whole_ns)
+	if ((reach_since_ns == 0 || catalog_now_ns(catalog) - reach_since_ns < whole_ns) &&
+		!MUTANT(takeover_after_outage))
 		return error_set(error, -EHOSTDOWN,
 			"volume %s is attached on node %s, whose lease is over; this node must have had the "
 			"metadata "
 			"database in reach for %u s before it may take it over",
 			volume->name, volume->holder.node, op->catalog->options.node_lease_ms / 1000);
-	if (!uuid_equal(op->attach.probed, volume->holder.attachment))
+	if (!uuid_equal(op->attach.probed, volume->holder.attachment) && !MUTANT(takeover_unprobed))
 		return error_set(error, -EOWNERDEAD,
 			"volume %s is attached on node %s, whose lease is over: its replicas must be asked "
 			"first",

@@ -5,6 +5,7 @@
 #include "replication/coordinator_copy.h"
 
 #include <errno.h>
+#include <string.h>
 
 void coordinator_append(struct coordinator *co, struct entry *entry, struct operation *op)
 {
@@ -137,6 +138,25 @@ static uint64_t durable_on_quorum(const struct coordinator *co)
 	return best;
 }
 
+/* For the mutant: what was answered EIO goes into the log once more, behind the next that commits. */
+static void failed_again(struct coordinator *co)
+{
+	struct entry *failed = co->failed, *entry;
+
+	if (!failed || co->commit_seq <= failed->seq)
+		return;
+	entry = entry_get(failed->pool);
+	ASSERT(entry);
+	entry->op = failed->op;
+	entry->offset_bytes = failed->offset_bytes;
+	entry->length_bytes = failed->length_bytes;
+	entry->payload = failed->payload ? buf_ref(failed->payload) : NULL;
+	memcpy(entry->crc, failed->crc, sizeof(entry->crc));
+	entry_put(failed);
+	co->failed = NULL;
+	coordinator_append(co, entry, NULL);
+}
+
 void coordinator_commit_step(struct coordinator *co)
 {
 	uint64_t seq;
@@ -164,6 +184,8 @@ void coordinator_commit_step(struct coordinator *co)
 		}
 	}
 	co->commit_seq = seq;
+	if (MUTANT(failed_write_again))
+		failed_again(co);
 	if (co->phase == COORDINATOR_ADOPTING) {
 		if (co->freed_seq < co->adopted_seq)
 			co->freed_seq = co->adopted_seq;

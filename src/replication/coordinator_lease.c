@@ -28,16 +28,19 @@ uint64_t coordinator_confirmed_ns(const struct coordinator *co)
 	return best;
 }
 
+/* Counted from the sending of the question, less the margin for drift. */
+static uint64_t lease_length_ns(const struct coordinator *co)
+{
+	uint32_t margin_ms = MUTANT(lease_without_margin) ? 0 : co->config.lease_margin_ms;
+
+	return (uint64_t)(co->config.lease_ms - margin_ms) * NS_PER_MS;
+}
+
 bool coordinator_lease_is_valid(const struct coordinator *co, uint64_t now_ns)
 {
 	uint64_t confirmed_ns = coordinator_confirmed_ns(co);
-	uint64_t length_ns = (uint64_t)(co->config.lease_ms - co->config.lease_margin_ms) * NS_PER_MS;
 
-	if (MUTANT(lease_without_margin))
-		length_ns = (uint64_t)co->config.lease_ms * NS_PER_MS;
-
-	/* Counted from the sending of the question, less the margin for drift. */
-	return confirmed_ns != 0 && now_ns < confirmed_ns + length_ns;
+	return confirmed_ns != 0 && now_ns < confirmed_ns + lease_length_ns(co);
 }
 
 /* Policy `error`: what has waited too long without a quorum is given back; a write of it may still commit,
@@ -51,6 +54,8 @@ static void give_up_old(struct coordinator *co)
 		struct slot *slot = coordinator_slot(co, seq);
 
 		if (slot->operation && co->now_ns - slot->operation->arrived_ns >= limit_ns) {
+			if (MUTANT(failed_write_again) && !co->failed)
+				co->failed = entry_ref(slot->entry);
 			coordinator_answer(co, slot->operation, -EIO);
 			slot->operation = NULL;
 		}
@@ -149,8 +154,7 @@ uint64_t coordinator_deadline_ns(const struct coordinator *co)
 	if (!list_is_empty(&co->reads) && co->read_retry_ns != 0 && co->read_retry_ns < next_ns)
 		next_ns = co->read_retry_ns;
 	if (co->had_quorum) {
-		uint64_t end_ns = coordinator_confirmed_ns(co) +
-				  (uint64_t)(co->config.lease_ms - co->config.lease_margin_ms) * NS_PER_MS;
+		uint64_t end_ns = coordinator_confirmed_ns(co) + lease_length_ns(co);
 
 		if (end_ns < next_ns)
 			next_ns = end_ns;

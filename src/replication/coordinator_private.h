@@ -249,6 +249,7 @@ struct coordinator {
 	uint64_t freed_seq;     /* newest committed entry that makes room; what was adopted may */
 	uint64_t full_since_ns; /* no quorum has room for writes; 0: one has */
 	uint64_t refused;       /* writes, for that */
+	struct entry *failed;   /* for a mutant */
 	uint64_t read_retry_ns;
 	uint64_t read_check_ns; /* while reads are sent: when to look for late ones */
 	uint64_t error_check_ns;

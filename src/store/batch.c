@@ -3,8 +3,7 @@
  *
  * Room in the ring is given by class, so that what frees room never waits for what takes it: entries up to
  * 11/16, marks that only tell what is durable or committed up to 12/16, states up to 13/16, carried entries
- * up to 14/16, images up to 15/16, and all of it for the mark that moves the tail, or that the tail's entries
- * wait for.
+ * up to 14/16, images up to 15/16, and all of it for marks that move the tail, or that its entries wait for.
  */
 #include "store/pool.h"
 
@@ -15,8 +14,9 @@ enum room_class { ROOM_ENTRY, ROOM_NEWS, ROOM_CONTROL, ROOM_CARRY, ROOM_IMAGES, 
 static uint64_t room_limit(const struct pool *pool, enum room_class class)
 {
 	static const uint64_t sixteenths[] = { 11, 12, 13, 14, 15, 16 };
+	uint64_t part = MUTANT(no_room_for_control) && class == ROOM_CONTROL ? 11 : sixteenths[class];
 
-	return pool->g.ring_blocks * sixteenths[class] / 16;
+	return pool->g.ring_blocks * part / 16;
 }
 
 /* Whether payload_blocks more fit; the first thing decides where the batch begins. */

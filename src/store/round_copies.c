@@ -76,6 +76,8 @@ uint32_t grains_for_marks(const struct pool *pool)
 	uint32_t keep = EXTRA_KEEP(pool), free = pool->map.extra_free_count,
 		 extra = free > keep ? free - keep : 0;
 
+	if (MUTANT(marks_take_what_is_left))
+		return 0;
 	return pool->round.grain_count > extra ? pool->round.grain_count - extra : 0;
 }
 

@@ -396,7 +396,7 @@ const struct scenario scenarios_log[] = {
 	{ "stale-minority", "STALE from a minority does not end a healthy session", "28",
 		{ "stale_minority_ends" }, .run = stale_minority },
 	{ "failed-write-once", "a write that was answered EIO may commit once, and never comes back", "37",
-		{ 0 }, .run = failed_write_once, .error_after_ms = 2000 },
+		{ "failed_write_again" }, .run = failed_write_once, .error_after_ms = 2000 },
 	{ "parting-by-epochs", "logs part where their epochs do, not at the shorter one's end", "38",
 		{ "parting_by_position" }, .run = parting_by_epochs },
 	{ "choice-is-final", "a session that has sent an entry never chooses another log", "model 2",

@@ -2,6 +2,7 @@
  */
 #include <errno.h>
 
+#include "sim/disk.h"
 #include "sim/scene.h"
 #include "store/store.h"
 
@@ -204,6 +205,50 @@ static void trim_behind_writes(struct scene *s)
 	scene_compare(s, (uint32_t)GRAINS * GRAIN_BLOCKS);
 }
 
+/* Each of these trims needs a mark, for the snapshot's content must not shine through; places for some are
+ * left. */
+static void marks_in_full_pool(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 1);
+	uint32_t grains = fill(s, x);
+
+	GOES_ON();
+	scene_snapshot(s, x, REQUEST_SNAPSHOT, 1);
+	EXPECT(scene_is_answered(s, scene_trim(s, x, 0, grains * GRAIN_BLOCKS), 5000),
+		"a trim waits for room");
+	scene_run(s, 10000);
+	for (uint32_t i = 0; i < grains; i += 9)
+		EXPECT(scene_seen(s, x, i * GRAIN_BLOCKS) == 0 || s->c->violation[0],
+			"what was trimmed shows the snapshot's content");
+	EXPECT(scene_is_level(s, x, SCENE_EVENTUALLY), "the voters did not get level");
+}
+
+/* B's disk takes no grains: what is committed stays in its ring, to the limit of entries. */
+static void promise_in_full_ring(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 1), *y;
+
+	GOES_ON();
+	disk_stall(s->c->nodes[B].pools[0].disk, true);
+	for (uint32_t i = 0; i < 8; i++)
+		scene_write(s, x, i * GRAIN_BLOCKS, GRAIN_BLOCKS - 1);
+	for (uint32_t i = 0; i < 100; i++)
+		scene_write(s, x, i * GRAIN_BLOCKS, 1);
+	scene_run(s, 3000);
+	EXPECT(pool_replica_room(scene_store(s, B)) < BLOCK_BYTES,
+		"the scene is not what it says: B's ring has room for an entry");
+	scene_kill(s, X);
+	scene_isolate(s, A);
+	scene_hold(s, B, Y, MESSAGE_OPEN_ANSWER, 0);
+	y = scene_attach(s, Y);
+	EXPECT(scene_is_held(s, B, Y), "a full ring has no room for a promise");
+	disk_stall(s->c->nodes[B].pools[0].disk, false);
+	scene_heal(s);
+	EXPECT(scene_is_ready(s, y, 60000) && scene_is_level(s, y, 60000), "the voters did not get level");
+	scene_run(s, 3000);
+	scene_compare(s, (uint32_t)GRAINS * GRAIN_BLOCKS);
+}
+
 const struct scenario scenarios_room[] = {
 	{ "full-pools", "writes are refused while no quorum has room; reads and trims go on, and make room",
 		"24 (store)", { "full_pool_unnoticed" }, .run = full_pools,
@@ -213,6 +258,11 @@ const struct scenario scenarios_room[] = {
 		.disk_bytes = UINT64_C(12) << 20 },
 	{ "adopted-beyond-share", "what is in the chosen log is taken beyond a replica's share of the ring",
 		"32", { "adopted_within_share" }, .run = adopted_beyond_share },
+	{ "marks-in-full-pool", "trims above a snapshot in a full pool take no more places than there are",
+		"24 (store)", { "marks_take_what_is_left" }, .run = marks_in_full_pool,
+		.disk_bytes = UINT64_C(18) << 20 },
+	{ "promise-in-full-ring", "a ring that is full of entries has room for a promise", "32",
+		{ "no_room_for_control" }, .run = promise_in_full_ring },
 	{ "trim-behind-writes",
 		"a full voter is brought past writes that it has no room for, to the trim that makes it",
 		"24 (store)", { "full_waits_in_order", "copies_before_frees" }, .run = trim_behind_writes,
