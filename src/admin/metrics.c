@@ -126,6 +126,8 @@ static bool put_pool(void *arg, const struct pool_view *view)
 	put_states(page, METRIC_POOL_STATE, labels, pool_states, COUNT(pool_states), view->state);
 	put(page, METRIC_POOL_SIZE, labels, view->size_bytes);
 	put(page, METRIC_POOL_USED, labels, view->used_bytes);
+	put(page, METRIC_POOL_FULL, labels, view->full);
+	put(page, METRIC_POOL_WARNED, labels, view->warned_percent);
 	put(page, METRIC_POOL_FREE, labels, info->free_bytes);
 	put(page, METRIC_POOL_FREEING, labels, info->freeing_bytes);
 	put(page, METRIC_POOL_UNOWNED, labels, info->unowned_bytes);

@@ -45,6 +45,8 @@ json_t *pool_view_json(const struct pool_view *view)
 
 	if (view->state_reason[0])
 		json_object_set_new(pool, "state_reason", http_json_text(view->state_reason));
+	json_object_set_new(pool, "full", json_boolean(view->full));
+	json_object_set_new(pool, "warned_percent", json_integer(view->warned_percent));
 	json_object_set_new(pool, "draining", json_boolean(view->draining));
 	if (view->replaced_by[0])
 		json_object_set_new(pool, "replaced_by", json_string(view->replaced_by));

@@ -25,6 +25,23 @@ static const char *scrubbed_text(const json_t *pool, char *to, size_t bytes)
 	return to;
 }
 
+/* "ok, full", "ok, above 90 %", "draining", "moving to b/p". */
+static const char *state_text(const json_t *pool, char *to, size_t bytes)
+{
+	if (json_object_get(pool, "replaced_by"))
+		snprintf(to, bytes, "moving to %.258s", text_of(pool, "replaced_by"));
+	else if (json_is_true(json_object_get(pool, "draining")))
+		snprintf(to, bytes, "draining");
+	else if (json_is_true(json_object_get(pool, "full")))
+		snprintf(to, bytes, "%.32s, full", text_of(pool, "state"));
+	else if (number_of(pool, "warned_percent") > 0)
+		snprintf(to, bytes, "%.32s, above %lld %%", text_of(pool, "state"),
+			number_of(pool, "warned_percent"));
+	else
+		snprintf(to, bytes, "%.32s", text_of(pool, "state"));
+	return to;
+}
+
 /* What doesn't fit into a column. */
 static void failures_print(const json_t *pools)
 {
@@ -52,8 +69,7 @@ int cmd_pool_list(struct cli *cli)
 		"SCRUBBED", "PATH", NULL);
 	json_array_foreach(json_object_get(answer, "pools"), index, pool)
 	{
-		bool draining = json_is_true(json_object_get(pool, "draining"));
-		char replicas[48], leaves[2 * NAME_MAX_LEN + 32], used[SIZE_TEXT_LEN + 1],
+		char replicas[48], state[2 * NAME_MAX_LEN + 64], used[SIZE_TEXT_LEN + 1],
 			size[SIZE_TEXT_LEN + 1], provisioned[SIZE_TEXT_LEN + 1], scrubbed[64];
 
 		if (number_of(pool, "replicas_max") > 0)
@@ -61,12 +77,8 @@ int cmd_pool_list(struct cli *cli)
 				number_of(pool, "replicas_max"));
 		else
 			snprintf(replicas, sizeof(replicas), "%lld", number_of(pool, "replicas"));
-		if (json_object_get(pool, "replaced_by"))
-			snprintf(leaves, sizeof(leaves), "moving to %.258s", text_of(pool, "replaced_by"));
-		else
-			snprintf(leaves, sizeof(leaves), "draining");
 		table_row(&table, text_of(pool, "name"), text_of(pool, "node"), text_of(pool, "zone"),
-			text_of(pool, "tier"), draining ? leaves : text_of(pool, "state"), replicas,
+			text_of(pool, "tier"), state_text(pool, state, sizeof(state)), replicas,
 			size_text(pool, "used_bytes", used), size_text(pool, "size_bytes", size),
 			size_text(pool, "provisioned_bytes", provisioned),
 			scrubbed_text(pool, scrubbed, sizeof(scrubbed)), text_of(pool, "path"));

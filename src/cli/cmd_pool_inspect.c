@@ -91,8 +91,9 @@ int cmd_pool_inspect(struct cli *cli)
 	pool = json_object_get(answer, "pool");
 	printf("pool        %s/%s (%s)\n", text_of(pool, "node"), text_of(pool, "name"),
 		text_of(pool, "uuid"));
-	printf("state       %s%s\n", text_of(pool, "state"),
-		json_is_true(json_object_get(pool, "draining")) ? ", draining" : "");
+	printf("state       %s%s%s\n", text_of(pool, "state"),
+		json_is_true(json_object_get(pool, "draining")) ? ", draining" : "",
+		json_is_true(json_object_get(pool, "full")) ? ", full: it takes no new writes" : "");
 	if (json_object_get(pool, "state_reason"))
 		printf("            %s\n", text_of(pool, "state_reason"));
 	printf("device      %s\n", text_of(pool, "path"));

@@ -219,6 +219,7 @@ static void config_defaults(struct volumes_config *config)
 		.measure_every_ms = UINT64_C(24) * 3600 * 1000,
 		.scrub_every_ms = UINT64_C(7) * 24 * 3600 * 1000,
 		.scrub_bytes_per_s = UINT64_C(64) << 20,
+		.space_warnings = { 3, { 80, 90, 95 } },
 		.kvdb_path = "/var/lib/quoin/kvdb.sqlite",
 		.key_path = "/etc/quoin/cluster.key",
 		.node_lease_ms = 6000,

@@ -34,6 +34,13 @@ struct pool_config {
 	unsigned line;                  /* of its section, for later words */
 };
 
+#define SPACE_WARNINGS_MAX 8u
+/* At these percentages of a pool's room in use it is warned, in ascending order. */
+struct space_warnings {
+	unsigned count;
+	unsigned percents[SPACE_WARNINGS_MAX];
+};
+
 struct volumes_config {
 	/* [node] */
 	char node[NAME_MAX_LEN + 1];
@@ -48,6 +55,7 @@ struct volumes_config {
 	uint64_t measure_every_ms; /* so often the pools are measured again, when they are idle */
 	uint64_t scrub_every_ms;   /* in so long all of each pool is read and verified; 0: when asked for */
 	uint64_t scrub_bytes_per_s;
+	struct space_warnings space_warnings;
 	/* [cluster] */
 	char kvdb_path[CONFIG_PATH_MAX]; /* of the SQLite file */
 	char key_path[CONFIG_PATH_MAX];

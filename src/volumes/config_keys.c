@@ -2,8 +2,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "volumes/pool_space.h"
 
 #define NODE_KEY(key, field, kind)                                                                           \
 	{                                                                                                    \
@@ -36,6 +39,8 @@ const struct config_key config_keys[] = {
 		UINT64_C(366) * 24 * 3600 * 1000 },
 	{ CONFIG_NODE, "scrub_rate", CONFIG_SIZE, offsetof(struct volumes_config, scrub_bytes_per_s),
 		UINT64_C(1) << 20, UINT64_C(1) << 40 },
+	{ CONFIG_NODE, "space_warnings", CONFIG_PERCENTS, offsetof(struct volumes_config, space_warnings), 1,
+		POOL_FULL_PERCENT - 1 },
 	CLUSTER_KEY("kvdb", kvdb_path, CONFIG_KVDB),
 	CLUSTER_KEY("key", key_path, CONFIG_PATH),
 	{ CONFIG_CLUSTER, "node_lease", CONFIG_DURATION, offsetof(struct volumes_config, node_lease_ms), 1000,
@@ -221,6 +226,44 @@ static int number_set(const struct config_key *key, const char *value, uint64_t 
 	return 0;
 }
 
+/* "80 %, 90%, 95", ascending; "none". */
+static int percents_set(
+	const struct config_key *key, const char *value, struct space_warnings *to, struct error *error)
+{
+	struct space_warnings warnings = { 0 };
+	const char *at = value;
+
+	if (!strcmp(value, "none")) {
+		*to = warnings;
+		return 0;
+	}
+	for (;;) {
+		unsigned long percent;
+		char *end;
+
+		at += strspn(at, " \t");
+		percent = *at >= '0' && *at <= '9' ? strtoul(at, &end, 10) : ULONG_MAX;
+		if (percent < key->min || percent > key->max)
+			return error_set(error, -EINVAL,
+				"wants percentages of %llu to %llu, or none: \"%.64s\"",
+				(unsigned long long)key->min, (unsigned long long)key->max, value);
+		if (warnings.count == SPACE_WARNINGS_MAX)
+			return error_set(error, -EINVAL, "has more than %u levels", SPACE_WARNINGS_MAX);
+		if (warnings.count > 0 && percent <= warnings.percents[warnings.count - 1])
+			return error_set(error, -EINVAL, "has levels that don't ascend: \"%.64s\"", value);
+		warnings.percents[warnings.count++] = (unsigned)percent;
+		at = end + strspn(end, " \t");
+		at += *at == '%';
+		at += strspn(at, " \t");
+		if (!*at) {
+			*to = warnings;
+			return 0;
+		}
+		if (*at++ != ',')
+			return error_set(error, -EINVAL, "is no list of percentages: \"%.64s\"", value);
+	}
+}
+
 static int address_set(struct net_address *to, const char *value, struct error *error)
 {
 	int rc = config_address_check(value, error);
@@ -257,6 +300,8 @@ int config_value_set(const struct config_key *key, const char *value, void *base
 	case CONFIG_COUNT:
 	case CONFIG_DURATION:
 		return number_set(key, value, field, error);
+	case CONFIG_PERCENTS:
+		return percents_set(key, value, field, error);
 	case CONFIG_BOOL:
 		return bool_parse(value, field, error);
 	case CONFIG_TIER:

@@ -24,6 +24,7 @@ enum config_type {
 	CONFIG_SIZE,     /* uint64_t, bytes */
 	CONFIG_COUNT,    /* uint64_t */
 	CONFIG_DURATION, /* uint64_t, milliseconds */
+	CONFIG_PERCENTS, /* struct space_warnings: ascending, separated by commas; or none */
 	CONFIG_BOOL,     /* bool */
 	CONFIG_TIER,     /* char[8] */
 	CONFIG_FAULTS,   /* char[DEVICE_FAULTS_MAX] */

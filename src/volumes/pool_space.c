@@ -2,20 +2,33 @@
 
 #define BACK_PERCENT 2u
 
-const unsigned pool_space_percents[POOL_SPACE_LEVELS] = { 80, 90, 95, 97 };
-
 unsigned pool_space_percent(uint64_t used_bytes, uint64_t size_bytes)
 {
 	return size_bytes == 0 ? 0 : (unsigned)((unsigned __int128)used_bytes * 100 / size_bytes);
 }
 
-unsigned pool_space_level(unsigned level, uint64_t used_bytes, uint64_t size_bytes)
+unsigned pool_space_full_level(const struct space_warnings *warnings)
+{
+	return warnings->count + 1;
+}
+
+unsigned pool_space_level_percent(const struct space_warnings *warnings, unsigned level)
+{
+	ASSERT(level <= pool_space_full_level(warnings));
+	if (level == 0)
+		return 0;
+	return level <= warnings->count ? warnings->percents[level - 1] : POOL_FULL_PERCENT;
+}
+
+unsigned pool_space_level(
+	const struct space_warnings *warnings, unsigned level, uint64_t used_bytes, uint64_t size_bytes)
 {
 	unsigned percent = pool_space_percent(used_bytes, size_bytes), now = 0;
 
-	while (now < POOL_SPACE_LEVELS && percent >= pool_space_percents[now])
+	while (now < pool_space_full_level(warnings) &&
+		percent >= pool_space_level_percent(warnings, now + 1))
 		now++;
-	while (now < level && percent + BACK_PERCENT >= pool_space_percents[now])
+	while (now < level && percent + BACK_PERCENT >= pool_space_level_percent(warnings, now + 1))
 		now++;
 	return now;
 }

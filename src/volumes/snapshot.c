@@ -91,7 +91,8 @@ static void snapshot_run(struct dataplane_call *call)
 static void space_observe(struct volumes *volumes, struct local_pool *pool)
 {
 	const struct pool_info *info = &pool->info;
-	unsigned level = pool_space_level(pool->space_level, info->used_bytes, info->size_bytes);
+	const struct space_warnings *warnings = &volumes->config.space_warnings;
+	unsigned level = pool_space_level(warnings, pool->space_level, info->used_bytes, info->size_bytes);
 	unsigned percent = pool_space_percent(info->used_bytes, info->size_bytes);
 	char size[SIZE_TEXT_LEN + 1];
 
@@ -101,17 +102,15 @@ static void space_observe(struct volumes *volumes, struct local_pool *pool)
 	if (level < pool->space_level)
 		manager_event(
 			volumes, "pool-space-back", pool->config.name, "%u %% of %s in use", percent, size);
-	else if (level == POOL_SPACE_LEVELS)
+	else if (level == pool_space_full_level(warnings))
 		manager_event(volumes, "pool-full", pool->config.name,
 			"%u %% of %s in use: it takes no new writes; reads and trims go on. Remove or trim "
-			"volumes, "
-			"or move "
-			"replicas to another pool",
+			"volumes, or move replicas to another pool",
 			percent, size);
 	else
 		manager_event(volumes, "pool-fills-up", pool->config.name,
 			"%u %% of %s in use; at %u %% its replicas take no new writes", percent, size,
-			pool_space_percents[POOL_SPACE_LEVELS - 1]);
+			POOL_FULL_PERCENT);
 	pool->space_level = level;
 }
 

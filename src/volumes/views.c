@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "volumes/manager.h"
+#include "volumes/pool_space.h"
 #include "volumes/view.h"
 
 static bool count_volume(void *arg, const struct volume_view *view)
@@ -53,6 +54,17 @@ void volumes_cluster_view(struct volumes *volumes, struct cluster_view *ret_view
 	*ret_view = view;
 }
 
+/* Of a pool here as its events have told it; of others as their figures say by this node's levels. */
+static void space_fill(const struct volumes *volumes, const struct local_pool *pool, struct pool_view *view)
+{
+	const struct space_warnings *warnings = &volumes->config.space_warnings;
+	unsigned level =
+		pool_space_level(warnings, pool ? pool->space_level : 0, view->used_bytes, view->size_bytes);
+
+	view->warned_percent = pool_space_level_percent(warnings, level);
+	view->full = level == pool_space_full_level(warnings);
+}
+
 void view_pool_fill(struct volumes *volumes, const struct catalog_pool *record, struct pool_view *view)
 {
 	const struct catalog_node *node;
@@ -82,6 +94,7 @@ void view_pool_fill(struct volumes *volumes, const struct catalog_pool *record, 
 		live || view->local ? catalog_pool_state_name(record->state) : "away");
 	if (!strcmp(view->state, "failed"))
 		snprintf(view->state_reason, sizeof(view->state_reason), "%s", record->state_reason);
+	space_fill(volumes, NULL, view);
 	if (!view->local || !pool)
 		return;
 	view->info = pool->info;
@@ -94,6 +107,7 @@ void view_pool_fill(struct volumes *volumes, const struct catalog_pool *record, 
 			pool->phase == LOCAL_POOL_FAILED ? "failed" : "opening");
 	snprintf(view->state_reason, sizeof(view->state_reason), "%s",
 		pool->phase == LOCAL_POOL_FAILED ? pool->reason : "");
+	space_fill(volumes, pool, view);
 }
 
 /* One that the catalog doesn't know (yet). */
@@ -113,6 +127,7 @@ static void local_pool_fill(struct volumes *volumes, const struct local_pool *po
 		pool->phase == LOCAL_POOL_FAILED ? "failed"
 		: pool->phase == LOCAL_POOL_OPEN ? "ok"
 						 : "opening");
+	space_fill(volumes, pool, view);
 }
 
 void volumes_each_pool(

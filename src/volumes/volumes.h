@@ -264,11 +264,11 @@ struct pool_view {
 	char state[16];         /* ok, failed, away, opening */
 	char state_reason[160]; /* failed: why */
 	uint64_t size_bytes, used_bytes, provisioned_bytes;
-	bool draining;
+	bool draining, full;                    /* full: it takes no new writes */
 	char replaced_by[2 * NAME_MAX_LEN + 2]; /* it drains to this one, "NODE/POOL"; else empty */
 	unsigned replica_count;                 /* promised or there */
 	unsigned replica_limit;                 /* as many as it takes at most; 0: not known yet */
-	unsigned load_percent;                  /* as its node has told it */
+	unsigned load_percent, warned_percent;  /* as its node tells; the level warned of, or 0 */
 	bool local;
 	char overwrote[160];        /* local only, since this start: what its making by force destroyed */
 	struct pool_info info;      /* local only: as of the last refresh (1 s) */

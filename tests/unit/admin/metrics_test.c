@@ -235,7 +235,7 @@ static void attached_volumes_pools_and_replicas_are_counted(void **state)
 	volumes_fake_add(f->volumes, "elsewhere");
 	page = page_get(f);
 	checker = page_check(page);
-	assert_int_equal(checker.families, 71);
+	assert_int_equal(checker.families, 73);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		if (!strstr(page, lines[i]))
 			print_error("missing: %s", lines[i]);

@@ -86,6 +86,14 @@ static void unknown_words_name_line_and_nearest(void **state)
 	assert_refused("[pool p]\npath=/x\ntier = hihg\n", "did you mean \"high\"?");
 	assert_refused("[pool]\npath=/x\n", "needs its name");
 	assert_refused("[node]\nlabels = a=b, c\n", "is not NAME=VALUE");
+	assert_refused("[node]\nspace_warnings = 80, 97\n", "wants percentages of 1 to 96");
+	assert_refused("[node]\nspace_warnings = 90, 80\n", "don't ascend");
+	assert_refused("[node]\nspace_warnings = 80 90\n", "is no list of percentages");
+	assert_int_equal(parse("[node]\nspace_warnings = none\n"), 0);
+	assert_int_equal(config.space_warnings.count, 0);
+	assert_int_equal(parse("[node]\nspace_warnings = 70 %,96%\n"), 0);
+	assert_int_equal(config.space_warnings.count, 2);
+	assert_int_equal(config.space_warnings.percents[1], 96);
 	assert_int_equal(parse("[node]\nlabels = a=b, c=d\n"), 0);
 	assert_string_equal(config.labels, "a=b, c=d");
 }
