@@ -61,6 +61,15 @@ static uint16_t blocks_pending(const struct pool *pool)
 	return pending;
 }
 
+/* What a crash has cut off in the middle is no damage: a resync that was under way copies it again. */
+static bool is_copied_to(const struct pool *pool)
+{
+	const struct layer *layer = map_layer(&pool->map, pool->scrub->grain);
+	const struct pool_replica *replica = layer->top_of ? layer->top_of : layer->owner;
+
+	return replica && replica->state.incomplete;
+}
+
 /* ---- the list ---- */
 
 static struct scrub_bad *bad_find(struct scrub *s, uint32_t place)
@@ -198,7 +207,7 @@ void scrub_grain_verdict(struct pool *pool)
 		blocks = (uint16_t)(blocks & ~blocks_pending(pool));
 	if (bad) {
 		bad_judge(pool, bad, blocks);
-	} else if (blocks != 0) {
+	} else if (blocks != 0 && !is_copied_to(pool)) {
 		scrub_count(pool,
 			(struct pool_scrub_tally){ .bad_blocks = (uint64_t)__builtin_popcount(blocks) });
 		bad = view_find(pool, blocks) ? bad_new(s) : NULL;

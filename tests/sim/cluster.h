@@ -20,6 +20,7 @@
 #define SIM_MAX_VOLUMES    3u
 #define SIM_MAX_POOLS      2u /* of one node */
 #define SIM_VOLUME_BYTES   (UINT64_C(32) << 20)
+#define SCRUB_BYTES_PER_S  (UINT64_C(16) << 20)
 #define SIM_VOLUME_GROWN   (SIM_VOLUME_BYTES * 2) /* by a scene */
 #define SIM_OPERATIONS     2000u
 #define SIM_DISK_BYTES     (UINT64_C(96) << 20)
@@ -62,6 +63,7 @@ struct plan {
 	uint64_t fail_ns;              /* a disk answers EIO */
 	uint64_t reopen_ns;
 	uint64_t change_ns;       /* a spare replica takes a voter's place */
+	uint64_t scrub_ms;        /* pools are scrubbed in so long; 0: not */
 	unsigned restarts, moves; /* so many at most: each costs seconds of leases, and a pool to be read */
 	int64_t drift_ppm;
 	uint32_t map_grains, map_copies; /* a resync's windows: small, or there would be one only */

@@ -122,6 +122,24 @@ void cluster_unconverged(struct cluster *c)
 		}
 }
 
+/* ---- what the scrubs have found ---- */
+
+/* Nothing but what has rotted: what is being written to is no bad block. */
+static bool scrubs_compare(struct cluster *c)
+{
+	for (unsigned i = 0; i < c->plan.nodes; i++)
+		for (unsigned k = 0; k < c->plan.pools; k++) {
+			struct pool_info info;
+
+			pool_info_get(c->nodes[i].process->pools[k], &info);
+			if ((int)i == c->plan.rot_node || info.read_errors > 0)
+				continue;
+			if (info.scrub.since_open.bad_blocks > 0 || info.scrub.since_open.bad_pages > 0)
+				cluster_violation(c, "node %u: the scrub has found what is not bad", i);
+		}
+	return !c->violation[0];
+}
+
 /* ---- the clients' last look ---- */
 
 static void read_done(struct request *request, int rc)
@@ -260,6 +278,8 @@ static bool compare_range(struct sim_volume *v, uint32_t first, uint32_t blocks)
 
 bool cluster_compare(struct cluster *c)
 {
+	if (c->plan.scrub_ms != 0 && !scrubs_compare(c))
+		return false;
 	for (unsigned i = 0; i < c->plan.volumes; i++) {
 		struct sim_volume *v = &c->volumes[i];
 

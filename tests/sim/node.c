@@ -145,6 +145,8 @@ static void pool_opened(void *arg, int rc, struct pool *pool, const struct error
 		return;
 	}
 	node->process->pools[asked->pool] = pool;
+	if (c->plan.scrub_ms)
+		pool_scrub_set(pool, c->plan.scrub_ms, SCRUB_BYTES_PER_S, NULL);
 	datapath_pool_add(node->process->datapath, pool);
 	for (unsigned i = 0; i < c->plan.volumes; i++)
 		for (unsigned k = 0; k < c->volumes[i].replica_count; k++) {

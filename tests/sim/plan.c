@@ -123,4 +123,6 @@ void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 	/* Snapshots and former members may fill a pool for good: what is missing then has no room. */
 	if (random_chance(&r, 1, 8) && (!liveness || (plan->change_ns == 0 && plan->snapshots == 0)))
 		plan_small(plan, &r);
+	if (random_chance(&r, 1, 2))
+		plan->scrub_ms = within(&r, 2, 60) * 1000;
 }
