@@ -43,6 +43,7 @@ static const struct {
 	{ "sharedv4", "a volume is attached on one node at a time" },
 	{ "secure", "volumes are not encrypted" },
 	{ "nodiscard", "space that is discarded is given back in any case" },
+	{ "thick", "all volumes are thin, and take room as they are written" },
 };
 
 static const char *const filesystems[] = { "ext4", "xfs" };

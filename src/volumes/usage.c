@@ -277,6 +277,7 @@ void volumes_snapshot_usage(struct volumes *volumes, const char *name,
 	job->scan = (struct pool_usage_scan){ .rows = job->rows, .room = USAGE_ROWS };
 	op->state = job;
 	op->arg = op;
+	op->before_ready = true; /* what the catalog knows is told at any time */
 	rc = name_check("volume name", name, &op->error);
 	if (rc)
 		op_refuse(op, rc);

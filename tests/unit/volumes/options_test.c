@@ -193,6 +193,9 @@ static void wrong_options_are_refused_with_words(void **state)
 			"option io_profile is not offered: data is committed by a quorum in any case" },
 		{ "aggregation_level", "2",
 			"option aggregation_level is not offered: a volume has one replica group" },
+		{ "thick", "yes",
+			"option thick is not offered: all volumes are thin, and take room as they are "
+			"written" },
 		{ "snap_schedule", "daily",
 			"option snap_schedule is not offered: a class has the schedule: `quoin class set "
 			"CLASS "
