@@ -10,6 +10,7 @@
 static void recv_submit(struct nbd_conn *conn)
 {
 	struct io_uring_sqe *sqe;
+	uint32_t room_bytes;
 	unsigned count = 0;
 
 	if (conn->begin == conn->end)
@@ -36,7 +37,10 @@ static void recv_submit(struct nbd_conn *conn)
 		}
 	}
 	ASSERT(conn->end < NBD_STAGING_BYTES);
-	conn->recv_iov[count++] = (struct iovec){ conn->staging + conn->end, NBD_STAGING_BYTES - conn->end };
+	room_bytes = NBD_STAGING_BYTES - conn->end;
+	if (conn->large_writes && room_bytes > NBD_AHEAD_BYTES)
+		room_bytes = NBD_AHEAD_BYTES;
+	conn->recv_iov[count++] = (struct iovec){ conn->staging + conn->end, room_bytes };
 	conn->recv_msg = (struct msghdr){ .msg_iov = conn->recv_iov, .msg_iovlen = count };
 	sqe = uring_loop_sqe(conn->serve->loop, &conn->recv_op);
 	io_uring_prep_recvmsg(sqe, conn->fd, &conn->recv_msg, 0);
@@ -134,6 +138,7 @@ static bool request_step(struct nbd_conn *conn, bool *ret_stalled)
 		*ret_stalled = true;
 		return false;
 	}
+	conn->large_writes = request.command == NBD_CMD_WRITE && request.length_bytes >= NBD_LARGE_BYTES;
 	conn->begin += NBD_REQUEST_BYTES;
 	return true;
 }

@@ -18,6 +18,12 @@
 #define NBD_MAX_OPS 256u
 /* What one receive may bring: 31 writes of 4 KiB, or a whole option. */
 #define NBD_STAGING_BYTES (128u * 1024)
+/*
+ * Behind a large write there likely is another: what comes into the staging buffer of it must be copied, what
+ * is asked for once its request is known need not. So little more than a request is taken then.
+ */
+#define NBD_LARGE_BYTES (64u * 1024)
+#define NBD_AHEAD_BYTES 4096u
 /* Buffers of one send: replies to a burst of writes are one each, of a large read five. */
 #define NBD_SEND_IOVS 64u
 /* What the reads of one connection may hold: a client that asks and does not read the answers can't take all.
@@ -75,6 +81,7 @@ struct nbd_conn {
 	bool receiving;
 	struct msghdr recv_msg;
 	struct iovec recv_iov[FRONT_MAX_PARTS + 1];
+	bool large_writes;      /* the last request was one */
 	uint8_t *staging;       /* NBD_STAGING_BYTES */
 	uint32_t begin, end;    /* of what has come and wasn't used */
 	struct nbd_op *writing; /* its payload is on its way in */

@@ -54,6 +54,17 @@ static void parser_forget_given(struct frame_parser *parser)
 	parser->state = PARSE_HEADER;
 }
 
+/* How much the stream takes from the socket at once: of whatever comes, or little of a row of large payloads.
+ */
+static uint32_t parser_stream_room(const struct frame_parser *parser)
+{
+	uint32_t room_bytes = FRAME_STREAM_BYTES - parser->end;
+
+	if (parser->header.payload_bytes >= FRAME_LARGE_BYTES && room_bytes > FRAME_AHEAD_BYTES)
+		room_bytes = FRAME_AHEAD_BYTES;
+	return room_bytes;
+}
+
 unsigned frame_parser_space(struct frame_parser *parser, struct iovec iov[static 2])
 {
 	unsigned count = 0;
@@ -72,8 +83,7 @@ unsigned frame_parser_space(struct frame_parser *parser, struct iovec iov[static
 		iov[count++] =
 			(struct iovec){ parser->payload->data + parser->payload_got_bytes, missing_bytes };
 	if (parser->end < FRAME_STREAM_BYTES)
-		iov[count++] =
-			(struct iovec){ parser->stream + parser->end, FRAME_STREAM_BYTES - parser->end };
+		iov[count++] = (struct iovec){ parser->stream + parser->end, parser_stream_room(parser) };
 	ASSERT(count > 0);
 	return count;
 }

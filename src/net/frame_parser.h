@@ -18,6 +18,12 @@
 
 /* Room for one largest header, body and checksums, and for many small frames that arrive together. */
 #define FRAME_STREAM_BYTES (128u << 10)
+/*
+ * Behind a large payload there likely is another: what comes into the stream of it must be copied, what is
+ * asked for once its header is known need not. So little more than a header and its checksums is taken then.
+ */
+#define FRAME_LARGE_BYTES (64u << 10)
+#define FRAME_AHEAD_BYTES (4u << 10)
 
 enum frame_parser_state { PARSE_HEADER, PARSE_BODY, PARSE_BUFFER, PARSE_PAYLOAD, PARSE_GIVEN };
 

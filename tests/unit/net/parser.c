@@ -169,6 +169,36 @@ static void frames_survive_any_fragmentation(void **state)
 	}
 }
 
+/* What of the next payload comes into the stream is copied; so behind a large one it takes little. */
+static void behind_a_large_payload_the_stream_takes_little(void **state)
+{
+	struct frame frame;
+	struct error error;
+	struct iovec iov[2];
+	size_t at = 0;
+
+	(void)state;
+	assert_int_equal(frame_parser_space(&parser, iov), 1);
+	assert_int_equal(iov[0].iov_len, FRAME_STREAM_BYTES);
+	put_frame(64, FRAME_LARGE_BYTES, 1);
+	put_frame(64, BLOCK_BYTES, 2);
+	at += feed(stream, FRAME_HEADER_BYTES + 1024);
+	assert_int_equal(frame_parser_next(&parser, &frame, &error), 0);
+	assert_int_equal(frame_parser_space(&parser, iov), 2);
+	assert_true(iov[0].iov_len > FRAME_LARGE_BYTES - 1024);
+	assert_int_equal(iov[1].iov_len, FRAME_AHEAD_BYTES);
+	at += feed(stream + at, stream_bytes - at);
+	assert_int_equal(frame_parser_next(&parser, &frame, &error), 1);
+	expect_frame(&frame);
+	/* The small one behind it lifts that. */
+	while (frame_parser_next(&parser, &frame, &error) == 0)
+		at += feed(stream + at, stream_bytes - at);
+	expect_frame(&frame);
+	assert_int_equal(at, stream_bytes);
+	assert_int_equal(frame_parser_space(&parser, iov), 1);
+	assert_int_equal(iov[0].iov_len, FRAME_STREAM_BYTES);
+}
+
 static void a_frame_fed_byte_by_byte_comes_out(void **state)
 {
 	(void)state;
@@ -280,6 +310,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(frames_of_all_sizes_come_out_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(frames_survive_any_fragmentation, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_frame_fed_byte_by_byte_comes_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			behind_a_large_payload_the_stream_takes_little, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_small_frames_in_one_piece_all_come_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_empty_pool_makes_it_wait_and_go_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_kept_reference_outlives_the_frame, setup, teardown),
