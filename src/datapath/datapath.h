@@ -122,8 +122,10 @@ struct volume_events {
 	/* Serving for the first time: NEW_EPOCH is committed. */
 	void (*ready)(void *user, struct volume *volume);
 	void (*changed)(void *user, struct volume *volume, enum volume_state state);
-	/* Another session holds it, or the epoch is too old (promised tells which is needed). */
-	void (*ended)(void *user, struct volume *volume, struct epoch promised, const char *why);
+	/* Outdated: another session holds it, the epoch is too old (promised tells which is needed), or the
+	 * members are others. Else the session alone is over, and the next one may open by the same. */
+	void (*ended)(
+		void *user, struct volume *volume, bool outdated, struct epoch promised, const char *why);
 	/*
 	 * The group's record in the catalog is to be set from number_before to number; volume_record_told()
 	 * must follow. NULL: no membership change is ever begun.

@@ -86,7 +86,8 @@ static void shard_changed(void *user, struct volume *shard, enum volume_state st
 		state_set(shard->whole, state_of(shard->whole));
 }
 
-static void shard_ended(void *user, struct volume *shard, struct epoch promised, const char *why)
+static void shard_ended(
+	void *user, struct volume *shard, bool outdated, struct epoch promised, const char *why)
 {
 	struct volume *volume = shard->whole;
 
@@ -103,7 +104,7 @@ static void shard_ended(void *user, struct volume *shard, struct epoch promised,
 		volume_mark(other);
 	}
 	if (!volume->detaching)
-		volume->events.ended(user, volume, greatest_promise(volume), why);
+		volume->events.ended(user, volume, outdated, greatest_promise(volume), why);
 }
 
 /* ---- turns ---- */

@@ -143,7 +143,7 @@ void volume_watch(struct volume *volume)
 		volume->events.changed(volume->events.user, volume, state);
 	if (state == VOLUME_ENDED && !volume->was_ended) {
 		volume->was_ended = true;
-		volume->events.ended(volume->events.user, volume, status.promised,
+		volume->events.ended(volume->events.user, volume, status.outdated, status.promised,
 			status.why_ended ? status.why_ended : "ended");
 	}
 }

@@ -351,6 +351,7 @@ void coordinator_record_told(struct coordinator *co, enum coordinator_record_out
 		return;
 	}
 	if (outcome == COORDINATOR_RECORD_LOST) {
+		co->outdated = true;
 		coordinator_change(
 			co, COORDINATOR_ENDED, "the catalog names another holder or other members");
 		coordinator_answer_all(co, -EIO);

@@ -28,6 +28,7 @@ static void voter_refuse(struct coordinator *co, int i, const char *why)
 	co->changed = true;
 	if (coordinator_is_quorum(co, not_refused(co)) && !MUTANT(stale_minority_ends))
 		return;
+	co->outdated = true;
 	coordinator_change(co, COORDINATOR_ENDED, why);
 	coordinator_answer_all(co, -EIO);
 }
@@ -209,6 +210,7 @@ void coordinator_choice_step(struct coordinator *co)
 		co->choice_lost_ns = co->now_ns;
 	if (co->now_ns - co->choice_lost_ns < CHOICE_LOST_NS)
 		return;
+	co->outdated = MUTANT(lost_is_outdated);
 	coordinator_change(co, COORDINATOR_ENDED,
 		coordinator_is_cut(co, &co->voters[co->chosen])
 			? "the chosen log ended in an entry that was never committed and that its replica "

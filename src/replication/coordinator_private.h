@@ -222,6 +222,7 @@ struct coordinator {
 	struct membership membership;
 	enum coordinator_phase phase;
 	const char *why_ended;
+	bool outdated; /* what it was begun with is no longer so */
 	bool changed;
 	bool had_quorum;
 	uint64_t now_ns;

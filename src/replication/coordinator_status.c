@@ -88,6 +88,7 @@ void coordinator_status_get(
 		.has_quorum = co->phase != COORDINATOR_ENDED && coordinator_lease_is_valid(co, now_ns),
 		.promised = co->promised,
 		.why_ended = co->phase == COORDINATOR_ENDED ? co->why_ended : NULL,
+		.outdated = co->outdated,
 		.last_seq = co->last_seq,
 		.commit_seq = co->commit_seq,
 		.waiting = co->waiting_count,

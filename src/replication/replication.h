@@ -211,6 +211,7 @@ struct coordinator_status {
 	bool has_quorum;       /* leases of a quorum are valid now */
 	struct epoch promised; /* greatest that a STALE told: what the holder must exceed */
 	const char *why_ended; /* or NULL */
+	bool outdated;         /* it has ended since the volume is another session's, or has other members */
 	uint64_t last_seq, commit_seq;
 	uint64_t waiting; /* operations without a seq */
 	bool full; /* no quorum has room: writes wait for seconds, then get -ENOSPC; the rest goes on */

@@ -149,6 +149,7 @@ static void undone(struct op *op, int rc)
 void attachment_undo(struct op *op, int rc)
 {
 	op->rc_undone = rc;
+	op->outdated = rc == -ESTALE && op->attachment->outdated;
 	op->why_undone = op->error;
 	op->force = true;
 	attachment_take_down(op, undone);

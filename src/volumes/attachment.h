@@ -59,7 +59,7 @@ struct attachment {
 	enum record_outcome outcome;
 	/* The data plane's thread only: */
 	struct dataplane_call *open_pending, *ended_pending;
-	bool has_ended;
+	bool has_ended, outdated;
 	struct dataplane_call *record_pending;
 	bool has_record;
 	/* Written by it before it finishes a call, read after: */

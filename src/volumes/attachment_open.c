@@ -33,7 +33,8 @@ static void volume_changed(void *user, struct volume *volume, enum volume_state 
 	(void)state;
 }
 
-static void volume_ended(void *user, struct volume *volume, struct epoch promised, const char *why)
+static void volume_ended(
+	void *user, struct volume *volume, bool outdated, struct epoch promised, const char *why)
 {
 	struct attachment *attachment = user;
 
@@ -41,6 +42,7 @@ static void volume_ended(void *user, struct volume *volume, struct epoch promise
 	if (attachment->has_ended)
 		return;
 	attachment->has_ended = true;
+	attachment->outdated = outdated;
 	attachment->promised = promised;
 	snprintf(attachment->why, sizeof(attachment->why), "%s", why);
 	if (attachment->open_pending)
@@ -56,7 +58,7 @@ static void open_run(struct dataplane_call *call)
 		attachment };
 	int rc;
 
-	attachment->has_ended = attachment->has_record = false;
+	attachment->has_ended = attachment->outdated = attachment->has_record = false;
 	attachment->open_pending = call;
 	rc = volume_attach(
 		dataplane_datapath(call->dataplane), &attachment->spec, &events, &attachment->opened);

@@ -69,6 +69,7 @@ struct op {
 	struct attachment *attachment;
 	unsigned tries;
 	bool force, keep_record; /* attachment_take_down() */
+	bool outdated;           /* attachment_undo(): what the volume was opened by is no longer so */
 	bool steward;            /* attachment_bring_up(): without a device, for changes of members */
 	bool nbd;                /* attachment_bring_up(): as an NBD export */
 	bool force_attach;       /* succeeds a holder that lives */

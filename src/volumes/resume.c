@@ -116,8 +116,8 @@ static void resume_up(struct op *op, int rc)
 	struct attachment *attachment = attachment_find(op->volumes, op->name);
 	struct fs_spec spec;
 
-	if (rc == -ESTALE) {
-		/* Another session: what was noted is out of date. */
+	/* A session may also end while what was noted stands: its log's only source was lost, say. */
+	if (op->outdated) {
 		held_remove(op->volumes->config.state_dir, op->name);
 		resume_refused(op);
 		return;

@@ -27,12 +27,13 @@ static void changed(void *user, struct volume *volume, enum volume_state state)
 	trace_event(&a->node->cluster->trace, "state", a->node->index, a->number, (uint64_t)state);
 }
 
-static void ended(void *user, struct volume *volume, struct epoch promised, const char *why)
+static void ended(void *user, struct volume *volume, bool outdated, struct epoch promised, const char *why)
 {
 	struct attached *a = user;
 
 	(void)volume;
 	a->ended = true;
+	a->outdated = outdated;
 	a->promised = promised;
 	trace_event(&a->node->cluster->trace, "ended", a->node->index, a->number, promised.number);
 	trace_words(&a->node->cluster->trace, "n%u e%llu ended: %s", a->node->index,

@@ -89,7 +89,7 @@ struct attached {
 	struct volume *volume;
 	uint64_t number;
 	uint32_t restart;
-	bool ready, ended, detaching;
+	bool ready, ended, outdated, detaching;
 	uint32_t in_flight;
 	struct list idle;
 	struct client_op ops[SIM_MAX_CLIENT_OPS];

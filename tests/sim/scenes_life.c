@@ -238,6 +238,7 @@ static void choice_source_lost(struct scene *s)
 	scene_heal(s);
 	EXPECT(scene_is_ended(s, y, 30000),
 		"B and C have all that was acknowledged, and wait for A for ever");
+	EXPECT(!y->outdated, "its session alone is over: the next may open by what this one did");
 	scene_detach(s, y);
 	y = scene_serve(s, Y);
 	GOES_ON();
@@ -293,7 +294,7 @@ const struct scenario scenarios_life[] = {
 	{ "restart-without-kvdb", "an agent that restarts with the kvdb away raises `restart`", "31",
 		{ "restart_ignored" }, .run = restart_without_kvdb },
 	{ "choice-source-lost", "a session whose chosen log is lost ends, so that another can begin",
-		"model 2", { 0 }, .run = choice_source_lost },
+		"model 2", { "lost_is_outdated" }, .run = choice_source_lost },
 	{ "clean-leave", "a replica that left cleanly is behind, and known to be behind", "clean leave",
 		{ "quorum_of_one" }, .run = clean_leave },
 	{ "failover", "the holder dies without a word: the next serves within the bound", "27", { 0 },

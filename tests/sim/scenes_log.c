@@ -53,6 +53,7 @@ static void equal_epoch(struct scene *s)
 	EXPECT(scene_is_ready(s, y, SCENE_EVENTUALLY), "the raised number did not serve");
 	scene_seen(s, y, 1);
 	EXPECT(scene_is_ended(s, x, SCENE_EVENTUALLY), "the fenced session goes on");
+	EXPECT(x->outdated, "the volume is another session's, and that isn't told");
 }
 
 static void divergent_answer(struct scene *s)

@@ -15,9 +15,10 @@ static void ready(void *user, struct volume *volume)
 	((struct attached *)user)->ready = true;
 }
 
-static void ended(void *user, struct volume *volume, struct epoch promised, const char *why)
+static void ended(void *user, struct volume *volume, bool outdated, struct epoch promised, const char *why)
 {
 	(void)volume;
+	(void)outdated;
 	(void)promised;
 	(void)why;
 	((struct attached *)user)->ended = true;

@@ -290,10 +290,11 @@ static void volume_changed(void *user, struct volume *v, enum volume_state state
 	(void)state;
 }
 
-static void volume_ended(void *user, struct volume *v, struct epoch promised, const char *why)
+static void volume_ended(void *user, struct volume *v, bool outdated, struct epoch promised, const char *why)
 {
 	(void)user;
 	(void)v;
+	(void)outdated;
 	(void)promised;
 	(void)why;
 	atomic_store(&told_ended, true);
