@@ -152,6 +152,35 @@ static void snapshots_during_copy(struct scene *s)
 	all_is_same(s, 5);
 }
 
+/* C is still making its levels for the first list when that is void, and for the next one as well. */
+static void levels_begun_anew(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 4);
+
+	c_is_away(s);
+	for (unsigned n = 1; n < 6; n++) {
+		grains_written(s, x, 0, MANY / 4);
+		scene_snapshot(s, x, REQUEST_SNAPSHOT, (uint8_t)n);
+	}
+	grains_written(s, x, 0, MANY);
+	GOES_ON();
+	scene_run(s, 3000);
+	scene_hold(s, X, C, MESSAGE_MAP_COMPARE, 0);
+	scene_heal_keep(s);
+	EXPECT(scene_is_held(s, X, C), "C was not copied to");
+	scene_slow_disk(s, C, 40);
+	scene_heal(s);
+	scene_run(s, 130);
+	/* It goes on with the first list to its end, were it not told: the fifth would be there again. */
+	scene_snapshot(s, x, REQUEST_SNAPSHOT_DELETE, 5);
+	GOES_ON();
+	scene_run(s, 8000);
+	scene_fast_disk(s, C);
+	EXPECT(scene_is_level(s, x, 120000), "C was not made complete");
+	scene_run(s, 3000);
+	all_is_same(s, 4);
+}
+
 static void crash_during_levels(struct scene *s)
 {
 	struct attached *x = scene_begin(s, 4);
@@ -196,6 +225,8 @@ const struct scenario scenarios_snapshot[] = {
 		"resync of levels", { 0 }, .run = rollback_while_away },
 	{ "snapshots-during-copy", "a resync under which the levels change is done again", "resync of levels",
 		{ "sync_over_snapshot" }, .run = snapshots_during_copy },
+	{ "levels-begun-anew", "a target makes its levels for the resync that is under way alone",
+		"resync of levels", { "levels_of_two_resyncs" }, .run = levels_begun_anew },
 	{ "crash-during-levels", "a resync of several levels that starts over ends the same",
 		"resync of levels", { 0 }, .run = crash_during_levels },
 	{ 0 },
