@@ -21,6 +21,7 @@ void front_op_begin(struct front_op *op, struct volume *volume, enum request_op 
 	op->id = id;
 	op->offset_bytes = offset_bytes;
 	op->length_bytes = length_bytes;
+	op->snapshot = (struct uuid){ 0 };
 	op->part_count = is_split ? (unsigned)((length_bytes + ENTRY_MAX_BYTES - 1) / ENTRY_MAX_BYTES) : 1;
 	ASSERT(op->part_count >= 1 && op->part_count <= FRONT_MAX_PARTS);
 	op->part_submitted = 0;
@@ -60,6 +61,7 @@ void front_op_submit_part(struct front_op *op, struct buf *data)
 	part->offset_bytes = op->offset_bytes + (uint64_t)index * ENTRY_MAX_BYTES;
 	part->length_bytes = op->part_count == 1 ? op->length_bytes : front_op_part_bytes(op, index);
 	part->data = data;
+	part->snapshot = op->snapshot;
 	part->id = op->id;
 	part->part = index;
 	part->done = part_done;

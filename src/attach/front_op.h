@@ -23,6 +23,7 @@ struct front_op {
 	uint64_t id; /* unique in the attachment's life */
 	uint64_t offset_bytes;
 	uint64_t length_bytes;
+	struct uuid snapshot; /* of a map: see struct request; none by front_op_begin() */
 	unsigned part_count;
 	unsigned part_submitted;
 	unsigned part_answered;

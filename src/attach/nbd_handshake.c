@@ -1,5 +1,7 @@
 #include "attach/nbd_handshake.h"
 
+#include <stdio.h>
+
 #define BLOCK_PREFERRED_BYTES GRAIN_BYTES
 
 static uint32_t export_flags(const struct nbd_handshake *h)
@@ -137,21 +139,37 @@ static void option_go(struct nbd_handshake *h, uint32_t option, const uint8_t *d
 		h->state = NBD_HANDSHAKE_READY;
 }
 
-static bool query_matches(const uint8_t *query, uint32_t length_bytes, bool is_list)
-{
-	static const char name[] = NBD_CONTEXT_ALLOCATION;
+/* What a client has asked for, of what there is. */
+struct choice {
+	enum nbd_context context;
+	struct uuid since;
+};
 
-	if (length_bytes == sizeof(name) - 1 && memcmp(query, name, length_bytes) == 0)
-		return true;
-	return is_list && length_bytes == 5 && memcmp(query, "base:", 5) == 0;
+/* Of several the one that says more counts. */
+static void query_take(
+	const struct nbd_handshake *h, const uint8_t *query, uint32_t length_bytes, struct choice *choice)
+{
+	static const char allocation[] = NBD_ALLOCATION_NAME, changed[] = NBD_CHANGED_PREFIX;
+	char text[UUID_TEXT_LEN + 1];
+
+	if (length_bytes == sizeof(allocation) - 1 && memcmp(query, allocation, length_bytes) == 0 &&
+		choice->context == NBD_CONTEXT_NONE)
+		choice->context = NBD_CONTEXT_ALLOCATION;
+	if (!h->read_only || length_bytes != NBD_CONTEXT_MAX_LEN ||
+		memcmp(query, changed, sizeof(changed) - 1) != 0)
+		return;
+	memcpy(text, query + sizeof(changed) - 1, UUID_TEXT_LEN);
+	text[UUID_TEXT_LEN] = '\0';
+	if (uuid_parse(text, &choice->since) == 0 && !uuid_is_none(choice->since))
+		choice->context = NBD_CONTEXT_CHANGED;
 }
 
-/* Whether the queries (u32 count, then u32 length and bytes each) are whole; tells whether one is for our
- * context. */
-static bool queries_read(const uint8_t *at, uint32_t left, bool is_list, bool *ret_matches)
+/* Whether the queries (u32 count, then u32 length and bytes each) are whole; tells what they choose. */
+static bool queries_read(const struct nbd_handshake *h, const uint8_t *at, uint32_t left, bool is_list,
+	struct choice *ret_choice)
 {
+	struct choice choice = { 0 };
 	uint32_t count;
-	bool matches = false;
 
 	if (left < 4)
 		return false;
@@ -159,7 +177,7 @@ static bool queries_read(const uint8_t *at, uint32_t left, bool is_list, bool *r
 	at += 4;
 	left -= 4;
 	if (is_list && count == 0)
-		matches = true;
+		choice.context = NBD_CONTEXT_ALLOCATION;
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t length_bytes;
 
@@ -170,30 +188,44 @@ static bool queries_read(const uint8_t *at, uint32_t left, bool is_list, bool *r
 		left -= 4;
 		if (length_bytes > left)
 			return false;
-		matches |= query_matches(at, length_bytes, is_list);
+		query_take(h, at, length_bytes, &choice);
+		if (is_list && length_bytes == 5 && memcmp(at, "base:", 5) == 0)
+			choice.context = NBD_CONTEXT_ALLOCATION;
 		at += length_bytes;
 		left -= length_bytes;
 	}
-	*ret_matches = matches;
+	*ret_choice = choice;
 	return left == 0;
+}
+
+static void reply_context(
+	struct nbd_handshake *h, uint32_t option, const struct choice *choice, uint32_t context_id)
+{
+	char name[NBD_CONTEXT_MAX_LEN + 1] = NBD_ALLOCATION_NAME;
+	char since[UUID_TEXT_LEN + 1];
+	uint8_t *at;
+
+	if (choice->context == NBD_CONTEXT_CHANGED)
+		snprintf(name, sizeof(name), "%s%s", NBD_CHANGED_PREFIX, uuid_format(choice->since, since));
+	at = reply_begin(h, option, NBD_REP_META_CONTEXT, 4 + (uint32_t)strlen(name));
+	memcpy(nbd_put32(at, context_id), name, strlen(name));
 }
 
 static void option_context(
 	struct nbd_handshake *h, uint32_t option, const uint8_t *data, uint32_t length_bytes)
 {
-	static const char name[] = NBD_CONTEXT_ALLOCATION;
-	bool is_list = option == NBD_OPT_LIST_META_CONTEXT, matches = false;
+	bool is_list = option == NBD_OPT_LIST_META_CONTEXT;
 	uint32_t name_bytes = length_bytes >= 8 ? nbd_get32(data) : UINT32_MAX;
-	uint8_t *at;
+	struct choice choice;
 
 	if (!is_list)
-		h->has_allocation = false; /* the newest choice counts, also where it fails */
+		h->context = NBD_CONTEXT_NONE; /* the newest choice counts, also where it fails */
 	if (!is_list && !h->structured) {
 		reply_error(h, option, NBD_REP_ERR_INVALID, "structured replies come first");
 		return;
 	}
 	if (length_bytes < 8 || name_bytes > length_bytes - 8 ||
-		!queries_read(data + 4 + name_bytes, length_bytes - 4 - name_bytes, is_list, &matches)) {
+		!queries_read(h, data + 4 + name_bytes, length_bytes - 4 - name_bytes, is_list, &choice)) {
 		reply_error(h, option, NBD_REP_ERR_INVALID, "the queries do not fit the option");
 		return;
 	}
@@ -201,10 +233,11 @@ static void option_context(
 		reply_error(h, option, NBD_REP_ERR_UNKNOWN, "this socket exports another volume");
 		return;
 	}
-	if (matches) {
-		at = reply_begin(h, option, NBD_REP_META_CONTEXT, 4 + sizeof(name) - 1);
-		memcpy(nbd_put32(at, is_list ? 0 : NBD_CONTEXT_ALLOCATION_ID), name, sizeof(name) - 1);
-		h->has_allocation |= !is_list;
+	if (choice.context != NBD_CONTEXT_NONE)
+		reply_context(h, option, &choice, is_list ? 0 : choice.context);
+	if (!is_list) {
+		h->context = choice.context;
+		h->since = choice.since;
 	}
 	(void)reply_begin(h, option, NBD_REP_ACK, 0);
 }
@@ -253,7 +286,8 @@ void nbd_handshake_init(struct nbd_handshake *h, const char *name, uint64_t size
 	h->state = NBD_HANDSHAKE_FLAGS;
 	h->name = name;
 	h->size_bytes = size_bytes;
-	h->read_only = h->no_zeroes = h->structured = h->has_allocation = false;
+	h->read_only = h->no_zeroes = h->structured = false;
+	h->context = NBD_CONTEXT_NONE;
 	at = nbd_put64(at, NBD_MAGIC);
 	at = nbd_put64(at, NBD_OPTION_MAGIC);
 	at = nbd_put16(at, NBD_FIXED_NEWSTYLE | NBD_NO_ZEROES);

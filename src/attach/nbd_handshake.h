@@ -30,10 +30,11 @@ struct nbd_handshake {
 	enum nbd_handshake_state state;
 	const char *name; /* of the export; the default one ("") is the same */
 	uint64_t size_bytes;
-	bool read_only;      /* for nbd_handshake_init()'s caller to set */
-	bool no_zeroes;      /* the client wants no padding */
-	bool structured;     /* structured replies */
-	bool has_allocation; /* base:allocation was asked for */
+	bool read_only;           /* for nbd_handshake_init()'s caller to set */
+	bool no_zeroes;           /* the client wants no padding */
+	bool structured;          /* structured replies */
+	enum nbd_context context; /* the one that was chosen */
+	struct uuid since;        /* of CHANGED: the older snapshot */
 	uint32_t out_bytes;
 	uint8_t out[NBD_HANDSHAKE_OUT_BYTES];
 };

@@ -10,7 +10,7 @@
 #include <errno.h>
 
 /* How much of the volume's map one block status looks at: a moment's work. */
-#define STATUS_MAX_BYTES (UINT64_C(256) << 20)
+#define STATUS_MAX_BYTES VOLUME_MAP_MAX_BYTES
 
 static void op_ended(struct front_op *io)
 {
@@ -118,31 +118,102 @@ static void begin_read(struct nbd_op *op)
 	}
 }
 
-/* Neighbours that are alike are one extent; all in one go, so the answer is of one moment. */
-static bool begin_status(struct nbd_op *op)
+/* The next extent of the reply; one that is like its neighbour makes that longer. False: there is no room. */
+static bool extent_add(struct nbd_op *op, uint32_t length_bytes, uint32_t state)
+{
+	bool longer = op->extent_count > 0 && op->extent_state == state;
+	unsigned max = op->request.flags & NBD_CMD_FLAG_REQ_ONE ? 1 : NBD_EXTENTS_MAX;
+
+	if (!longer && op->extent_count == max)
+		return false;
+	op->extent_bytes = longer ? op->extent_bytes + length_bytes : length_bytes;
+	op->extent_count += !longer;
+	op->extent_state = state;
+	nbd_extent_encode(op->status->data + (size_t)(op->extent_count - 1) * NBD_EXTENT_BYTES,
+		op->extent_bytes, state);
+	return true;
+}
+
+/* All in one go, so the answer is of one moment. */
+static void volume_extents(struct nbd_op *op, uint64_t left_bytes)
 {
 	struct volume *volume = op->conn->serve->volume;
 	uint64_t offset_bytes = op->request.offset_bytes;
-	uint64_t left_bytes = op->request.length_bytes;
-	unsigned max = op->request.flags & NBD_CMD_FLAG_REQ_ONE ? 1 : NBD_EXTENTS_MAX;
+
+	while (left_bytes > 0) {
+		struct extent extent = volume_extent(volume, offset_bytes, left_bytes);
+
+		ASSERT(extent.length_bytes > 0 && extent.length_bytes <= left_bytes);
+		if (!extent_add(op, (uint32_t)extent.length_bytes, extent.is_hole ? NBD_STATE_HOLE_ZERO : 0))
+			break;
+		offset_bytes += extent.length_bytes;
+		left_bytes -= extent.length_bytes;
+	}
+	nbd_send_reply(op);
+}
+
+static uint32_t state_of(enum nbd_context context, enum block_state block)
+{
+	if (context == NBD_CONTEXT_ALLOCATION)
+		return block == BLOCK_DATA ? 0 : NBD_STATE_HOLE_ZERO;
+	return block == BLOCK_DATA ? NBD_STATE_CHANGED : block == BLOCK_TRIMMED ? NBD_STATE_TRIMMED : 0;
+}
+
+/* A snapshot's map has come: of the grains that the request touches. */
+static void map_ended(struct front_op *io)
+{
+	struct nbd_op *op = container_of(io, struct nbd_op, io);
+	uint32_t block = (uint32_t)((op->request.offset_bytes - io->offset_bytes) / BLOCK_BYTES);
+	uint64_t end_bytes = op->request.offset_bytes + op->request.length_bytes;
+	uint64_t map_end_bytes = io->offset_bytes + io->length_bytes;
+	uint32_t end =
+		(uint32_t)(((end_bytes < map_end_bytes ? end_bytes : map_end_bytes) - io->offset_bytes) /
+			   BLOCK_BYTES);
+
+	for (; io->rc == 0 && block < end; block++)
+		if (!extent_add(op, BLOCK_BYTES,
+			    state_of(op->conn->handshake.context, volume_map_block(io->part[0].data, block))))
+			break;
+	nbd_send_reply(op);
+}
+
+static bool begin_map(struct nbd_op *op, uint64_t length_bytes)
+{
+	struct nbd_serve *serve = op->conn->serve;
+	uint64_t offset_bytes = op->request.offset_bytes / GRAIN_BYTES * GRAIN_BYTES;
+	uint64_t end_bytes =
+		(op->request.offset_bytes + length_bytes + GRAIN_BYTES - 1) / GRAIN_BYTES * GRAIN_BYTES;
+	struct buf *data;
+
+	if (end_bytes - offset_bytes > STATUS_MAX_BYTES)
+		end_bytes = offset_bytes + STATUS_MAX_BYTES;
+	data = buf_get(serve->bufs, volume_map_bytes(end_bytes - offset_bytes));
+	if (!data) {
+		op_put(op);
+		return false;
+	}
+	front_op_begin(&op->io, serve->volume, REQUEST_MAP, serve->next_id++, offset_bytes,
+		end_bytes - offset_bytes, map_ended);
+	op->io.snapshot = op->conn->handshake.since;
+	front_op_submit_part(&op->io, data);
+	return true;
+}
+
+static bool begin_status(struct nbd_op *op)
+{
+	uint64_t length_bytes = op->request.length_bytes;
 
 	op->status = buf_get(op->conn->serve->bufs, BLOCK_BYTES);
 	if (!op->status) {
 		op_put(op);
 		return false;
 	}
-	if (left_bytes > STATUS_MAX_BYTES)
-		left_bytes = STATUS_MAX_BYTES;
-	for (op->extent_count = 0; left_bytes > 0 && op->extent_count < max; op->extent_count++) {
-		struct extent extent = volume_extent(volume, offset_bytes, left_bytes);
-
-		ASSERT(extent.length_bytes > 0 && extent.length_bytes <= left_bytes);
-		nbd_extent_encode(op->status->data + (size_t)op->extent_count * NBD_EXTENT_BYTES,
-			(uint32_t)extent.length_bytes, extent.is_hole);
-		offset_bytes += extent.length_bytes;
-		left_bytes -= extent.length_bytes;
-	}
-	nbd_send_reply(op);
+	op->extent_count = 0;
+	if (length_bytes > STATUS_MAX_BYTES)
+		length_bytes = STATUS_MAX_BYTES;
+	if (volume_is_read_only(op->conn->serve->volume))
+		return begin_map(op, length_bytes);
+	volume_extents(op, length_bytes);
 	return true;
 }
 
@@ -176,7 +247,7 @@ static bool begin_checked(struct nbd_op *op)
 bool nbd_io_begin(struct nbd_conn *conn, const struct nbd_request *request)
 {
 	int rc = nbd_request_check(
-		request, volume_size_bytes(conn->serve->volume), conn->handshake.has_allocation);
+		request, volume_size_bytes(conn->serve->volume), conn->handshake.context != NBD_CONTEXT_NONE);
 	struct nbd_op *op = op_get(conn, request);
 
 	if (!op)

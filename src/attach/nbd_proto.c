@@ -44,7 +44,7 @@ static bool is_write(uint16_t command)
 	return command == NBD_CMD_WRITE || command == NBD_CMD_WRITE_ZEROES || command == NBD_CMD_TRIM;
 }
 
-int nbd_request_check(const struct nbd_request *request, uint64_t size_bytes, bool has_allocation)
+int nbd_request_check(const struct nbd_request *request, uint64_t size_bytes, bool has_context)
 {
 	switch (request->command) {
 	case NBD_CMD_READ:
@@ -53,7 +53,7 @@ int nbd_request_check(const struct nbd_request *request, uint64_t size_bytes, bo
 	case NBD_CMD_WRITE_ZEROES:
 		break;
 	case NBD_CMD_BLOCK_STATUS:
-		if (!has_allocation || request->length_bytes == 0)
+		if (!has_context || request->length_bytes == 0)
 			return -EINVAL;
 		break;
 	case NBD_CMD_FLUSH:
@@ -129,14 +129,15 @@ uint32_t nbd_reply_error(uint8_t head[static NBD_REPLY_MAX_BYTES], uint64_t cook
 	return (uint32_t)(nbd_put16(at, 0) - head); /* no words */
 }
 
-uint32_t nbd_reply_status(uint8_t head[static NBD_REPLY_MAX_BYTES], uint64_t cookie, uint32_t count)
+uint32_t nbd_reply_status(
+	uint8_t head[static NBD_REPLY_MAX_BYTES], uint64_t cookie, enum nbd_context context, uint32_t count)
 {
 	uint8_t *at = chunk_encode(head, CHUNK_BLOCK_STATUS, cookie, 4 + count * NBD_EXTENT_BYTES);
 
-	return (uint32_t)(nbd_put32(at, NBD_CONTEXT_ALLOCATION_ID) - head);
+	return (uint32_t)(nbd_put32(at, context) - head);
 }
 
-void nbd_extent_encode(uint8_t bytes[static NBD_EXTENT_BYTES], uint32_t length_bytes, bool is_hole)
+void nbd_extent_encode(uint8_t bytes[static NBD_EXTENT_BYTES], uint32_t length_bytes, uint32_t state)
 {
-	(void)nbd_put32(nbd_put32(bytes, length_bytes), is_hole ? NBD_STATE_HOLE_ZERO : 0);
+	(void)nbd_put32(nbd_put32(bytes, length_bytes), state);
 }

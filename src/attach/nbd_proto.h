@@ -54,9 +54,14 @@ enum nbd_option {
 #define NBD_FLAG_CAN_MULTI_CONN    0x100u
 #define NBD_FLAG_SEND_FAST_ZERO    0x800u
 
-/* The one metadata context: what is a hole, what reads as zeroes. */
-#define NBD_CONTEXT_ALLOCATION    "base:allocation"
-#define NBD_CONTEXT_ALLOCATION_ID 1u
+/*
+ * Metadata contexts, of which a connection has one at most: what is a hole, what reads as zeroes; and, of a
+ * snapshot, what it has that an older one (its UUID follows) hasn't.
+ */
+enum nbd_context { NBD_CONTEXT_NONE, NBD_CONTEXT_ALLOCATION, NBD_CONTEXT_CHANGED };
+#define NBD_ALLOCATION_NAME "base:allocation"
+#define NBD_CHANGED_PREFIX  "quoin:changed-since:"
+#define NBD_CONTEXT_MAX_LEN (sizeof(NBD_CHANGED_PREFIX) - 1 + UUID_TEXT_LEN)
 
 /* ---- requests ---- */
 
@@ -100,14 +105,17 @@ static inline uint32_t nbd_request_payload_bytes(const struct nbd_request *reque
  * unknown or were not negotiated, ranges that are not whole blocks of the export. A length of 0 is fine, and
  * means that nothing is to be done.
  */
-int nbd_request_check(const struct nbd_request *request, uint64_t size_bytes, bool has_allocation) MUST_CHECK;
+int nbd_request_check(const struct nbd_request *request, uint64_t size_bytes, bool has_context) MUST_CHECK;
 
 /* ---- replies ---- */
 
 #define NBD_REPLY_MAX_BYTES 28u /* of a reply's head: chunk header and offset, or error and its length */
 #define NBD_EXTENT_BYTES    8u
-#define NBD_STATE_HOLE_ZERO 3u                               /* NBD_STATE_HOLE | NBD_STATE_ZERO */
-#define NBD_EXTENTS_MAX     (BLOCK_BYTES / NBD_EXTENT_BYTES) /* in one reply */
+#define NBD_STATE_HOLE_ZERO 3u /* NBD_STATE_HOLE | NBD_STATE_ZERO */
+/* Of what has changed: with data, or trimmed since; 0: it is as it was. */
+#define NBD_STATE_CHANGED 1u
+#define NBD_STATE_TRIMMED 3u
+#define NBD_EXTENTS_MAX   (BLOCK_BYTES / NBD_EXTENT_BYTES) /* in one reply */
 
 /* NBD's number for a negative errno (0 for 0); what it doesn't know is EIO. */
 uint32_t nbd_errno(int rc);
@@ -119,8 +127,9 @@ uint32_t nbd_reply_data(uint8_t head[static NBD_REPLY_MAX_BYTES], uint64_t cooki
 /* The one chunk of a request that failed. */
 uint32_t nbd_reply_error(uint8_t head[static NBD_REPLY_MAX_BYTES], uint64_t cookie, int rc);
 /* The one chunk of a block status; `count` extents follow. */
-uint32_t nbd_reply_status(uint8_t head[static NBD_REPLY_MAX_BYTES], uint64_t cookie, uint32_t count);
-void nbd_extent_encode(uint8_t bytes[static NBD_EXTENT_BYTES], uint32_t length_bytes, bool is_hole);
+uint32_t nbd_reply_status(
+	uint8_t head[static NBD_REPLY_MAX_BYTES], uint64_t cookie, enum nbd_context context, uint32_t count);
+void nbd_extent_encode(uint8_t bytes[static NBD_EXTENT_BYTES], uint32_t length_bytes, uint32_t state);
 
 /* ---- numbers ---- */
 

@@ -32,7 +32,7 @@ static void iov_begin(struct nbd_conn *conn)
 static void reply_add(struct nbd_conn *conn, struct nbd_op *op)
 {
 	iov_add(conn, op->head, op->head_bytes);
-	if (op->status)
+	if (op->status && op->io.rc == 0)
 		iov_add(conn, op->status->data, (size_t)op->extent_count * NBD_EXTENT_BYTES);
 	if (op->request.command == NBD_CMD_READ && op->io.rc == 0)
 		for (unsigned i = 0; i < op->io.part_count; i++)
@@ -146,8 +146,9 @@ void nbd_send_reply(struct nbd_op *op)
 	}
 	if (op->io.rc < 0)
 		stat_add(&conn->serve->stats.errors);
-	if (op->status)
-		op->head_bytes = nbd_reply_status(op->head, cookie, op->extent_count);
+	if (op->status && op->io.rc == 0)
+		op->head_bytes =
+			nbd_reply_status(op->head, cookie, conn->handshake.context, op->extent_count);
 	else if (op->request.command == NBD_CMD_READ && conn->handshake.structured)
 		op->head_bytes = op->io.rc < 0 ? nbd_reply_error(op->head, cookie, op->io.rc)
 					       : nbd_reply_data(op->head, cookie, op->request.offset_bytes,

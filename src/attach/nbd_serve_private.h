@@ -50,6 +50,7 @@ struct nbd_op {
 	struct buf *status;              /* block status: the extents */
 	uint32_t read_bytes;             /* counted in its connection's */
 	uint32_t extent_count;
+	uint32_t extent_bytes, extent_state; /* of the last one */
 	uint32_t head_bytes;
 	uint8_t head[NBD_REPLY_MAX_BYTES];
 };

@@ -366,6 +366,11 @@ void request_finish(struct volume *volume, struct request *request, int rc);
 void view_run(struct volume *volume);
 void view_answer(struct voter *voter, const struct message *message);
 void view_voter_down(struct voter *voter);
+void view_tick(void *arg);
+void view_ask(struct volume *volume, struct op *op); /* the next one that may know */
+/* view_map.c: a map of the grains in the range, as a payload; as pool_replica_snapshot_changes(). */
+int view_map_fill(const struct pool_replica *store, struct uuid snapshot, struct uuid older,
+	uint64_t offset_bytes, uint64_t length_bytes, struct buf *into) MUST_CHECK;
 
 /*
  * snapshot_cache.c: blocks of snapshots that came from elsewhere. They never change, and a snapshot's UUID is

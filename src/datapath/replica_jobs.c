@@ -97,15 +97,42 @@ static void read_done(struct pool_read *read, int rc)
 	job_put(job);
 }
 
+/* It is in memory: answered at once. */
+static void map_answer(struct job *job, struct buf *into)
+{
+	const struct message *question = &job->message;
+	struct message answer = job_answer(job, MESSAGE_READ_ANSWER);
+
+	answer.rc = view_map_fill(job->host->store, question->snapshot, question->older,
+		question->offset_bytes, question->length_bytes, into);
+	job->payload = into;
+	if (answer.rc == 0) {
+		crc32c_blocks(into->data, into->len_bytes / BLOCK_BYTES, job->crc);
+		answer.payload = into;
+		answer.crc = job->crc;
+	}
+	if (answer.rc == -ENOENT)
+		(void)pool_replica_levels_move(job->host->store);
+	job_send(job, &answer);
+	job_put(job);
+}
+
 void host_read(struct host *host, const struct replica_effect *effect)
 {
+	const struct message *question = &effect->message;
+	uint32_t bytes =
+		question->map_wanted ? volume_map_bytes(question->length_bytes) : question->length_bytes;
 	struct job *job = job_get(host, effect, false);
-	struct buf *into = job ? buf_get(host->datapath->config.bufs, effect->message.length_bytes) : NULL;
+	struct buf *into = job ? buf_get(host->datapath->config.bufs, bytes) : NULL;
 
 	if (!into) {
 		if (job)
 			job_put(job);
 		refuse(host, effect, MESSAGE_READ_ANSWER);
+		return;
+	}
+	if (question->map_wanted) {
+		map_answer(job, into);
 		return;
 	}
 	job->payload = into;

@@ -17,13 +17,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void view_ask(struct volume *volume, struct op *op);
-
 static void timer_soon(struct volume *volume)
 {
 	struct datapath *dp = volume->datapath;
 
 	loop_timer_set(dp->config.loop, &volume->timer, datapath_now_ns(dp) + VIEW_AGAIN_MS * NS_PER_MS);
+}
+
+/* Of its answer. */
+static uint32_t data_bytes(const struct request *request)
+{
+	return request->op == REQUEST_MAP ? volume_map_bytes(request->length_bytes)
+					  : (uint32_t)request->length_bytes;
 }
 
 static void view_finish(struct volume *volume, struct op *op, int rc)
@@ -32,7 +37,7 @@ static void view_finish(struct volume *volume, struct op *op, int rc)
 
 	ASSERT(!op->reading);
 	if (rc == 0) {
-		request->data->len_bytes = (uint32_t)request->length_bytes;
+		request->data->len_bytes = data_bytes(request);
 		volume->unreadable_told = volume->gone_told = false;
 	}
 	volume->datapath->view_stats.reads++;
@@ -89,6 +94,23 @@ static void local_done(struct pool_read *read, int rc)
 	view_failed(volume, op, rc);
 }
 
+/* Its map is in memory: answered at once. */
+static bool local_map(struct volume *volume, struct op *op, struct host *host)
+{
+	struct request *request = op->request;
+	int rc = view_map_fill(host->store, volume->spec.snapshot, request->snapshot, request->offset_bytes,
+		request->length_bytes, request->data);
+
+	if (rc == -ENOENT) {
+		(void)pool_replica_levels_move(host->store);
+		op->gone |= 1u << (unsigned)op->voter;
+		return false;
+	}
+	volume->datapath->view_stats.local++;
+	view_finish(volume, op, rc);
+	return true;
+}
+
 static bool local_ask(struct volume *volume, struct op *op, struct host *host)
 {
 	struct request *request = op->request;
@@ -96,6 +118,8 @@ static bool local_ask(struct volume *volume, struct op *op, struct host *host)
 	if (replica_may_read_snapshot(host->machine) != 0)
 		return false;
 	host_grow(host, volume->spec.size_bytes);
+	if (request->op == REQUEST_MAP)
+		return local_map(volume, op, host);
 	op->reading = true;
 	op->read = (struct pool_read){
 		.fn = local_done,
@@ -119,6 +143,11 @@ static bool remote_ask(struct volume *volume, struct op *op, unsigned i)
 		.length_bytes = (uint32_t)op->request->length_bytes,
 		.size_bytes = volume->spec.size_bytes };
 
+	if (op->request->op == REQUEST_MAP) {
+		message.map_wanted = true;
+		message.older = op->request->snapshot;
+	}
+
 	op->generation++; /* each asking has its own token */
 	message.token = op_token(op);
 	if (peer_send(&volume->voters[i], &message) != 0)
@@ -138,17 +167,22 @@ void view_answer(struct voter *voter, const struct message *message)
 	if (message->type != MESSAGE_READ_ANSWER || !request || op_token(op) != message->token ||
 		request->volume != volume || op->voter != (int)voter->index)
 		return; /* another was asked since, or it is answered */
+	if (message->rc == -EINVAL && request->op == REQUEST_MAP) { /* the others would say the same */
+		view_finish(volume, op, -EINVAL);
+		return;
+	}
 	if (message->rc != 0) {
 		view_failed(volume, op, message->rc);
 		return;
 	}
-	if (message->payload->len_bytes != request->length_bytes) {
+	if (message->payload->len_bytes != data_bytes(request)) {
 		view_failed(volume, op, -EPROTO);
 		return;
 	}
-	memcpy(request->data->data, message->payload->data, request->length_bytes);
-	snapshot_cache_put(dp->snapshot_cache, volume->cache_key, request->offset_bytes,
-		(uint32_t)request->length_bytes, request->data->data);
+	memcpy(request->data->data, message->payload->data, data_bytes(request));
+	if (request->op == REQUEST_READ)
+		snapshot_cache_put(dp->snapshot_cache, volume->cache_key, request->offset_bytes,
+			(uint32_t)request->length_bytes, request->data->data);
 	view_finish(volume, op, 0);
 }
 
@@ -176,7 +210,7 @@ static int view_choose(const struct volume *volume, const struct op *op)
 	return best;
 }
 
-static void view_ask(struct volume *volume, struct op *op)
+void view_ask(struct volume *volume, struct op *op)
 {
 	struct host *host;
 	bool again = op->tried != 0;
@@ -231,7 +265,7 @@ static void round_again(struct volume *volume, struct op *op, uint64_t now)
 	}
 }
 
-static void view_tick(void *arg)
+void view_tick(void *arg)
 {
 	struct volume *volume = arg;
 	uint64_t now = datapath_now_ns(volume->datapath);
@@ -274,8 +308,9 @@ static bool view_start(struct volume *volume, struct request *request)
 	struct datapath *dp = volume->datapath;
 	struct op *op;
 
-	if (snapshot_cache_get(dp->snapshot_cache, volume->cache_key, request->offset_bytes,
-		    (uint32_t)request->length_bytes, request->data->data)) {
+	if (request->op == REQUEST_READ &&
+		snapshot_cache_get(dp->snapshot_cache, volume->cache_key, request->offset_bytes,
+			(uint32_t)request->length_bytes, request->data->data)) {
 		request->data->len_bytes = (uint32_t)request->length_bytes;
 		list_remove(&request->node);
 		dp->view_stats.reads++;
@@ -327,69 +362,4 @@ void view_run(struct volume *volume)
 		return;
 	volume_free(volume);
 	detach_fn(detach_arg, 0);
-}
-
-/* ---- life ---- */
-
-int volume_view(struct datapath *dp, const struct volume_spec *spec, struct volume **ret_volume)
-{
-	struct volume *volume;
-	int rc = 0;
-
-	ASSERT(!uuid_is_none(spec->snapshot));
-	if (!dp->snapshot_cache)
-		dp->snapshot_cache = snapshot_cache_new(dp->config.snapshot_cache_bytes);
-	/* Its session tells its answers from those of others that look at the same replicas. */
-	volume = dp->snapshot_cache ? volume_new(dp, spec, &dp->views, view_tick) : NULL;
-	if (!volume)
-		return -ENOMEM;
-	ASSERT(spec->voter_count >= 1);
-	volume->state = VOLUME_SERVING;
-	volume->read_only = true;
-	volume->cache_key = spec->snapshot;
-	for (unsigned i = 0; rc == 0 && i < spec->voter_count; i++)
-		rc = voter_bind(volume, i);
-	if (rc != 0) {
-		volume_free(volume);
-		return rc;
-	}
-	*ret_volume = volume;
-	return 0;
-}
-
-/* A local read goes on, whoever its replica is by now: its answer is as good as any. */
-static void forget_asked(struct volume *volume)
-{
-	list_for_each (node, &volume->asking) {
-		struct op *op = list_entry(node, struct op, node);
-
-		op->generation++; /* its answer finds nobody */
-		op->tried = op->gone = 0;
-		op->voter = op->reading ? 0 : -1;
-	}
-}
-
-int volume_view_members(struct volume *volume, const struct volume_voter *voters, unsigned voter_count)
-{
-	int rc = 0;
-
-	ASSERT(volume->read_only && !volume->stripe);
-	ASSERT(voter_count > 0 && voter_count <= GROUP_MAX_VOTERS);
-	if (volume->detaching)
-		return 0;
-	forget_asked(volume);
-	for (unsigned i = 0; i < volume->spec.voter_count; i++)
-		voter_unbind(&volume->voters[i]);
-	memcpy(volume->spec.voters, voters, voter_count * sizeof(*voters));
-	memset(volume->avoid_until_ns, 0, sizeof(volume->avoid_until_ns));
-	volume->spec.voter_count = voter_count;
-	for (unsigned i = 0; rc == 0 && i < voter_count; i++)
-		rc = voter_bind(volume, i);
-	list_for_each_safe (node, &volume->asking) {
-		struct op *op = list_entry(node, struct op, node);
-
-		if (!op->reading)
-			view_ask(volume, op);
-	}
-	return rc;
 }

@@ -21,6 +21,9 @@ enum request_op {
 	REQUEST_SNAPSHOT,
 	REQUEST_SNAPSHOT_DELETE,
 	REQUEST_ROLLBACK,
+	/* Of a snapshot's view only: which blocks it has, or has that the older snapshot `snapshot` hasn't.
+	 */
+	REQUEST_MAP,
 };
 
 /* One request in flight; the front's, which keeps it until done() has run. */
@@ -29,8 +32,10 @@ struct request {
 	uint64_t offset_bytes; /* multiples of 4096, inside the volume; else done(-EINVAL) */
 	uint64_t
 		length_bytes; /* a read or write: at most ENTRY_MAX_BYTES, fronts split; trim and zero: any */
-	struct buf *data; /* write: the data; read: filled, cap_bytes >= length_bytes. From volume_bufs() */
-	struct uuid snapshot; /* SNAPSHOT, SNAPSHOT_DELETE, ROLLBACK */
+	/* write: the data; read: filled, cap_bytes >= length_bytes; map: filled, cap_bytes >=
+	 * volume_map_bytes(). From volume_bufs() */
+	struct buf *data;
+	struct uuid snapshot; /* SNAPSHOT, SNAPSHOT_DELETE, ROLLBACK; MAP: none: all that it has */
 	uint64_t id;          /* the front's number, unique in the attachment's life (FUSE: `unique`) */
 	uint32_t part;        /* of a request that the front has split */
 	void (*done)(
@@ -53,6 +58,39 @@ struct buf_pool *volume_bufs(struct volume *volume);
 uint64_t volume_size_bytes(const struct volume *volume);
 /* A snapshot: what would change it gets -EROFS. Any thread. */
 bool volume_is_read_only(const struct volume *volume);
+
+/*
+ * What one REQUEST_MAP may ask for (of a view of one shard): offset and length are multiples of GRAIN_BYTES.
+ * It is done with -EINVAL where `snapshot` is no older one that the view's stands on, or was removed.
+ */
+#define VOLUME_MAP_MAX_BYTES   (UINT64_C(256) << 20)
+#define VOLUME_MAP_GRAIN_BYTES 4u /* of a grain: u16 blocks with data, u16 blocks trimmed */
+
+static inline uint32_t volume_map_bytes(uint64_t length_bytes)
+{
+	uint64_t bytes = length_bytes / GRAIN_BYTES * VOLUME_MAP_GRAIN_BYTES;
+
+	ASSERT(length_bytes <= VOLUME_MAP_MAX_BYTES);
+	return (uint32_t)((bytes + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES);
+}
+
+/* Without an older snapshot what has no data reads as zeroes, and is BLOCK_SAME. */
+enum block_state { BLOCK_SAME, BLOCK_DATA, BLOCK_TRIMMED };
+
+/* Of a map's block, by its number in the request's range. */
+static inline enum block_state volume_map_block(const struct buf *map, uint32_t block)
+{
+	size_t at = (size_t)block / GRAIN_BLOCKS * VOLUME_MAP_GRAIN_BYTES;
+	unsigned bit = 1u << block % GRAIN_BLOCKS;
+	uint16_t present, trimmed;
+	struct reader r;
+
+	ASSERT(at + VOLUME_MAP_GRAIN_BYTES <= map->len_bytes);
+	r = reader_init(map->data + at, VOLUME_MAP_GRAIN_BYTES);
+	present = read_u16(&r);
+	trimmed = read_u16(&r);
+	return present & bit ? BLOCK_DATA : trimmed & bit ? BLOCK_TRIMMED : BLOCK_SAME;
+}
 
 /* A run of blocks that are alike. */
 struct extent {

@@ -29,6 +29,11 @@ static bool request_is_valid(const struct volume *volume, const struct request *
 		return false;
 	if (request->op == REQUEST_TRIM || request->op == REQUEST_ZERO)
 		return true;
+	if (request->op == REQUEST_MAP)
+		return volume_is_read_only(volume) && !volume->stripe &&
+		       request->length_bytes <= VOLUME_MAP_MAX_BYTES &&
+		       request->offset_bytes % GRAIN_BYTES == 0 && request->length_bytes % GRAIN_BYTES == 0 &&
+		       request->data && request->data->cap_bytes >= volume_map_bytes(request->length_bytes);
 	if (request->op != REQUEST_READ && request->op != REQUEST_WRITE)
 		return false;
 	return request->length_bytes <= ENTRY_MAX_BYTES && request->data &&
@@ -64,7 +69,7 @@ void volume_submit(struct volume *volume, struct request *request)
 		request_finish(volume, request, -EIO);
 	} else if (request->op == REQUEST_FLUSH) {
 		request_finish(volume, request, 0);
-	} else if (volume_is_read_only(volume) && request->op != REQUEST_READ) {
+	} else if (volume_is_read_only(volume) && request->op != REQUEST_READ && request->op != REQUEST_MAP) {
 		request_finish(volume, request, -EROFS);
 	} else {
 		list_push_back(&volume->waiting, &request->node);
@@ -88,6 +93,7 @@ static enum entry_op entry_op_of(enum request_op op)
 	case REQUEST_ZERO:
 		return ENTRY_ZERO;
 	case REQUEST_READ:
+	case REQUEST_MAP:
 	case REQUEST_FLUSH:
 		break;
 	}
@@ -224,6 +230,7 @@ static struct io_stats *stats_of(struct volume *volume, const struct request *re
 	case REQUEST_ZERO:
 		return &volume->trim_stats;
 	case REQUEST_FLUSH:
+	case REQUEST_MAP:
 	case REQUEST_SNAPSHOT:
 	case REQUEST_SNAPSHOT_DELETE:
 	case REQUEST_ROLLBACK:

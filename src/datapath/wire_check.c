@@ -18,6 +18,20 @@ static bool range_is_valid(uint64_t offset_bytes, uint32_t length_bytes, uint64_
 	       length_bytes <= size_bytes - offset_bytes;
 }
 
+/* It tells the volume's size, as OPEN does: the replica may know an older one. */
+static bool snapshot_range_is_valid(const struct message *m, uint64_t size_bytes)
+{
+	if (!size_is_valid(m->size_bytes))
+		return false;
+	if (m->size_bytes > size_bytes)
+		size_bytes = m->size_bytes;
+	if (!m->map_wanted)
+		return range_is_valid(m->offset_bytes, m->length_bytes, size_bytes);
+	return m->length_bytes > 0 && m->length_bytes <= SNAPSHOT_MAP_MAX_GRAINS * GRAIN_BYTES &&
+	       m->length_bytes % GRAIN_BYTES == 0 && m->offset_bytes % GRAIN_BYTES == 0 &&
+	       m->offset_bytes <= size_bytes && m->length_bytes <= size_bytes - m->offset_bytes;
+}
+
 static bool grain_is_valid(const struct message *m, const struct frame *frame, uint64_t size_bytes)
 {
 	const struct message_grain *grain = &m->grain;
@@ -74,10 +88,7 @@ const char *wire_complaint(const struct message *m, const struct frame *frame, u
 	case MESSAGE_SNAPSHOT_READ:
 		if (uuid_is_none(m->snapshot))
 			return "a read of no snapshot";
-		/* It tells the volume's size, as OPEN does: the replica may know an older one. */
-		if (!size_is_valid(m->size_bytes) ||
-			!range_is_valid(m->offset_bytes, m->length_bytes,
-				m->size_bytes > size_bytes ? m->size_bytes : size_bytes))
+		if (!snapshot_range_is_valid(m, size_bytes))
 			return "a read outside the volume";
 		break;
 	case MESSAGE_READ_ANSWER:

@@ -277,12 +277,12 @@ static int entry_take(struct wire_in *in, const Quoin__Wire__Entry *from, const 
 	return 0;
 }
 
-static int snapshot_take(struct message *m, const Quoin__Wire__Message *from)
+static int uuid_take(struct uuid *to, const ProtobufCBinaryData *from)
 {
-	if (from->snapshot.len != 0 && from->snapshot.len != sizeof(m->snapshot.byte))
+	if (from->len != 0 && from->len != sizeof(to->byte))
 		return -EPROTO;
-	if (from->snapshot.len)
-		memcpy(m->snapshot.byte, from->snapshot.data, sizeof(m->snapshot.byte));
+	if (from->len)
+		memcpy(to->byte, from->data, sizeof(to->byte));
 	return 0;
 }
 
@@ -316,6 +316,7 @@ static void fields_take(struct message *m, const Quoin__Wire__Message *from)
 	m->length_bytes = from->length_bytes;
 	m->blocks = from->blocks;
 	m->size_bytes = from->size_bytes;
+	m->map_wanted = from->map_wanted;
 }
 
 static int cold_decode(struct wire_in *in, const struct frame *frame, struct entry_pool *entries)
@@ -331,7 +332,9 @@ static int cold_decode(struct wire_in *in, const struct frame *frame, struct ent
 		return -EPROTO;
 	in->message.type = (enum message_type)frame->type;
 	fields_take(&in->message, from);
-	rc = snapshot_take(&in->message, from);
+	rc = uuid_take(&in->message.snapshot, &from->snapshot);
+	if (rc == 0)
+		rc = uuid_take(&in->message.older, &from->older);
 	if (rc == 0)
 		rc = rows_take(in, from);
 	if (rc == 0)

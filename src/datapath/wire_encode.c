@@ -225,6 +225,11 @@ static size_t cold_encode(uint8_t body[static WIRE_BODY_MAX], const struct messa
 		to.snapshot.data = (uint8_t *)(uintptr_t)m->snapshot.byte;
 		to.snapshot.len = sizeof(m->snapshot.byte);
 	}
+	if (!uuid_is_none(m->older)) {
+		to.older.data = (uint8_t *)(uintptr_t)m->older.byte;
+		to.older.len = sizeof(m->older.byte);
+	}
+	to.map_wanted = m->map_wanted;
 	to.size_bytes = m->size_bytes;
 	flags_fill(&to, m);
 	rows_fill(&p, &to, m);

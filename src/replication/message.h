@@ -7,7 +7,8 @@
  *   MATCH              ->               truncates; MATCH_ANSWER: from now on it is matched
  *   APPEND             ->               appends; APPEND_ANSWER (cumulative; grants the lease)
  *   READ               ->               READ_ANSWER
- *   SNAPSHOT_READ      ->               READ_ANSWER; of no session: from any node, at any time
+ *   SNAPSHOT_READ      ->               READ_ANSWER; of no session: from any node, at any time; a map: which
+ *                                       blocks there are, not what is in them
  *   LOG_READ           ->               LOG_ANSWER: one entry of its log
  *   SYNC_START         ->               persists "syncing", forgets its log; SYNC_STARTED
  *   SYNC_WINDOW        ->               (in the stream of entries) the next map is compared as of here
@@ -110,6 +111,11 @@ struct message_map {
 	bool reset;      /* COMPARE of LAYER_TREE: what the target has can't be kept */
 };
 
+/* What one SNAPSHOT_READ with `map` may ask for, and what its answer has of each grain: which blocks have
+ * data u16, which were trimmed since `older` u16; filled up with zeroes to whole blocks. */
+#define SNAPSHOT_MAP_MAX_GRAINS   4096u
+#define SNAPSHOT_MAP_RECORD_BYTES 4u
+
 /*
  * One message. Every one carries type, epoch, session and attempt; the others are set where the comment names
  * the type. Pointers are borrowed: valid during the call that hands the message over; who keeps entry or
@@ -161,6 +167,9 @@ struct message {
 	uint32_t length_bytes; /* READ, SNAPSHOT_READ */
 	struct uuid snapshot;  /* SNAPSHOT_READ; GRAIN_READ, GRAIN_HEAL, GRAIN_BAD: of LAYER_WHOLE, none: the
 				  volume  as it is */
+
+	bool map_wanted;   /* SNAPSHOT_READ: the range is whole grains, and may be larger */
+	struct uuid older; /* SNAPSHOT_READ with map_wanted: only what differs from this older snapshot */
 
 	struct message_grain grain; /* GRAIN_* */
 	struct message_map map;     /* MAP_* */

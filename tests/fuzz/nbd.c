@@ -10,7 +10,7 @@ static void requests_feed(const struct nbd_handshake *h, const uint8_t *data, si
 
 	while (size >= NBD_REQUEST_BYTES && nbd_request_decode(data, &request) == 0) {
 		uint64_t payload_bytes = nbd_request_payload_bytes(&request);
-		int rc = nbd_request_check(&request, SIZE_BYTES, h->has_allocation);
+		int rc = nbd_request_check(&request, SIZE_BYTES, h->context != NBD_CONTEXT_NONE);
 
 		ASSERT(rc <= 0);
 		if (rc == 0 && request.command != NBD_CMD_FLUSH) {

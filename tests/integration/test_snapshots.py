@@ -143,6 +143,56 @@ def test_a_snapshot_is_read_on_several_nodes_while_the_volume_is_written(agents,
     a.remove(name)
 
 
+def runs_of(agent, snapshot, context="base:allocation"):
+    """What block status says of a snapshot's export: [(bytes, state)], neighbours that are alike together."""
+    uri = f"nbd+unix:///{snapshot}?socket=" + json.loads(
+        agent.cli("volume", "serve-nbd", snapshot, "--json").stdout)["snapshot"]["device"]
+    said = json.loads(subprocess.run(["nbdinfo", "--json", f"--map={context}", uri], check=True, capture_output=True,
+                                     timeout=60).stdout)
+    runs = []
+    for run in said:
+        if runs and runs[-1][1] == run["type"]:
+            runs[-1] = (runs[-1][0] + run["length"], run["type"])
+        else:
+            runs.append((run["length"], run["type"]))
+    return runs
+
+
+def test_a_snapshots_export_shows_holes_and_what_has_changed(agents, name):
+    """By each agent, from its own replica or another's; c has none while it is away."""
+    a, b = agents["a"], agents["b"]
+    k = 4096
+    a.create(name, size="512M")
+    device = a.attach(name)
+    write_blocks(device, 0, 32, version=1)
+    a.cli("snapshot", "create", f"{name}@one")
+    write_blocks(device, 4, 4, version=2)
+    write_blocks(device, 100000, 8, version=2)
+    subprocess.run(["blkdiscard", "-o", str(16 * k), "-l", str(16 * k), device], check=True, timeout=30)
+    a.cli("snapshot", "create", f"{name}@two")
+    write_blocks(device, 50000, 8, version=3)
+    uuids = {s["name"]: s["uuid"] for s in json.loads(a.cli("snapshot", "list", name, "--json").stdout)["snapshots"]}
+    tail = (512 << 20) - 100008 * k
+    for agent in (a, b):
+        wait_for("the snapshots", lambda: len(snapshots(agent, name)) == 2 and snapshots(agent, name)[1][1] == "ready")
+        assert runs_of(agent, f"{name}@one") == [(32 * k, 0), ((512 << 20) - 32 * k, 3)]
+        assert runs_of(agent, f"{name}@two") == [(16 * k, 0), (99984 * k, 3), (8 * k, 0), (tail, 3)]
+        assert runs_of(agent, f"{name}@two", f"quoin:changed-since:{uuids['one']}") == [
+            (4 * k, 0), (4 * k, 1), (8 * k, 0), (16 * k, 3), (99968 * k, 0), (8 * k, 1), (tail, 0)]
+        image = json.loads(subprocess.run(
+            ["qemu-img", "map", "--output=json", "-f", "raw", f"nbd+unix:///{name}@one?socket=" + json.loads(
+                agent.cli("volume", "serve-nbd", f"{name}@one", "--json").stdout)["snapshot"]["device"]],
+            check=True, capture_output=True, timeout=60).stdout)
+        assert [(run["length"], run["data"]) for run in image] == [(32 * k, True), ((512 << 20) - 32 * k, False)]
+        for snapshot in ("one", "two"):
+            agent.cli("volume", "detach", f"{name}@{snapshot}")
+    wait_for("nobody has them", lambda: attached_on(a, name) == [])
+    for snapshot in ("one", "two"):
+        a.cli("snapshot", "rm", f"{name}@{snapshot}")
+    a.detach(name)
+    a.remove(name)
+
+
 def test_snapshots_with_the_longest_names_are_attached(agents, name):
     a = agents["a"]
     volume = (name + "v" * 128)[:128]

@@ -119,6 +119,7 @@ static void volume_memory_execute(struct volume *volume, struct request *request
 	case REQUEST_SNAPSHOT:
 	case REQUEST_SNAPSHOT_DELETE:
 	case REQUEST_ROLLBACK:
+	case REQUEST_MAP: /* of snapshots */
 	case REQUEST_FLUSH:
 		break;
 	}

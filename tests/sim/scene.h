@@ -160,6 +160,8 @@ struct volume *scene_view_striped(struct scene *s, uint8_t snapshot);
 struct scene_look *scene_look_at(struct scene *s, struct volume *view, uint32_t block);
 /* Waits for it, and expects this write. */
 void scene_sees(struct scene *s, const struct scene_look *look, uint32_t write);
+/* The view's map, as volume_map_block() reads it: of all, or of what has changed since snapshot `since`. */
+void scene_map(struct scene *s, struct volume *view, uint8_t since, const struct buf **ret_map);
 
 /* ---- beginnings that many share ---- */
 #define SCENE_EVENTUALLY 20000u

@@ -91,3 +91,33 @@ void scene_sees(struct scene *s, const struct scene_look *look, uint32_t write)
 	EXPECT(look->rc == 0 && look->write == write, "the snapshot was read as write %u (%d), it has %u",
 		look->write, look->rc, write);
 }
+
+static void map_done(struct request *request, int rc)
+{
+	struct scene_look *look = container_of(request, struct scene_look, request);
+
+	look->answered = true;
+	look->rc = rc;
+}
+
+void scene_map(struct scene *s, struct volume *view, uint8_t since, const struct buf **ret_map)
+{
+	struct scene_look *look = calloc(1, sizeof(*look));
+	uint64_t length_bytes = SIM_VOLUME_BYTES / GRAIN_BYTES * GRAIN_BYTES;
+
+	ASSERT(look);
+	look->request = (struct request){ .op = REQUEST_MAP,
+		.length_bytes = length_bytes,
+		.data = buf_get(s->c->nodes[Y].process->bufs, volume_map_bytes(length_bytes)),
+		.done = map_done };
+	ASSERT(look->request.data);
+	if (since) {
+		look->request.snapshot.byte[0] = 0x5a;
+		look->request.snapshot.byte[15] = since;
+	}
+	volume_submit(view, &look->request);
+	loop_sim_kick(&s->c->sim, Y);
+	EXPECT(scene_until(s, SCENE_EVENTUALLY, is_answered, look) && look->rc == 0,
+		"the map was not read (%d)", look->rc);
+	*ret_map = look->request.data;
+}

@@ -89,6 +89,44 @@ static void view_without_quorum(struct scene *s)
 	scene_sees(s, scene_look_at(s, view, 0), kept);
 }
 
+#define MAP_FIRST (8 * GRAIN_BLOCKS) /* nobody else writes there */
+
+/* Its blocks 0 and 16 in the first snapshot, 1 and 32 since; 16 trimmed since. */
+static void view_map(struct scene *s)
+{
+	static const uint32_t blocks[] = { 0, 1, 2, GRAIN_BLOCKS, 2 * GRAIN_BLOCKS, 3 * GRAIN_BLOCKS };
+	static const enum block_state all[] = { BLOCK_DATA, BLOCK_DATA, BLOCK_SAME, BLOCK_SAME, BLOCK_DATA,
+		BLOCK_SAME };
+	static const enum block_state since[] = { BLOCK_SAME, BLOCK_DATA, BLOCK_SAME, BLOCK_TRIMMED,
+		BLOCK_DATA, BLOCK_SAME };
+	struct attached *x = scene_begin(s, 4);
+	const struct buf *map = NULL;
+	struct volume *view;
+
+	scene_written(s, x, MAP_FIRST, 1);
+	scene_written(s, x, MAP_FIRST + GRAIN_BLOCKS, 1);
+	scene_snapshot(s, x, REQUEST_SNAPSHOT, 1);
+	scene_written(s, x, MAP_FIRST + 1, 1);
+	scene_written(s, x, MAP_FIRST + 2 * GRAIN_BLOCKS, 1);
+	EXPECT(scene_is_answered(s, scene_trim(s, x, MAP_FIRST + GRAIN_BLOCKS, 1), SCENE_EVENTUALLY),
+		"no trim");
+	scene_snapshot(s, x, REQUEST_SNAPSHOT, 2);
+	scene_written(s, x, MAP_FIRST + 3 * GRAIN_BLOCKS, 1);
+	GOES_ON();
+	view = scene_view(s, 2);
+	scene_map(s, view, 0, &map);
+	GOES_ON();
+	for (unsigned i = 0; i < 6; i++)
+		EXPECT(volume_map_block(map, MAP_FIRST + blocks[i]) == all[i], "block %u is told as %d",
+			blocks[i], volume_map_block(map, MAP_FIRST + blocks[i]));
+	scene_map(s, view, 1, &map);
+	GOES_ON();
+	for (unsigned i = 0; i < 6; i++)
+		EXPECT(volume_map_block(map, MAP_FIRST + blocks[i]) == since[i],
+			"block %u is told as %d since the first snapshot", blocks[i],
+			volume_map_block(map, MAP_FIRST + blocks[i]));
+}
+
 const struct scenario scenarios_view[] = {
 	{ "view-of-laggard", "a snapshot is not read from a replica that hasn't applied it",
 		"reading snapshots", { "snapshot_not_applied" }, .run = view_of_laggard },
@@ -96,5 +134,7 @@ const struct scenario scenarios_view[] = {
 		"reading snapshots", { "snapshot_from_incomplete" }, .run = view_of_incomplete },
 	{ "view-without-quorum", "a snapshot is read from one replica, without a coordinator",
 		"reading snapshots", { 0 }, .run = view_without_quorum },
+	{ "view-map", "what has changed between two snapshots is told, and nothing else", "reading snapshots",
+		{ "changes_of_all" }, .run = view_map },
 	{ 0 },
 };

@@ -39,6 +39,7 @@ ROOMS = {
 PUBLIC = {
     "datapath/volume.h", "datapath/dataplane.h",
     "replication/message.h",
+    "store/changes.h",  # what of a snapshot is newer than an older one
     "store/device.h",
     "store/ondisk.h",  # the format itself, for tools
     "store/usage.h",  # what replicas and snapshots take

@@ -142,11 +142,40 @@ static void allocation_needs_structured_replies_first(void **state)
 	assert_true(option(&h, NBD_OPT_SET_META_CONTEXT, data, sizeof(data)) > 0);
 	assert_int_equal(reply_next(&h, &at, NBD_OPT_SET_META_CONTEXT), NBD_REP_META_CONTEXT);
 	assert_int_equal(reply_next(&h, &at, NBD_OPT_SET_META_CONTEXT), NBD_REP_ACK);
-	assert_true(h.has_allocation);
+	assert_int_equal(h.context, NBD_CONTEXT_ALLOCATION);
 	/* A query that runs past its end: refused, and the former choice is void. */
 	assert_true(option(&h, NBD_OPT_SET_META_CONTEXT, data, sizeof(data) - 1) > 0);
 	assert_int_equal(only_reply(&h, NBD_OPT_SET_META_CONTEXT), NBD_REP_ERR_INVALID);
-	assert_false(h.has_allocation);
+	assert_int_equal(h.context, NBD_CONTEXT_NONE);
+}
+
+static void what_has_changed_is_told_of_snapshots_only(void **state)
+{
+	static const char name[] = "quoin:changed-since:01020304-0506-0708-090a-0b0c0d0e0f10";
+	uint8_t data[12 + sizeof(name)] = { 0 };
+	struct nbd_handshake h;
+	uint32_t at = 0;
+
+	(void)state;
+	data[7] = 1;
+	data[11] = sizeof(name) - 1;
+	memcpy(data + 12, name, sizeof(name) - 1);
+	ready_for_options(&h);
+	assert_true(option(&h, NBD_OPT_STRUCTURED_REPLY, "", 0) > 0);
+	assert_true(option(&h, NBD_OPT_SET_META_CONTEXT, data, sizeof(data) - 1) > 0);
+	assert_int_equal(only_reply(&h, NBD_OPT_SET_META_CONTEXT), NBD_REP_ACK);
+	assert_int_equal(h.context, NBD_CONTEXT_NONE);
+	h.read_only = true;
+	assert_true(option(&h, NBD_OPT_SET_META_CONTEXT, data, sizeof(data) - 1) > 0);
+	assert_int_equal(reply_next(&h, &at, NBD_OPT_SET_META_CONTEXT), NBD_REP_META_CONTEXT);
+	assert_int_equal(reply_next(&h, &at, NBD_OPT_SET_META_CONTEXT), NBD_REP_ACK);
+	assert_int_equal(h.context, NBD_CONTEXT_CHANGED);
+	assert_int_equal(h.since.byte[0], 1);
+	assert_int_equal(h.since.byte[15], 16);
+	data[12 + sizeof(name) - 2] = 'x';
+	assert_true(option(&h, NBD_OPT_SET_META_CONTEXT, data, sizeof(data) - 1) > 0);
+	assert_int_equal(only_reply(&h, NBD_OPT_SET_META_CONTEXT), NBD_REP_ACK);
+	assert_int_equal(h.context, NBD_CONTEXT_NONE);
 }
 
 static void what_is_unknown_is_refused_and_what_is_broken_ends_it(void **state)
@@ -243,6 +272,7 @@ int main(void)
 		cmocka_unit_test(another_volumes_name_is_refused_and_the_client_may_ask_again),
 		cmocka_unit_test(export_name_is_padded_unless_the_client_declines),
 		cmocka_unit_test(allocation_needs_structured_replies_first),
+		cmocka_unit_test(what_has_changed_is_told_of_snapshots_only),
 		cmocka_unit_test(what_is_unknown_is_refused_and_what_is_broken_ends_it),
 		cmocka_unit_test(a_snapshots_export_says_that_it_is_read_only),
 		cmocka_unit_test(requests_are_checked_against_the_export),

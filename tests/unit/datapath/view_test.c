@@ -65,6 +65,13 @@ static int view_read_expect(uint64_t offset_bytes, uint32_t length_bytes, uint32
 	return plane_call(viewer, submit_to_view);
 }
 
+static void trim_submit(struct dataplane_call *call)
+{
+	request.user = call;
+	request.done = request_done;
+	volume_submit(volume, &request);
+}
+
 static void begin(struct dataplane_call *call)
 {
 	struct volume_spec spec = { .volume = { { 8 } },
@@ -231,6 +238,73 @@ static void what_came_from_elsewhere_comes_from_the_cache_the_next_time(void **s
 	assert_int_equal(plane_call(viewer, end), 0);
 }
 
+static const struct uuid older = { { 0x5b, 0 } };
+static const struct uuid stranger = { { 0x5b, 9 } };
+static enum block_state states[4 * GRAIN_BLOCKS]; /* of the volume's first grains */
+
+static void map_done(struct request *r, int rc)
+{
+	struct dataplane_call *call = r->user;
+
+	for (uint32_t i = 0; rc == 0 && i < 4 * GRAIN_BLOCKS; i++)
+		states[i] = volume_map_block(r->data, i);
+	buf_put(r->data);
+	dataplane_call_finish(call, rc);
+}
+
+static void map_submit(struct dataplane_call *call)
+{
+	request.user = call;
+	request.done = map_done;
+	request.data = buf_get(volume_bufs(view), volume_map_bytes(request.length_bytes));
+	ASSERT(request.data != NULL);
+	volume_submit(view, &request);
+}
+
+static int view_map(struct uuid since)
+{
+	request = (struct request){ .op = REQUEST_MAP, .length_bytes = VOLUME_BYTES, .snapshot = since };
+	return plane_call(viewer, map_submit);
+}
+
+/* Of the snapshot and of one before it; by the local replica, and by another node's. */
+static void its_map_tells_what_there_is_and_what_has_changed(void **state)
+{
+	struct request trim = { .op = REQUEST_TRIM,
+		.offset_bytes = GRAIN_BYTES,
+		.length_bytes = BLOCK_BYTES,
+		.id = UINT64_C(1) << 41 };
+
+	(void)state;
+	volume_make();
+	assert_int_equal(volume_write(0, 2 * BLOCK_BYTES, 1), 0);
+	assert_int_equal(volume_write(GRAIN_BYTES, 2 * BLOCK_BYTES, 1), 0);
+	request = (struct request){ .op = REQUEST_SNAPSHOT, .snapshot = older, .id = UINT64_C(1) << 42 };
+	assert_int_equal(plane_call(0, submit_to_volume), 0);
+	assert_int_equal(volume_write(BLOCK_BYTES, BLOCK_BYTES, 2), 0);
+	request = trim;
+	assert_int_equal(plane_call(0, trim_submit), 0);
+	snapshot_entry(REQUEST_SNAPSHOT);
+	assert_int_equal(volume_write(2 * GRAIN_BYTES, BLOCK_BYTES, 3), 0);
+	for (unsigned first = 0; first < 2; first++) {
+		viewer = first ? 0 : 1;
+		from_plane = first;
+		assert_int_equal(plane_call(viewer, begin), 0);
+		assert_int_equal(view_map((struct uuid){ 0 }), 0);
+		assert_true(states[0] == BLOCK_DATA && states[1] == BLOCK_DATA && states[2] == BLOCK_SAME);
+		assert_true(states[GRAIN_BLOCKS] == BLOCK_SAME && states[GRAIN_BLOCKS + 1] == BLOCK_DATA);
+		assert_int_equal(states[2 * GRAIN_BLOCKS], BLOCK_SAME);
+		assert_int_equal(view_map(older), 0);
+		assert_true(states[0] == BLOCK_SAME && states[1] == BLOCK_DATA && states[2] == BLOCK_SAME);
+		assert_true(states[GRAIN_BLOCKS] == BLOCK_TRIMMED && states[GRAIN_BLOCKS + 1] == BLOCK_SAME);
+		assert_int_equal(states[2 * GRAIN_BLOCKS], BLOCK_SAME);
+		assert_int_equal(view_map(stranger), -EINVAL);
+		plane_call(viewer, take_stats);
+		assert_true(first ? stats.remote >= 3 : stats.local >= 2);
+		assert_int_equal(plane_call(viewer, end), 0);
+	}
+}
+
 static bool gone_is_told(void)
 {
 	return strstr(planes[1].last_event, "snapshot-gone") != NULL;
@@ -270,6 +344,8 @@ int main(void)
 			other_members_go_on_where_the_former_ones_were, planes_setup, planes_teardown),
 		cmocka_unit_test_setup_teardown(what_came_from_elsewhere_comes_from_the_cache_the_next_time,
 			planes_setup, planes_teardown),
+		cmocka_unit_test_setup_teardown(
+			its_map_tells_what_there_is_and_what_has_changed, planes_setup, planes_teardown),
 		cmocka_unit_test_setup_teardown(
 			one_that_was_removed_reads_as_an_error_with_words, planes_setup, planes_teardown),
 	};

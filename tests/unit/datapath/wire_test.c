@@ -269,6 +269,35 @@ static void grain_with_some_blocks_comes_back(void **state)
 	buf_put(m.payload);
 }
 
+static void a_question_for_a_snapshots_map_comes_back(void **state)
+{
+	struct message m = { .type = MESSAGE_SNAPSHOT_READ,
+		.snapshot = { { 7, 8, 9 } },
+		.older = { { 7, 8, 8 } },
+		.map_wanted = true,
+		.length_bytes = 16 * GRAIN_BYTES,
+		.size_bytes = 16 * GRAIN_BYTES };
+	const char *why;
+
+	(void)state;
+	round_trip(&m);
+	assert_true(in.message.map_wanted && uuid_equal(in.message.older, m.older));
+	assert_int_equal(in.message.length_bytes, m.length_bytes);
+	wire_in_done(&in);
+	/* Outside the volume; not whole grains; more than one answer holds. */
+	m.offset_bytes = m.size_bytes = SIZE_BYTES;
+	wire_encode(&m, target, &out);
+	assert_int_equal(wire_decode(&in, &out.frame, entries, SIZE_BYTES, &why), -EPROTO);
+	m.offset_bytes = 0;
+	m.length_bytes = 15 * GRAIN_BYTES + BLOCK_BYTES;
+	wire_encode(&m, target, &out);
+	assert_int_equal(wire_decode(&in, &out.frame, entries, SIZE_BYTES, &why), -EPROTO);
+	m.size_bytes = UINT64_C(1) << 40;
+	m.length_bytes = (SNAPSHOT_MAP_MAX_GRAINS + 1) * GRAIN_BYTES;
+	wire_encode(&m, target, &out);
+	assert_int_equal(wire_decode(&in, &out.frame, entries, SIZE_BYTES, &why), -EPROTO);
+}
+
 static void a_bad_grain_of_a_snapshot_comes_back(void **state)
 {
 	struct message m = blank(MESSAGE_GRAIN_BAD);
@@ -374,6 +403,7 @@ int main(void)
 		cmocka_unit_test(heartbeat_answer_and_reads_come_back),
 		cmocka_unit_test(open_answer_with_a_full_table_of_epochs_comes_back),
 		cmocka_unit_test(grain_with_some_blocks_comes_back),
+		cmocka_unit_test(a_question_for_a_snapshots_map_comes_back),
 		cmocka_unit_test(a_bad_grain_of_a_snapshot_comes_back),
 		cmocka_unit_test(nonsense_is_refused),
 		cmocka_unit_test(bytes_at_random_never_do_harm),
