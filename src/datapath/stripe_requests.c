@@ -85,10 +85,10 @@ static void crossing_done(struct request *piece, int rc)
 		crossing->rc = rc;
 	if (--crossing->left > 0)
 		return;
-	if (crossing->rc == 0) {
-		if (request->op == REQUEST_READ)
-			memcpy(request->data->data + crossing->piece[0].length_bytes, crossing->second->data,
-				crossing->piece[1].length_bytes);
+	/* A write's data stays as it is: a voter that lags is sent the first piece's entry again. */
+	if (crossing->rc == 0 && request->op == REQUEST_READ) {
+		memcpy(request->data->data + crossing->piece[0].length_bytes, crossing->second->data,
+			crossing->piece[1].length_bytes);
 		request->data->len_bytes = (uint32_t)request->length_bytes;
 	}
 	buf_put(crossing->second);

@@ -176,7 +176,7 @@ static void attach_begin(struct sim_volume *v, struct node *node, const struct v
 	list_init(&a->idle);
 	events.user = a;
 	*slot = a;
-	ASSERT(volume_attach(node->process->datapath, spec, &events, &a->volume) == 0);
+	ASSERT(sim_volume_attach(v, node, spec, &events, &a->volume) == 0);
 }
 
 /* The record may name another by now; who asked doesn't know. */
@@ -252,8 +252,9 @@ void detach(struct attached *a)
 	volume_detach(a->volume, detached, a);
 }
 
-struct attached *attached_current(struct sim_volume *v)
+struct attached *attached_current(struct sim_volume *of)
 {
+	const struct sim_volume *v = sim_lead(of);
 	struct node *node = &v->cluster->nodes[v->record.holder];
 
 	for (unsigned i = 0; node->process && i < SIM_MAX_ATTACHED; i++) {
@@ -333,12 +334,12 @@ static void control(struct sim_event *event)
 			node_start(node);
 		if (!node->process || loop_sim_is_paused(&c->sim, i))
 			continue;
-		for (unsigned k = 0; k < c->plan.volumes; k++)
+		for (unsigned k = 0; k < sim_attachable(c); k++)
 			control_volume(&c->volumes[k], node);
 		loop_sim_kick(&c->sim, i);
 	}
 	/* A dead holder is succeeded by somebody sooner or later. */
-	for (unsigned k = 0; k < c->plan.volumes; k++) {
+	for (unsigned k = 0; k < sim_attachable(c); k++) {
 		struct sim_volume *v = &c->volumes[k];
 
 		if (!c->nodes[v->record.holder].process && random_below(&c->random, 100) == 0)

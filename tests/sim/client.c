@@ -15,6 +15,16 @@ static void schedule(struct attached *a)
 			c->sim.now_ns + random_below(&c->random, 2 * c->plan.think_ns + 1));
 }
 
+/* At the end of a stripe, where two shards meet: few blocks, so that they are written again and again. */
+static uint32_t near_stripe(struct cluster *c, uint32_t count, uint32_t hot_blocks)
+{
+	uint32_t stripe_blocks = STRIPE_MIN_BYTES / BLOCK_BYTES;
+	uint32_t end = stripe_blocks * (1 + (uint32_t)random_below(&c->random, c->plan.volumes - 1));
+	uint32_t first = end - 3 + (uint32_t)random_below(&c->random, 6);
+
+	return first + count <= hot_blocks ? first : hot_blocks - count;
+}
+
 static void choose_blocks(struct cluster *c, struct client_op *op, uint32_t hot_blocks)
 {
 	uint64_t kind = random_below(&c->random, 16);
@@ -23,7 +33,9 @@ static void choose_blocks(struct cluster *c, struct client_op *op, uint32_t hot_
 	if (op->count > hot_blocks)
 		op->count = hot_blocks;
 	op->first = (uint32_t)random_below(&c->random, hot_blocks - op->count + 1);
-	if (op->count == GRAIN_BLOCKS)
+	if (c->plan.striped && random_chance(&c->random, 7, 8))
+		op->first = near_stripe(c, op->count, hot_blocks);
+	else if (op->count == GRAIN_BLOCKS)
 		op->first -= op->first % GRAIN_BLOCKS;
 }
 

@@ -34,6 +34,7 @@ struct scene;
  * two, 0: never. */
 struct plan {
 	unsigned nodes, pools, volumes;
+	bool striped; /* the volumes are the shards of one, which is attached as the first */
 	unsigned voters[SIM_MAX_VOLUMES];
 	uint32_t hot_blocks;
 	uint32_t clients; /* requests in flight of one attachment */
@@ -267,6 +268,17 @@ void client_trim(struct attached *attached);
 /* levels.c: makes the request one for a snapshot */
 void snapshot_request(struct sim_volume *v, struct random *random, struct request *request);
 bool levels_compare(struct sim_volume *v);
+/* striped.c: the volume that is attached, where this one is a shard of it; else itself */
+struct sim_volume *sim_lead(struct sim_volume *v);
+/* How many are attached: the first ones. */
+unsigned sim_attachable(const struct cluster *c);
+/* Attaches it, by the spec of the one that is attached. */
+int sim_volume_attach(const struct sim_volume *v, struct node *node, const struct volume_spec *spec,
+	const struct volume_events *events, struct volume **ret_volume);
+/* Of the shard, if it is one. */
+void sim_stats_get(const struct sim_volume *v, const struct attached *a, struct volume_stats *ret_stats);
+/* Each snapshot that is there is the volume as it was at one point in time. */
+bool snapshots_check(struct cluster *c);
 /* faults.c */
 void faults_start(struct cluster *c);
 void faults_stop(struct cluster *c);

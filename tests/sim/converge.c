@@ -16,10 +16,10 @@ static bool is_quiet(struct sim_volume *v)
 	if (!a || !a->ready || a->ended || a->in_flight > 0 || volume_state(a->volume) != VOLUME_SERVING)
 		return false;
 	for (unsigned i = 0; i < c->plan.nodes; i++) {
-		if (attach_is_asked(v, &c->nodes[i]))
+		if (attach_is_asked(sim_lead(v), &c->nodes[i]))
 			return false;
 		for (unsigned k = 0; k < SIM_MAX_ATTACHED; k++) {
-			const struct attached *other = c->nodes[i].process->handles[v->index][k];
+			const struct attached *other = c->nodes[i].process->handles[sim_lead(v)->index][k];
 
 			if (other && other != a)
 				return false;
@@ -27,7 +27,7 @@ static bool is_quiet(struct sim_volume *v)
 	}
 	if (c->plan.small && !v->trimmed)
 		return false;
-	volume_stats_get(a->volume, &stats);
+	sim_stats_get(v, a, &stats);
 	if (!members_settled(v) || stats.changing)
 		return false;
 	for (unsigned i = 0; i < stats.voter_count; i++)
@@ -94,7 +94,7 @@ static void volume_unconverged(struct sim_volume *v)
 		return;
 	}
 	trace_stores(v);
-	volume_stats_get(a->volume, &stats);
+	sim_stats_get(v, a, &stats);
 	text[0] = '\0';
 	for (unsigned i = 0; i < stats.voter_count && at < (int)sizeof(text) - 100; i++)
 		at += snprintf(text + at, sizeof(text) - (size_t)at,
@@ -189,7 +189,7 @@ static bool volume_read_all(struct sim_volume *v)
 
 bool cluster_read_all(struct cluster *c)
 {
-	for (unsigned i = 0; i < c->plan.volumes; i++)
+	for (unsigned i = 0; i < sim_attachable(c); i++)
 		if (!volume_read_all(&c->volumes[i]))
 			return false;
 	return true;
@@ -292,5 +292,5 @@ bool cluster_compare(struct cluster *c)
 				return false;
 		}
 	}
-	return true;
+	return c->scene || snapshots_check(c);
 }

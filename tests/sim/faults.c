@@ -141,7 +141,7 @@ static void fault_move(struct cluster *c)
 	if (c->plan.moves == 0)
 		return;
 	c->plan.moves--;
-	attach_move(&c->volumes[random_below(&c->random, c->plan.volumes)], any_node(c));
+	attach_move(&c->volumes[random_below(&c->random, sim_attachable(c))], any_node(c));
 }
 
 /*
@@ -150,7 +150,7 @@ static void fault_move(struct cluster *c)
  */
 static void fault_succeed(struct cluster *c)
 {
-	struct sim_volume *v = &c->volumes[random_below(&c->random, c->plan.volumes)];
+	struct sim_volume *v = &c->volumes[random_below(&c->random, sim_attachable(c))];
 	unsigned old = v->record.holder, next = any_node(c);
 	unsigned kept = (unsigned)random_below(&c->random, v->replica_count);
 

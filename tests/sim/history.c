@@ -340,6 +340,32 @@ static bool block_check(
 	return block_check_zeroes(h, n, all, all_count, forward, forward_count, text, len);
 }
 
+bool history_cut(const struct history *h, uint32_t block, const uint8_t *data, struct history_cut *cut)
+{
+	const struct block *b = &h->blocks[block];
+	const struct write *seen;
+	uint32_t value;
+
+	if (!content_of(h, block, data, &value))
+		return false;
+	if (value == 0)
+		return true; /* of which trim, or none: it can't be told */
+	seen = &h->writes[value];
+	if (seen->began > cut->included) {
+		cut->included = seen->began;
+		cut->included_write = value;
+	}
+	for (uint32_t i = 0; i < b->write_count && seen->ended != NEVER; i++) {
+		const struct write *later = &h->writes[b->writes[i]];
+
+		if (later->began < seen->ended || later->ended >= cut->excluded)
+			continue;
+		cut->excluded = later->ended;
+		cut->excluded_write = b->writes[i];
+	}
+	return true;
+}
+
 bool history_check(struct history *h, char *text, size_t text_len)
 {
 	struct zone *all = calloc(h->write_count + 1, sizeof(*all));

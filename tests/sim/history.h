@@ -33,6 +33,17 @@ uint64_t history_stamp(struct history *h);
 bool history_read(struct history *h, uint64_t began, uint32_t first, uint32_t count, const uint8_t *data,
 	char *text, size_t text_len);
 
+/*
+ * What a snapshot holds, block by block: the newest beginning of a write that it has, and the oldest end of
+ * one that it lacks. It is one point in time where that is older than this. Begin with excluded UINT64_MAX.
+ */
+struct history_cut {
+	uint64_t included, excluded;
+	uint32_t included_write, excluded_write;
+};
+/* False: that was never written there. */
+bool history_cut(const struct history *h, uint32_t block, const uint8_t *data, struct history_cut *cut);
+
 /* Looks at all blocks. False: `text` says which block, and which operations contradict each other. */
 bool history_check(struct history *h, char *text, size_t text_len);
 uint64_t history_reads(const struct history *h);

@@ -60,6 +60,19 @@ static void plan_small(struct plan *plan, struct random *r)
 		plan->write_percent = 40;
 }
 
+/* The blocks that all fight for are where shards meet. */
+static void plan_striped(struct plan *plan, struct random *r)
+{
+	uint32_t stripe_blocks = STRIPE_MIN_BYTES / BLOCK_BYTES;
+
+	plan->striped = true;
+	plan->hot_blocks = plan->volumes * stripe_blocks;
+	if (random_chance(r, 3, 4))
+		plan->snapshots = (unsigned)within(r, 8, 30);
+	if (plan->write_percent < 40)
+		plan->write_percent = 40;
+}
+
 void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 {
 	struct random r;
@@ -125,4 +138,6 @@ void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 		plan_small(plan, &r);
 	if (random_chance(&r, 1, 2))
 		plan->scrub_ms = within(&r, 2, 60) * 1000;
+	if (plan->volumes > 1 && !plan->change_ns && !plan->small && random_chance(&r, 2, 3))
+		plan_striped(plan, &r);
 }
