@@ -65,6 +65,15 @@ static void heap_sift_down(struct loop *loop, uint32_t index, struct loop_timer 
 	heap_put(loop, index, timer);
 }
 
+/* From the place `index`, which is free or its own, up or down. */
+static void heap_move(struct loop *loop, uint32_t index, struct loop_timer *timer)
+{
+	if (index > 1 && timer_is_before(timer, loop->heap[index / 2]))
+		heap_sift_up(loop, index, timer);
+	else
+		heap_sift_down(loop, index, timer);
+}
+
 void loop_timer_init(struct loop_timer *timer, void (*fn)(void *arg), void *arg)
 {
 	*timer = (struct loop_timer){ .fn = fn, .arg = arg };
@@ -72,11 +81,16 @@ void loop_timer_init(struct loop_timer *timer, void (*fn)(void *arg), void *arg)
 
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t at_ns)
 {
-	loop_timer_cancel(loop, timer);
-	ASSERT(loop->timer_count < LOOP_MAX_TIMERS);
+	uint32_t index = timer->heap_index;
+
 	timer->at_ns = at_ns < loop->now_ns ? loop->now_ns : at_ns;
 	timer->order = loop->timer_order++;
-	heap_sift_up(loop, ++loop->timer_count, timer);
+	if (index == 0) {
+		ASSERT(loop->timer_count < LOOP_MAX_TIMERS);
+		heap_sift_up(loop, ++loop->timer_count, timer);
+	} else {
+		heap_move(loop, index, timer);
+	}
 }
 
 void loop_timer_cancel(struct loop *loop, struct loop_timer *timer)
@@ -89,12 +103,8 @@ void loop_timer_cancel(struct loop *loop, struct loop_timer *timer)
 	ASSERT(index <= loop->timer_count && loop->heap[index] == timer);
 	last = loop->heap[loop->timer_count--];
 	timer->heap_index = 0;
-	if (last == timer)
-		return;
-	if (index > 1 && timer_is_before(last, loop->heap[index / 2]))
-		heap_sift_up(loop, index, last);
-	else
-		heap_sift_down(loop, index, last);
+	if (last != timer)
+		heap_move(loop, index, last);
 }
 
 bool loop_timer_is_set(const struct loop_timer *timer)

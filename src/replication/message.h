@@ -123,6 +123,7 @@ struct message_map {
  */
 struct message {
 	enum message_type type;
+	uint32_t lease_ms;  /* OPEN */
 	struct epoch epoch; /* the session's; in a STALE or PROBE_ANSWER too: the one that was asked with */
 	uint64_t session;
 	/* Counts the (re)connections of one session to one voter: frames of an earlier connection are
@@ -132,11 +133,9 @@ struct message {
 
 	uint64_t token;         /* *READ, GRAIN_*, MAP_*, SYNC_START: given back in the answer */
 	uint64_t clock_ns;      /* OPEN, APPEND: the coordinator's clock; given back in the answer */
-	uint32_t lease_ms;      /* OPEN */
 	uint64_t config_number; /* OPEN, CONFIG */
 	uint64_t dead_session;  /* OPEN: a session that is known to be dead: its leases need not be waited for
 				 */
-	bool steward;           /* OPEN */
 	uint64_t size_bytes;    /* OPEN, GROW, SNAPSHOT_READ, OPEN_ANSWER: the volume is at least so large */
 
 	struct epoch promised; /* STALE, PROBE_ANSWER */
@@ -148,17 +147,19 @@ struct message {
 			 SYNC_FINISH: to be applied before; APPEND_ANSWER, MATCH_ANSWER, SYNC_FINISHED:
 			 durable up to it; MAP_READ: at least this new; MAP_ANSWER, GRAIN_ANSWER: q, the
 			 commit_seq at which it was taken */
-	uint64_t commit_seq;   /* APPEND, OPEN_ANSWER, APPEND_ANSWER, GRAIN_READ */
-	uint64_t all_seq;      /* APPEND */
-	uint64_t room_bytes;   /* OPEN_ANSWER, MATCH_ANSWER, APPEND_ANSWER: payload that it can take now */
-	bool full;             /* MATCH_ANSWER, APPEND_ANSWER: its pool has room for what is under way only */
-	bool incomplete;       /* OPEN_ANSWER, APPEND_ANSWER */
-	bool damaged;          /* OPEN_ANSWER: incomplete by damage, not by an unfinished resync */
-	bool retired;          /* OPEN_ANSWER */
+	uint64_t commit_seq; /* APPEND, OPEN_ANSWER, APPEND_ANSWER, GRAIN_READ */
+	uint64_t all_seq;    /* APPEND */
+	uint64_t room_bytes; /* OPEN_ANSWER, MATCH_ANSWER, APPEND_ANSWER: payload that it can take now */
+	bool full;           /* MATCH_ANSWER, APPEND_ANSWER: its pool has room for what is under way only */
+	bool incomplete;     /* OPEN_ANSWER, APPEND_ANSWER */
+	bool damaged;        /* OPEN_ANSWER: incomplete by damage, not by an unfinished resync */
+	bool retired;        /* OPEN_ANSWER */
+	bool steward;        /* OPEN */
+	bool regressed;  /* MATCH: it has lost entries that it had acknowledged: it must persist "incomplete,
+			    since" first */
+	bool map_wanted; /* SNAPSHOT_READ: the range is whole grains, and may be larger */
 	struct position since; /* OPEN_ANSWER (while incomplete); MATCH, SYNC_START: an upper bound of what it
 				  may have acknowledged */
-	bool regressed; /* MATCH: it has lost entries that it had acknowledged: it must persist "incomplete,
-			   since" first */
 
 	const struct epoch_start *rows; /* OPEN_ANSWER, SYNC_START: the table of epochs */
 	uint32_t row_count;
@@ -168,7 +169,6 @@ struct message {
 	struct uuid snapshot;  /* SNAPSHOT_READ; GRAIN_READ, GRAIN_HEAL, GRAIN_BAD: of LAYER_WHOLE, none: the
 				  volume  as it is */
 
-	bool map_wanted;   /* SNAPSHOT_READ: the range is whole grains, and may be larger */
 	struct uuid older; /* SNAPSHOT_READ with map_wanted: only what differs from this older snapshot */
 
 	struct message_grain grain; /* GRAIN_* */

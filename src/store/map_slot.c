@@ -156,18 +156,21 @@ void map_slot_clear(struct map *map, uint32_t place)
 
 void map_slot_set(struct map *map, uint32_t place, const struct slot *slot, struct layer *layer)
 {
-	uint32_t next = map->places[place].next, origin;
+	struct epoch epoch = { slot->epoch_number, slot->epoch_restart };
+	uint32_t next = map->places[place].next, origin = map->places[place].origin;
 
 	if (slot->layer == 0 || slot->layer >= LAYER_NUMBERS_END) {
 		map_slot_clear(map, place);
 		return;
 	}
-	/* The new one before the old one goes: they are often the same. */
-	origin = origin_get(map, slot->layer, (struct epoch){ slot->epoch_number, slot->epoch_restart });
+	if (!map_is_slot(map, place)) {
+		origin = origin_get(map, slot->layer, epoch);
+	} else if (!origin_is(&map->origins[origin], slot->layer, epoch)) {
+		origin_put(map, origin);
+		origin = origin_get(map, slot->layer, epoch);
+	}
 	if (layer)
 		map->origins[origin].layer = layer;
-	if (map_is_slot(map, place))
-		origin_put(map, map->places[place].origin);
 	map->places[place] = (struct mapped){
 		.seq = slot->seq,
 		.index = slot->index,
