@@ -224,7 +224,8 @@ void pool_replica_log_reset(struct pool_replica *replica, struct position last,
 	replica->trim_cursor = 0;
 	replica->serial++;
 	replica->syncing = true;
-	replica->edge = replica->hold = UINT64_MAX;
+	replica->edge = 0; /* what comes before the first comparison is left out: that will have it */
+	replica->hold = UINT64_MAX;
 	list_remove(&replica->commit_node);
 	pool->change++;
 	journal_queue(pool, &work->item);
