@@ -129,6 +129,15 @@ static void pool_bad(void *arg, const struct pool_bad *bad)
 		host_grain_bad(host, bad->snapshot, bad->index);
 }
 
+static void pool_damaged(void *arg, struct pool_replica *replica)
+{
+	struct host *host = pool_replica_user(replica);
+
+	(void)arg;
+	if (host && !host->failed)
+		replica_damaged(host->machine);
+}
+
 /*
  * Its replicas answer nothing any more. Local coordinators are told that they are away; remote ones lose the
  * connection, and find on the next one that these replicas don't answer: a voter that still renewed leases,
@@ -166,6 +175,7 @@ void datapath_pool_callbacks(struct datapath *dp, struct pool_open_options *opti
 	options->failed = pool_failed;
 	options->durable = pool_durable;
 	options->bad = pool_bad;
+	options->damaged = pool_damaged;
 	options->arg = dp;
 }
 

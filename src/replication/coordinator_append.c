@@ -224,6 +224,10 @@ void coordinator_recv_append_answer(struct coordinator *co, int i, const struct 
 		v->full = m->full;
 		coordinator_full_step(co);
 	}
+	if (m->incomplete && !v->incomplete && v->stage == VOTER_STREAMING) {
+		coordinator_voter_damaged(co, i, (struct position){ { UINT64_MAX, UINT32_MAX }, UINT64_MAX });
+		return;
+	}
 	if ((v->stage == VOTER_STREAMING || v->stage == VOTER_SYNCING || v->stage == VOTER_SYNC_FINISHING) &&
 		m->seq > v->durable_seq) {
 		if (m->seq >= v->next_seq && !MUTANT(count_unmatched)) {

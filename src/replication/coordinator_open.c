@@ -285,6 +285,17 @@ static void match_refused(struct coordinator *co, int i, const struct message *m
 	voter_refuse(co, i, "a quorum of replicas have logs that can't be matched with the group's");
 }
 
+void coordinator_voter_damaged(struct coordinator *co, int i, struct position since)
+{
+	struct voter *v = &co->voters[i];
+
+	v->incomplete = true;
+	v->damaged = true;
+	v->since = since;
+	v->acknowledged = (struct position){ { 0, 0 }, 0 };
+	coordinator_sync_wanted(co, i);
+}
+
 void coordinator_recv_match_answer(struct coordinator *co, int i, const struct message *m)
 {
 	struct voter *v = &co->voters[i];
@@ -294,11 +305,7 @@ void coordinator_recv_match_answer(struct coordinator *co, int i, const struct m
 		return;
 	}
 	if (m->rc == -EILSEQ && m->incomplete) {
-		v->incomplete = true;
-		v->damaged = true;
-		v->since = m->since;
-		v->acknowledged = (struct position){ { 0, 0 }, 0 };
-		coordinator_sync_wanted(co, i);
+		coordinator_voter_damaged(co, i, m->since);
 		return;
 	}
 	if (m->rc == -EPROTO) {

@@ -346,6 +346,8 @@ void coordinator_reads_step(struct coordinator *co);
 void coordinator_reads_late_step(struct coordinator *co);
 bool coordinator_next_read(struct coordinator *co, struct coordinator_effect *effect);
 
+/* What it had acknowledged is gone, or can't be read: it is incomplete since then, and copied anew. */
+void coordinator_voter_damaged(struct coordinator *co, int i, struct position since);
 void coordinator_sync_wanted(struct coordinator *co, int i);
 /* coordinator_behind.c: whether this voter may be copied to now. */
 bool coordinator_sync_is_permitted(const struct coordinator *co, int i);

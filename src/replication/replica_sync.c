@@ -155,6 +155,13 @@ void replica_grain_healed(
 	answer->blocks = blocks;
 }
 
+void replica_damaged(struct replica *rep)
+{
+	rep->state.incomplete = true;
+	rep->state.damaged = true;
+	rep->state.since = (struct position){ { UINT64_MAX, UINT32_MAX }, UINT64_MAX };
+}
+
 void replica_grain_bad(struct replica *rep, struct uuid snapshot, uint64_t index)
 {
 	struct message *told;

@@ -345,6 +345,8 @@ void replica_applied(struct replica *replica, uint64_t seq, int rc, const struct
  * again later.
  */
 void replica_grain_bad(struct replica *replica, struct uuid snapshot, uint64_t index);
+/* The store can't read its log any more, and has noted that durably: from now on its answers say so. */
+void replica_damaged(struct replica *replica);
 
 /*
  * Whether a read of this session at read_seq may be served from here now: 0, or -EAGAIN (not matched that

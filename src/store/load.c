@@ -11,7 +11,10 @@ void replica_damage(struct pool_replica *replica)
 		return;
 	state.incomplete = true;
 	state.since = (struct position){ .epoch = { UINT64_MAX, UINT32_MAX }, .seq = UINT64_MAX };
+	replica->damaged = true;
 	pool_replica_state_write(replica, &state, NULL, NULL);
+	if (replica->pool->options.damaged && !MUTANT(damage_untold))
+		replica->pool->options.damaged(replica->pool->options.arg, replica);
 }
 
 static bool payload_is_intact(const struct load *load)

@@ -224,6 +224,7 @@ void pool_replica_log_reset(struct pool_replica *replica, struct position last,
 	replica->trim_cursor = 0;
 	replica->serial++;
 	replica->syncing = true;
+	replica->damaged = false;
 	replica->edge = 0; /* what comes before the first comparison is left out: that will have it */
 	replica->hold = UINT64_MAX;
 	list_remove(&replica->commit_node);

@@ -383,7 +383,7 @@ struct pool_replica {
 	bool syncing;        /* a resync of this open: its log may be applied although incomplete */
 	uint64_t found_count, found_sum; /* with recount: what the open found of the top */
 	bool recount;
-	bool deleted, delete_composed, creating;
+	bool deleted, delete_composed, creating, damaged; /* damaged: no state that is written unsays it */
 	void *user;
 };
 

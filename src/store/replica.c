@@ -259,13 +259,18 @@ void pool_replica_state_write(
 	work->fn = fn;
 	work->arg = arg;
 	work->state = *state;
+	if (replica->damaged) {
+		work->state.incomplete = true;
+		work->state.since = replica->state.since;
+	}
 	work->size_bytes = pool_replica_size(replica);
 	if (pool->failed) {
 		work_answer(pool, work, -EIO);
 		return;
 	}
-	ASSERT_EXPENSIVE(state->incomplete || !replica->state.incomplete || grains_are_of_the_log(replica));
-	replica->state = *state;
+	ASSERT_EXPENSIVE(
+		work->state.incomplete || !replica->state.incomplete || grains_are_of_the_log(replica));
+	replica->state = work->state;
 	pool->merge.wanted = true;
 	journal_queue(pool, &work->item);
 }

@@ -44,12 +44,12 @@ struct pool_open_options {
 	struct entry_pool *entries;
 	/* The pool has failed (once; why is for people). Its replicas answer -EIO from now on. */
 	void (*failed)(void *arg, int rc, const char *why);
-	/* Entries of a replica are durable up to and including seq; batched, in order. May be NULL while
-	 * opening. */
+	/* Entries of a replica are durable up to and including seq; batched, in order. May be NULL. */
 	void (*durable)(void *arg, struct pool_replica *replica, uint64_t seq);
-	/* The scrub knows of something bad (see below): when it is found, and again while it stays so. NULL:
-	 * nobody wants to know. */
+	/* The scrub knows of something bad (see below): when found, and while it stays so. May be NULL. */
 	void (*bad)(void *arg, const struct pool_bad *bad);
+	/* An entry of its log can't be read any more: it is incomplete, vouches for nothing. May be NULL. */
+	void (*damaged)(void *arg, struct pool_replica *replica);
 	void *arg;
 };
 

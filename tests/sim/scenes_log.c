@@ -375,6 +375,32 @@ static void damage_is_told(struct scene *s)
 	EXPECT(scene_is_level(s, x, 60000), "C was not made complete");
 }
 
+/* C has an entry in its ring alone, and doesn't know yet that it is committed, when it rots: that is found
+ * when it is applied, in the middle of a session. */
+static void ring_rots(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 8);
+	struct disk *disk = s->c->nodes[C].pools[0].disk;
+	uint64_t entry, seq = scene_last_seq(x) + 1;
+	struct scene_io *io;
+
+	GOES_ON();
+	io = scene_write(s, x, 9, 1);
+	EXPECT(scene_reaches(s, C, seq), "C has no entry");
+	entry = disk_newest(disk);
+	scene_isolate(s, C);
+	EXPECT(scene_is_answered(s, io, SCENE_EVENTUALLY), "no write");
+	scene_run(s, 20); /* a mark calls it durable */
+	scene_power_off(s, C);
+	scene_back(s, C);
+	EXPECT(!scene_is_incomplete(s, C), "the scene is not what it says");
+	disk_spoil_at(disk, entry + BLOCK_BYTES);
+	scene_heal(s);
+	scene_run(s, 5000);
+	EXPECT(scene_is_level(s, x, 60000), "C was not made complete");
+	EXPECT(!scene_is_incomplete(s, C), "C knows that it is damaged, and its session doesn't");
+}
+
 const struct scenario scenarios_log[] = {
 	{ "restamped-entries", "adopted entries keep their birth: a longer old log is not beaten by a stamp",
 		"1", { "restamp" }, .run = restamped_entries },
@@ -392,6 +418,8 @@ const struct scenario scenarios_log[] = {
 		"11", { "forget_regress" }, .run = answer_goes_backwards },
 	{ "damage-is-told", "damage below what is durable makes the replica incomplete", "11, 25",
 		{ "damage_is_tail" }, .run = damage_is_told },
+	{ "ring-rots", "an entry that can't be read when it is applied makes the replica incomplete, at once",
+		"11, 25", { "damage_untold" }, .run = ring_rots },
 	{ "promise-survives", "a promise survives the loss of power", "14", { "forget_promise" },
 		.run = promise_survives },
 	{ "stale-minority", "STALE from a minority does not end a healthy session", "28",
