@@ -59,18 +59,8 @@ static enum volume_state state_of(const struct volume *volume)
 
 static void state_set(struct volume *volume, enum volume_state state)
 {
-	if (volume->state == state || volume->state == VOLUME_ENDED)
-		return;
-	volume->state = state;
-	volume_mark(volume);
-	if (volume->detaching)
-		return;
-	if (state == VOLUME_SERVING && !volume->was_ready) {
-		volume->was_ready = true;
-		volume->events.ready(volume->events.user, volume);
-	}
-	if (volume->events.changed)
-		volume->events.changed(volume->events.user, volume, state);
+	if (volume->state != VOLUME_ENDED)
+		(void)volume_state_set(volume, state);
 }
 
 static void shard_ready(void *user, struct volume *shard)

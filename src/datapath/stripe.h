@@ -65,4 +65,7 @@ void stripe_stats_add(const struct volume *volume, struct volume_stats *stats);
 /* A shard hands a request back, which is about to be answered. */
 void stripe_answered(struct volume *shard, struct request *request);
 
+/* volume_watch.c, of any volume: tells who has it attached. False: nothing new, or nobody is to be told. */
+bool volume_state_set(struct volume *volume, enum volume_state state);
+
 #endif

@@ -1,5 +1,5 @@
 /* Changes of a volume that its owner and the operators are told: its state, its replicas' states. */
-#include "datapath/private.h"
+#include "datapath/stripe.h"
 
 #include <stdio.h>
 
@@ -116,6 +116,23 @@ static void watch_room(struct volume *volume, const struct coordinator_status *s
 			(unsigned long long)status->refused);
 }
 
+bool volume_state_set(struct volume *volume, enum volume_state state)
+{
+	if (state == volume->state)
+		return false;
+	volume->state = state;
+	volume_mark(volume); /* who waits outside the coordinator learns it too */
+	if (volume->detaching)
+		return false;
+	if (state == VOLUME_SERVING && !volume->was_ready) {
+		volume->was_ready = true;
+		volume->events.ready(volume->events.user, volume);
+	}
+	if (volume->events.changed)
+		volume->events.changed(volume->events.user, volume, state);
+	return true;
+}
+
 void volume_watch(struct volume *volume)
 {
 	struct coordinator_status status;
@@ -129,19 +146,7 @@ void volume_watch(struct volume *volume)
 		volume->seen = status;
 	}
 	state = state_of(volume, &status);
-	if (state == volume->state)
-		return;
-	volume->state = state;
-	volume_mark(volume); /* who waits outside the coordinator learns it too */
-	if (volume->detaching)
-		return;
-	if (state == VOLUME_SERVING && !volume->was_ready) {
-		volume->was_ready = true;
-		volume->events.ready(volume->events.user, volume);
-	}
-	if (volume->events.changed)
-		volume->events.changed(volume->events.user, volume, state);
-	if (state == VOLUME_ENDED && !volume->was_ended) {
+	if (volume_state_set(volume, state) && state == VOLUME_ENDED && !volume->was_ended) {
 		volume->was_ended = true;
 		volume->events.ended(volume->events.user, volume, status.outdated, status.promised,
 			status.why_ended ? status.why_ended : "ended");

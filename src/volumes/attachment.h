@@ -69,6 +69,8 @@ struct attachment {
 	char why[160];
 };
 
+/* Sends one of its calls to the thread on which it is open. */
+void attachment_call(struct attachment *attachment, struct dataplane_call *call);
 struct attachment *attachment_find(struct volumes *volumes, const char *name);
 struct attachment *attachment_find_uuid(struct volumes *volumes, struct uuid volume);
 /*

@@ -99,6 +99,11 @@ static void close_run(struct dataplane_call *call)
 
 /* ---- on the control thread ---- */
 
+void attachment_call(struct attachment *attachment, struct dataplane_call *call)
+{
+	dataplane_call(attachment->volumes->dataplanes[attachment->thread], call);
+}
+
 static void fence_told(struct attachment *attachment, const char *why)
 {
 	if (!attachment->ended && !attachment->steward)
@@ -157,7 +162,7 @@ void attachment_open_cancel(struct attachment *attachment)
 		return;
 	attachment->cancelled = true;
 	attachment->cancel_call = (struct dataplane_call){ .run = cancel_run, .done = cancel_done };
-	dataplane_call(attachment->volumes->dataplanes[attachment->thread], &attachment->cancel_call);
+	attachment_call(attachment, &attachment->cancel_call);
 }
 
 /* A new one each time; the one before is named as dead where that is certain. */
@@ -186,7 +191,7 @@ static void open_done(struct op *op, int rc)
 	attachment->handle = attachment->opened;
 	if (rc == 0) {
 		attachment->ended_call = (struct dataplane_call){ .run = ended_run, .done = ended_done };
-		dataplane_call(op->volumes->dataplanes[attachment->thread], &attachment->ended_call);
+		attachment_call(attachment, &attachment->ended_call);
 	} else if (rc == -ESTALE) {
 		error_set(&op->error, rc, "can't attach volume %s: %s", op->name, attachment->why);
 	} else if (rc == -ETIMEDOUT && !op->answered) {

@@ -118,7 +118,7 @@ static void record_set(void *arg, int rc, const struct error *error)
 			: attachment->outcome == RECORD_UNWRITTEN || attachment->outcome == RECORD_REFUSED)
 		held_note_change(attachment, false);
 	attachment->told = true;
-	dataplane_call(volumes->dataplanes[attachment->thread], &attachment->record_call);
+	attachment_call(attachment, &attachment->record_call);
 }
 
 static void record_done(struct dataplane_call *call)
@@ -156,7 +156,7 @@ void membership_begin(struct attachment *attachment)
 	attachment->told = false;
 	attachment->sessions++;
 	attachment->record_call = (struct dataplane_call){ .run = record_run, .done = record_done };
-	dataplane_call(attachment->volumes->dataplanes[attachment->thread], &attachment->record_call);
+	attachment_call(attachment, &attachment->record_call);
 }
 
 void membership_end(struct attachment *attachment)
@@ -206,7 +206,7 @@ void membership_step_begin(struct attachment *attachment, const struct member_st
 	attachment->stepping = true;
 	attachment->member_call = (struct dataplane_call){ .run = member_run, .done = member_done };
 	manager_event(attachment->volumes, "membership-step", attachment->spec.name, "%s", what[step->kind]);
-	dataplane_call(attachment->volumes->dataplanes[attachment->thread], &attachment->member_call);
+	attachment_call(attachment, &attachment->member_call);
 }
 
 static const struct voter_stats *member_stats(const struct volume_stats *stats, struct uuid replica)

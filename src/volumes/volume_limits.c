@@ -82,5 +82,5 @@ void limits_follow(struct attachment *attachment, const struct catalog_volume *v
 	attachment->limits = (struct volume_limits){ volume->limit_iops, volume->limit_bytes_per_s };
 	attachment->limiting = true;
 	attachment->limits_call = (struct dataplane_call){ .run = limits_run, .done = limits_done };
-	dataplane_call(attachment->volumes->dataplanes[attachment->thread], &attachment->limits_call);
+	attachment_call(attachment, &attachment->limits_call);
 }

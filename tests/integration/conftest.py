@@ -12,13 +12,13 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="mounts and loop devices need root"))
 
 
-def three_agents(docker=False):
+def three_agents(docker=False, **how):
     assert QUOIND.exists(), f"{QUOIND} isn't built"
     cluster = Cluster()
     try:
-        cluster.add("a", docker_socket=cluster.dir / "docker.sock" if docker else None)
-        cluster.add("b")
-        cluster.add("c")
+        cluster.add("a", docker_socket=cluster.dir / "docker.sock" if docker else None, **how)
+        cluster.add("b", **how)
+        cluster.add("c", **how)
         cluster.init().start()
         yield cluster
     finally:
@@ -42,6 +42,18 @@ def agents(request):
 def cluster(request):
     """Three agents of the test's own."""
     yield from three_agents()
+
+
+@pytest.fixture(scope="module")
+def threaded(request):
+    """As `shared`; each of two data-plane threads and two pools."""
+    yield from three_agents(threads=2)
+
+
+@pytest.fixture
+def small(request):
+    """As `cluster`; with pools of 1 GiB."""
+    yield from three_agents(pool_gib=1)
 
 
 @pytest.fixture

@@ -7,30 +7,14 @@ import random
 import subprocess
 import urllib.request
 
-import pytest
-
 from blockio import aligned, block, open_direct
-from cluster import QUOIND, Cluster, wait_for
+from cluster import QUOIND, wait_for
 
 GRAIN = 65536
 BLOCKS = GRAIN // 4096
 SIZE_MIB = 500
 GRAINS = SIZE_MIB * 16
 QUOIN_POOL = QUOIND.parent.parent / "tools" / "quoin-pool"
-
-
-@pytest.fixture
-def small():
-    """Three agents with pools of 1 GiB, for one test."""
-    cluster = Cluster()
-    try:
-        for name in "abc":
-            cluster.add(name, pool_gib=1)
-        cluster.init().start()
-        yield cluster
-    finally:
-        problems = cluster.close()
-    assert not problems, problems
 
 
 def content(grain, version):

@@ -1,28 +1,11 @@
 """Nodes of two data-plane threads, with a pool on each: volumes are spread over them, and nothing else is to be seen of it."""
 
-import os
 import pathlib
-import subprocess
-
-import pytest
 
 from blockio import check_blocks, fio, write_blocks
-from cluster import Cluster, wait_for
+from cluster import wait_for
 
 VOLUMES = 4
-
-
-@pytest.fixture(scope="module")
-def threaded():
-    cluster = Cluster()
-    try:
-        for node in "abc":
-            cluster.add(node, threads=2)
-        cluster.init().start()
-        yield cluster
-    finally:
-        problems = cluster.close()
-    assert not problems, problems
 
 
 def work_of_threads(agent):
