@@ -6,28 +6,30 @@
 
 /* Operations end by themselves within 30 and 60 s, with better words; these are the backstop. */
 #define FROM_MEMORY_MS 1000u
+#define LOOK_MS        5000u  /* of a volume: volumes/look.h */
+#define LOOK_MANY_MS   13000u /* of many */
 #define TRACE_MS       5000u
 #define OPERATION_MS   31000u
 #define ATTACH_MS      61000u
 
 static const struct http_route routes[] = {
-	{ "GET", "/v1/status", handle_status, FROM_MEMORY_MS },
+	{ "GET", "/v1/status", handle_status, LOOK_MANY_MS },
 	{ "POST", "/v1/cluster/accept-restore", handle_cluster_accept_restore, ATTACH_MS },
 	{ "GET", "/v1/nodes", handle_nodes, FROM_MEMORY_MS },
 	{ "DELETE", "/v1/nodes/*", handle_node_remove, OPERATION_MS },
 	{ "POST", "/v1/pools/remove", handle_pool_remove, OPERATION_MS },
 	{ "POST", "/v1/pools/scrub", handle_pool_scrub, OPERATION_MS },
-	{ "GET", "/v1/rebalance", handle_rebalance, FROM_MEMORY_MS },
+	{ "GET", "/v1/rebalance", handle_rebalance, LOOK_MANY_MS },
 	{ "POST", "/v1/pools/wipe", handle_pool_wipe, OPERATION_MS },
 	{ "POST", "/v1/drain", handle_drain, OPERATION_MS },
 	{ "POST", "/v1/scan", handle_scan, OPERATION_MS },
 	{ "GET", "/v1/pools", handle_pools, FROM_MEMORY_MS },
 	{ "POST", "/v1/pools", handle_pool_add, OPERATION_MS },
-	{ "GET", "/v1/pools/*", handle_pool, FROM_MEMORY_MS },
-	{ "GET", "/v1/pools/*/*", handle_node_pool, FROM_MEMORY_MS },
-	{ "GET", "/v1/volumes", handle_volumes, FROM_MEMORY_MS },
+	{ "GET", "/v1/pools/*", handle_pool, LOOK_MANY_MS },
+	{ "GET", "/v1/pools/*/*", handle_node_pool, LOOK_MANY_MS },
+	{ "GET", "/v1/volumes", handle_volumes, LOOK_MANY_MS },
 	{ "POST", "/v1/volumes", handle_volume_create, OPERATION_MS },
-	{ "GET", "/v1/volumes/*", handle_volume, FROM_MEMORY_MS },
+	{ "GET", "/v1/volumes/*", handle_volume, LOOK_MS },
 	{ "DELETE", "/v1/volumes/*", handle_volume_remove, OPERATION_MS },
 	{ "POST", "/v1/volumes/*/attach", handle_volume_attach, ATTACH_MS },
 	{ "POST", "/v1/volumes/*/serve-nbd", handle_volume_serve_nbd, ATTACH_MS },
@@ -46,9 +48,9 @@ static const struct http_route routes[] = {
 	{ "POST", "/v1/volumes/*/snapshots/*/detach", handle_snapshot_detach, OPERATION_MS },
 	{ "POST", "/v1/volumes/*/snapshots/*/rollback", handle_rollback, OPERATION_MS },
 	{ "GET", "/v1/volumes/*/trace", handle_volume_trace, TRACE_MS },
-	{ "GET", "/v1/classes", handle_classes, FROM_MEMORY_MS },
+	{ "GET", "/v1/classes", handle_classes, LOOK_MANY_MS },
 	{ "POST", "/v1/classes", handle_classes_apply, OPERATION_MS },
-	{ "GET", "/v1/classes/*", handle_class, FROM_MEMORY_MS },
+	{ "GET", "/v1/classes/*", handle_class, LOOK_MANY_MS },
 	{ "DELETE", "/v1/classes/*", handle_class_remove, OPERATION_MS },
 	{ "POST", "/v1/classes/*/set", handle_class_set, OPERATION_MS },
 	{ "POST", "/v1/classes/*/check", handle_class_check, OPERATION_MS },

@@ -25,26 +25,59 @@ static bool class_append(void *arg, const struct class_view *view)
 	return true;
 }
 
-void handle_classes(struct http_request *request, void *arg)
+static void classes_seen(void *arg, int rc, const struct error *error)
 {
-	struct admin *admin = arg;
-	json_t *list = json_array();
+	struct http_request *request = arg;
+	struct admin *admin = http_request_arg(request);
+	json_t *list;
 
+	if (!http_request_goes_on(request, rc, error))
+		return;
+	list = json_array();
 	volumes_each_class(admin->volumes, class_append, list);
 	http_respond_json(request, 200, answer_json("classes", list));
 }
 
-void handle_class(struct http_request *request, void *arg)
+/* Each class tells how many volumes it has, wherever they are. */
+void handle_classes(struct http_request *request, void *arg)
 {
-	struct admin *admin = arg;
-	struct class_view view;
-	struct error error;
-	int rc = volumes_class_view(admin->volumes, http_request_param(request, 0), &view, &error);
+	(void)arg;
+	all_volumes_look(request, classes_seen);
+}
 
+static void class_seen(void *arg, int rc, const struct error *error)
+{
+	struct http_request *request = arg;
+	struct admin *admin = http_request_arg(request);
+	struct class_view view;
+	struct error why;
+
+	if (!http_request_goes_on(request, rc, error))
+		return;
+	rc = volumes_class_view(admin->volumes, http_request_param(request, 0), &view, &why);
 	if (rc < 0)
-		http_respond_error(request, rc, &error);
+		http_respond_error(request, rc, &why);
 	else
 		http_respond_json(request, 200, answer_json("class", class_json(&view)));
+}
+
+void handle_class(struct http_request *request, void *arg)
+{
+	(void)arg;
+	all_volumes_look(request, class_seen);
+}
+
+/* What has been changed is told as far as it is known. */
+static void classes_changed_seen(void *arg, int rc, const struct error *error)
+{
+	(void)rc;
+	classes_seen(arg, 0, error);
+}
+
+static void class_set_seen(void *arg, int rc, const struct error *error)
+{
+	(void)rc;
+	class_seen(arg, 0, error);
 }
 
 static void on_changed(void *arg, int rc, const struct error *error)
@@ -54,7 +87,7 @@ static void on_changed(void *arg, int rc, const struct error *error)
 	if (rc < 0 || !http_request_is_waiting(request))
 		http_respond_error(request, rc < 0 ? rc : -ECANCELED, error);
 	else
-		handle_classes(request, http_request_arg(request));
+		all_volumes_look(request, classes_changed_seen);
 }
 
 /* {"text": "[class a] ..."} */
@@ -82,7 +115,7 @@ static void on_set(void *arg, int rc, const struct error *error)
 	if (rc < 0 || !http_request_is_waiting(request))
 		http_respond_error(request, rc < 0 ? rc : -ECANCELED, error);
 	else
-		handle_class(request, http_request_arg(request));
+		all_volumes_look(request, class_set_seen);
 }
 
 /* {"key": "replicas", "value": "5"} */
@@ -177,17 +210,20 @@ static void mends_begin(struct admin *admin, struct check *check)
 	}
 }
 
-void handle_class_check(struct http_request *request, void *arg)
+static void check_seen(void *arg, int seen, const struct error *why)
 {
-	static const char *const known[] = { "apply" };
-	struct admin *admin = arg;
+	struct http_request *request = arg;
+	struct admin *admin = http_request_arg(request);
 	struct class_view view;
 	struct check *check;
 	struct error error;
 	bool apply = false;
 	json_t *body;
-	int rc = http_request_fields(request, known, 1, &body, &error);
+	int rc;
 
+	if (!http_request_goes_on(request, seen, why))
+		return;
+	rc = http_request_json(request, &body, &error);
 	if (rc == 0)
 		rc = volumes_class_view(admin->volumes, http_request_param(request, 0), &view, &error);
 	if (rc == 0)
@@ -203,4 +239,18 @@ void handle_class_check(struct http_request *request, void *arg)
 		mends_begin(admin, check);
 	else
 		check_answer(check);
+}
+
+void handle_class_check(struct http_request *request, void *arg)
+{
+	static const char *const known[] = { "apply" };
+	struct error error;
+	json_t *body;
+	int rc = http_request_fields(request, known, 1, &body, &error);
+
+	(void)arg;
+	if (rc < 0)
+		http_respond_error(request, rc, &error);
+	else
+		all_volumes_look(request, check_seen);
 }

@@ -4,6 +4,7 @@
 
 #include "admin/admin.h"
 #include "volumes/care.h"
+#include "volumes/look.h"
 
 struct admin {
 	struct volumes *volumes;
@@ -38,6 +39,8 @@ json_t *pool_view_json(const struct pool_view *view);
 void handle_pool(struct http_request *request, void *arg);
 void handle_node_pool(struct http_request *request, void *arg);
 /* volume_get.c */
+/* Reads all volumes, wherever they are; then fn, whose argument is the request. */
+void all_volumes_look(struct http_request *request, volumes_done_fn fn);
 void handle_volumes(struct http_request *request, void *arg);
 void handle_volume(struct http_request *request, void *arg);
 /* classes.c */

@@ -7,12 +7,12 @@
 
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 static const char *const volume_states[] = { "healthy", "degraded", "no-quorum", "detached" };
 static const char *const replica_states[] = { "complete", "syncing", "damaged", "away", "retired",
 	"unknown" };
 static const char *const pool_states[] = { "ok", "opening", "failed", "away" };
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The arguments are pairs: label, value. */
 #define LABELS(...)                                                                                          \
@@ -23,6 +23,7 @@ struct page {
 	const struct admin *admin;
 	const char *node;
 	struct metric_family families[METRIC_COUNT];
+	uint64_t volume_counts[COUNT(volume_states)];
 };
 
 static void put(struct page *page, enum metric metric, struct metric_labels labels, uint64_t value)
@@ -71,6 +72,7 @@ static void put_replica(struct page *page, const struct volume_view *view, const
 	put(page, METRIC_REPLICA_SYNC_MAPS, labels, replica->sync_map_bytes);
 	put(page, METRIC_REPLICA_BAD_READS, labels, replica->bad_reads);
 	put(page, METRIC_REPLICA_HEALED, labels, replica->healed_blocks);
+	put(page, METRIC_REPLICA_DIFFERING, labels, replica->differing_grains);
 }
 
 /* What a replica takes is told by its own node, wherever its volume is attached. */
@@ -84,6 +86,7 @@ static void put_usage(struct page *page, const struct volume_view *view, const s
 		return;
 	put(page, METRIC_REPLICA_USED, labels, replica->usage.used_bytes);
 	put(page, METRIC_REPLICA_SNAPSHOTS, labels, replica->usage.snapshot_bytes);
+	put(page, METRIC_REPLICA_KEPT, labels, replica->usage.kept_bytes);
 }
 
 /* A volume's numbers come from the node where it is attached, so that each series has one source. */
@@ -95,6 +98,8 @@ static bool put_volume(void *arg, const struct volume_view *view)
 
 	for (unsigned i = 0; i < view->replica_count; i++)
 		put_usage(page, view, &view->replicas[i]);
+	for (size_t i = 0; i < COUNT(volume_states); i++)
+		page->volume_counts[i] += view->counted && strcmp(volume_states[i], view->state) == 0;
 	if (!view->attached_here)
 		return true;
 	put_states(page, METRIC_VOLUME_STATE, labels, volume_states, COUNT(volume_states), view->state);
@@ -106,6 +111,11 @@ static bool put_volume(void *arg, const struct volume_view *view)
 	put(page, METRIC_VOLUME_QUORUM_WAITS, labels, stats->quorum_waits);
 	put(page, METRIC_VOLUME_LIMIT_WAITS, labels, stats->limit_waits);
 	put(page, METRIC_VOLUME_HEALED, labels, stats->healed_blocks);
+	put(page, METRIC_VOLUME_COMPARED, labels, stats->compare.all.grains);
+	put(page, METRIC_VOLUME_DIFFERING, labels, stats->compare.all.differing);
+	put(page, METRIC_VOLUME_REWRITTEN, labels, stats->compare.all.rewritten);
+	put(page, METRIC_VOLUME_UNDECIDED, labels, stats->compare.all.undecided);
+	put(page, METRIC_VOLUME_COMPARISONS, labels, stats->compare.passes);
 	put(page, METRIC_VOLUME_REMOTE_READS, labels, stats->remote_reads);
 	put_io(page, view, "read", &stats->read);
 	put_io(page, view, "write", &stats->write);
@@ -133,6 +143,7 @@ static bool put_pool(void *arg, const struct pool_view *view)
 	put(page, METRIC_POOL_UNOWNED, labels, info->unowned_bytes);
 	put(page, METRIC_POOL_MERGING, labels, info->merging_bytes);
 	put(page, METRIC_POOL_RESERVE, labels, info->reserve_bytes);
+	put(page, METRIC_POOL_KEPT, labels, info->thick_bytes);
 	put(page, METRIC_POOL_PROVISIONED, labels, view->provisioned_bytes);
 	put(page, METRIC_POOL_JOURNAL, labels, info->journal_bytes);
 	put(page, METRIC_POOL_JOURNAL_USED, labels, info->journal_used_bytes);
@@ -144,6 +155,8 @@ static bool put_pool(void *arg, const struct pool_view *view)
 	put(page, METRIC_POOL_ROUNDS, labels, info->apply_rounds);
 	put(page, METRIC_POOL_CHECKSUM_ERRORS, labels, info->checksum_errors);
 	put(page, METRIC_POOL_READ_ERRORS, labels, info->read_errors);
+	put(page, METRIC_POOL_SUMS_BYTES, labels, view->checksums.bytes);
+	put(page, METRIC_POOL_SUMS_READ, labels, view->checksums.misses);
 	put(page, METRIC_POOL_SCRUB_CHECKED, labels, info->scrub.since_open.checked_bytes);
 	put(page, METRIC_POOL_SCRUB_BAD, labels, info->scrub.since_open.bad_blocks);
 	put(page, METRIC_POOL_SCRUB_REPAIRED, labels, info->scrub.since_open.repaired_blocks);
@@ -158,8 +171,6 @@ static bool put_pool(void *arg, const struct pool_view *view)
 static void put_cluster(struct page *page, const struct cluster_view *view)
 {
 	struct metric_labels labels = LABELS("node", page->node);
-	const uint64_t counts[] = { view->healthy_count, view->degraded_count, view->no_quorum_count,
-		view->detached_count };
 
 	put(page, METRIC_BUILD_INFO, LABELS("node", page->node, "version", QUOIN_VERSION), 1);
 	put(page, METRIC_READY, labels, view->ready);
@@ -168,10 +179,16 @@ static void put_cluster(struct page *page, const struct cluster_view *view)
 	put(page, METRIC_NODES, LABELS("node", page->node, "state", "down"),
 		view->node_count - view->node_up_count);
 	put(page, METRIC_POOLS, labels, view->pool_count);
-	for (size_t i = 0; i < COUNT(counts); i++)
-		put(page, METRIC_VOLUMES, LABELS("node", page->node, "state", volume_states[i]), counts[i]);
+	put(page, METRIC_WATCHED_VOLUMES, labels, view->watched_count);
 	put(page, METRIC_SIZE, labels, view->size_bytes);
 	put(page, METRIC_USED, labels, view->used_bytes);
+}
+
+static void put_volume_counts(struct page *page)
+{
+	for (size_t i = 0; i < COUNT(volume_states); i++)
+		put(page, METRIC_VOLUMES, LABELS("node", page->node, "state", volume_states[i]),
+			page->volume_counts[i]);
 }
 
 static void put_net(struct page *page)
@@ -238,6 +255,7 @@ void handle_metrics(struct http_request *request, void *arg)
 	metric_families_init(page.families);
 	put_cluster(&page, &cluster);
 	volumes_each_volume(page.admin->volumes, put_volume, &page);
+	put_volume_counts(&page);
 	volumes_each_pool(page.admin->volumes, put_pool, &page);
 	put_snapshots(&page);
 	put_net(&page);

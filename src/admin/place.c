@@ -17,11 +17,11 @@ static json_t *place_json(const struct place_view *view)
 
 	for (size_t i = 0; i < view->pool_count; i++)
 		json_array_append_new(pools, pool_json(&view->pools[i]));
-	return json_pack("{s:b, s:s, s:I, s:i, s:s, s:b, s:o, s:o, s:o}", "found", (int)view->found, "class",
-		view->class_name, "size_bytes", (json_int_t)view->size_bytes, "replicas", (int)view->replicas,
-		"spread", view->spread, "relaxed", (int)view->relaxed, "why_not",
-		view->found ? json_null() : http_json_text(view->why_not), "would_help",
-		view->found ? json_null() : http_json_text(view->advice), "pools", pools);
+	return json_pack("{s:b, s:s, s:I, s:i, s:i, s:s, s:b, s:o, s:o, s:o}", "found", (int)view->found,
+		"class", view->class_name, "size_bytes", (json_int_t)view->size_bytes, "replicas",
+		(int)view->replicas, "shards", (int)view->shard_count, "spread", view->spread, "relaxed",
+		(int)view->relaxed, "why_not", view->found ? json_null() : http_json_text(view->why_not),
+		"would_help", view->found ? json_null() : http_json_text(view->advice), "pools", pools);
 }
 
 void handle_place(struct http_request *request, void *arg)

@@ -34,6 +34,18 @@ static json_t *scrub_json(const struct pool_scrub_info *info)
 		"{s:o, s:o, s:I}", "pass", pass, "last", last, "known_bad", (json_int_t)info->known_bad);
 }
 
+/* Of volumes that are attached on this node. */
+static json_t *compare_json(const struct pool_compare_view *view)
+{
+	return json_pack("{s:i, s:i, s:i, s:i, s:o, s:o, s:I, s:I, s:I, s:I}", "groups", (int)view->groups,
+		"under_way", (int)view->under_way, "asked", (int)view->asked, "never", (int)view->never,
+		"percent", view->under_way ? json_integer((json_int_t)view->percent) : json_null(),
+		"oldest_s",
+		view->groups > view->never ? json_integer((json_int_t)view->oldest_ms / 1000) : json_null(),
+		"grains", (json_int_t)view->last.grains, "differing", (json_int_t)view->last.differing,
+		"rewritten", (json_int_t)view->last.rewritten, "undecided", (json_int_t)view->last.undecided);
+}
+
 json_t *pool_view_json(const struct pool_view *view)
 {
 	json_t *pool = json_pack("{s:o, s:s, s:s, s:o, s:s, s:o, s:s, s:I, s:I, s:I, s:b}", "uuid",
@@ -64,6 +76,7 @@ json_t *pool_view_json(const struct pool_view *view)
 			pool, "checksum_errors", json_integer((json_int_t)view->info.checksum_errors));
 		json_object_set_new(pool, "read_errors", json_integer((json_int_t)view->info.read_errors));
 		json_object_set_new(pool, "scrub", scrub_json(&view->info.scrub));
+		json_object_set_new(json_object_get(pool, "scrub"), "compare", compare_json(&view->compare));
 	}
 	return pool;
 }

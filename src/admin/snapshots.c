@@ -14,10 +14,12 @@ static json_t *snapshot_json(const struct snapshot_view *view)
 
 	for (unsigned i = 0; i < view->node_count; i++)
 		json_array_append_new(nodes, json_string(view->nodes[i]));
-	return json_pack("{s:o, s:s, s:s, s:s?, s:o, s:o, s:s?, s:s?}", "uuid", uuid_json(view->snapshot),
-		"name", view->name, "state", view->state, "schedule",
-		view->schedule[0] ? view->schedule : NULL, "created", time_json(view->created), "attached_on",
-		nodes, "device", view->device[0] ? view->device : NULL, "front",
+	return json_pack("{s:o, s:s, s:s, s:s?, s:o, s:o, s:o, s:s?, s:s?}", "uuid",
+		uuid_json(view->snapshot), "name", view->name, "state", view->state, "schedule",
+		view->schedule[0] ? view->schedule : NULL, "import_of",
+		uuid_is_none(view->import_of) ? json_null() : uuid_json(view->import_of), "created",
+		time_json(view->created), "attached_on", nodes, "device",
+		view->device[0] ? view->device : NULL, "front",
 		!view->device[0] ? NULL
 		: view->nbd      ? "nbd"
 				 : "loop");
@@ -113,10 +115,21 @@ static void on_made(void *arg, int rc, const struct error *error)
 	http_respond_json(request, 201, answer_json("snapshot", search.found));
 }
 
-/* "name": "before-upgrade", "freeze": true */
+static int import_of_read(const json_t *body, struct uuid *ret_import_of, struct error *error)
+{
+	const char *text;
+	int rc = http_json_string(body, "import_of", false, UUID_TEXT_LEN, &text, error);
+
+	if (rc == 0 && text && uuid_parse(text, ret_import_of) != 0)
+		rc = error_set(error, -EINVAL, "\"import_of\": \"%s\" is no UUID", text);
+	return rc;
+}
+
+/* "name": "before-upgrade", "freeze": true, "import_of": UUID */
 void handle_snapshot_create(struct http_request *request, void *arg)
 {
-	static const char *const known[] = { "name", "freeze" };
+	static const char *const known[] = { "name", "freeze", "import_of" };
+	struct uuid import_of = { 0 };
 	struct admin *admin = arg;
 	bool freeze = false;
 	const char *name;
@@ -130,11 +143,13 @@ void handle_snapshot_create(struct http_request *request, void *arg)
 		rc = name_check("snapshot name", name, &error);
 	if (rc == 0)
 		rc = http_json_flag(body, "freeze", &freeze, &error);
+	if (rc == 0)
+		rc = import_of_read(body, &import_of, &error);
 	if (rc < 0)
 		http_respond_error(request, rc, &error);
 	else
-		volumes_snapshot_create(
-			admin->volumes, http_request_param(request, 0), name, freeze, on_made, request);
+		volumes_snapshot_create(admin->volumes, http_request_param(request, 0), name, freeze,
+			import_of, on_made, request);
 }
 
 static void on_gone(void *arg, int rc, const struct error *error)

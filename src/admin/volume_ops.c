@@ -141,7 +141,7 @@ void handle_volume_move_replica(struct http_request *request, void *arg)
 	int rc = http_request_fields(request, known, 2, &body, &error);
 
 	if (rc == 0)
-		rc = http_json_string(body, "from", true, 2 * NAME_MAX_LEN + 1, &from, &error);
+		rc = http_json_string(body, "from", true, VOLUMES_FROM_LEN, &from, &error);
 	if (rc == 0)
 		rc = http_json_string(body, "to", false, 2 * NAME_MAX_LEN + 1, &to, &error);
 	if (rc < 0)

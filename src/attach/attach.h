@@ -166,7 +166,6 @@ struct fs_spec {
 	const char *type;         /* "ext4" or "xfs"; -EINVAL otherwise, naming the valid ones */
 	const char *options;      /* mount options beside noatime,nodiscard; NULL: none */
 	const char *make_options; /* beside our own; NULL: none. Both checked: -EINVAL */
-	bool same_uuid;           /* a copy of another that may be mounted here too: xfs gets nouuid */
 	uint32_t deadline_ms;     /* 0: 60 s, a full check after an unclean end included */
 };
 

@@ -272,9 +272,11 @@ static void fs_op_set_spec(struct fs_op *op, const struct fs_spec *spec)
 	(void)snprintf(op->device, sizeof(op->device), "%s", spec->device);
 	(void)snprintf(op->what, sizeof(op->what), "%s", spec->device);
 	(void)snprintf(op->type, sizeof(op->type), "%s", spec->type);
+	/* Any volume may be a copy of one that is mounted here too: a clone, an import, what a user has
+	 * copied. */
 	(void)snprintf(op->options, sizeof(op->options), "noatime,nodiscard%s%s%s",
-		spec->same_uuid && strcmp(spec->type, "xfs") == 0 ? ",nouuid" : "",
-		spec->options && spec->options[0] ? "," : "", spec->options ? spec->options : "");
+		strcmp(spec->type, "xfs") == 0 ? ",nouuid" : "", spec->options && spec->options[0] ? "," : "",
+		spec->options ? spec->options : "");
 	if (strcmp(spec->type, "ext4") != 0 && strcmp(spec->type, "xfs") != 0)
 		op->job.rc = error_set(&op->job.error, -EINVAL,
 			"filesystem %s: not known here; ext4 and xfs are", spec->type);

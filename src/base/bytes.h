@@ -134,6 +134,31 @@ static inline void write_u64(struct writer *w, uint64_t v)
 		memcpy(p, &le, sizeof(le));
 }
 
+/* Where all of a record's fields are known to fit: the value to `p`. Returns what is behind it. */
+static inline uint8_t *store_u16(uint8_t *p, uint16_t v)
+{
+	uint16_t le = htole16(v);
+
+	memcpy(p, &le, sizeof(le));
+	return p + sizeof(le);
+}
+
+static inline uint8_t *store_u32(uint8_t *p, uint32_t v)
+{
+	uint32_t le = htole32(v);
+
+	memcpy(p, &le, sizeof(le));
+	return p + sizeof(le);
+}
+
+static inline uint8_t *store_u64(uint8_t *p, uint64_t v)
+{
+	uint64_t le = htole64(v);
+
+	memcpy(p, &le, sizeof(le));
+	return p + sizeof(le);
+}
+
 /* ---- */
 
 struct uuid read_uuid(struct reader *r);

@@ -27,31 +27,6 @@ bool entry_op_has_uuid(enum entry_op op)
 	       op == ENTRY_ROLLBACK;
 }
 
-int epoch_compare(struct epoch a, struct epoch b)
-{
-	if (a.number != b.number)
-		return a.number < b.number ? -1 : 1;
-	if (a.restart != b.restart && !MUTANT(restart_ignored))
-		return a.restart < b.restart ? -1 : 1;
-	return 0;
-}
-
-bool epoch_equal(struct epoch a, struct epoch b)
-{
-	return epoch_compare(a, b) == 0;
-}
-
-int position_compare(struct position a, struct position b)
-{
-	int order = epoch_compare(a.epoch, b.epoch);
-
-	if (order)
-		return order;
-	if (a.seq != b.seq)
-		return a.seq < b.seq ? -1 : 1;
-	return 0;
-}
-
 int entry_pool_new(uint32_t capacity, struct entry_pool **ret_pool)
 {
 	struct entry_pool *pool = calloc(1, sizeof(*pool));

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "base/mutant.h"
 #include "base/uuid.h"
 
 /* Compared number first. {0, 0} is "never". */
@@ -78,9 +79,35 @@ struct entry {
 /* Whether `op` is one of the above; whether entries of it bear a UUID. */
 bool entry_op_is_known(uint32_t op);
 bool entry_op_has_uuid(enum entry_op op);
-int epoch_compare(struct epoch a, struct epoch b);
-bool epoch_equal(struct epoch a, struct epoch b);
-int position_compare(struct position a, struct position b);
+
+/* ---- inline, since each message and each entry is compared ---- */
+
+static inline int epoch_compare(struct epoch a, struct epoch b)
+{
+	if (a.number != b.number)
+		return a.number < b.number ? -1 : 1;
+	if (a.restart != b.restart && !MUTANT(restart_ignored))
+		return a.restart < b.restart ? -1 : 1;
+	return 0;
+}
+
+static inline bool epoch_equal(struct epoch a, struct epoch b)
+{
+	return epoch_compare(a, b) == 0;
+}
+
+static inline int position_compare(struct position a, struct position b)
+{
+	int order = epoch_compare(a.epoch, b.epoch);
+
+	if (order)
+		return order;
+	if (a.seq != b.seq)
+		return a.seq < b.seq ? -1 : 1;
+	return 0;
+}
+
+/* ---- */
 
 /* A bounded pool of entries; belongs to one thread. -ENOMEM. */
 int entry_pool_new(uint32_t capacity, struct entry_pool **ret_pool) MUST_CHECK;

@@ -35,6 +35,9 @@
 /* What a device may take for one operation. A disk of a RAID gives a bad sector up after 7 s; a failover is
  * to be over after 15 s. Beyond it the pool has failed, and the other replicas go on without it. */
 #define DEVICE_WAIT_MS 10000u
+/* And so long for any one operation, whatever else it answers: a disk may try a bad sector for half a minute
+ * by itself, and meanwhile others answer. */
+#define DEVICE_LONGEST_WAIT_MS 60000u
 
 #define FRAME_MAX_BODY_BYTES    65536u /* protobuf messages; checked before they are unpacked */
 #define FRAME_MAX_PAYLOAD_BYTES ENTRY_MAX_BYTES

@@ -28,9 +28,9 @@ struct accept {
 	uint64_t revision;
 	struct listing listing;
 	struct op_txn **txns;
-	size_t txn_count, next;
 	const struct catalog_volume **volumes; /* as they stand in the end */
-	size_t volume_count;
+	size_t txn_count, next, volume_count, merged_count;
+	struct catalog_volume **merged; /* of those, the ones made here */
 };
 
 static void accept_end(struct accept *accept, int rc, const struct error *error)
@@ -47,6 +47,9 @@ static void accept_end(struct accept *accept, int rc, const struct error *error)
 		txn_done(accept->txns[i]);
 		free(accept->txns[i]);
 	}
+	for (size_t i = 0; i < accept->merged_count; i++)
+		catalog_volume_free(accept->merged[i]);
+	free(accept->merged);
 	free(accept->txns);
 	free(accept->volumes);
 	free(accept);
@@ -82,11 +85,6 @@ static void volume_add(struct accept *accept, const struct catalog_volume *volum
 		reallocarray(accept->volumes, accept->volume_count + 1, sizeof(struct catalog_volume *));
 	ASSERT(accept->volumes);
 	accept->volumes[accept->volume_count++] = volume;
-}
-
-static uint64_t number_of(const struct catalog_volume *volume)
-{
-	return volume->shard_count ? volume->shards[0].config_number : 0;
 }
 
 /* ---- volumes ---- */
@@ -128,8 +126,19 @@ static void volume_told(
 			"volume %s: epoch %llu in the backup, %llu since; members number %llu in the backup, "
 			"%llu since; the newer ones are put back",
 			seen->name, (unsigned long long)backup->epoch_number,
-			(unsigned long long)seen->epoch_number, (unsigned long long)number_of(backup),
-			(unsigned long long)number_of(seen));
+			(unsigned long long)seen->epoch_number, (unsigned long long)members_number(backup),
+			(unsigned long long)members_number(seen));
+}
+
+static struct catalog_volume *merge(
+	struct accept *accept, const struct catalog_volume *seen, const struct catalog_volume *backup)
+{
+	struct catalog_volume *merged = members_merge(seen, backup);
+
+	accept->merged = reallocarray(accept->merged, accept->merged_count + 1, sizeof(merged));
+	ASSERT(merged && accept->merged);
+	accept->merged[accept->merged_count++] = merged;
+	return merged;
 }
 
 /* A volume of the frozen view. */
@@ -138,74 +147,52 @@ static void plan_seen(struct accept *accept, const struct row *row)
 	const struct catalog_volume *seen = row->record;
 	const struct row *now = view_find(&accept->now, RECORD_VOLUME, row->name);
 	const struct catalog_volume *backup = now ? now->record : NULL;
-	struct catalog_volume merged;
+	struct catalog_volume *merged;
 	struct op_txn *txn;
 
 	if (!seen || (!now && seen->state == CATALOG_VOLUME_DELETING))
 		return;
-	if (backup && seen->epoch_number <= backup->epoch_number && number_of(seen) <= number_of(backup) &&
+	if (backup && seen->epoch_number <= backup->epoch_number && !members_are_newer(seen, backup) &&
 		seen->state == backup->state) {
 		volume_add(accept, backup);
 		return;
 	}
-	merged = *seen;
-	if (backup && backup->epoch_number > merged.epoch_number)
-		merged.epoch_number = backup->epoch_number;
-	if (backup && number_of(backup) > number_of(seen)) {
-		merged.shard_count = backup->shard_count;
-		merged.shards = backup->shards;
-	}
+	merged = merge(accept, seen, backup);
 	txn = txn_new(accept);
 	if (!name_put(accept, txn, seen)) {
 		txn_done(txn);
 		tell(accept,
 			"volume %s, made after the backup, can't be put back: its name is another's by now; "
-			"its "
-			"replicas are kept",
+			"its replicas are kept",
 			seen->name);
 		return;
 	}
 	volume_told(accept, seen, backup);
 	txn_if_revision(txn, accept->catalog, RECORD_VOLUME, row->name, row_revision(now));
-	txn_put(txn, accept->catalog, RECORD_VOLUME, row->name, &merged, 0);
-	volume_add(accept, number_of(&merged) > number_of(seen) ? backup : seen);
+	txn_write_volume(txn, accept->catalog, backup, merged);
+	volume_add(accept, merged);
 }
 
 /* A volume of the backup that the frozen view doesn't have. */
 static void plan_unseen(struct accept *accept, const struct row *row)
 {
 	const struct catalog_volume *backup = row->record;
+	const struct catalog *catalog = accept->catalog;
 
 	if (!backup || view_find(&accept->catalog->view, RECORD_VOLUME, row->name))
 		return;
 	volume_add(accept, backup);
-	if (accept->catalog->opened)
+	/* Other nodes know of those that don't concern this one. */
+	if (catalog->view.part_of && !catalog_volume_concerns(backup, catalog->options.node))
+		return;
+	if (catalog->opened)
 		tell(accept,
-			"volume %s: removed after the backup; its record is in the kvdb again, its data is "
-			"gone: remove "
-			"it again",
-			backup->name);
+			"volume %s: %s after the backup; its record is in the kvdb again. If it was removed, "
+			"its data is gone: remove it again",
+			backup->name, catalog->view.part_of ? "moved away, or removed," : "removed");
 }
 
 /* ---- what is promised on the pools: counted anew ---- */
-
-static struct record_reservation reserved_on(const struct accept *accept, struct uuid pool)
-{
-	struct record_reservation sum = { 0 };
-
-	for (size_t v = 0; v < accept->volume_count; v++)
-		for (unsigned s = 0; s < accept->volumes[v]->shard_count; s++) {
-			const struct catalog_shard *shard = &accept->volumes[v]->shards[s];
-
-			for (unsigned i = 0; i < shard->replica_count; i++)
-				if (uuid_equal(shard->replicas[i].pool, pool) &&
-					!shard->replicas[i].removed) {
-					sum.provisioned_bytes += catalog_replica_bytes(accept->volumes[v]);
-					sum.replica_count++;
-				}
-		}
-	return sum;
-}
 
 static void plan_reservation(struct accept *accept, const char *pool)
 {
@@ -218,12 +205,12 @@ static void plan_reservation(struct accept *accept, const char *pool)
 
 	if (uuid_parse(pool, &uuid))
 		return;
-	sum = reserved_on(accept, uuid);
+	sum = members_reserved(accept->volumes, accept->volume_count, uuid);
 	if (seen && seen->record)
 		known = seen->record;
 	sum.draining = known && known->draining;
 	sum.replaced_by = known ? known->replaced_by : sum.replaced_by;
-	if (was ? was->provisioned_bytes == sum.provisioned_bytes &&
+	if (was ? was->provisioned_bytes == sum.provisioned_bytes && was->thick_bytes == sum.thick_bytes &&
 				was->replica_count == sum.replica_count && was->draining == sum.draining &&
 				uuid_equal(was->replaced_by, sum.replaced_by)
 		: !now && sum.replica_count == 0 && !sum.draining)
@@ -270,10 +257,8 @@ static int plan(struct accept *accept, struct error *error)
 		return error_set(error, -ESTALE, "the metadata database is another cluster's");
 	if (!catalog->opened)
 		tell(accept, "this agent was restarted since, and has no newer facts than the backup: epochs "
-			     "are raised "
-			     "by the replicas when volumes are attached; what else was changed after the "
-			     "backup is put "
-			     "back only where an agent has run since before");
+			     "are raised by the replicas when volumes are attached; what else was changed "
+			     "after the backup is put back only where an agent has run since before");
 	for (size_t i = 0; i < volumes->count; i++)
 		plan_seen(accept, &volumes->rows[i]);
 	for (size_t i = 0; i < accept->now.tables[RECORD_VOLUME].count; i++)
@@ -381,7 +366,8 @@ static void accept_identified(void *arg, const struct kvdb_result *result)
 	}
 	catalog->accepting = accept->is_owner = true;
 	accept->database = result->database;
-	listing_begin(&accept->listing, catalog, accept->timeout_ms, accept_item, accept_listed);
+	listing_begin(
+		&accept->listing, catalog, catalog->prefix, accept->timeout_ms, accept_item, accept_listed);
 }
 
 void catalog_accept_restore(struct catalog *catalog, bool carry_out, uint32_t timeout_ms,

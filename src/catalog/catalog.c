@@ -41,6 +41,12 @@ void view_apply(struct catalog *catalog, struct view *view, const char *key, con
 
 	if (!key_parse(catalog, key, &kind, &name))
 		return; /* of a newer Quoin: kept, not understood */
+	if (kind == RECORD_AT) {
+		if (!view->part_of)
+			return;                /* a copy */
+		name = strrchr(name, '/') + 1; /* of this node: no other is watched */
+		kind = RECORD_VOLUME;
+	}
 	view_put(view, kind, name, value, value_bytes, revision, &bad, &why);
 	if (!bad || view != &catalog->view)
 		return;
@@ -49,16 +55,12 @@ void view_apply(struct catalog *catalog, struct view *view, const char *key, con
 	catalog_trouble(catalog, -EBADMSG, &error);
 }
 
-/* The view has reached `revision`. */
-static void view_moved(struct catalog *catalog, uint64_t revision)
+void catalog_changes_tell(struct catalog *catalog)
 {
 	struct view *view = &catalog->view;
 	struct catalog_change *changes = view->changes;
 	size_t count = view->change_count;
 
-	view->revision = revision;
-	if (revision > catalog->highest_revision)
-		catalog->highest_revision = revision;
 	/* The list is taken away first: a callback may look at the view, but the view may not grow it
 	 * meanwhile. */
 	view->changes = NULL;
@@ -69,11 +71,25 @@ static void view_moved(struct catalog *catalog, uint64_t revision)
 	for (size_t i = 0; i < count; i++)
 		free((void *)(uintptr_t)changes[i].name);
 	free(changes);
+}
+
+/* The view has reached `revision`. */
+static void view_moved(struct catalog *catalog, uint64_t revision)
+{
+	catalog->view.revision = revision;
+	if (revision > catalog->highest_revision)
+		catalog->highest_revision = revision;
+	if (catalog->opened && !catalog->closing)
+		pins_view_moved(catalog);
+	catalog_changes_tell(catalog);
 	if (!catalog->opened && !catalog->closing) {
 		catalog->opened = true;
 		if (catalog->options.opened)
 			catalog->options.opened(catalog->options.user);
+		pins_view_moved(catalog);
 	}
+	if (!catalog->closing)
+		pins_view_told(catalog);
 	ops_view_moved(catalog);
 }
 
@@ -132,8 +148,8 @@ static void listed(struct listing *listing, int rc, const struct error *why)
 		list_again(catalog, LIST_RETRY_MS);
 		return;
 	}
-	if (kvdb_watch(catalog->kvdb, catalog->prefix, listing->first_revision + 1, &callbacks,
-		    &catalog->watch) != 0) {
+	if (kvdb_watch(catalog->kvdb, catalog->watch_prefixes, catalog->watch_prefix_count,
+		    listing->first_revision + 1, &callbacks, &catalog->watch) != 0) {
 		(void)error_set(&error, -ENOMEM, "%s", damaged);
 		catalog_trouble(catalog, -ENOMEM, &error);
 		list_again(catalog, LIST_RETRY_MS);
@@ -154,7 +170,8 @@ static void list_begin_pages(struct catalog *catalog)
 	catalog->is_listing = true;
 	catalog->listing_stale = false;
 	view_list_begin(&catalog->view);
-	listing_begin(&catalog->listing, catalog, LIST_TIMEOUT_MS, list_item, listed);
+	listing_begin_all(&catalog->listing, catalog, catalog->watch_prefixes, catalog->watch_prefix_count,
+		LIST_TIMEOUT_MS, list_item, listed);
 }
 
 static uint64_t known_revision(const struct catalog *catalog)
@@ -215,12 +232,42 @@ static void nobody_waits(void *arg)
 
 static void close_begin(void *arg);
 
+static void watch_add(struct catalog *catalog, enum record_kind kind, const char *name)
+{
+	size_t i = catalog->watch_prefix_count++;
+
+	ASSERT(i < CATALOG_WATCH_PREFIXES);
+	catalog->watch_prefixes[i] = key_prefix(catalog, kind, name, catalog->watch_texts[i]);
+}
+
+/* What all agents need whole, and of the volumes what concerns this node, or all. */
+static void watch_choose(struct catalog *catalog)
+{
+	static const enum record_kind whole[] = { RECORD_CLUSTER, RECORD_NODE, RECORD_LIVE, RECORD_POOL,
+		RECORD_RESERVATION, RECORD_CLASS, RECORD_GROUP, RECORD_CLONE };
+	const char *node = catalog->options.node;
+
+	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
+		watch_add(catalog, whole[i], NULL);
+	if (!node) {
+		watch_add(catalog, RECORD_VOLUME, NULL);
+		watch_add(catalog, RECORD_NAME, NULL);
+		return;
+	}
+	(void)snprintf(catalog->node_name, sizeof(catalog->node_name), "%s", node);
+	catalog->options.node = catalog->node_name;
+	catalog->view.part_of = catalog;
+	watch_add(catalog, RECORD_AT, catalog->node_name);
+}
+
 int catalog_open(struct kvdb *kvdb, const struct catalog_options *options, struct catalog **ret_catalog,
 	struct error *error)
 {
 	struct catalog *catalog = NULL;
 	int rc = name_check("cluster name", options->cluster, error);
 
+	if (rc == 0 && options->node)
+		rc = name_check("node name", options->node, error);
 	if (rc == 0) {
 		catalog = calloc(1, sizeof(*catalog));
 		if (!catalog)
@@ -243,7 +290,10 @@ int catalog_open(struct kvdb *kvdb, const struct catalog_options *options, struc
 		random_init(&catalog->random, options->seed);
 	else
 		random_init_system(&catalog->random);
+	watch_choose(catalog);
 	list_init(&catalog->ops);
+	list_init(&catalog->pins);
+	kvdb_timer_init(&catalog->pin_timer, pins_poll, catalog);
 	kvdb_timer_init(&catalog->list_timer, list_begin, catalog);
 	kvdb_timer_init(&catalog->lease_timer, NULL, NULL);
 	kvdb_timer_init(&catalog->close_timer, close_begin, catalog);
@@ -259,6 +309,7 @@ static void close_finish(void *arg)
 	void *user = catalog->closed_arg;
 
 	ASSERT(list_is_empty(&catalog->ops));
+	pins_close_end(catalog);
 	view_done(&catalog->view);
 	free(catalog);
 	fn(user);
@@ -293,6 +344,7 @@ static void close_begin(void *arg)
 	(void)error_set(&error, -ECANCELED, "the agent is stopping");
 	while ((op = op_waiting(catalog)))
 		op_finish(op, op->state == OP_WAIT_DONE ? 0 : -ECANCELED, &error);
+	pins_close_begin(catalog);
 	kvdb_timer_cancel(catalog->kvdb, &catalog->list_timer);
 	kvdb_timer_cancel(catalog->kvdb, &catalog->lease_timer);
 	kvdb_watch_cancel(catalog->watch);

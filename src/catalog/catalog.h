@@ -99,13 +99,13 @@ struct catalog_pool {
 	char tier_reason[CATALOG_REASON_MAX_LEN + 1];
 	enum catalog_pool_state state;
 	char state_reason[CATALOG_REASON_MAX_LEN + 1];
-	uint64_t size_bytes, used_bytes, registered_ns;
-	uint32_t replica_limit;     /* replicas that it takes at most; 0: none is known */
-	uint32_t load_percent;      /* of what its device can do: 0 .. 100, told in steps, and seldom */
-	uint64_t provisioned_bytes; /* promised to replicas; ignored on input */
-	uint32_t replica_count;     /* ignored on input */
-	bool draining;              /* nothing comes, what is there leaves; ignored on input */
-	struct uuid replaced_by;    /* it drains to this pool alone; ignored on input */
+	uint64_t size_bytes, used_bytes, registered_ns, thick_limit_bytes; /* to thick ones at most */
+	uint32_t replica_limit; /* replicas that it takes at most; 0: none is known */
+	uint32_t load_percent;  /* of what its device can do: 0 .. 100, told in steps, and seldom */
+	uint64_t provisioned_bytes, thick_bytes; /* promised; to thick ones; ignored on input */
+	uint32_t replica_count;                  /* ignored on input */
+	bool draining;                           /* nothing comes, what is there leaves; ignored on input */
+	struct uuid replaced_by;                 /* it drains to this pool alone; ignored on input */
 };
 
 struct catalog_replica {
@@ -157,7 +157,7 @@ struct catalog_volume {
 	char selector[VOLUME_SELECTOR_LEN + 1]; /* beside the class's */
 	char group_name[NAME_MAX_LEN + 1];      /* of the class's group rule; "": none */
 	unsigned tiers, replicas;               /* 0: the class's */
-	bool sticky;                            /* isn't deleted before this is cleared */
+	bool sticky, thick; /* not deleted before it is cleared; room for all of it is kept */
 	uint64_t limit_iops, limit_bytes_per_s; /* of its users; 0: none */
 	uint64_t created_ns;
 	enum catalog_volume_state state;
@@ -194,6 +194,7 @@ struct catalog_change {
 
 struct catalog_options {
 	const char *cluster; /* the cluster's name: the records' prefix */
+	const char *node;    /* whose agent it is: the view has what concerns it; NULL: all (catalog/pin.h) */
 	/* The first list is in the view (tried until it succeeds; `trouble` tells why it doesn't). */
 	void (*opened)(void *user);
 	/* The view has changed; after a lost watch: by all that differs from a new list. */
@@ -207,13 +208,12 @@ struct catalog_options {
 	uint64_t seed;          /* of jitter and UUIDs; 0: from the system */
 	uint32_t node_lease_ms; /* 0: CATALOG_NODE_LEASE_MS; renewed three times in it */
 	uint32_t list_page;     /* records that are read at a time; 0: 10,000 */
-	/* The database and its revision that this node saw last, in an earlier life; none, 0: it has seen
-	 * none. */
+	/* The database and its revision that this node saw last, in an earlier life; none, 0: none. */
 	struct uuid database;
 	uint64_t revision;
 };
 
-/* The catalog owns `kvdb` from here on, also when this fails. -ENOMEM; -EINVAL (the cluster's name). */
+/* The catalog owns `kvdb` from here on, also when this fails. -ENOMEM; -EINVAL (a bad name). */
 int catalog_open(struct kvdb *kvdb, const struct catalog_options *options, struct catalog **ret_catalog,
 	struct error *error) MUST_CHECK;
 /*

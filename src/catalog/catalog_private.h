@@ -14,6 +14,7 @@
 #include "catalog/catalog.h"
 #include "catalog/shards.h"
 #include "catalog/list.h"
+#include "catalog/pin.h"
 #include "catalog/record.h"
 #include "catalog/snapshots.h"
 
@@ -26,7 +27,9 @@ struct row {
 	uint64_t revision;
 	void *record; /* NULL: damaged, and error says how */
 	struct error *error;
-	bool seen; /* by the list that is being read */
+	bool seen;       /* by the list that is being read */
+	bool watched;    /* kept by the watch; else it was read for a pin (pin.c), and goes with it */
+	uint32_t listed; /* the last pin of many that has read it: its number */
 };
 
 /* Rows in order of names (strcmp). */
@@ -35,7 +38,21 @@ struct table {
 	size_t count, capacity, damaged;
 };
 
+/* ---- table.c ---- */
+
+/* The first row that isn't before the name: its index. */
+size_t table_lower(const struct table *table, const char *name);
+struct row *table_find(const struct table *table, const char *name);
+struct row *table_insert(struct table *table, const char *name);
+/* Whatever its order: to be sorted. */
+struct row *table_append(struct table *table, const char *name);
+void row_clear(struct table *table, enum record_kind kind, struct row *row);
+void table_remove(struct table *table, enum record_kind kind, struct row *row);
+
 struct view {
+	/* Volumes here are those that the watch tells, and those that pins of this catalog keep, with their
+	 * names; NULL: all volumes there are. */
+	const struct catalog *part_of;
 	struct table tables[RECORD_KINDS];
 	uint64_t revision; /* everything up to it is in the tables */
 	struct catalog_change *changes;
@@ -53,6 +70,37 @@ int row_check(const struct row *row, const char *what, const char *name, struct 
  */
 void view_put(struct view *view, enum record_kind kind, const char *name, const uint8_t *value,
 	size_t value_bytes, uint64_t revision, bool *ret_bad, struct error *error);
+/*
+ * What a pin has read of a volume (NULL: it is no more); nothing where the watch tells of it. `quiet`: no
+ * change is noted, and names are left to view_names_rebuild().
+ */
+void view_put_read(struct view *view, const char *uuid, const uint8_t *value, size_t value_bytes,
+	uint64_t revision, bool quiet);
+/* The name of a volume whose record can't be read; else it follows from the record. */
+void view_name_put(struct view *view, const char *name, struct uuid volume);
+/* Drops a name that stands for no volume that is there and readable. */
+void view_name_let_go(struct view *view, const char *name);
+/* The name that a volume has in the view goes, or comes. */
+void view_name_leave(struct view *view, const struct row *row);
+void view_name_come(struct view *view, const struct row *row);
+/* There is no such name. */
+void view_name_drop(struct view *view, const char *name);
+bool view_is_watched(const struct view *view, struct uuid volume);
+/* Drops the volume if nothing keeps it any more. */
+void view_let_go(struct view *view, struct uuid volume);
+/* After many: drops all that nothing keeps; makes the names of all volumes anew. */
+void view_sweep(struct view *view);
+/*
+ * Notes that the pin of many with this number, which was begun at `revision`, has read a volume; after all of
+ * them, those that it hasn't are no more, and are dropped.
+ */
+void view_listed_put(struct view *view, uint32_t number, const char *uuid, const uint8_t *value,
+	size_t value_bytes, uint64_t revision);
+void view_listed_end(struct view *view, uint32_t number, uint64_t revision);
+void view_names_rebuild(struct view *view);
+/* The index-th readable row whose name begins with "NAME/". */
+const struct catalog_volume *view_copy_at(
+	const struct view *view, enum record_kind kind, const char *name, size_t index);
 /* Around the rows of a new list: rows that it didn't name are dropped at the end. */
 void view_list_begin(struct view *view);
 void view_list_end(struct view *view);
@@ -66,13 +114,19 @@ char *key_format(const struct catalog *catalog, enum record_kind kind, const cha
 	char key[static KEY_MAX_LEN + 1]);
 char *key_format_uuid(const struct catalog *catalog, enum record_kind kind, struct uuid uuid,
 	char key[static KEY_MAX_LEN + 1]);
+/* What all keys of a kind begin with; of `name` alone, where it isn't NULL: "at/NODE/". */
+char *key_prefix(const struct catalog *catalog, enum record_kind kind, const char *name,
+	char prefix[static KEY_MAX_LEN + 1]);
 /* False: no key of a kind that we know. *ret_name points into the key. */
 bool key_parse(
 	const struct catalog *catalog, const char *key, enum record_kind *ret_kind, const char **ret_name);
 
 /* ---- operations ---- */
 
-/* A transaction in the making; owns its keys and values. Without memory it is `failed`, and is not sent. */
+/*
+ * A transaction in the making; owns its keys and values. Without memory, or with more than the kvdb takes
+ * (-E2BIG), it is `failed`, and is not sent.
+ */
 struct op_txn {
 	struct kvdb_compare compares[KVDB_MAX_TXN_OPS];
 	struct kvdb_write writes[KVDB_MAX_TXN_OPS];
@@ -101,7 +155,9 @@ struct op_kind {
 	int (*step)(struct op *op, struct op_txn *txn, struct error *error);
 };
 
-enum op_state { OP_SYNC, OP_WAIT_VIEW, OP_PAUSE, OP_TXN, OP_WAIT_DONE };
+#define OP_MAX_PINS 3u
+
+enum op_state { OP_SYNC, OP_FETCH, OP_WAIT_VIEW, OP_PAUSE, OP_TXN, OP_WAIT_DONE };
 
 struct op {
 	struct list node;
@@ -115,6 +171,9 @@ struct op {
 	bool in_flight; /* a call of kvdb will come back */
 	uint64_t wait_revision;
 	struct kvdb_timer timer;
+	/* What it needs of volumes that this node doesn't watch: read anew before each step. */
+	struct catalog_pin *pins[OP_MAX_PINS];
+	unsigned pin_count, pin_next;
 	int early_rc; /* refused before it began */
 	struct error error;
 	/* the answer: one of the two */
@@ -146,6 +205,8 @@ struct op {
 struct op *op_new(struct catalog *catalog, const struct op_kind *kind, uint32_t timeout_ms, void *arg);
 /* op->early_rc with op->error refuses it, in a moment. */
 void op_start(struct op *op);
+/* Before op_start(). */
+void op_pin(struct op *op, struct catalog_pin *pin);
 /* The view has moved on. */
 void ops_view_moved(struct catalog *catalog);
 void op_finish(struct op *op, int rc, const struct error *error);
@@ -164,6 +225,16 @@ int volume_edit(struct op *op, const struct catalog_volume *volume, struct error
 /* Writes op->volume_record where the record still is what `was` was. */
 void txn_put_volume(struct op *op, struct op_txn *txn, const struct catalog_volume *was);
 
+/*
+ * copies.c: writes a volume's record (`was` NULL: a new one) or deletes it (`is` NULL), with all that is
+ * written beside it. The compare is the caller's.
+ */
+void txn_write_volume(struct op_txn *txn, const struct catalog *catalog, const struct catalog_volume *was,
+	const struct catalog_volume *is);
+
+/* Whether a copy of it is written for that node. */
+bool catalog_volume_concerns(const struct catalog_volume *volume, const char *node);
+
 /* volume_check.c: -EINVAL, with words, for a volume that can't be made. */
 int volume_check(const struct catalog_volume *volume, struct error *error) MUST_CHECK;
 /*
@@ -175,10 +246,11 @@ int pool_reserve(struct op *op, struct op_txn *txn, const struct catalog_replica
 /* How many replicas of the volume are on the pool of this one; 0: they were counted with an earlier one. */
 unsigned replicas_on_pool(const struct catalog_volume *volume, unsigned shard, unsigned replica);
 /* One goes. */
-void pool_release(struct op *op, struct op_txn *txn, struct uuid pool, uint64_t bytes);
+void pool_release(struct op *op, struct op_txn *txn, struct uuid pool, const struct catalog_volume *volume);
 /* ops_resize.c: whether so much more may be promised on the pool: -ENOSPC with the numbers. */
-int pool_room_check(const struct op *op, const struct catalog_pool *pool, uint64_t provisioned_bytes,
-	uint64_t more_bytes, struct error *error) MUST_CHECK;
+int pool_room_check(const struct op *op, const struct catalog_pool *pool,
+	const struct record_reservation *known, const struct catalog_volume *volume, uint64_t more_bytes,
+	struct error *error) MUST_CHECK;
 /* ops_membership.c: a learner comes, op->replica is to leave; with op->replicas as the user's number, if any.
  */
 int learner_step(struct op *op, struct op_txn *txn, struct error *error) MUST_CHECK;
@@ -208,13 +280,40 @@ int clones_unmade(
 int retired_removed_step(struct op *op, struct op_txn *txn, const struct catalog_volume *volume,
 	struct error *error) MUST_CHECK;
 
+/* ---- pin.c ---- */
+
+/* Whether one keeps this volume in the view, which isn't watched; record NULL: it can't be read. */
+bool pins_keep(const struct catalog *catalog, const char *uuid, const struct catalog_volume *record);
+/* The same, of those of one volume alone. */
+bool pins_keep_single(const struct catalog *catalog, const char *uuid, const struct catalog_volume *record);
+/* The view has come further: what was read and waited for that goes into it; and who waited is told. */
+void pins_view_moved(struct catalog *catalog);
+void pins_view_told(struct catalog *catalog);
+/* Of one volume, and not of many. */
+bool pin_is_single(const struct catalog_pin *pin);
+/* Reads all again that aren't watched; a timer's. */
+void pins_poll(void *catalog);
+void pins_close_begin(struct catalog *catalog);
+void pins_close_end(struct catalog *catalog);
+
 /* ---- catalog.c, reach.c ---- */
+
+#define CATALOG_WATCH_PREFIXES 10u
 
 struct catalog {
 	struct kvdb *kvdb;
 	struct catalog_options options;
 	char cluster[NAME_MAX_LEN + 1];
 	char prefix[KEY_MAX_LEN + 1];
+	char node_name[NAME_MAX_LEN + 1];
+	/* What is listed and watched. */
+	char watch_texts[CATALOG_WATCH_PREFIXES][KEY_MAX_LEN + 1];
+	const char *watch_prefixes[CATALOG_WATCH_PREFIXES];
+	size_t watch_prefix_count;
+	struct list pins;
+	unsigned list_pins; /* of many volumes */
+	uint32_t list_number;
+	struct kvdb_timer pin_timer;
 	struct random random;
 	struct view view;
 	struct kvdb_watch *watch;
@@ -264,11 +363,28 @@ void catalog_heard(struct catalog *catalog, const struct kvdb_result *result);
 /* Since when the kvdb has been in reach, without a gap; 0: it isn't. */
 uint64_t catalog_reach_since_ns(const struct catalog *catalog);
 void catalog_trouble(struct catalog *catalog, int rc, const struct error *error);
+/* Tells the user what has changed in the view since the last time. */
+void catalog_changes_tell(struct catalog *catalog);
 /* Puts the value of a key (NULL: deleted) into a view; a damaged record of the catalog's own is told. */
 void view_apply(struct catalog *catalog, struct view *view, const char *key, const uint8_t *value,
 	size_t value_bytes, uint64_t revision);
 uint64_t catalog_now_ns(const struct catalog *catalog);
 uint64_t catalog_wall_ns(const struct catalog *catalog);
+
+/* ---- accept_members.c: which of two records of a volume has the newer members ---- */
+
+/* Of all its shards together: each number never goes back, so the sum doesn't either. */
+uint64_t members_number(const struct catalog_volume *volume);
+/* Of one shard at the least. */
+bool members_are_newer(const struct catalog_volume *a, const struct catalog_volume *b);
+/*
+ * What was seen, but with the epoch and, shard by shard, the members that are newer in the backup (which may
+ * be NULL). catalog_volume_free() it; NULL: no memory.
+ */
+struct catalog_volume *members_merge(const struct catalog_volume *seen, const struct catalog_volume *backup);
+/* What these volumes have promised on a pool. */
+struct record_reservation members_reserved(
+	const struct catalog_volume *const *volumes, size_t count, struct uuid pool);
 
 /* ---- lease.c ---- */
 

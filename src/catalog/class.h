@@ -62,6 +62,8 @@ struct catalog_class {
 	uint64_t limit_iops, limit_bytes_per_s; /* of each of its volumes; 0: none */
 	struct schedule snapshots;              /* made by themselves while a volume is attached */
 	uint32_t trim_s;   /* a mounted filesystem is trimmed so often; 0: daily, CLASS_TRIM_NEVER */
+	unsigned shards;   /* of each of its volumes; 0: one; SHARDS_AUTO: by its size */
+	bool thick;        /* room is kept for its new volumes */
 	uint64_t revision; /* of the record; ignored on input */
 };
 

@@ -14,7 +14,6 @@
 #define REBUILD_MAX_MS  (UINT64_C(30) * 86400000)
 #define TRIM_MIN_MS     60000u
 #define TRIM_MAX_MS     (UINT64_C(30) * 86400000)
-#define SIZE_DEFAULT    (UINT64_C(10) << 30)
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 static int field_bad(const char *key, const char *value, const char *const *known, size_t count,
@@ -301,6 +300,25 @@ static int mount_options_set(struct catalog_class *class, const char *value, str
 	return options_set("mount_options", value, class->mount_options, error);
 }
 
+/* One is what every class has that says nothing: written as if it said so. */
+static int shards_set(struct catalog_class *class, const char *value, struct error *error)
+{
+	if (shards_parse(value, &class->shards) != 0)
+		return error_set(error, -EINVAL, "shards = %.64s: write a number from 1 to %u, or `auto`",
+			value, VOLUME_MAX_SHARDS);
+	if (class->shards == 1)
+		class->shards = 0;
+	return 0;
+}
+
+static int thick_set(struct catalog_class *class, const char *value, struct error *error)
+{
+	class->thick = strcmp(value, "yes") == 0;
+	if (!class->thick && strcmp(value, "no") != 0)
+		return error_set(error, -EINVAL, "thick = %.64s: write yes or no", value);
+	return 0;
+}
+
 static int version_set(struct catalog_class *class, const char *value, struct error *error)
 {
 	char *end;
@@ -335,16 +353,9 @@ static const struct field {
 	{ "trim", trim_set },
 	{ "iops_limit", iops_set },
 	{ "bandwidth_limit", bandwidth_set },
+	{ "shards", shards_set },
+	{ "thick", thick_set },
 	{ "version", version_set },
-};
-
-/* Of classes to come: named, so that nobody believes that they are obeyed. */
-static const struct {
-	const char *key, *what;
-} not_built[] = {
-	{ "shards", "a volume has one shard" },
-	{ "profile", "there is one block profile" },
-	{ "thick", "all volumes are thin" },
 };
 
 int class_field_find(const char *key, unsigned *ret_index, struct error *error)
@@ -359,17 +370,17 @@ int class_field_find(const char *key, unsigned *ret_index, struct error *error)
 			return 0;
 		}
 	}
-	for (unsigned i = 0; i < COUNT_OF(not_built); i++)
-		if (strcmp(key, not_built[i].key) == 0)
-			return error_set(error, -EINVAL, "%s can't be set yet: %s; leave it out", key,
-				not_built[i].what);
+	/* To come: named, so that nobody believes that it is obeyed. */
+	if (strcmp(key, "profile") == 0)
+		return error_set(
+			error, -EINVAL, "%s can't be set yet: there is one block profile; leave it out", key);
 	nearest = name_nearest(key, keys, COUNT_OF(fields));
 	return error_set(error, -EINVAL,
 		"unknown key \"%.64s\"%s%s%s; there are description, replicas, tier, spread, group_rule, "
 		"selector, "
 		"size, fs, mkfs_options, mount_options, reads, on_no_quorum, rebuild_after, snapshots, trim, "
 		"iops_limit, "
-		"bandwidth_limit and version",
+		"bandwidth_limit, shards, thick and version",
 		key, nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
 }
 
@@ -385,15 +396,4 @@ int class_field_set(struct catalog_class *class, const char *key, const char *va
 	int rc = class_field_find(key, &index, error);
 
 	return rc ? rc : class_field_put(class, index, value, error);
-}
-
-void class_init(struct catalog_class *class)
-{
-	*class = (struct catalog_class){
-		.tiers = CLASS_TIERS_ANY,
-		.replicas = 3,
-		.spread = CLASS_SPREAD_ZONE,
-		.size_bytes = SIZE_DEFAULT,
-		.fs = "ext4",
-	};
 }

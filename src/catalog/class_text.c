@@ -11,6 +11,18 @@
 #include <string.h>
 
 #define LINE_MAX_LEN 500u
+#define SIZE_DEFAULT (UINT64_C(10) << 30)
+
+void class_init(struct catalog_class *class)
+{
+	*class = (struct catalog_class){
+		.tiers = CLASS_TIERS_ANY,
+		.replicas = 3,
+		.spread = CLASS_SPREAD_ZONE,
+		.size_bytes = SIZE_DEFAULT,
+		.fs = "ext4",
+	};
+}
 
 /* ---- sections ---- */
 
@@ -294,6 +306,12 @@ void class_text_format(const struct catalog_class *class, char text[static CLASS
 		size_write(class->limit_bytes_per_s, words);
 		text_put(text, &len, "bandwidth_limit = %s\n", words);
 	}
+	if (class->shards == SHARDS_AUTO)
+		text_put(text, &len, "shards = auto\n");
+	else if (class->shards > 1)
+		text_put(text, &len, "shards = %u\n", class->shards);
+	if (class->thick)
+		text_put(text, &len, "thick = yes\n");
 	if (class->number != 0)
 		text_put(text, &len, "version = %llu\n", (unsigned long long)class->number);
 }

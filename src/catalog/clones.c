@@ -11,13 +11,14 @@ unsigned clones_name(
 	const struct catalog *catalog, struct uuid origin, struct uuid snapshot, char *text, size_t size)
 {
 	const struct catalog_volume *volume;
+	char uuid[UUID_TEXT_LEN + 1];
 	unsigned count = 0;
 	size_t len = 0;
 
 	text[0] = 0;
-	for (size_t i = 0; (volume = catalog_volume_by_name_at(catalog, i)); i++) {
-		if (!uuid_equal(volume->origin, origin) ||
-			(!uuid_is_none(snapshot) && !uuid_equal(volume->origin_snapshot, snapshot)))
+	(void)uuid_format(origin, uuid);
+	for (size_t i = 0; (volume = view_copy_at(&catalog->view, RECORD_CLONE, uuid, i)); i++) {
+		if (!uuid_is_none(snapshot) && !uuid_equal(volume->origin_snapshot, snapshot))
 			continue;
 		if (count < NAMED_MAX && len < size)
 			len += (size_t)snprintf(
@@ -98,7 +99,7 @@ int clone_hold(struct op *op, struct op_txn *txn, struct error *error)
 		return error_set(error, -ENOENT, "the origin of volume %s is gone", clone->name);
 	if (snapshot->state != CATALOG_SNAPSHOT_READY)
 		return error_set(error, -EBUSY, "snapshot %s@%s is not ready: it is being %s", origin->name,
-			snapshot->name, snapshot->state == CATALOG_SNAPSHOT_MAKING ? "made" : "removed");
+			snapshot->name, catalog_snapshot_doing(snapshot->state));
 	if (clone->size_bytes < origin->size_bytes)
 		return error_set(error, -EINVAL,
 			"a clone of volume %s can't be smaller than that: it has at least %s", origin->name,
@@ -111,19 +112,19 @@ int clone_hold(struct op *op, struct op_txn *txn, struct error *error)
 	/* Written as it is: whoever removes the snapshot at this moment does it again, and sees the clone. */
 	(void)uuid_format(origin->volume, uuid);
 	txn_if_revision(txn, catalog, RECORD_VOLUME, uuid, origin->revision);
-	txn_put(txn, catalog, RECORD_VOLUME, uuid, origin, 0);
+	txn_write_volume(txn, catalog, origin, origin);
 	return 0;
 }
 
 int clones_unmade(const struct catalog *catalog, const struct catalog_volume *origin, struct error *error)
 {
 	const struct catalog_volume *volume;
+	char uuid[UUID_TEXT_LEN + 1];
 
-	for (size_t i = 0; (volume = catalog_volume_by_name_at(catalog, i)); i++) {
+	(void)uuid_format(origin->volume, uuid);
+	for (size_t i = 0; (volume = view_copy_at(&catalog->view, RECORD_CLONE, uuid, i)); i++) {
 		bool made = true;
 
-		if (!uuid_equal(volume->origin, origin->volume))
-			continue;
 		for (unsigned s = 0; s < volume->shard_count; s++)
 			made = made && is_made(&volume->shards[s]);
 		if (!made)

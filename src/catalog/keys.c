@@ -1,4 +1,7 @@
-/* The keys: /quoin/CLUSTER/KIND/NAME. Nobody else knows them. */
+/*
+ * The keys: /quoin/CLUSTER/KIND/NAME; at/, group/ and clone/ have a UUID behind the name. Nobody else knows
+ * them.
+ */
 #include "catalog/catalog_private.h"
 
 #include <stdio.h>
@@ -13,6 +16,9 @@ static const char *const kind_texts[RECORD_KINDS] = {
 	[RECORD_VOLUME] = "volume",
 	[RECORD_NAME] = "name",
 	[RECORD_CLASS] = "class",
+	[RECORD_AT] = "at",
+	[RECORD_GROUP] = "group",
+	[RECORD_CLONE] = "clone",
 };
 
 const char *key_kind_text(enum record_kind kind)
@@ -35,6 +41,16 @@ char *key_format_uuid(const struct catalog *catalog, enum record_kind kind, stru
 	char text[UUID_TEXT_LEN + 1];
 
 	return key_format(catalog, kind, uuid_format(uuid, text), key);
+}
+
+char *key_prefix(const struct catalog *catalog, enum record_kind kind, const char *name,
+	char prefix[static KEY_MAX_LEN + 1])
+{
+	int len = snprintf(prefix, KEY_MAX_LEN + 1, "%s%s/%s%s", catalog->prefix, kind_texts[kind],
+		name ? name : "", name ? "/" : "");
+
+	ASSERT(len > 0 && (size_t)len <= KEY_MAX_LEN);
+	return prefix;
 }
 
 bool key_parse(

@@ -1,4 +1,4 @@
-/* All records of the cluster, page by page. */
+/* Many records, page by page. */
 #include "catalog/list.h"
 
 #include <string.h>
@@ -18,7 +18,7 @@ static void page_ask(struct listing *listing)
 {
 	struct catalog *catalog = listing->catalog;
 
-	kvdb_list(catalog->kvdb, catalog->prefix, listing->after[0] ? listing->after : NULL,
+	kvdb_list(catalog->kvdb, listing->prefixes[listing->at], listing->after[0] ? listing->after : NULL,
 		page_items(catalog), listing->timeout_ms, page_told, listing);
 }
 
@@ -38,7 +38,11 @@ static void page_told(void *arg, const struct kvdb_result *result)
 	for (size_t i = 0; i < result->count; i++)
 		listing->item(listing, &result->items[i]);
 	if (result->count < page_items(listing->catalog)) {
-		listing->done(listing, 0, NULL);
+		listing->after[0] = 0;
+		if (++listing->at == listing->prefix_count)
+			listing->done(listing, 0, NULL);
+		else
+			page_ask(listing);
 		return;
 	}
 	last = result->items[result->count - 1].key;
@@ -47,9 +51,28 @@ static void page_told(void *arg, const struct kvdb_result *result)
 	page_ask(listing);
 }
 
-void listing_begin(struct listing *listing, struct catalog *catalog, uint32_t timeout_ms,
+void listing_begin_all(struct listing *listing, struct catalog *catalog, const char *const *prefixes,
+	size_t prefix_count, uint32_t timeout_ms, listing_item_fn item, listing_done_fn done)
+{
+	ASSERT(prefix_count > 0);
+	*listing = (struct listing){ .catalog = catalog,
+		.timeout_ms = timeout_ms,
+		.item = item,
+		.done = done,
+		.prefixes = prefixes,
+		.prefix_count = prefix_count };
+	page_ask(listing);
+}
+
+void listing_begin(struct listing *listing, struct catalog *catalog, const char *prefix, uint32_t timeout_ms,
 	listing_item_fn item, listing_done_fn done)
 {
-	*listing = (struct listing){ catalog, timeout_ms, item, done, 0, 0, "" };
+	*listing = (struct listing){ .catalog = catalog,
+		.timeout_ms = timeout_ms,
+		.item = item,
+		.done = done,
+		.prefix_count = 1,
+		.one = prefix };
+	listing->prefixes = &listing->one;
 	page_ask(listing);
 }

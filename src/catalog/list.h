@@ -1,7 +1,7 @@
 /*
- * Reads all records of the cluster, page by page, so that neither a request nor an answer grows with the
- * cluster. Pages are read one after the other: what is written meanwhile may be in a later page and not in an
- * earlier one. Thread rule: the control thread.
+ * Reads all records under a prefix, or all that the view is to have, page by page, so that neither a request
+ * nor an answer grows with the cluster. Pages are read one after the other: what is written meanwhile may be
+ * in a later page and not in an earlier one. Thread rule: the control thread.
  */
 #ifndef QUOIN_CATALOG_LIST_H
 #define QUOIN_CATALOG_LIST_H
@@ -27,10 +27,16 @@ struct listing {
 	 */
 	uint64_t first_revision, revision;
 	char after[KVDB_MAX_KEY_LEN + 1];
+	const char *const *prefixes;
+	size_t prefix_count, at; /* the prefix that is being read */
+	const char *one;
 };
 
-/* timeout_ms: of each page. `listing` is the caller's again with `done`. */
-void listing_begin(struct listing *listing, struct catalog *catalog, uint32_t timeout_ms,
+/* timeout_ms: of each page. `listing` is the caller's again with `done`; the prefix lives until then. */
+void listing_begin(struct listing *listing, struct catalog *catalog, const char *prefix, uint32_t timeout_ms,
 	listing_item_fn item, listing_done_fn done);
+/* The same, of several, one after the other. */
+void listing_begin_all(struct listing *listing, struct catalog *catalog, const char *const *prefixes,
+	size_t prefix_count, uint32_t timeout_ms, listing_item_fn item, listing_done_fn done);
 
 #endif

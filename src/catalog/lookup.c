@@ -145,6 +145,21 @@ const struct catalog_volume *catalog_volume_at(const struct catalog *catalog, si
 	return record_at(catalog, RECORD_VOLUME, index);
 }
 
+size_t catalog_watched_count(const struct catalog *catalog)
+{
+	const struct table *volumes = &catalog->view.tables[RECORD_VOLUME];
+	size_t count = 0;
+
+	for (size_t i = 0; i < volumes->count; i++)
+		count += volumes->rows[i].watched;
+	return count;
+}
+
+const struct catalog_volume *catalog_group_at(const struct catalog *catalog, const char *group, size_t index)
+{
+	return view_copy_at(&catalog->view, RECORD_GROUP, group, index);
+}
+
 static const struct catalog_volume *named_volume(
 	const struct catalog *catalog, const struct record_name *name)
 {

@@ -13,76 +13,11 @@
 #define LOSSES_FREE       2u /* without a pause */
 #define LOSS_PAUSE_MAX_MS 8u /* for each loss, up to ten */
 
-/* ---- transactions ---- */
-
-static char *txn_key(
-	struct op_txn *txn, const struct catalog *catalog, enum record_kind kind, const char *name)
-{
-	char key[KEY_MAX_LEN + 1];
-	char *copy = strdup(key_format(catalog, kind, name, key));
-
-	if (!copy)
-		txn->failed = -ENOMEM;
-	return copy;
-}
-
-void txn_if_revision(struct op_txn *txn, const struct catalog *catalog, enum record_kind kind,
-	const char *name, uint64_t revision)
-{
-	char *key = txn_key(txn, catalog, kind, name);
-
-	if (!key)
-		return;
-	ASSERT(txn->compare_count < KVDB_MAX_TXN_OPS);
-	txn->compares[txn->compare_count++] =
-		(struct kvdb_compare){ .kind = KVDB_IF_REVISION, .key = key, .revision = revision };
-}
-
-void txn_put(struct op_txn *txn, const struct catalog *catalog, enum record_kind kind, const char *name,
-	const void *record, uint64_t lease)
-{
-	struct record_bytes bytes;
-	int rc = record_encode(kind, record, &bytes);
-	char *key = rc == 0 ? txn_key(txn, catalog, kind, name) : NULL;
-
-	if (rc != 0)
-		txn->failed = rc;
-	if (!key) {
-		if (rc == 0)
-			free(bytes.bytes);
-		return;
-	}
-	ASSERT(txn->write_count < KVDB_MAX_TXN_OPS);
-	txn->writes[txn->write_count++] = (struct kvdb_write){
-		.key = key, .value = bytes.bytes, .value_bytes = bytes.len_bytes, .lease = lease
-	};
-}
-
-void txn_delete(struct op_txn *txn, const struct catalog *catalog, enum record_kind kind, const char *name)
-{
-	char *key = txn_key(txn, catalog, kind, name);
-
-	if (!key)
-		return;
-	ASSERT(txn->write_count < KVDB_MAX_TXN_OPS);
-	txn->writes[txn->write_count++] = (struct kvdb_write){ .key = key };
-}
-
-void txn_done(struct op_txn *txn)
-{
-	for (size_t i = 0; i < txn->compare_count; i++)
-		free((void *)(uintptr_t)txn->compares[i].key);
-	for (size_t i = 0; i < txn->write_count; i++) {
-		free((void *)(uintptr_t)txn->writes[i].key);
-		free((void *)(uintptr_t)txn->writes[i].value);
-	}
-	*txn = (struct op_txn){ 0 };
-}
-
 /* ---- life ---- */
 
 static void op_timer(void *arg);
 static void op_sync(struct op *op);
+static void op_fetch(struct op *op);
 static void op_step(struct op *op);
 
 struct op *op_new(struct catalog *catalog, const struct op_kind *kind, uint32_t timeout_ms, void *arg)
@@ -138,6 +73,8 @@ void op_finish(struct op *op, int rc, const struct error *error)
 	} else {
 		op->fn(op->arg, rc, words);
 	}
+	for (unsigned i = 0; i < op->pin_count; i++)
+		catalog_unpin(op->pins[i]);
 	catalog_volume_free(op->volume_record);
 	free(op->class_record);
 	explicit_bzero(op->key, sizeof(op->key));
@@ -182,8 +119,30 @@ static void op_timer(void *arg)
 		op_wait(op, op->state, UINT64_MAX);
 }
 
+void op_pin(struct op *op, struct catalog_pin *pin)
+{
+	ASSERT(op->pin_count < OP_MAX_PINS);
+	op->pins[op->pin_count++] = pin;
+}
+
+/* The volumes that it is about; a volume that it makes has a name that may be taken, and perhaps an origin.
+ */
+static void op_pin_volumes(struct op *op)
+{
+	const struct catalog_volume *made = op->volume_record;
+
+	if (!uuid_is_none(op->volume))
+		op_pin(op, catalog_pin_volume(op->catalog, op->volume));
+	if (made)
+		op_pin(op, catalog_pin_name(op->catalog, made->name));
+	if (made && !uuid_is_none(made->origin))
+		op_pin(op, catalog_pin_volume(op->catalog, made->origin));
+}
+
 void op_start(struct op *op)
 {
+	if (op->early_rc == 0 && op->catalog->view.part_of)
+		op_pin_volumes(op);
 	if (op->early_rc != 0)
 		kvdb_timer_set(op->catalog->kvdb, &op->timer, 0);
 	else
@@ -232,10 +191,59 @@ static void op_synced(void *arg, const struct kvdb_result *result)
 	}
 	(void)catalog_identity_check(catalog, result, op->sent_highest);
 	op->wait_revision = result->revision;
-	if (catalog->frozen || (catalog->opened && catalog->view.revision >= op->wait_revision))
-		op_step(op); /* which refuses, if it is frozen */
+	op->pin_next = 0;
+	op_fetch(op);
+}
+
+/* The next pin that is to be read; NULL: all that the step looks at is in the view, or will be. */
+static struct catalog_pin *pin_to_read(struct op *op)
+{
+	for (; op->pin_next < op->pin_count; op->pin_next++)
+		if (!catalog_pin_is_known(op->pins[op->pin_next]) &&
+			(!op->won || pin_is_single(op->pins[op->pin_next])))
+			return op->pins[op->pin_next];
+	return NULL;
+}
+
+static void op_fetched(void *arg, int rc, const struct error *error)
+{
+	struct op *op = arg;
+	struct kvdb_result result = { .rc = rc, .error = error };
+
+	op->in_flight = false;
+	op->pin_next++;
+	/* What has been written, has been: at the worst the view shows it a little later. */
+	if ((rc != 0 || op->catalog->closing) && !op->won)
+		op_failed(op, &result);
 	else
+		op_fetch(op);
+}
+
+static void op_fetch(struct op *op)
+{
+	struct catalog *catalog = op->catalog;
+	bool there = catalog->opened && catalog->view.revision >= op->wait_revision;
+	struct catalog_pin *pin = NULL;
+
+	/* What it has written may well be watched. */
+	if (op->won && !there && !catalog->closing) {
+		op_wait(op, OP_WAIT_DONE, UINT64_MAX);
+		return;
+	}
+	if (!catalog->frozen && !catalog->closing)
+		pin = pin_to_read(op);
+	if (pin) {
+		op->state = OP_FETCH;
+		op->in_flight = true;
+		kvdb_timer_cancel(catalog->kvdb, &op->timer);
+		catalog_pin_read(pin, call_timeout_ms(op), op_fetched, op);
+	} else if (op->won) {
+		op_finish(op, 0, NULL);
+	} else if (catalog->frozen || there) {
+		op_step(op); /* which refuses, if it is frozen */
+	} else {
 		op_wait(op, OP_WAIT_VIEW, UINT64_MAX);
+	}
 }
 
 /* Asks for the newest revision, so that what the step sees is no older than its call. */
@@ -259,10 +267,8 @@ static void op_transacted(void *arg, const struct kvdb_result *result)
 		op->wait_revision = result->revision;
 		if (op->volume_record)
 			op->volume_record->revision = result->revision;
-		if (catalog->closing || catalog->view.revision >= op->wait_revision)
-			op_finish(op, 0, NULL);
-		else
-			op_wait(op, OP_WAIT_DONE, UINT64_MAX);
+		op->pin_next = 0;
+		op_fetch(op);
 		return;
 	}
 	if (result->rc == KVDB_LOST && !catalog->closing) {
@@ -272,6 +278,8 @@ static void op_transacted(void *arg, const struct kvdb_result *result)
 			uint64_t most = LOSS_PAUSE_MAX_MS * (op->losses < 10 ? op->losses : 10);
 
 			op_wait(op, OP_PAUSE, 1 + random_below(&catalog->random, most));
+		} else if (op->pin_next = 0, pin_to_read(op)) {
+			op_sync(op);
 		} else if (catalog->view.revision >= op->wait_revision) {
 			op_step(op);
 		} else {
@@ -301,7 +309,12 @@ static void op_step(struct op *op)
 			&error, -ESTALE, "can't %s: %.400s", op->kind->what, catalog->frozen_error.text);
 	else
 		rc = op->kind->step(op, txn, &error);
-	if (rc == 0 && txn->failed != 0)
+	if (rc == 0 && txn->failed == -E2BIG)
+		rc = error_set(&error, -E2BIG,
+			"can't %s: more nodes and pools are concerned than one transaction of the metadata "
+			"database has room for (%u)",
+			op->kind->what, KVDB_MAX_TXN_OPS);
+	else if (rc == 0 && txn->failed != 0)
 		rc = error_set(&error, txn->failed, "can't %s: %s", op->kind->what, strerror(-txn->failed));
 	if (rc != 0) {
 		if (txn)
@@ -339,7 +352,7 @@ void ops_view_moved(struct catalog *catalog)
 		if (op->state == OP_WAIT_VIEW)
 			op_step(op);
 		else
-			op_finish(op, 0, NULL);
+			op_fetch(op);
 	}
 }
 

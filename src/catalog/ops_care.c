@@ -122,6 +122,7 @@ void catalog_pool_remove(
 
 	op->fn = fn;
 	op->pool.pool = pool;
+	op_pin(op, catalog_pin_all(catalog));
 	op_start(op);
 }
 
@@ -178,5 +179,7 @@ void catalog_node_remove(
 	op->early_rc = name_check("node name", name, &op->error);
 	if (op->early_rc == 0)
 		memcpy(op->node_record.name, name, strlen(name) + 1);
+	if (op->early_rc == 0)
+		op_pin(op, catalog_pin_node(catalog, name)); /* its holder is one whom a volume concerns */
 	op_start(op);
 }

@@ -111,5 +111,6 @@ void catalog_class_remove(
 	ASSERT(op->class_record);
 	op->early_rc = name_check("class name", name, &op->error);
 	(void)snprintf(op->class_record->name, sizeof(op->class_record->name), "%s", name);
+	op_pin(op, catalog_pin_all(catalog));
 	op_start(op);
 }

@@ -118,7 +118,8 @@ static bool pool_same(const struct catalog_pool *a, const struct catalog_pool *b
 	return strcmp(a->name, b->name) == 0 && strcmp(a->path, b->path) == 0 && a->tier == b->tier &&
 	       strcmp(a->tier_reason, b->tier_reason) == 0 && a->state == b->state &&
 	       strcmp(a->state_reason, b->state_reason) == 0 && a->size_bytes == b->size_bytes &&
-	       a->used_bytes == b->used_bytes && a->replica_limit == b->replica_limit;
+	       a->used_bytes == b->used_bytes && a->replica_limit == b->replica_limit &&
+	       a->thick_limit_bytes == b->thick_limit_bytes;
 }
 
 static int pool_step(struct op *op, struct op_txn *txn, struct error *error)

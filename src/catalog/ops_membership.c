@@ -321,7 +321,7 @@ int retired_removed_step(
 	rc = volume_edit(op, volume, error);
 	if (rc != 0)
 		return rc;
-	pool_release(op, txn, replica->pool, catalog_replica_bytes(volume));
+	pool_release(op, txn, replica->pool, volume);
 	shard = copy_shard(op, volume, was);
 	for (unsigned i = 0; i < shard->replica_count; i++) {
 		if (!uuid_equal(shard->replicas[i].replica, op->replica))

@@ -4,9 +4,28 @@
 
 #include <errno.h>
 
-int pool_room_check(const struct op *op, const struct catalog_pool *pool, uint64_t provisioned_bytes,
+/* For a thick volume what is promised must be free, beside what others have. */
+static int thick_room_check(const struct catalog_pool *pool, const struct record_reservation *known,
 	uint64_t more_bytes, struct error *error)
 {
+	uint64_t room = pool->thick_limit_bytes > known->thick_bytes
+				? pool->thick_limit_bytes - known->thick_bytes
+				: 0;
+	char text[3][SIZE_TEXT_LEN + 1];
+
+	if (more_bytes <= room)
+		return 0;
+	return error_set(error, -ENOSPC,
+		"pool %s of node %s keeps %s for thick volumes, and has %s more to keep: no room for %s",
+		pool->name, pool->node, size_format(known->thick_bytes, text[0]), size_format(room, text[1]),
+		size_format(more_bytes, text[2]));
+}
+
+int pool_room_check(const struct op *op, const struct catalog_pool *pool,
+	const struct record_reservation *known, const struct catalog_volume *volume, uint64_t more_bytes,
+	struct error *error)
+{
+	uint64_t provisioned_bytes = known->provisioned_bytes;
 	const struct record_cluster *cluster =
 		view_find(&op->catalog->view, RECORD_CLUSTER, "cluster")->record;
 	uint32_t percent = cluster->cluster.provision_percent;
@@ -14,7 +33,7 @@ int pool_room_check(const struct op *op, const struct catalog_pool *pool, uint64
 	char text[3][SIZE_TEXT_LEN + 1];
 
 	if ((unsigned __int128)provisioned_bytes + more_bytes <= limit)
-		return 0;
+		return volume->thick ? thick_room_check(pool, known, more_bytes, error) : 0;
 	return error_set(error, -ENOSPC,
 		"pool %s of node %s has %s provisioned of at most %s (%u %% of its size): no room for %s",
 		pool->name, pool->node, size_format(provisioned_bytes, text[0]),
@@ -25,8 +44,8 @@ int pool_room_check(const struct op *op, const struct catalog_pool *pool, uint64
  * For all replicas of the volume there at once, a retired one among them. Also where the pool drains or is
  * away just now: the replica is there, and grows when it is told.
  */
-static int reserve_more(
-	struct op *op, struct op_txn *txn, struct uuid pool_uuid, uint64_t more_bytes, struct error *error)
+static int reserve_more(struct op *op, struct op_txn *txn, const struct catalog_volume *volume,
+	struct uuid pool_uuid, uint64_t more_bytes, struct error *error)
 {
 	const struct catalog *catalog = op->catalog;
 	const struct row *row = view_find_uuid(&catalog->view, RECORD_RESERVATION, pool_uuid);
@@ -39,11 +58,12 @@ static int reserve_more(
 		return 0; /* damaged, or the pool is gone: to be counted anew by hand */
 	rc = catalog_pool_find(catalog, pool_uuid, &pool, error);
 	if (rc == 0)
-		rc = pool_room_check(op, pool, known->provisioned_bytes, more_bytes, error);
+		rc = pool_room_check(op, pool, known, volume, more_bytes, error);
 	if (rc != 0 && rc != -ENOENT)
 		return rc;
 	reservation = *known;
 	reservation.provisioned_bytes += more_bytes;
+	reservation.thick_bytes += volume->thick ? more_bytes : 0;
 	txn_if_revision(txn, catalog, RECORD_RESERVATION, row->name, row->revision);
 	txn_put(txn, catalog, RECORD_RESERVATION, row->name, &reservation, 0);
 	return 0;
@@ -80,7 +100,7 @@ static int replicas_grow(
 			unsigned count = replicas_on_pool(volume, s, i);
 
 			if (count > 0)
-				rc = reserve_more(op, txn, volume->shards[s].replicas[i].pool,
+				rc = reserve_more(op, txn, volume, volume->shards[s].replicas[i].pool,
 					count * more_bytes, error);
 		}
 	return rc;

@@ -12,6 +12,21 @@ const struct catalog_snapshot *catalog_snapshot_find(const struct catalog_volume
 	return NULL;
 }
 
+const struct catalog_snapshot *catalog_snapshot_restored(const struct catalog_volume *volume)
+{
+	for (unsigned i = 0; i < volume->snapshot_count; i++)
+		if (volume->snapshots[i].state == CATALOG_SNAPSHOT_RESTORING)
+			return &volume->snapshots[i];
+	return NULL;
+}
+
+const char *catalog_snapshot_doing(enum catalog_snapshot_state state)
+{
+	return state == CATALOG_SNAPSHOT_MAKING     ? "made"
+	       : state == CATALOG_SNAPSHOT_REMOVING ? "removed"
+						    : "restored";
+}
+
 int snapshots_refuse(const struct catalog *catalog, const struct catalog_volume *volume, struct error *error)
 {
 	const struct catalog_viewer *viewer = NULL;
@@ -55,6 +70,21 @@ static int volume_open(struct op *op, const struct catalog_volume **ret_volume, 
 	return rc;
 }
 
+/* Its entry may be from then: of what it is a copy stays, or is dropped, and is never said anew. */
+static int begun_before(struct op *op, struct op_txn *txn, const struct catalog_volume *volume,
+	const struct catalog_snapshot *known, struct error *error)
+{
+	if (uuid_equal(known->import_of, op->snapshot.import_of))
+		return OP_FINISHED;
+	if (!uuid_is_none(op->snapshot.import_of))
+		return error_set(error, -EBUSY,
+			"snapshot %s@%s was begun before, of another content perhaps: remove it first",
+			volume->name, known->name);
+	find(op->volume_record, known->snapshot)->import_of = (struct uuid){ 0 };
+	txn_put_volume(op, txn, volume);
+	return 0;
+}
+
 static int begin_step(struct op *op, struct op_txn *txn, struct error *error)
 {
 	const struct catalog_snapshot *known;
@@ -66,12 +96,13 @@ static int begin_step(struct op *op, struct op_txn *txn, struct error *error)
 		return rc;
 	known = catalog_snapshot_find(volume, op->snapshot.name);
 	if (known && known->state == CATALOG_SNAPSHOT_MAKING)
-		return OP_FINISHED;
+		return begun_before(op, txn, volume, known, error);
 	if (known)
-		return error_set(error, known->state == CATALOG_SNAPSHOT_READY ? -EEXIST : -EBUSY,
-			known->state == CATALOG_SNAPSHOT_READY ? "snapshot %s@%s exists already"
-							       : "snapshot %s@%s is being removed",
-			volume->name, known->name);
+		return known->state == CATALOG_SNAPSHOT_READY
+			       ? error_set(error, -EEXIST, "snapshot %s@%s exists already", volume->name,
+					 known->name)
+			       : error_set(error, -EBUSY, "snapshot %s@%s is being %s", volume->name,
+					 known->name, catalog_snapshot_doing(known->state));
 	to = op->volume_record;
 	if (to->snapshot_count == CATALOG_MAX_SNAPSHOTS)
 		return error_set(error, -ENOSPC,
@@ -98,6 +129,13 @@ static int state_set(
 		return error_set(error, -ENOENT, "volume %s has no such snapshot any more", volume->name);
 	if (snapshot->state == state)
 		return OP_FINISHED;
+	if (state == CATALOG_SNAPSHOT_REMOVING && snapshot->state == CATALOG_SNAPSHOT_RESTORING)
+		return error_set(error, -EBUSY,
+			"volume %s is half rolled back to snapshot %s: `quoin snapshot rollback %s@%s` first",
+			volume->name, snapshot->name, volume->name, snapshot->name);
+	if (state == CATALOG_SNAPSHOT_RESTORING && snapshot->state != CATALOG_SNAPSHOT_READY)
+		return error_set(error, -EBUSY, "snapshot %s@%s is being %s", volume->name, snapshot->name,
+			catalog_snapshot_doing(snapshot->state));
 	if (state == CATALOG_SNAPSHOT_REMOVING)
 		rc = clones_refuse(op->catalog, volume, snapshot, error);
 	if (rc != 0)
@@ -110,6 +148,11 @@ static int state_set(
 static int ready_step(struct op *op, struct op_txn *txn, struct error *error)
 {
 	return state_set(op, txn, CATALOG_SNAPSHOT_READY, error);
+}
+
+static int restore_step(struct op *op, struct op_txn *txn, struct error *error)
+{
+	return state_set(op, txn, CATALOG_SNAPSHOT_RESTORING, error);
 }
 
 /* -EBUSY while a node has it attached. Who comes to look writes the record too: of the two, the later one
@@ -163,6 +206,7 @@ static int gone_step(struct op *op, struct op_txn *txn, struct error *error)
 
 static const struct op_kind begin_kind = { "begin the snapshot", begin_step };
 static const struct op_kind ready_kind = { "tell that the snapshot is made", ready_step };
+static const struct op_kind restore_kind = { "begin to roll the volume back", restore_step };
 static const struct op_kind remove_kind = { "begin to remove the snapshot", remove_step };
 static const struct op_kind gone_kind = { "tell that the snapshot is removed", gone_step };
 
@@ -188,6 +232,13 @@ void catalog_snapshot_ready(struct catalog *catalog, struct uuid volume, struct 
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg)
 {
 	start(catalog, &ready_kind, volume, &(struct catalog_snapshot){ .snapshot = snapshot }, timeout_ms,
+		fn, arg);
+}
+
+void catalog_snapshot_restore(struct catalog *catalog, struct uuid volume, struct uuid snapshot,
+	uint32_t timeout_ms, catalog_done_fn fn, void *arg)
+{
+	start(catalog, &restore_kind, volume, &(struct catalog_snapshot){ .snapshot = snapshot }, timeout_ms,
 		fn, arg);
 }
 

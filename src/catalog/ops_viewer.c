@@ -61,7 +61,7 @@ static int is_ready(const struct op *op, const struct catalog_volume *volume, st
 		if (snapshot->state == CATALOG_SNAPSHOT_READY)
 			return 0;
 		return error_set(error, -EBUSY, "snapshot %s@%s is being %s", volume->name, snapshot->name,
-			snapshot->state == CATALOG_SNAPSHOT_MAKING ? "made" : "removed");
+			catalog_snapshot_doing(snapshot->state));
 	}
 	return error_set(error, -ENOENT, "volume %s has no such snapshot any more", volume->name);
 }

@@ -36,7 +36,7 @@ int pool_reserve(struct op *op, struct op_txn *txn, const struct catalog_replica
 	if (reservation.draining && !MUTANT(drain_not_compared))
 		return error_set(
 			error, -EHOSTDOWN, "pool %s of node %s is being drained", pool->name, pool->node);
-	rc = pool_room_check(op, pool, reservation.provisioned_bytes, bytes, error);
+	rc = pool_room_check(op, pool, &reservation, op->volume_record, bytes, error);
 	if (rc != 0)
 		return rc;
 	if (pool->replica_limit != 0 && reservation.replica_count + count > pool->replica_limit)
@@ -45,6 +45,7 @@ int pool_reserve(struct op *op, struct op_txn *txn, const struct catalog_replica
 			"of the journal",
 			pool->name, pool->node, reservation.replica_count, pool->replica_limit);
 	reservation.provisioned_bytes += bytes;
+	reservation.thick_bytes += op->volume_record->thick ? bytes : 0;
 	reservation.replica_count += count;
 	if (!MUTANT(reserve_without_compare))
 		txn_if_revision(txn, catalog, RECORD_RESERVATION, uuid, row_revision(row));
@@ -136,7 +137,7 @@ static int create_step(struct op *op, struct op_txn *txn, struct error *error)
 	txn_if_revision(txn, catalog, RECORD_NAME, volume->name, 0);
 	txn_if_revision(txn, catalog, RECORD_VOLUME, uuid, 0);
 	txn_put(txn, catalog, RECORD_NAME, volume->name, &record, 0);
-	txn_put(txn, catalog, RECORD_VOLUME, uuid, volume, 0);
+	txn_write_volume(txn, catalog, NULL, volume);
 	return 0;
 }
 
@@ -195,7 +196,7 @@ void txn_put_volume(struct op *op, struct op_txn *txn, const struct catalog_volu
 
 	(void)uuid_format(was->volume, uuid);
 	txn_if_revision(txn, op->catalog, RECORD_VOLUME, uuid, was->revision);
-	txn_put(txn, op->catalog, RECORD_VOLUME, uuid, op->volume_record, 0);
+	txn_write_volume(txn, op->catalog, was, op->volume_record);
 }
 
 int volume_sticky(const struct catalog_volume *volume, struct error *error)
@@ -252,8 +253,9 @@ void catalog_volume_delete(
 
 /* ---- a replica is gone ---- */
 
-void pool_release(struct op *op, struct op_txn *txn, struct uuid pool, uint64_t bytes)
+void pool_release(struct op *op, struct op_txn *txn, struct uuid pool, const struct catalog_volume *volume)
 {
+	uint64_t bytes = catalog_replica_bytes(volume);
 	const struct catalog *catalog = op->catalog;
 	const struct row *row = view_find_uuid(&catalog->view, RECORD_RESERVATION, pool);
 	const struct record_reservation *known = row ? row->record : NULL;
@@ -264,6 +266,8 @@ void pool_release(struct op *op, struct op_txn *txn, struct uuid pool, uint64_t 
 	reservation = *known;
 	reservation.provisioned_bytes -=
 		reservation.provisioned_bytes < bytes ? reservation.provisioned_bytes : bytes;
+	if (volume->thick)
+		reservation.thick_bytes -= reservation.thick_bytes < bytes ? reservation.thick_bytes : bytes;
 	reservation.replica_count -= reservation.replica_count > 0 ? 1 : 0;
 	txn_if_revision(txn, catalog, RECORD_RESERVATION, row->name, row->revision);
 	txn_put(txn, catalog, RECORD_RESERVATION, row->name, &reservation, 0);
@@ -308,14 +312,14 @@ static int removed_step(struct op *op, struct op_txn *txn, struct error *error)
 	if (rc != 0)
 		return rc;
 	copy_replica(op)->removed = true;
-	pool_release(op, txn, replica->pool, catalog_replica_bytes(volume));
+	pool_release(op, txn, replica->pool, volume);
 	if (!all_removed(op->volume_record)) {
 		txn_put_volume(op, txn, volume);
 		return 0;
 	}
 	(void)uuid_format(volume->volume, uuid);
 	txn_if_revision(txn, catalog, RECORD_VOLUME, uuid, volume->revision);
-	txn_delete(txn, catalog, RECORD_VOLUME, uuid);
+	txn_write_volume(txn, catalog, volume, NULL);
 	return 0;
 }
 

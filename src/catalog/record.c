@@ -99,6 +99,7 @@ static int reservation_in(
 	const Quoin__Catalog__Reservation *message, struct record_reservation *to, struct error *error)
 {
 	to->provisioned_bytes = message->provisioned_bytes;
+	to->thick_bytes = message->thick_bytes;
 	to->replica_count = message->replica_count;
 	to->draining = message->draining;
 	return message->replaced_by.len != 0
@@ -155,6 +156,7 @@ static int kind_pack(enum record_kind kind, const void *record, struct record_by
 
 		message.version = RECORD_VERSION;
 		message.provisioned_bytes = reservation->provisioned_bytes;
+		message.thick_bytes = reservation->thick_bytes;
 		message.replica_count = reservation->replica_count;
 		message.draining = reservation->draining;
 		if (!uuid_is_none(reservation->replaced_by))
@@ -177,6 +179,9 @@ static int kind_pack(enum record_kind kind, const void *record, struct record_by
 		class_out(record, &message);
 		return message_pack(&message.base, ret_bytes);
 	}
+	case RECORD_AT:
+	case RECORD_GROUP:
+	case RECORD_CLONE:
 	case RECORD_KINDS:
 		break;
 	}
@@ -188,7 +193,10 @@ int record_encode(enum record_kind kind, const void *record, struct record_bytes
 	struct record_bytes packed;
 	struct writer w;
 	uint32_t crc;
-	int rc = kind_pack(kind, record, &packed);
+	int rc;
+
+	kind = record_form(kind);
+	rc = kind_pack(kind, record, &packed);
 
 	if (rc != 0)
 		return rc;
@@ -248,6 +256,9 @@ static int kind_in(enum record_kind kind, const ProtobufCMessage *message, void 
 		return name_record_in((const Quoin__Catalog__VolumeName *)message, record, error);
 	case RECORD_CLASS:
 		return class_in((const Quoin__Catalog__Class *)message, record, error);
+	case RECORD_AT:
+	case RECORD_GROUP:
+	case RECORD_CLONE:
 	case RECORD_KINDS:
 		break;
 	}
@@ -266,13 +277,31 @@ static uint32_t message_version(enum record_kind kind, const ProtobufCMessage *m
 	return version;
 }
 
+static int version_check(enum record_kind kind, uint32_t found, struct error *error)
+{
+	uint32_t known = kind == RECORD_CLUSTER ? RECORD_CLUSTER_VERSION : RECORD_VERSION;
+
+	if (found == known)
+		return 0;
+	if (found < known)
+		return error_set(error, -EBADMSG,
+			"a %s record of version %u, this program needs %u: the cluster was made by an older "
+			"Quoin, whose catalog this one doesn't read",
+			kinds[kind].name, found, known);
+	return error_set(error, -EBADMSG,
+		"a %s record of version %u, this program knows %u: use the newer program", kinds[kind].name,
+		found, known);
+}
+
 int catalog_record_decode(
 	enum record_kind kind, const uint8_t *bytes, size_t len_bytes, void **ret_record, struct error *error)
 {
 	ProtobufCMessage *message;
 	void *record;
-	int rc = header_check(kind, bytes, len_bytes, error);
+	int rc;
 
+	kind = record_form(kind);
+	rc = header_check(kind, bytes, len_bytes, error);
 	if (rc != 0)
 		return rc;
 	message = protobuf_c_message_unpack(
@@ -282,11 +311,9 @@ int catalog_record_decode(
 	record = calloc(1, kinds[kind].size_bytes);
 	if (!record)
 		rc = error_set(error, -ENOMEM, "out of memory");
-	else if (message_version(kind, message) != RECORD_VERSION)
-		rc = error_set(error, -EBADMSG,
-			"a %s record of version %u, this program knows %u: use the newer program",
-			kinds[kind].name, message_version(kind, message), RECORD_VERSION);
 	else
+		rc = version_check(kind, message_version(kind, message), error);
+	if (rc == 0)
 		rc = kind_in(kind, message, record, error);
 	protobuf_c_message_free_unpacked(message, NULL);
 	if (rc != 0)
@@ -298,6 +325,7 @@ int catalog_record_decode(
 
 void record_free(enum record_kind kind, void *record)
 {
+	kind = record_form(kind);
 	if (kind == RECORD_VOLUME) {
 		catalog_volume_free(record);
 		return;

@@ -12,8 +12,8 @@
 
 #define RECORD_HEADER_BYTES 8u
 /* 64 shards of 8 replicas, with names of 128 characters, come to 90 KiB; labels to 32 KiB, 512 snapshots to
- * 85 KiB, 256 viewers to 43 KiB. */
-#define RECORD_MAX_BYTES (256u * 1024)
+ * 94 KiB, 256 viewers to 43 KiB. */
+#define RECORD_MAX_BYTES (288u * 1024)
 
 enum record_kind {
 	RECORD_CLUSTER = 1,
@@ -24,8 +24,18 @@ enum record_kind {
 	RECORD_VOLUME,
 	RECORD_NAME,
 	RECORD_CLASS,
+	/* Written with a volume's record, from it: copies.c. */
+	RECORD_AT,    /* "NODE/UUID": the same bytes, for a node that the volume concerns */
+	RECORD_GROUP, /* "GROUP/UUID": of a volume that belongs to a group, what placement asks of it */
+	RECORD_CLONE, /* "ORIGIN/UUID": of a clone, what those ask who work on its origin */
 	RECORD_KINDS, /* one more than the last */
 };
+
+/* In which form a kind is kept: the copies of volumes are volumes. */
+static inline enum record_kind record_form(enum record_kind kind)
+{
+	return kind == RECORD_AT || kind == RECORD_GROUP || kind == RECORD_CLONE ? RECORD_VOLUME : kind;
+}
 
 #define KEY_CHECK_BYTES 32u
 
@@ -41,6 +51,7 @@ struct record_live {
 
 struct record_reservation {
 	uint64_t provisioned_bytes;
+	uint64_t thick_bytes; /* of it */
 	uint32_t replica_count;
 	bool draining;
 	struct uuid replaced_by; /* none: what drains goes anywhere */

@@ -26,7 +26,7 @@ int cluster_in(const Quoin__Catalog__Cluster *message, struct record_cluster *to
 void cluster_out(const struct record_cluster *record, Quoin__Catalog__Cluster *to)
 {
 	quoin__catalog__cluster__init(to);
-	to->version = RECORD_VERSION;
+	to->version = RECORD_CLUSTER_VERSION;
 	to->cluster = uuid_out(&record->cluster.cluster);
 	to->name = (char *)(uintptr_t)record->cluster.name;
 	to->created_ns = record->cluster.created_ns;
@@ -81,6 +81,8 @@ int class_in(const Quoin__Catalog__Class *message, struct catalog_class *to, str
 	if (rc == 0 && (message->size_bytes < VOLUME_MIN_BYTES || message->size_bytes > VOLUME_MAX_BYTES))
 		rc = error_set(error, -EBADMSG, "its volumes have %llu bytes",
 			(unsigned long long)message->size_bytes);
+	if (rc == 0 && message->shards > CATALOG_MAX_SHARDS && message->shards != SHARDS_AUTO)
+		rc = error_set(error, -EBADMSG, "its volumes have %u shards", message->shards);
 	if (rc == 0)
 		rc = schedule_in(message, &to->snapshots, error);
 	if (rc != 0)
@@ -94,6 +96,8 @@ int class_in(const Quoin__Catalog__Class *message, struct catalog_class *to, str
 	to->limit_iops = message->limit_iops;
 	to->limit_bytes_per_s = message->limit_bytes_per_s;
 	to->trim_s = message->trim_s;
+	to->shards = message->shards;
+	to->thick = message->thick;
 	to->size_bytes = message->size_bytes;
 	to->reads_quorum = message->reads_quorum;
 	to->error_after_ms = message->error_after_ms;
@@ -119,6 +123,8 @@ void class_out(const struct catalog_class *record, Quoin__Catalog__Class *to)
 	to->limit_iops = record->limit_iops;
 	to->limit_bytes_per_s = record->limit_bytes_per_s;
 	to->trim_s = record->trim_s;
+	to->shards = record->shards;
+	to->thick = record->thick;
 	to->size_bytes = record->size_bytes;
 	to->fs = (char *)(uintptr_t)record->fs;
 	to->reads_quorum = record->reads_quorum;

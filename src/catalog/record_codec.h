@@ -6,7 +6,8 @@
 #include "catalog/record.h"
 #include "catalog/shards.h"
 
-#define RECORD_VERSION 1u
+#define RECORD_VERSION         1u
+#define RECORD_CLUSTER_VERSION 2u /* from 2 on each node has copies of what concerns it: copies.c */
 
 /* Copies a text of at most `max_len` characters into `to`. -EBADMSG naming the field: too long. */
 int text_in(const char *field, const char *text, char *to, size_t max_len, struct error *error) MUST_CHECK;
@@ -40,9 +41,10 @@ int volume_pack(const struct catalog_volume *record, struct record_bytes *ret_by
 /* Makes bytes with room for the header, and the message behind it. */
 int message_pack(const ProtobufCMessage *message, struct record_bytes *ret_bytes) MUST_CHECK;
 
-/* record_snapshots.c: parts of volume_in(). */
+/* record_snapshots.c: parts of volume_in() and volume_pack(). */
 int snapshots_in(
 	const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error) MUST_CHECK;
+void snapshot_out(const struct catalog_snapshot *record, Quoin__Catalog__Snapshot *to);
 int viewers_in(
 	const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error) MUST_CHECK;
 

@@ -171,6 +171,7 @@ int pool_in(const Quoin__Catalog__Pool *message, struct catalog_pool *to, struct
 	to->registered_ns = message->registered_ns;
 	to->replica_limit = message->replica_limit;
 	to->load_percent = message->load_percent;
+	to->thick_limit_bytes = message->thick_limit_bytes;
 	return 0;
 }
 
@@ -191,4 +192,5 @@ void pool_out(const struct catalog_pool *record, Quoin__Catalog__Pool *to)
 	to->registered_ns = record->registered_ns;
 	to->replica_limit = record->replica_limit;
 	to->load_percent = record->load_percent;
+	to->thick_limit_bytes = record->thick_limit_bytes;
 }

@@ -24,14 +24,29 @@ int snapshots_in(const Quoin__Catalog__Volume *message, struct catalog_volume *t
 		rc = uuid_in("snapshot", from->snapshot, &snapshot->snapshot, error);
 		if (rc == 0)
 			rc = name_in("snapshot's name", from->name, snapshot->name, error);
-		if (rc == 0 && from->state > CATALOG_SNAPSHOT_REMOVING)
+		if (rc == 0 && from->state > CATALOG_SNAPSHOT_RESTORING)
 			rc = error_set(
 				error, -EBADMSG, "the state of one of its snapshots is %u", from->state);
+		if (rc == 0 && from->import_of.len > 0)
+			rc = uuid_in("snapshot that one is a copy of", from->import_of, &snapshot->import_of,
+				error);
 		snapshot->created_ns = from->created_ns;
 		snapshot->period_s = from->period_s;
 		snapshot->state = (enum catalog_snapshot_state)from->state;
 	}
 	return rc;
+}
+
+void snapshot_out(const struct catalog_snapshot *record, Quoin__Catalog__Snapshot *to)
+{
+	quoin__catalog__snapshot__init(to);
+	to->snapshot = uuid_out(&record->snapshot);
+	to->name = (char *)(uintptr_t)record->name;
+	to->created_ns = record->created_ns;
+	to->state = (uint32_t)record->state;
+	to->period_s = record->period_s;
+	if (!uuid_is_none(record->import_of))
+		to->import_of = uuid_out(&record->import_of);
 }
 
 int viewers_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error)

@@ -232,6 +232,7 @@ int volume_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to, 
 	to->tiers = message->tiers;
 	to->replicas = message->replicas;
 	to->sticky = message->sticky;
+	to->thick = message->thick;
 	return 0;
 }
 
@@ -296,14 +297,7 @@ static void snapshots_out(
 	const struct catalog_volume *record, struct volume_messages *parts, Quoin__Catalog__Volume *to)
 {
 	for (unsigned i = 0; i < record->snapshot_count; i++) {
-		const struct catalog_snapshot *snapshot = &record->snapshots[i];
-
-		quoin__catalog__snapshot__init(&parts->snapshots[i]);
-		parts->snapshots[i].snapshot = uuid_out(&snapshot->snapshot);
-		parts->snapshots[i].name = (char *)(uintptr_t)snapshot->name;
-		parts->snapshots[i].created_ns = snapshot->created_ns;
-		parts->snapshots[i].state = (uint32_t)snapshot->state;
-		parts->snapshots[i].period_s = snapshot->period_s;
+		snapshot_out(&record->snapshots[i], &parts->snapshots[i]);
 		parts->snapshot_pointers[i] = &parts->snapshots[i];
 	}
 	to->n_snapshots = record->snapshot_count;
@@ -347,6 +341,7 @@ static void volume_out(
 	to->tiers = record->tiers;
 	to->replicas = record->replicas;
 	to->sticky = record->sticky;
+	to->thick = record->thick;
 	if (!uuid_is_none(record->holder.attachment)) {
 		quoin__catalog__holder__init(&parts->holder);
 		parts->holder.node = (char *)(uintptr_t)record->holder.node;

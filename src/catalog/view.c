@@ -2,76 +2,9 @@
 #include "catalog/catalog_private.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- tables ---- */
-
-static size_t table_lower(const struct table *table, const char *name)
-{
-	size_t low = 0;
-	size_t high = table->count;
-
-	/* A list comes in order: its rows go to the end. */
-	if (high > 0 && strcmp(table->rows[high - 1].name, name) < 0)
-		return high;
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (strcmp(table->rows[middle].name, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static struct row *table_find(const struct table *table, const char *name)
-{
-	size_t index = table_lower(table, name);
-
-	if (index < table->count && strcmp(table->rows[index].name, name) == 0)
-		return &table->rows[index];
-	return NULL;
-}
-
-static struct row *table_insert(struct table *table, const char *name)
-{
-	size_t index = table_lower(table, name);
-	char *copy = strdup(name);
-
-	/* The control plane can't go on without its view: see kvdb.c for the same decision. */
-	ASSERT(copy);
-	if (table->count == table->capacity) {
-		table->capacity = table->capacity ? 2 * table->capacity : 16;
-		table->rows = realloc(table->rows, table->capacity * sizeof(*table->rows));
-		ASSERT(table->rows);
-	}
-	memmove(&table->rows[index + 1], &table->rows[index], (table->count - index) * sizeof(*table->rows));
-	table->rows[index] = (struct row){ .name = copy };
-	table->count++;
-	return &table->rows[index];
-}
-
-static void row_clear(struct table *table, enum record_kind kind, struct row *row)
-{
-	if (row->error)
-		table->damaged--;
-	record_free(kind, row->record);
-	free(row->error);
-	row->record = NULL;
-	row->error = NULL;
-}
-
-static void table_remove(struct table *table, enum record_kind kind, struct row *row)
-{
-	size_t index = (size_t)(row - table->rows);
-
-	row_clear(table, kind, row);
-	free(row->name);
-	memmove(row, row + 1, (table->count - index - 1) * sizeof(*row));
-	table->count--;
-}
 
 void view_done(struct view *view)
 {
@@ -172,7 +105,10 @@ static void change_note_row(struct view *view, enum record_kind kind, const stru
 	case RECORD_CLASS:
 		change_note(view, CATALOG_CLASS, row->name, uuid);
 		break;
-	case RECORD_NAME: /* its volume changes with it */
+	case RECORD_NAME: /* its volume changes with it, and so with these */
+	case RECORD_AT:
+	case RECORD_GROUP:
+	case RECORD_CLONE:
 	case RECORD_KINDS:
 		break;
 	}
@@ -204,6 +140,7 @@ static void row_join(struct view *view, enum record_kind kind, const char *name)
 		/* A damaged reservation leaves no room: nothing may be placed there. */
 		record->provisioned_bytes =
 			reservation ? reservation->provisioned_bytes : (reserved ? UINT64_MAX : 0);
+		record->thick_bytes = reservation ? reservation->thick_bytes : 0;
 		record->replica_count = reservation ? reservation->replica_count : 0;
 		record->draining = reservation && reservation->draining;
 		record->replaced_by = reservation ? reservation->replaced_by : (struct uuid){ 0 };
@@ -229,34 +166,56 @@ static int row_identity(enum record_kind kind, const char *name, const void *rec
 	case RECORD_VOLUME:
 		found = uuid_format(((const struct catalog_volume *)record)->volume, text);
 		break;
+	case RECORD_GROUP: /* "NAME/UUID" */
+	case RECORD_CLONE:
+		found = uuid_format(((const struct catalog_volume *)record)->volume, text);
+		name += strlen(name) > UUID_TEXT_LEN ? strlen(name) - UUID_TEXT_LEN : 0;
+		break;
 	default:
 		break;
 	}
 	return strcmp(found, name) == 0 ? 0 : error_set(error, -EBADMSG, "it is the record of %s", found);
 }
 
-void view_put(struct view *view, enum record_kind kind, const char *name, const uint8_t *value,
-	size_t value_bytes, uint64_t revision, bool *ret_bad, struct error *error)
+/* ---- rows come and go ---- */
+
+static void row_remove(struct view *view, enum record_kind kind, struct row *row, bool quiet)
+{
+	char name[KEY_MAX_LEN + 1];
+
+	ASSERT(strlen(row->name) <= KEY_MAX_LEN);
+	memcpy(name, row->name, strlen(row->name) + 1);
+	if (!quiet)
+		change_note_row(view, kind, row);
+	if (kind == RECORD_VOLUME && !quiet)
+		view_name_leave(view, row);
+	table_remove(&view->tables[kind], kind, row);
+	row_join(view, kind, name);
+}
+
+/* Whether a pin wants it still. */
+static bool is_kept(const struct view *view, const struct row *row)
+{
+	return view->part_of && pins_keep(view->part_of, row->name, row->record);
+}
+
+/* The watch tells of it no more: it is gone, or concerns this node no longer. */
+static void row_unwatch(struct view *view, enum record_kind kind, struct row *row)
+{
+	row->watched = false;
+	if (kind != RECORD_VOLUME || !is_kept(view, row))
+		row_remove(view, kind, row, false);
+}
+
+/* *ret_bad: the value is damaged. */
+static struct row *row_fill(struct view *view, enum record_kind kind, const char *name, const uint8_t *value,
+	size_t value_bytes, uint64_t revision, bool quiet, bool *ret_bad, struct error *error)
 {
 	struct table *table = &view->tables[kind];
 	struct row *row = table_find(table, name);
 	void *record = NULL;
-	int rc;
+	int rc = catalog_record_decode(kind, value, value_bytes, &record, error);
 
-	*ret_bad = false;
-	if (!value) {
-		if (row) {
-			change_note_row(view, kind, row);
-			table_remove(table, kind, row);
-			row_join(view, kind, name);
-		}
-		return;
-	}
-	if (row)
-		row->seen = true;
-	if (row && row->revision == revision)
-		return;
-	rc = catalog_record_decode(kind, value, value_bytes, &record, error);
 	if (rc == 0) {
 		rc = row_identity(kind, name, record, error);
 		if (rc != 0) {
@@ -266,23 +225,141 @@ void view_put(struct view *view, enum record_kind kind, const char *name, const 
 	}
 	if (!row)
 		row = table_insert(table, name);
+	else if (kind == RECORD_VOLUME && !quiet && rc == 0)
+		view_name_leave(view, row); /* one that is damaged keeps the name that it had */
 	row_clear(table, kind, row);
 	row->revision = revision;
 	row->record = record;
-	row->seen = true;
+	*ret_bad = rc != 0;
 	if (rc != 0) {
 		row->error = malloc(sizeof(*row->error));
 		ASSERT(row->error);
 		*row->error = *error;
 		table->damaged++;
-		*ret_bad = true;
 	} else if (kind == RECORD_VOLUME) {
 		((struct catalog_volume *)record)->revision = revision;
 	} else if (kind == RECORD_CLASS) {
 		((struct catalog_class *)record)->revision = revision;
 	}
 	row_join(view, kind, name);
-	change_note_row(view, kind, row);
+	if (kind == RECORD_VOLUME && !quiet)
+		view_name_come(view, row);
+	if (!quiet)
+		change_note_row(view, kind, row);
+	return row;
+}
+
+void view_put(struct view *view, enum record_kind kind, const char *name, const uint8_t *value,
+	size_t value_bytes, uint64_t revision, bool *ret_bad, struct error *error)
+{
+	struct row *row = table_find(&view->tables[kind], name);
+
+	*ret_bad = false;
+	if (!value) {
+		if (row)
+			row_unwatch(view, kind, row);
+		return;
+	}
+	if (!row || row->revision != revision)
+		row = row_fill(view, kind, name, value, value_bytes, revision, false, ret_bad, error);
+	row->seen = row->watched = true;
+}
+
+void view_put_read(struct view *view, const char *uuid, const uint8_t *value, size_t value_bytes,
+	uint64_t revision, bool quiet)
+{
+	struct row *row = table_find(&view->tables[RECORD_VOLUME], uuid);
+	struct error ignored;
+	bool bad;
+
+	if (row && row->watched)
+		return;
+	if (!value && row)
+		row_remove(view, RECORD_VOLUME, row, quiet);
+	else if (value && (!row || row->revision != revision))
+		(void)row_fill(
+			view, RECORD_VOLUME, uuid, value, value_bytes, revision, quiet, &bad, &ignored);
+}
+
+bool view_is_watched(const struct view *view, struct uuid volume)
+{
+	const struct row *row = view_find_uuid(view, RECORD_VOLUME, volume);
+
+	return row && row->watched;
+}
+
+void view_let_go(struct view *view, struct uuid volume)
+{
+	struct row *row = view_find_uuid(view, RECORD_VOLUME, volume);
+
+	if (row && !row->watched && !is_kept(view, row))
+		row_remove(view, RECORD_VOLUME, row, false);
+}
+
+void view_sweep(struct view *view)
+{
+	struct table *table = &view->tables[RECORD_VOLUME];
+	size_t count = 0;
+
+	for (size_t i = 0; i < table->count; i++) {
+		struct row *row = &table->rows[i];
+
+		if (!row->watched && !is_kept(view, row)) {
+			row_clear(table, RECORD_VOLUME, row);
+			free(row->name);
+			continue;
+		}
+		table->rows[count++] = *row;
+	}
+	table->count = count;
+	view_names_rebuild(view);
+}
+
+void view_listed_put(struct view *view, uint32_t number, const char *uuid, const uint8_t *value,
+	size_t value_bytes, uint64_t revision)
+{
+	struct row *row = view_find(view, RECORD_VOLUME, uuid);
+
+	/* What single pins have read stays as it is: it is of the view's revision. */
+	if (!row || (row->revision < revision && !pins_keep_single(view->part_of, uuid, row->record)))
+		view_put_read(view, uuid, value, value_bytes, revision, true);
+	row = view_find(view, RECORD_VOLUME, uuid);
+	if (row && row->listed < number)
+		row->listed = number;
+}
+
+/* Others may list at the same time: what these have found since isn't gone. */
+void view_listed_end(struct view *view, uint32_t number, uint64_t revision)
+{
+	struct table *table = &view->tables[RECORD_VOLUME];
+	size_t count = 0;
+
+	for (size_t i = 0; i < table->count; i++) {
+		struct row *row = &table->rows[i];
+
+		if (!row->watched && row->listed < number && row->revision <= revision &&
+			!pins_keep_single(view->part_of, row->name, row->record)) {
+			row_clear(table, RECORD_VOLUME, row);
+			free(row->name);
+			continue;
+		}
+		table->rows[count++] = *row;
+	}
+	table->count = count;
+}
+
+const struct catalog_volume *view_copy_at(
+	const struct view *view, enum record_kind kind, const char *name, size_t index)
+{
+	const struct table *table = &view->tables[kind];
+	char prefix[NAME_MAX_LEN + 2];
+	size_t len = (size_t)snprintf(prefix, sizeof(prefix), "%s/", name);
+
+	for (size_t i = table_lower(table, prefix);
+		i < table->count && strncmp(table->rows[i].name, prefix, len) == 0; i++)
+		if (table->rows[i].record && index-- == 0)
+			return table->rows[i].record;
+	return NULL;
 }
 
 void view_list_begin(struct view *view)
@@ -297,19 +374,14 @@ void view_list_begin(struct view *view)
 
 void view_list_end(struct view *view)
 {
-	bool bad;
-
 	for (enum record_kind kind = RECORD_CLUSTER; kind < RECORD_KINDS; kind++) {
 		struct table *table = &view->tables[kind];
 
+		if (kind == RECORD_NAME && view->part_of)
+			continue; /* they follow from the volumes */
 		for (size_t i = table->count; i > 0; i--) {
-			char name[KEY_MAX_LEN + 1];
-
-			if (table->rows[i - 1].seen)
-				continue;
-			ASSERT(strlen(table->rows[i - 1].name) <= KEY_MAX_LEN);
-			memcpy(name, table->rows[i - 1].name, strlen(table->rows[i - 1].name) + 1);
-			view_put(view, kind, name, NULL, 0, 0, &bad, NULL);
+			if (table->rows[i - 1].watched && !table->rows[i - 1].seen)
+				row_unwatch(view, kind, &table->rows[i - 1]);
 		}
 	}
 }

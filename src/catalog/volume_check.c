@@ -53,12 +53,42 @@ static int shards_differ(const struct catalog_volume *volume, unsigned s, struct
 	return 0;
 }
 
-/* A transaction has a compare and a write for each pool, and a few beside. */
-#define MAX_POOLS (KVDB_MAX_TXN_OPS - 8)
+/*
+ * A transaction writes what is reserved on each pool and a copy of the record for each node, and a few keys
+ * beside. What is left is for members that move and nodes that have it attached.
+ */
+#define MAX_PLACES (KVDB_MAX_TXN_OPS - 16)
+
+static bool is_first_on_node(const struct catalog_volume *volume, unsigned shard, unsigned replica)
+{
+	const char *node = volume->shards[shard].replicas[replica].node;
+
+	for (unsigned s = 0; s <= shard; s++)
+		for (unsigned i = 0; i < (s < shard ? volume->shards[s].replica_count : replica); i++)
+			if (strcmp(volume->shards[s].replicas[i].node, node) == 0)
+				return false;
+	return true;
+}
+
+static int places_check(const struct catalog_volume *volume, struct error *error)
+{
+	unsigned pools = 0, nodes = 0;
+
+	for (unsigned s = 0; s < volume->shard_count; s++)
+		for (unsigned i = 0; i < volume->shards[s].replica_count; i++) {
+			pools += replicas_on_pool(volume, s, i) > 0;
+			nodes += is_first_on_node(volume, s, i);
+		}
+	if (pools + nodes <= MAX_PLACES)
+		return 0;
+	return error_set(error, -EINVAL,
+		"volume %s would be on %u pools of %u nodes: those of all its shards can be %u, pools and "
+		"nodes together; fewer shards",
+		volume->name, pools, nodes, MAX_PLACES);
+}
 
 static int shards_check(const struct catalog_volume *volume, struct error *error)
 {
-	unsigned pools = 0;
 	int rc = 0;
 
 	if (volume->shard_count < 1 || volume->shard_count > CATALOG_MAX_SHARDS)
@@ -74,14 +104,8 @@ static int shards_check(const struct catalog_volume *volume, struct error *error
 		rc = shard_check(&volume->shards[s], error);
 		if (rc == 0)
 			rc = shards_differ(volume, s, error);
-		for (unsigned i = 0; i < volume->shards[s].replica_count && rc == 0; i++)
-			pools += replicas_on_pool(volume, s, i) > 0;
 	}
-	if (rc == 0 && pools > MAX_POOLS)
-		rc = error_set(error, -EINVAL,
-			"volume %s would be on %u pools: its shards can be on %u together", volume->name,
-			pools, MAX_POOLS);
-	return rc;
+	return rc ? rc : places_check(volume, error);
 }
 
 int volume_check(const struct catalog_volume *volume, struct error *error)

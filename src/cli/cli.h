@@ -53,9 +53,12 @@ enum option {
 	OPTION_SELECTOR,
 	OPTION_STICKY,
 	OPTION_NEAR,
+	OPTION_SHARDS,
+	OPTION_THICK,
 	OPTION_IOPS,
 	OPTION_BANDWIDTH,
 	OPTION_NOW,
+	OPTION_SINCE,
 	OPTION_COUNT
 };
 
@@ -156,6 +159,8 @@ int cmd_volume_resize(struct cli *cli);
 int cmd_volume_set_sticky(struct cli *cli);
 int cmd_volume_set_replicas(struct cli *cli);
 int cmd_volume_cancel_change(struct cli *cli);
+int cmd_volume_export(struct cli *cli);
+int cmd_volume_import(struct cli *cli);
 int cmd_volume_trace(struct cli *cli);
 int cmd_class_list(struct cli *cli);
 int cmd_class_show(struct cli *cli);

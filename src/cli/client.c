@@ -225,7 +225,7 @@ json_t *cli_volume_options(const struct cli *cli, const char *name)
 {
 	static const enum option options[] = { OPTION_SIZE, OPTION_CLASS, OPTION_REPLICAS, OPTION_FS,
 		OPTION_TIER, OPTION_GROUP, OPTION_NODES, OPTION_ZONES, OPTION_RACKS, OPTION_SELECTOR,
-		OPTION_STICKY, OPTION_NEAR, OPTION_FROM };
+		OPTION_STICKY, OPTION_NEAR, OPTION_FROM, OPTION_SHARDS, OPTION_THICK };
 	json_t *body = json_pack("{s:s*}", "name", name);
 
 	for (size_t i = 0; body && i < sizeof(options) / sizeof(options[0]); i++) {

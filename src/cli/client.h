@@ -35,6 +35,8 @@ int cli_post_volume(struct cli *cli, const char *suffix, json_t *body, json_t **
 
 /* cmd_scrub.c, cmd_events.c: for `pool inspect` too. */
 void cli_scrub_print(const json_t *scrub);
+/* Of replicas with each other: what a comparison has found, without an end of line. */
+void cli_compared_print(const json_t *tally);
 void cli_events_print(const json_t *events);
 
 /* cmd_snapshot.c: `volume attach`, serve-nbd or detach (the verb) of VOLUME@SNAPSHOT, the argument. */

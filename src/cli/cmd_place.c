@@ -26,10 +26,19 @@ static void pools_print(const json_t *place, bool all)
 	table_print(&table);
 }
 
+/* "3 shards, each with ", or nothing. */
+static const char *shards_text(const json_t *place, char text[static 40])
+{
+	text[0] = 0;
+	if (number_of(place, "shards") > 1)
+		snprintf(text, 40, "%lld shards, each with ", number_of(place, "shards"));
+	return text;
+}
+
 int cmd_place(struct cli *cli)
 {
 	json_t *body = cli_volume_options(cli, NULL);
-	char size[SIZE_TEXT_LEN + 1];
+	char size[SIZE_TEXT_LEN + 1], shards[40];
 	const json_t *place;
 	json_t *answer;
 	bool found;
@@ -41,9 +50,10 @@ int cmd_place(struct cli *cli)
 	if (found || cli->options[OPTION_EXPLAIN])
 		pools_print(place, cli->options[OPTION_EXPLAIN] != NULL);
 	if (found)
-		printf("%lld replicas of %s, class %s, spread %s%s; nothing was made\n",
-			number_of(place, "replicas"), size_text(place, "size_bytes", size),
-			text_of(place, "class"), text_of(place, "spread"),
+		printf("%s%lld replicas of %s, class %s, spread %s%s; nothing was made\n",
+			shards_text(place, shards), number_of(place, "replicas"),
+			size_text(place, "size_bytes", size), text_of(place, "class"),
+			text_of(place, "spread"),
 			json_is_true(json_object_get(place, "relaxed")) ? ": two copies would share a zone"
 									: "");
 	else

@@ -35,6 +35,9 @@ static void room_print(const json_t *pool)
 		       "kept for trims and repair\n",
 			size_text(room, "free_bytes", text[0]), size_text(room, "freeing_bytes", text[1]),
 			size_text(room, "pending_bytes", text[2]), size_text(room, "reserve_bytes", text[3]));
+	if (number_of(room, "kept_bytes") > 0)
+		printf("            of what is free %s are kept for thick volumes\n",
+			size_text(room, "kept_bytes", text[0]));
 }
 
 /* Their sum is the pool's used room: what no replica has is a line of its own. */
@@ -65,11 +68,17 @@ static void replicas_print(const json_t *pool)
 
 static void health_print(const json_t *pool)
 {
+	const json_t *sums = json_object_get(pool, "checksums");
+	char text[2][SIZE_TEXT_LEN + 1];
+
 	if (!json_is_true(json_object_get(pool, "local")))
 		return;
 	printf("errors      %lld blocks of wrong checksum, %lld reads that the device failed, since it was "
 	       "opened\n",
 		number_of(pool, "checksum_errors"), number_of(pool, "read_errors"));
+	printf("checksums   %s of them in memory, at most about %s; %lld pages read for others\n",
+		size_text(sums, "memory_bytes", text[0]), size_text(sums, "limit_bytes", text[1]),
+		number_of(sums, "pages_read"));
 	printf("\n");
 	cli_scrub_print(json_object_get(pool, "scrub"));
 }

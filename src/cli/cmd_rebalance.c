@@ -15,10 +15,13 @@ static const char *place_of(const json_t *move, const char *end, char text[stati
 static int move_ask(struct cli *cli, const json_t *move)
 {
 	char path[NAME_MAX_LEN + 40], from[2 * NAME_MAX_LEN + 2], to[2 * NAME_MAX_LEN + 2];
+	char of[2 * NAME_MAX_LEN + 6];
 	json_t *answer = NULL, *body;
 	int exit_code;
 
-	body = json_pack("{s:s, s:s}", "from", place_of(move, "from", from), "to", place_of(move, "to", to));
+	snprintf(of, sizeof(of), "%s#%u", place_of(move, "from", from),
+		(unsigned)number_of(move, "shard") & 63);
+	body = json_pack("{s:s, s:s}", "from", of, "to", place_of(move, "to", to));
 	snprintf(path, sizeof(path), "/v1/volumes/%.128s/move-replica", text_of(move, "volume"));
 	exit_code = cli_call(cli, "POST", path, body, &answer);
 	json_decref(body);

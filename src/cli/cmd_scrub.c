@@ -48,6 +48,40 @@ static void pass_print(const json_t *pass)
 	tally_print(pass);
 }
 
+/* "123 grains, 2 differ (1 written anew), 1 undecided" */
+void cli_compared_print(const json_t *tally)
+{
+	long long differing = number_of(tally, "differing"), undecided = number_of(tally, "undecided");
+
+	printf("%lld grains", number_of(tally, "grains"));
+	if (differing > 0)
+		printf(", %lld differ (%lld written anew)", differing, number_of(tally, "rewritten"));
+	else
+		printf(", nothing differs");
+	if (undecided > 0)
+		printf(", %lld undecided", undecided);
+}
+
+/* Of the volumes that are attached on the agent's node. */
+static void compare_print(const json_t *compare)
+{
+	long long groups = number_of(compare, "groups"), under_way = number_of(compare, "under_way");
+	long long compared = groups - number_of(compare, "never");
+
+	if (groups == 0) {
+		printf("compared         none of its volumes is attached here\n");
+		return;
+	}
+	printf("compared         %lld of %lld groups attached here", compared, groups);
+	if (compared > 0) {
+		printf(", within %lld s: ", number_of(compare, "oldest_s"));
+		cli_compared_print(compare);
+	}
+	if (under_way > 0)
+		printf("; %lld under way, %lld %%", under_way, number_of(compare, "percent"));
+	printf("\n");
+}
+
 void cli_scrub_print(const json_t *scrub)
 {
 	const json_t *pass = json_object_get(scrub, "pass"), *last = json_object_get(scrub, "last");
@@ -69,9 +103,20 @@ void cli_scrub_print(const json_t *scrub)
 	printf("known to be bad  %lld grains\n", number_of(scrub, "known_bad"));
 }
 
+static void all_print(const json_t *scrub)
+{
+	cli_scrub_print(scrub);
+	compare_print(json_object_get(scrub, "compare"));
+}
+
 static bool is_asked(const json_t *scrub)
 {
 	return json_is_true(json_object_get(json_object_get(scrub, "pass"), "asked"));
+}
+
+static bool is_compared(const json_t *scrub)
+{
+	return number_of(json_object_get(scrub, "compare"), "asked") > 0;
 }
 
 /* What the agent says of the pool's scrub, in a new reference to the whole answer. */
@@ -104,12 +149,12 @@ static int scrub_follow(struct cli *cli)
 
 		if (exit_code != EXIT_OK || !answer)
 			return exit_code;
-		goes_on = is_asked(scrub);
-		if (goes_on && number_of(json_object_get(scrub, "pass"), "pages_done") != told)
+		goes_on = is_asked(scrub) || is_compared(scrub);
+		if (is_asked(scrub) && number_of(json_object_get(scrub, "pass"), "pages_done") != told)
 			pass_print(json_object_get(scrub, "pass"));
 		told = number_of(json_object_get(scrub, "pass"), "pages_done");
 		if (!goes_on)
-			cli_scrub_print(scrub);
+			all_print(scrub);
 		json_decref(answer);
 		if (!goes_on || fflush(stdout) != 0)
 			return goes_on ? EXIT_FAILED : EXIT_OK;
@@ -134,7 +179,7 @@ int cmd_pool_scrub(struct cli *cli)
 	exit_code = scrub_get(cli, &answer, &scrub);
 	if (exit_code != EXIT_OK || !answer)
 		return exit_code;
-	cli_scrub_print(scrub);
+	all_print(scrub);
 	json_decref(answer);
 	return EXIT_OK;
 }

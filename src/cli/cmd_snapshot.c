@@ -95,7 +95,9 @@ int cmd_snapshot_list(struct cli *cli)
 		snprintf(name, sizeof(name), "%s@%s", cli->args[0], text_of(snapshot, "name"));
 		table_row(&table, name, text_of(snapshot, "state"), size_text(snapshot, "used_bytes", used),
 			size_text(snapshot, "own_bytes", own), text_of(snapshot, "created"),
-			json_is_string(schedule) ? json_string_value(schedule) : "user",
+			json_is_string(schedule)                                 ? json_string_value(schedule)
+			: json_is_string(json_object_get(snapshot, "import_of")) ? "import"
+										 : "user",
 			nodes_text(snapshot, nodes, sizeof(nodes)));
 	}
 	table_print(&table);

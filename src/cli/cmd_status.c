@@ -25,6 +25,8 @@ int cmd_status(struct cli *cli)
 	printf("volumes  %lld: %lld healthy, %lld degraded, %lld no-quorum, %lld detached\n",
 		number_of(status, "volumes"), number_of(states, "healthy"), number_of(states, "degraded"),
 		number_of(states, "no-quorum"), number_of(states, "detached"));
+	if (!json_is_true(json_object_get(status, "volumes_complete")))
+		printf("         there may be more: the others are known to the kvdb alone\n");
 	json_decref(status);
 	return EXIT_OK;
 }

@@ -80,12 +80,16 @@ static void replicas_print(const json_t *volume)
 		"REPAIRED", NULL);
 	json_array_foreach(json_object_get(volume, "replicas"), index, replica)
 	{
-		char behind[SIZE_TEXT_LEN + 1], used[SIZE_TEXT_LEN + 1], bad[24], healed[24];
+		char behind[SIZE_TEXT_LEN + 1], used[SIZE_TEXT_LEN + 1], bad[24], healed[24], role[64];
 
 		snprintf(bad, sizeof(bad), "%lld", number_of(replica, "bad_reads"));
 		snprintf(healed, sizeof(healed), "%lld", number_of(replica, "healed_blocks"));
+		snprintf(role, sizeof(role), "%.24s", text_of(replica, "role"));
+		if (number_of(volume, "stripe_bytes") > 0)
+			snprintf(role, sizeof(role), "%.24s of shard %lld", text_of(replica, "role"),
+				number_of(replica, "shard"));
 		table_row(&table, text_of(replica, "node"), text_of(replica, "pool"),
-			text_of(replica, "zone"), text_of(replica, "role"), text_of(replica, "state"),
+			text_of(replica, "zone"), role, text_of(replica, "state"),
 			size_text(replica, "used_bytes", used), size_text(replica, "lag_bytes", behind), bad,
 			healed);
 	}
@@ -108,6 +112,23 @@ static void io_print(const char *what, const json_t *io)
 		json_number_value(json_object_get(io, "mean_ms")));
 }
 
+static void compare_print(const json_t *compare)
+{
+	bool under_way = json_is_true(json_object_get(compare, "under_way"));
+
+	if (number_of(compare, "passes") == 0 && !under_way)
+		return;
+	printf("compared    ");
+	if (number_of(compare, "passes") > 0) {
+		printf("replicas with each other, %lld s ago: ", number_of(compare, "last_s_ago"));
+		cli_compared_print(compare);
+	}
+	if (under_way)
+		printf("%sunder way, %lld %%", number_of(compare, "passes") > 0 ? "; " : "",
+			number_of(compare, "percent"));
+	printf("\n");
+}
+
 static void stats_print(const json_t *stats)
 {
 	printf("epoch       %lld, %lld entries committed, %lld requests in flight\n",
@@ -118,6 +139,7 @@ static void stats_print(const json_t *stats)
 	printf("since then  %lld waits for a quorum, %lld blocks healed, %lld remote reads\n",
 		number_of(stats, "quorum_waits"), number_of(stats, "healed_blocks"),
 		number_of(stats, "remote_reads"));
+	compare_print(json_object_get(stats, "compare"));
 }
 
 static void limits_print(const json_t *limits, const json_t *stats)
@@ -151,11 +173,13 @@ static void device_print(const json_t *attached)
 		printf("device      %s, not mounted\n", text_of(attached, "device"));
 }
 
-static void members_print(const json_t *members)
+static void members_print(const json_t *members, bool is_striped, size_t shard)
 {
-	if (!json_is_object(members))
-		return; /* an older agent */
-	printf("members     number %lld: %zu voters, %zu learners%s\n", number_of(members, "number"),
+	char of[32] = "";
+
+	if (is_striped)
+		snprintf(of, sizeof(of), "shard %zu, ", shard);
+	printf("members     %snumber %lld: %zu voters, %zu learners%s\n", of, number_of(members, "number"),
 		json_array_size(json_object_get(members, "voters")),
 		json_array_size(json_object_get(members, "learners")),
 		json_is_true(json_object_get(members, "joint"))
@@ -185,6 +209,8 @@ static void policy_print(const json_t *policy)
 	printf("\n            without a quorum: %s; reads by %s; rebuild after: %s%s\n",
 		text_of(policy, "on_no_quorum"), text_of(policy, "reads"), text_of(policy, "rebuild_after"),
 		json_is_true(json_object_get(policy, "sticky")) ? "; sticky" : "");
+	if (json_is_true(json_object_get(policy, "thick")))
+		printf("            thick: its room is kept for it on each of its pools\n");
 }
 
 static void used_print(const json_t *volume)
@@ -197,12 +223,15 @@ static void used_print(const json_t *volume)
 		printf("used        %s in each copy, %s of it by snapshots\n",
 			size_text(volume, "used_bytes", used),
 			size_text(volume, "snapshot_bytes", snapshots));
+	if (number_of(volume, "kept_bytes") > 0)
+		printf("            and %s kept free for it\n", size_text(volume, "kept_bytes", used));
 }
 
 int cmd_volume_inspect(struct cli *cli)
 {
 	char size[SIZE_TEXT_LEN + 1];
-	json_t *answer, *volume, *attached, *stats;
+	json_t *answer, *volume, *attached, *stats, *shard;
+	size_t index;
 	int exit_code = cli_call_volume(cli, "GET", "", &answer);
 
 	if (exit_code != EXIT_OK || !answer)
@@ -214,6 +243,10 @@ int cmd_volume_inspect(struct cli *cli)
 	printf("state       %s\n", text_of(volume, "state"));
 	printf("size        %s, %s, class %s\n", size_text(volume, "size_bytes", size), text_of(volume, "fs"),
 		text_of(volume, "class"));
+	if (number_of(volume, "stripe_bytes") > 0)
+		printf("shards      %zu, in stripes of %s\n",
+			json_array_size(json_object_get(volume, "shards")),
+			size_text(volume, "stripe_bytes", size));
 	used_print(volume);
 	policy_print(json_object_get(volume, "policy"));
 	printf("created     %s\n", text_of(volume, "created"));
@@ -235,7 +268,8 @@ int cmd_volume_inspect(struct cli *cli)
 		if (json_is_string(json_object_get(volume, "steward")))
 			printf("steward     node %s repairs it\n", text_of(volume, "steward"));
 	}
-	members_print(json_object_get(volume, "membership"));
+	json_array_foreach(json_object_get(volume, "shards"), index, shard)
+		members_print(shard, number_of(volume, "stripe_bytes") > 0, index);
 	limits_print(json_object_get(volume, "limits"), stats);
 	if (stats)
 		stats_print(stats);

@@ -28,9 +28,13 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 	[OPTION_RACKS] = { "racks", "A,B", "replicas in these racks only" },
 	[OPTION_SELECTOR] = { "selector", "TERMS", "beside the class's: zone=a|b,label.disk!=old" },
 	[OPTION_STICKY] = { "sticky", "yes|no", "refuse to remove it until that is cleared (no)" },
+	[OPTION_SHARDS] = { "shards", "N|auto", "stripe it over so many replica groups (the class's, 1)" },
+	[OPTION_THICK] = { "thick", "yes|no",
+		"keep the room for all of it on each of its pools (the class's, no)" },
 	[OPTION_NEAR] = { "near", "NODE", "a copy on this node, if the rules allow it, however full it is" },
 	[OPTION_IOPS] = { "iops", "N", "reads, writes and trims a second; 0: no limit" },
 	[OPTION_BANDWIDTH] = { "bandwidth", "SIZE", "read and written a second, 100M …; 0: no limit" },
+	[OPTION_SINCE] = { "since", "SNAPSHOT", "only what has changed since this older one of the volume" },
 	[OPTION_NOW] = { "now", NULL, "begin a whole pass now" },
 	[OPTION_TO] = { "to", "POOL|NODE", "where it shall be (the best place by the class's rules)" },
 	[OPTION_YES] = { "yes", NULL, "do it, and don't only say what would be done" },
@@ -41,7 +45,12 @@ const struct option_spec option_specs[OPTION_COUNT] = {
 #define CREATE_OPTIONS                                                                                       \
 	(BIT(OPTION_SIZE) | BIT(OPTION_CLASS) | BIT(OPTION_REPLICAS) | BIT(OPTION_FS) | BIT(OPTION_TIER) |   \
 		BIT(OPTION_GROUP) | BIT(OPTION_NODES) | BIT(OPTION_ZONES) | BIT(OPTION_RACKS) |              \
-		BIT(OPTION_SELECTOR) | BIT(OPTION_STICKY) | BIT(OPTION_NEAR) | BIT(OPTION_FROM))
+		BIT(OPTION_SELECTOR) | BIT(OPTION_STICKY) | BIT(OPTION_NEAR) | BIT(OPTION_FROM) |            \
+		BIT(OPTION_SHARDS) | BIT(OPTION_THICK))
+
+/* What the export doesn't say, and what doesn't hinder that a volume is removed. */
+#define IMPORT_OPTIONS                                                                                       \
+	(CREATE_OPTIONS & ~(BIT(OPTION_SIZE) | BIT(OPTION_FS) | BIT(OPTION_STICKY) | BIT(OPTION_FROM)))
 
 const struct command commands[] = {
 	{ "status", "", 0, 0, "Show the cluster as this node sees it", NULL, cmd_status },
@@ -144,6 +153,15 @@ const struct command commands[] = {
 		cmd_volume_set_limits },
 	{ "volume cancel-change", "NAME", 1, 0, "Give up a move or a new replica that isn't ready yet",
 		"The new replica is deleted; all others stay as they are.", cmd_volume_cancel_change },
+	{ "volume export", "NAME[@SNAPSHOT]", 1, BIT(OPTION_SINCE),
+		"Write the volume, or its snapshot, to standard output, holes left out",
+		"The volume as it is: by a snapshot that is made for it, and removed. For `volume import`.",
+		cmd_volume_export },
+	{ "volume import", "NAME", 1, IMPORT_OPTIONS, "Make a new volume from an export on standard input",
+		"Size and filesystem are the export's. One that was made with --since goes into a volume "
+		"that\n"
+		"is as that snapshot. Where it fails, all of it is undone.",
+		cmd_volume_import },
 	{ "volume trace", "NAME", 1, 0, "Show the steps of the last 4 KiB write, in microseconds",
 		"The volume must be attached on the agent's node.", cmd_volume_trace },
 	{ "class list", "", 0, 0, "List classes, the named policies of volumes", NULL, cmd_class_list },

@@ -51,6 +51,7 @@ int datapath_new(const struct datapath_config *config, struct datapath **ret_dat
 	ASSERT(config->lease_ms > config->lease_margin_ms);
 	dp->config = *config;
 	dp->budget.per_s = config->resync_bytes_per_s;
+	dp->compare_budget.per_s = config->compare_bytes_per_s;
 	dp->random = config->random;
 	loop_task_init(&dp->task, run_dirty, dp);
 	loop_timer_init(&dp->admit_timer, admit_later, dp);
@@ -195,6 +196,16 @@ void datapath_pool_add(struct datapath *dp, struct pool *pool)
 	}
 }
 
+void datapath_pool_compare(struct datapath *dp, struct pool *pool)
+{
+	list_for_each (at, &dp->hosts) {
+		struct host *host = list_entry(at, struct host, node);
+
+		if (host->pool == pool && !host->failed)
+			host_compare_asked(host);
+	}
+}
+
 void datapath_pool_remove(struct datapath *dp, struct pool *pool)
 {
 	bool had_hosts = false;
@@ -302,12 +313,12 @@ static void answer_later(struct datapath *dp, int rc, pool_done_fn fn, void *arg
 	loop_defer(dp->config.loop, &late->task);
 }
 
-void datapath_replica_clone(struct datapath *dp, struct pool *pool, struct uuid origin_volume,
+void datapath_replica_clone(struct datapath *dp, struct pool *pool, struct uuid origin_group,
 	struct uuid snapshot, const struct pool_replica_identity *identity, pool_done_fn fn, void *arg)
 {
 	struct pool_replica *origin = pool_replica_next(pool, NULL);
 
-	while (origin && !uuid_equal(pool_replica_identity(origin)->volume, origin_volume))
+	while (origin && !uuid_equal(pool_replica_identity(origin)->group, origin_group))
 		origin = pool_replica_next(pool, origin);
 	if (origin)
 		pool_replica_clone(origin, snapshot, identity, created, creation_new(dp, pool, fn, arg));

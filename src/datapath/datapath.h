@@ -12,6 +12,7 @@
 #include "datapath/volume.h"
 #include "loop/loop.h"
 #include "net/net.h"
+#include "replication/replication.h"
 #include "store/store.h"
 
 struct datapath;
@@ -28,6 +29,9 @@ struct datapath_config {
 	uint32_t lease_margin_ms; /* 10 % + 100 ms */
 	/* What all resyncs of this datapath together may move; 0: no limit. */
 	uint64_t resync_bytes_per_s;
+	/* Replicas of a volume are compared with each other once in so long (0: when asked to); what the maps
+	 * for that may take together. */
+	uint64_t compare_every_ms, compare_bytes_per_s;
 	uint64_t snapshot_cache_bytes; /* of blocks of snapshots from other nodes; 0: none */
 	/* The size of a resync's window, for tests; 0: as large as may be. */
 	uint32_t map_grains, map_copies;
@@ -44,6 +48,9 @@ void datapath_free(struct datapath *datapath);
 void datapath_pool_add(struct datapath *datapath, struct pool *pool);
 /* Fills failed, durable, bad and arg: what the pool's scrub finds the replicas' sessions repair. */
 void datapath_pool_callbacks(struct datapath *datapath, struct pool_open_options *options);
+/* It is being scrubbed now: volumes with a replica in it, wherever they are attached, are to compare their
+ * replicas. */
+void datapath_pool_compare(struct datapath *datapath, struct pool *pool);
 /* Stops serving it; its replicas are unknown afterwards. The caller closes it. */
 void datapath_pool_remove(struct datapath *datapath, struct pool *pool);
 
@@ -53,8 +60,9 @@ void datapath_replica_create(struct datapath *datapath, struct pool *pool,
 /* The same, but one that a resync has to fill first: pool_replica_create_incomplete(). */
 void datapath_replica_create_incomplete(struct datapath *datapath, struct pool *pool,
 	const struct pool_replica_identity *identity, pool_done_fn fn, void *arg);
-/* The same, on what the pool's replica of the origin has of the snapshot. -ENOENT: there is no such replica
- * or snapshot here (yet); -EAGAIN: that replica is incomplete; -EINVAL: that volume is larger by now. */
+/* The same, on what the pool's replica of the group `origin` has of the snapshot. -ENOENT: there is no such
+ * replica or snapshot here (yet); -EAGAIN: that replica is incomplete; -EINVAL: that volume is larger by now.
+ */
 void datapath_replica_clone(struct datapath *datapath, struct pool *pool, struct uuid origin,
 	struct uuid snapshot, const struct pool_replica_identity *identity, pool_done_fn fn, void *arg);
 /* -ENOENT. */
@@ -114,6 +122,7 @@ struct volume_record {
 	uint64_t number_before, number;
 	unsigned voter_count, next_voter_count;
 	struct uuid voters[GROUP_MAX_VOTERS], next_voters[GROUP_MAX_VOTERS];
+	bool uncertain; /* an attempt before this one may have landed, or still land */
 };
 
 enum record_outcome { RECORD_WRITTEN, RECORD_UNWRITTEN, RECORD_REFUSED, RECORD_UNKNOWN, RECORD_LOST };
@@ -195,6 +204,8 @@ int volume_change_begin(struct volume *volume, struct uuid comes, struct uuid go
 /* Of two voters drops this one; also of a volume that is being opened. */
 int volume_drop_begin(struct volume *volume, struct uuid goes) MUST_CHECK;
 void volume_record_told(struct volume *volume, enum record_outcome outcome);
+/* Whether the record is known to be as no change is under way in it, once this was asked for. Any thread. */
+bool volume_record_is_stable(const struct volume_record *asked, enum record_outcome outcome);
 void volume_limits_set(struct volume *volume, const struct volume_limits *limits);
 /* The catalog's record says that it is so large: requests may reach so far from now on. It never shrinks. */
 void volume_grow(struct volume *volume, uint64_t size_bytes);
@@ -228,11 +239,12 @@ struct voter_stats {
 	/* Of all resyncs of this session. */
 	uint64_t syncs, sync_copied_bytes, sync_map_bytes;
 	uint64_t bad_reads, healed_blocks;
+	uint64_t differing_grains, rewritten_grains; /* replication.h */
 };
 
 struct volume_stats {
 	struct uuid volume;
-	struct uuid group; /* none: of a striped volume as a whole; seqs and members are its shards' */
+	struct uuid group; /* none: of a striped volume as a whole: seqs are sums, members its shards' */
 	char name[NAME_MAX_LEN + 1];
 	enum volume_state state;
 	struct epoch epoch;
@@ -243,6 +255,8 @@ struct volume_stats {
 	uint64_t limit_waits;  /* requests that had to wait for the volume's limits */
 	uint64_t healed_blocks, remote_reads;
 	struct io_stats read, write, trim;
+	struct compare_status compare; /* of a striped volume: sums; under way where a shard's is */
+	uint64_t compared_ms;          /* since the last comparison was over, if there was one */
 	unsigned voter_count;
 	struct voter_stats voters[GROUP_MAX_VOTERS];
 };

@@ -42,6 +42,8 @@ struct dataplane {
 	struct loop_timer idle_timer;
 	uint64_t refused_event_ns; /* of the last one */
 	uint64_t refused_untold;
+	bool left; /* devices have not answered all, see dataplane_leave() */
+	struct dataplane *next_left;
 
 	/* Calls that have been finished, newest first. */
 	_Alignas(64) _Atomic(struct dataplane_call *) finished;
@@ -128,8 +130,10 @@ static void dataplane_check_idle(void *arg)
 		loop_timer_set(core, &d->idle_timer, loop_now_ns(core) + IDLE_CHECK_NS);
 		return;
 	}
-	datapath_free(d->datapath);
-	d->datapath = NULL;
+	if (!d->left) {
+		datapath_free(d->datapath);
+		d->datapath = NULL;
+	}
 	uring_loop_stop(d->loop);
 }
 
@@ -151,9 +155,18 @@ static void *dataplane_thread(void *arg)
 
 /* ---- control thread ---- */
 
+/* Those whose memory is the kernel's until the process ends. */
+static struct dataplane *left_planes;
+
 /* Frees what there is; the thread is not running. */
 static void dataplane_free(struct dataplane *d)
 {
+	if (d->left) {
+		explicit_bzero(d->config.key, sizeof(d->config.key));
+		d->next_left = left_planes;
+		left_planes = d;
+		return;
+	}
 	datapath_free(d->datapath);
 	net_tcp_free(d->net);
 	entry_pool_free(d->entries);
@@ -170,6 +183,8 @@ static int dataplane_build(struct dataplane *d, struct error *error)
 		.threads = d->config.threads,
 		.lease_ms = d->config.lease_ms,
 		.resync_bytes_per_s = d->config.resync_bytes_per_s,
+		.compare_every_ms = d->config.compare_every_ms,
+		.compare_bytes_per_s = d->config.compare_bytes_per_s,
 		.snapshot_cache_bytes = d->config.snapshot_cache_bytes,
 		.lease_margin_ms = d->config.lease_ms / 10 + 100,
 		.user = d,
@@ -264,6 +279,11 @@ int dataplane_start(
 fail:
 	dataplane_free(d);
 	return rc;
+}
+
+void dataplane_leave(struct dataplane *dataplane)
+{
+	dataplane->left = true;
 }
 
 void dataplane_call(struct dataplane *dataplane, struct dataplane_call *call)

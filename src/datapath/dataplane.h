@@ -29,7 +29,8 @@ struct dataplane_config {
 	uint64_t buffer_bytes; /* budget of data buffers: 512 MiB */
 	uint32_t entry_count;  /* 65536 */
 	uint32_t lease_ms;
-	uint64_t resync_bytes_per_s;   /* 0: no limit */
+	uint64_t resync_bytes_per_s; /* 0: no limit */
+	uint64_t compare_every_ms, compare_bytes_per_s;
 	uint64_t snapshot_cache_bytes; /* 0: none */
 	/* Called from the data-plane thread: wakes the control thread, which then calls dataplane_drain(). */
 	void (*wake)(void *user);
@@ -66,6 +67,11 @@ struct dataplane_call {
 void dataplane_call(struct dataplane *dataplane, struct dataplane_call *call);
 /* On the data-plane thread: done() will run on the control thread with this rc. Once for each call. */
 void dataplane_call_finish(struct dataplane_call *call, int rc);
+/*
+ * For run(): a pool's device has not answered all that it was given (store's pool_close()). What the kernel
+ * may still write to then stays until the process ends: dataplane_stop() frees none of this thread's memory.
+ */
+void dataplane_leave(struct dataplane *dataplane);
 /*
  * For run(): what lives on the thread. The counters belong to it too: copy them there, not here.
  */

@@ -12,8 +12,8 @@
 #ifndef QUOIN_DATAPATH_PRIVATE_H
 #define QUOIN_DATAPATH_PRIVATE_H
 
+#include "base/table.h"
 #include "datapath/datapath.h"
-#include "datapath/table.h"
 #include "datapath/wire.h"
 #include "replication/replication.h"
 
@@ -43,7 +43,6 @@ struct host;
 struct link;
 
 /* ---- connections ---- */
-
 enum peer_state { PEER_IDLE, PEER_CONNECTING, PEER_UP };
 
 struct peer {
@@ -104,9 +103,9 @@ struct op {
 	uint32_t generation; /* with index: the token of a remote read */
 	struct request *request;
 	struct pool_read read;
-	bool reading;  /* `read` is under way: request->data belongs to it */
-	bool answered; /* the coordinator is through with it, but the read isn't */
-	int voter;     /* of the read under way; -1 none */
+	bool reading, left; /* request->data is the disk's: `read` is under way; it was told as `left` */
+	bool answered;      /* the coordinator is through with it, but the read isn't */
+	int voter;          /* of the read under way; -1 none */
 	int rc;
 	/* Of a snapshot's view: who has failed in this round, and who has said that there is none. */
 	uint32_t tried, gone;
@@ -179,10 +178,9 @@ struct host {
 	bool failed; /* its pool: nobody is answered any more */
 	bool applied_waiting;
 	uint64_t applied_asked, applied_wanted;
-	uint32_t pending;                    /* callbacks of the store that will come */
-	uint32_t resets;                     /* of its log: so many resyncs have begun */
-	struct epoch_start rows[EPOCHS_MAX]; /* of the figures given last */
-	uint32_t indices[MAP_MAX_COPIES];    /* of the comparison told last */
+	uint32_t pending;                 /* callbacks of the store that will come */
+	uint32_t resets;                  /* of its log: so many resyncs have begun */
+	uint32_t indices[MAP_MAX_COPIES]; /* of the comparison told last */
 };
 
 /* Something that a replica does for a coordinator, in the store. */
@@ -230,7 +228,7 @@ struct datapath {
 	uint32_t held_cut;
 	struct wire_in wire_in;
 	struct wire_out wire_out;
-	struct budget budget;
+	struct budget budget, compare_budget;
 	struct view_stats view_stats;
 	uint64_t frames_refused; /* that made no sense, or had no place */
 };
@@ -279,6 +277,7 @@ void host_grow(struct host *host, uint64_t size_bytes);
 void host_durable(struct host *host, uint64_t seq);
 /* The scrub has found bad blocks there, as the snapshot (none: the volume) reads: its session is told. */
 void host_grain_bad(struct host *host, struct uuid snapshot, uint64_t index);
+void host_compare_asked(struct host *host);
 
 /* replica_jobs.c */
 void host_read(struct host *host, const struct replica_effect *effect);
@@ -359,6 +358,7 @@ void volume_limits_admitted(struct volume *volume);
 void volume_read_start(struct volume *volume, const struct coordinator_effect *effect);
 void volume_read_answer(struct voter *voter, const struct message *message);
 void op_put(struct op *op);
+bool op_data_is_own(struct op *op) MUST_CHECK;
 /* Hands a request back with its result, later in this turn. */
 void request_finish(struct volume *volume, struct request *request, int rc);
 

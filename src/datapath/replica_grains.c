@@ -3,6 +3,7 @@
  * present blocks only, in order; in the store a copy is a whole grain.
  */
 #include "datapath/private.h"
+#include "store/checksums.h"
 
 #include <errno.h>
 #include <string.h>
@@ -248,13 +249,33 @@ static void heal_looked(struct pool_read *read, int rc)
 	buf_put(copy.data);
 }
 
+/* What is to be written anew has been decided by a comparison: nothing is looked at. */
+static void rewrite(struct job *job)
+{
+	struct grain_copy copy;
+
+	job->bad_blocks = (uint16_t)(job->message.blocks & job->message.grain.present);
+	if (job->bad_blocks == 0 || copy_make(job, &copy) != 0) {
+		heal_over(job, -EAGAIN, 0);
+		return;
+	}
+	pool_replica_grain_rewrite(job->host->store, &copy, job->bad_blocks, heal_written, job);
+	buf_put(copy.data);
+}
+
 /* Everything that the copy has is applied here too. */
 static void heal_applied(void *arg, int rc)
 {
 	struct job *job = arg;
 	struct host *host = job->host;
-	struct buf *into = rc == 0 && !host->gone ? buf_get(host->datapath->config.bufs, GRAIN_BYTES) : NULL;
+	struct buf *into = NULL;
 
+	if (rc == 0 && !host->gone && job->message.blocks != 0) {
+		rewrite(job);
+		return;
+	}
+	if (rc == 0 && !host->gone)
+		into = buf_get(host->datapath->config.bufs, GRAIN_BYTES);
 	if (!into) {
 		heal_over(job, -EAGAIN, 0);
 		return;

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "store/usage.h"
+
 static void host_tick(void *arg)
 {
 	struct host *host = arg;
@@ -90,9 +92,9 @@ void host_figures(struct host *host, struct replica_figures *ret_figures)
 	ret_figures->last = pool_replica_last(host->store);
 	ret_figures->first_seq = pool_replica_first_seq(host->store);
 	pool_replica_rooms(host->store, &ret_figures->room_bytes, &ret_figures->room_adopted_bytes);
-	ret_figures->full = pool_is_full(host->pool);
-	ret_figures->row_count = pool_replica_epochs(host->store, host->rows);
-	ret_figures->rows = host->rows;
+	ret_figures->full = pool_replica_is_full(host->store);
+	ret_figures->no_snapshot = !pool_replica_snapshot_fits(host->store);
+	ret_figures->row_count = pool_replica_epochs(host->store, &ret_figures->rows);
 }
 
 void host_message(struct host *host, uint64_t from, const struct message *message)
@@ -100,7 +102,11 @@ void host_message(struct host *host, uint64_t from, const struct message *messag
 	struct replica_figures figures;
 
 	ASSERT(!host->gone);
-	host_figures(host, &figures);
+	/* An entry is answered once it is durable: the other figures are told then. */
+	if (message->type == MESSAGE_APPEND && message->entry && !MUTANT(ack_before_durable))
+		figures.last = pool_replica_last(host->store);
+	else
+		host_figures(host, &figures);
 	replica_message(host->machine, from, message, &figures, datapath_now_ns(host->datapath));
 	host_poll(host);
 }
@@ -114,6 +120,12 @@ void host_grow(struct host *host, uint64_t size_bytes)
 void host_grain_bad(struct host *host, struct uuid snapshot, uint64_t index)
 {
 	replica_grain_bad(host->machine, snapshot, index);
+	host_poll(host);
+}
+
+void host_compare_asked(struct host *host)
+{
+	replica_compare_asked(host->machine);
 	host_poll(host);
 }
 
@@ -271,14 +283,14 @@ static void host_effect(struct host *host, const struct replica_effect *effect)
 void host_poll(struct host *host)
 {
 	struct loop *loop = host->datapath->config.loop;
-	struct replica_effect effect;
+	const struct replica_effect *effect;
 	uint64_t deadline_ns;
 
 	if (host->polling)
 		return;
 	host->polling = true;
-	while (replica_poll(host->machine, &effect))
-		host_effect(host, &effect);
+	while ((effect = replica_poll(host->machine)) != NULL)
+		host_effect(host, effect);
 	host->polling = false;
 	deadline_ns = replica_deadline_ns(host->machine);
 	if (deadline_ns == UINT64_MAX)

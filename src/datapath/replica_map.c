@@ -1,13 +1,12 @@
 /*
  * Maps for a resync: which grains a replica has, and in which version. The source's map travels as a payload
- * of records; the target compares it with its own.
+ * of records (replication/map_record.h); the target compares it with its own.
  *
- *   record (96)         0 index u32  4 epoch.restart u32  8 epoch.number u64  16 seq u64  24 present u16
- *                       26 zero u16  28 zero u32  32 16 x CRC-32C
  *   survey record (16)  0 index u32  4 zero u32  8 hash u64 of what the other record says: nothing is decided
  *                       by it, it only counts
  */
 #include "datapath/private.h"
+#include "store/checksums.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,25 +17,24 @@
 #define VAIN_MAX 4u
 /* A window ends after so many grains that are freed for each that may be copied: they cost much less. */
 #define FREES_PER_COPY 4u
-#define FREES_MAX      (FREES_PER_COPY * MAP_MAX_COPIES)
+/* Grains whose checksums are read from the disk in advance. */
+#define LOAD_AHEAD 128u
+#define FREES_MAX  (FREES_PER_COPY * MAP_MAX_COPIES)
 
 /* ---- records ---- */
 
 static void record_encode(
 	uint8_t bytes[static MAP_RECORD_BYTES], uint64_t index, const struct grain_state *state)
 {
-	struct writer w = writer_init(bytes, MAP_RECORD_BYTES);
+	struct map_record record = { .index = (uint32_t)index,
+		.epoch = state->epoch,
+		.seq = state->seq,
+		.present = state->present,
+		.zero = state->zero,
+		.lost = state->lost };
 
-	write_u32(&w, (uint32_t)index);
-	write_u32(&w, state->epoch.restart);
-	write_u64(&w, state->epoch.number);
-	write_u64(&w, state->seq);
-	write_u16(&w, state->present);
-	write_u16(&w, state->zero);
-	write_u32(&w, 0);
-	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
-		write_u32(&w, state->present & 1u << i ? state->crc[i] : 0);
-	ASSERT(!w.failed && writer_left(&w) == 0);
+	memcpy(record.crc, state->crc, sizeof(record.crc));
+	map_record_encode(bytes, &record);
 }
 
 static uint64_t record_hash(const uint8_t bytes[static MAP_RECORD_BYTES])
@@ -92,6 +90,17 @@ static void map_answer(struct host *host, uint64_t to, const struct message *que
 	link_answer(host->datapath, to, host->by_replica.key, answer);
 }
 
+/* What follows will be asked for next: it is read at once. */
+static void load_ahead(const struct host *host, struct grain_level level, uint64_t index, uint64_t end)
+{
+	for (unsigned n = 0; n < LOAD_AHEAD; n++) {
+		index = pool_replica_level_next(host->store, level, index + 1);
+		if (index >= end)
+			return;
+		(void)pool_replica_grain_loads(host->store, level, index);
+	}
+}
+
 /* Fills the map; returns where it ends. */
 static uint64_t map_fill(
 	const struct host *host, const struct message_map *asked, uint8_t *map, uint32_t *ret_count)
@@ -118,11 +127,27 @@ static uint64_t map_fill(
 			*ret_count = count;
 			return index;
 		}
+		if (pool_replica_grain_loads(host->store, level, index)) {
+			load_ahead(host, level, index, end);
+			*ret_count = count;
+			return index;
+		}
 		if (pool_replica_grain_view(host->store, level, index, &state))
 			map_put(map, count++, asked->survey, index, &state);
 		else
 			vain++;
 	}
+}
+
+static uint64_t map_of_turn(
+	struct host *host, const struct message_map *asked, uint8_t *map, uint32_t *ret_count)
+{
+	uint64_t end;
+
+	pool_replica_grains_turn(host->store, true);
+	end = map_fill(host, asked, map, ret_count);
+	pool_replica_grains_turn(host->store, false);
+	return end;
 }
 
 void host_map_read(struct host *host, const struct replica_effect *effect)
@@ -147,7 +172,7 @@ void host_map_read(struct host *host, const struct replica_effect *effect)
 	if (question->map.layer == LAYER_TREE)
 		answer.rc = host_tree_fill(host, buf, &count);
 	else
-		answer.map.end = map_fill(host, &question->map, buf->data, &count);
+		answer.map.end = map_of_turn(host, &question->map, buf->data, &count);
 	answer.map.count = count;
 	if (answer.rc == 0 && answer.map.end == question->map.from)
 		answer.rc = -EAGAIN;
@@ -171,6 +196,7 @@ struct comparison {
 	const uint8_t *records;
 	struct grain_level level;
 	uint64_t end;
+	bool loading; /* of the grain at `end` the checksums are on their way */
 	uint32_t copies, frees;
 	uint32_t copy[MAP_MAX_COPIES];
 	uint32_t free[FREES_MAX];
@@ -224,6 +250,11 @@ static void compare(const struct host *host, struct comparison *c)
 			return;
 		}
 		c->end = index;
+		if (pool_replica_grain_loads(host->store, c->level, index)) {
+			load_ahead(host, c->level, index, c->map->end);
+			c->loading = true;
+			return;
+		}
 		if (index == theirs && !is_same(host, c, n, index)) {
 			if (c->copies == most_copies)
 				return;
@@ -320,7 +351,14 @@ void host_map_compare(struct host *host, const struct replica_effect *effect)
 		host_compare_refuse(host, effect, -EAGAIN);
 		return;
 	}
+	pool_replica_grains_turn(host->store, true);
 	compare(host, &c);
+	pool_replica_grains_turn(host->store, false);
+	if (c.loading && c.end == m->map.from) {
+		job_put(job);
+		host_compare_refuse(host, effect, -EAGAIN);
+		return;
+	}
 	job->compared = (struct replica_compared){ .end = c.end, .copies = c.copies, .freed = c.frees };
 	if (!m->map.survey && c.copies > 0) {
 		job->compared.indices = job->crc;

@@ -144,7 +144,7 @@ static void tree_reset(struct tree_work *work)
 /* One that is missing is made where the volume stands, once it stands on the same. */
 static void snapshot_add(struct tree_work *work, const struct pool_snapshot *missing, struct uuid standing)
 {
-	if (uuid_equal(standing, missing->parent))
+	if (uuid_equal(standing, missing->parent) || MUTANT(parents_ignored))
 		structure(work, ENTRY_SNAPSHOT, missing->snapshot, missing->frozen);
 	else if (!uuid_is_none(missing->parent))
 		structure(work, ENTRY_ROLLBACK, missing->parent, missing->frozen);
@@ -181,7 +181,8 @@ static void tree_step(struct tree_work *work)
 			snapshot_add(work, want, standing);
 			return;
 		}
-		if (!uuid_equal(have->parent, want->parent) || have != &work->have[k]) {
+		if ((!uuid_equal(have->parent, want->parent) && !MUTANT(parents_ignored)) ||
+			have != &work->have[k]) {
 			tree_reset(work);
 			return;
 		}

@@ -58,6 +58,8 @@ static void voter_fill(struct voter_stats *to, const struct volume *volume, unsi
 	to->sync_map_bytes = from->sync_map_bytes;
 	to->bad_reads = from->bad_reads;
 	to->healed_blocks = from->healed_blocks;
+	to->differing_grains = from->differing_grains;
+	to->rewritten_grains = from->rewritten_grains;
 }
 
 static void striped_stats_get(const struct volume *volume, struct volume_stats *ret_stats)
@@ -78,13 +80,14 @@ static void striped_stats_get(const struct volume *volume, struct volume_stats *
 
 void volume_stats_get(const struct volume *volume, struct volume_stats *ret_stats)
 {
+	uint64_t now_ns = datapath_now_ns(volume->datapath);
 	struct coordinator_status status;
 
 	if (volume->stripe) {
 		striped_stats_get(volume, ret_stats);
 		return;
 	}
-	coordinator_status_get(volume->coordinator, datapath_now_ns(volume->datapath), &status);
+	coordinator_status_get(volume->coordinator, now_ns, &status);
 	*ret_stats = (struct volume_stats){
 		.volume = volume->spec.volume,
 		.group = volume->spec.group,
@@ -101,8 +104,11 @@ void volume_stats_get(const struct volume *volume, struct volume_stats *ret_stat
 		.trim = volume->trim_stats,
 		.config_number = status.config_number,
 		.changing = status.next_mask != 0,
+		.compare = status.compare,
 		.voter_count = volume->spec.voter_count,
 	};
+	if (status.compare.ended_ns != 0)
+		ret_stats->compared_ms = (now_ns - status.compare.ended_ns) / NS_PER_MS;
 	snprintf(ret_stats->name, sizeof(ret_stats->name), "%s", volume->spec.name);
 	for (unsigned i = 0; i < volume->spec.voter_count; i++) {
 		voter_fill(&ret_stats->voters[i], volume, i, &status.voters[i]);

@@ -320,16 +320,44 @@ static void io_stats_sum(struct io_stats *to, const struct io_stats *from)
 		to->latency[i] += from->latency[i];
 }
 
+static void tally_sum(struct compare_tally *to, const struct compare_tally *from)
+{
+	to->grains += from->grains;
+	to->differing += from->differing;
+	to->rewritten += from->rewritten;
+	to->undecided += from->undecided;
+}
+
+/* The whole has been compared as often as the shard that was compared least often, and when the last was. */
+static void compare_sum(struct volume_stats *to, const struct volume_stats *from, bool first)
+{
+	if (first || from->compare.passes < to->compare.passes)
+		to->compare.passes = from->compare.passes;
+	if (first || from->compared_ms > to->compared_ms)
+		to->compared_ms = from->compared_ms;
+	if (from->compare.under_way &&
+		(!to->compare.under_way || from->compare.percent < to->compare.percent))
+		to->compare.percent = from->compare.percent;
+	to->compare.under_way |= from->compare.under_way;
+	to->compare.asked |= from->compare.asked;
+	tally_sum(&to->compare.all, &from->compare.all);
+	tally_sum(&to->compare.pass, &from->compare.pass);
+	tally_sum(&to->compare.last, &from->compare.last);
+}
+
 void stripe_stats_add(const struct volume *volume, struct volume_stats *to)
 {
 	for (unsigned i = 0; i < volume->stripe->shard_count && !volume->stripe->detached; i++) {
 		struct volume_stats shard;
 
 		volume_stats_get(volume->stripe->shards[i], &shard);
+		to->last_seq += shard.last_seq;
+		to->commit_seq += shard.commit_seq;
 		to->changing |= shard.changing;
 		to->quorum_waits += shard.quorum_waits;
 		to->healed_blocks += shard.healed_blocks;
 		to->remote_reads += shard.remote_reads;
+		compare_sum(to, &shard, i == 0);
 		io_stats_sum(&to->read, &shard.read);
 		io_stats_sum(&to->write, &shard.write);
 		io_stats_sum(&to->trim, &shard.trim);

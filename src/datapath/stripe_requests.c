@@ -85,6 +85,9 @@ static void crossing_done(struct request *piece, int rc)
 		crossing->rc = rc;
 	if (--crossing->left > 0)
 		return;
+	/* A read may have got other buffers: see op_data_is_own(). */
+	request->data = crossing->piece[0].data;
+	crossing->second = crossing->piece[1].data;
 	/* A write's data stays as it is: a voter that lags is sent the first piece's entry again. */
 	if (crossing->rc == 0 && request->op == REQUEST_READ) {
 		memcpy(request->data->data + crossing->piece[0].length_bytes, crossing->second->data,
@@ -110,6 +113,8 @@ static bool crossing_start(struct volume *volume, struct request *request, const
 	ASSERT(first_bytes < request->length_bytes);
 	ASSERT(request->length_bytes - first_bytes <= second.length_bytes);
 	second.length_bytes = request->length_bytes - first_bytes;
+	if (MUTANT(crossing_in_one_shard))
+		second.shard = first->shard;
 	buf = node ? buf_get(volume->datapath->config.bufs, (uint32_t)second.length_bytes) : NULL;
 	if (!buf)
 		return false;
@@ -133,10 +138,60 @@ static bool crossing_start(struct volume *volume, struct request *request, const
 
 static void spread_piece(struct volume *volume, unsigned shard);
 
+static void maps_end(struct stripe *stripe)
+{
+	for (unsigned i = 0; i < stripe->shard_count; i++)
+		if (stripe->pieces[i].data) {
+			buf_put(stripe->pieces[i].data);
+			stripe->pieces[i].data = NULL;
+		}
+}
+
 /* With this bug a snapshot gets its place in one shard after the other. */
 static bool is_one_by_one(const struct request *request)
 {
 	return MUTANT(snapshot_shard_by_shard) && request->op == REQUEST_SNAPSHOT;
+}
+
+/* Of a snapshot's view: each shard's part of the map has a buffer of its own. */
+static bool maps_begin(struct volume *volume, const struct request *request)
+{
+	struct stripe *stripe = volume->stripe;
+
+	for (unsigned i = 0; i < stripe->shard_count; i++) {
+		uint64_t part_bytes =
+			stripe_part(stripe, i, request->offset_bytes, request->length_bytes).length_bytes;
+
+		if (part_bytes == 0)
+			continue;
+		stripe->pieces[i].data = buf_get(volume->datapath->config.bufs, volume_map_bytes(part_bytes));
+		if (!stripe->pieces[i].data) {
+			maps_end(stripe);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Grain by grain, each from its shard's part. */
+static void maps_join(struct stripe *stripe, struct request *request, int rc)
+{
+	uint64_t grains = request->length_bytes / GRAIN_BYTES;
+
+	for (uint64_t g = 0; rc == 0 && g < grains; g++) {
+		struct shard_range place = stripe_place(stripe, request->offset_bytes + g * GRAIN_BYTES);
+		uint64_t begin =
+			stripe_part(stripe, place.shard, request->offset_bytes, request->length_bytes)
+				.offset_bytes;
+		uint64_t at = (place.offset_bytes - begin) / GRAIN_BYTES;
+
+		memcpy(request->data->data + g * VOLUME_MAP_GRAIN_BYTES,
+			stripe->pieces[place.shard].data->data + at * VOLUME_MAP_GRAIN_BYTES,
+			VOLUME_MAP_GRAIN_BYTES);
+	}
+	if (rc == 0)
+		request->data->len_bytes = volume_map_bytes(request->length_bytes);
+	maps_end(stripe);
 }
 
 static void spread_done(struct request *piece, int rc)
@@ -154,6 +209,8 @@ static void spread_done(struct request *piece, int rc)
 		return;
 	}
 	stripe->spread = NULL;
+	if (request->op == REQUEST_MAP)
+		maps_join(stripe, request, stripe->spread_rc);
 	request_finish(volume, request, stripe->spread_rc); /* and the next one begins */
 }
 
@@ -163,16 +220,21 @@ static void spread_piece(struct volume *volume, unsigned shard)
 	const struct request *request = stripe->spread;
 	struct shard_range range = stripe_part(stripe, shard, request->offset_bytes, request->length_bytes);
 
-	stripe->pieces[shard].data = NULL;
 	piece_submit(volume, &stripe->pieces[shard], request, &range, spread_done, volume);
 }
 
-static void spread_start(struct volume *volume, struct request *request)
+/* False where something is short. */
+static bool spread_start(struct volume *volume, struct request *request)
 {
 	struct stripe *stripe = volume->stripe;
 	bool is_range = request->length_bytes > 0;
 
 	ASSERT(!stripe->spread && stripe->spread_left == 0);
+	for (unsigned i = 0; i < stripe->shard_count; i++)
+		stripe->pieces[i].data = NULL;
+	if (request->op == REQUEST_MAP && !maps_begin(volume, request))
+		return false;
+	list_remove(&request->node);
 	stripe->spread = request;
 	stripe->spread_rc = 0;
 	for (unsigned i = 0; i < stripe->shard_count; i++)
@@ -184,6 +246,7 @@ static void spread_start(struct volume *volume, struct request *request)
 		if (!is_range ||
 			stripe_part(stripe, i, request->offset_bytes, request->length_bytes).length_bytes > 0)
 			spread_piece(volume, i);
+	return true;
 }
 
 /* ---- all ---- */
@@ -207,9 +270,15 @@ static bool stripe_start(struct volume *volume, struct request *request)
 	return true;
 }
 
-void stripe_admit(struct volume *volume)
+static void retry_soon(struct volume *volume)
 {
 	struct datapath *dp = volume->datapath;
+
+	loop_timer_set(dp->config.loop, &dp->admit_timer, datapath_now_ns(dp) + ADMIT_RETRY_MS * NS_PER_MS);
+}
+
+void stripe_admit(struct volume *volume)
+{
 	struct list *node;
 
 	while (volume->state != VOLUME_OPENING && (node = list_first(&volume->waiting)) != NULL) {
@@ -220,16 +289,16 @@ void stripe_admit(struct volume *volume)
 		if (!volume_limits_admit(volume, request))
 			break;
 		if (!stripe_start(volume, request)) {
-			loop_timer_set(dp->config.loop, &dp->admit_timer,
-				datapath_now_ns(dp) + ADMIT_RETRY_MS * NS_PER_MS);
+			retry_soon(volume);
 			break;
 		}
 		volume_limits_admitted(volume);
 	}
 	if (volume->state == VOLUME_ENDED)
 		stripe_fail_waiting(volume);
-	if (!volume->stripe->spread && (node = list_pop_front(&volume->stripe->spreading)) != NULL)
-		spread_start(volume, list_entry(node, struct request, node));
+	if (!volume->stripe->spread && (node = list_first(&volume->stripe->spreading)) != NULL &&
+		!spread_start(volume, list_entry(node, struct request, node)))
+		retry_soon(volume);
 }
 
 void stripe_fail_waiting(struct volume *volume)

@@ -82,6 +82,7 @@ static void local_done(struct pool_read *read, int rc)
 	struct host *host = host_of(volume, (unsigned)op->voter);
 
 	op->reading = false;
+	op->left = read->left;
 	buf_put(read->into);
 	if (rc != 0 && (!host || host->store != read->replica))
 		rc = -EAGAIN; /* the members have changed since: it says nothing of this one */
@@ -115,7 +116,8 @@ static bool local_ask(struct volume *volume, struct op *op, struct host *host)
 {
 	struct request *request = op->request;
 
-	if (replica_may_read_snapshot(host->machine) != 0)
+	if (replica_may_read_snapshot(host->machine) != 0 ||
+		(request->op != REQUEST_MAP && !op_data_is_own(op)))
 		return false;
 	host_grow(host, volume->spec.size_bytes);
 	if (request->op == REQUEST_MAP)
@@ -177,6 +179,10 @@ void view_answer(struct voter *voter, const struct message *message)
 	}
 	if (message->payload->len_bytes != data_bytes(request)) {
 		view_failed(volume, op, -EPROTO);
+		return;
+	}
+	if (!op_data_is_own(op)) {
+		view_failed(volume, op, -EAGAIN);
 		return;
 	}
 	memcpy(request->data->data, message->payload->data, data_bytes(request));

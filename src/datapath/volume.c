@@ -178,6 +178,8 @@ static int coordinator_make(struct volume *volume)
 		.error_after_ms = spec->error_after_ms,
 		.entries = dp->config.entries,
 		.budget = &dp->budget,
+		.compare_every_ms = dp->config.compare_every_ms,
+		.compare_budget = &dp->compare_budget,
 		.map_grains = dp->config.map_grains,
 		.map_copies = dp->config.map_copies,
 	};

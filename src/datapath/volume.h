@@ -33,7 +33,8 @@ struct request {
 	uint64_t
 		length_bytes; /* a read or write: at most ENTRY_MAX_BYTES, fronts split; trim and zero: any */
 	/* write: the data; read: filled, cap_bytes >= length_bytes; map: filled, cap_bytes >=
-	 * volume_map_bytes(). From volume_bufs() */
+	 * volume_map_bytes(). From volume_bufs(). A read may be answered with another buffer in its place:
+	 * the reference to the former one has gone then, and this one is the front's. */
 	struct buf *data;
 	struct uuid snapshot; /* SNAPSHOT, SNAPSHOT_DELETE, ROLLBACK; MAP: none: all that it has */
 	uint64_t id;          /* the front's number, unique in the attachment's life (FUSE: `unique`) */
@@ -60,7 +61,7 @@ uint64_t volume_size_bytes(const struct volume *volume);
 bool volume_is_read_only(const struct volume *volume);
 
 /*
- * What one REQUEST_MAP may ask for (of a view of one shard): offset and length are multiples of GRAIN_BYTES.
+ * What one REQUEST_MAP may ask for: offset and length are multiples of GRAIN_BYTES.
  * It is done with -EINVAL where `snapshot` is no older one that the view's stands on, or was removed.
  */
 #define VOLUME_MAP_MAX_BYTES   (UINT64_C(256) << 20)

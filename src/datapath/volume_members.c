@@ -118,11 +118,20 @@ static unsigned names_of(const struct volume *volume, uint8_t mask, struct uuid 
 
 void volume_record_wanted(struct volume *volume, const struct coordinator_record *record)
 {
-	struct volume_record named = { .number_before = record->number_before, .number = record->number };
+	struct volume_record named = { .number_before = record->number_before,
+		.number = record->number,
+		.uncertain = record->uncertain };
 
 	named.voter_count = names_of(volume, record->voters, named.voters);
 	named.next_voter_count = names_of(volume, record->next_voters, named.next_voters);
 	volume->events.record(volume->events.user, volume, &named);
+}
+
+bool volume_record_is_stable(const struct volume_record *asked, enum record_outcome outcome)
+{
+	if (asked->next_voter_count == 0)
+		return outcome == RECORD_WRITTEN; /* the last step */
+	return outcome == RECORD_REFUSED || (outcome == RECORD_UNWRITTEN && !asked->uncertain);
 }
 
 void volume_record_told(struct volume *volume, enum record_outcome outcome)

@@ -21,6 +21,7 @@ static void local_done(struct pool_read *read, int rc)
 	struct volume *volume = request->volume;
 
 	op->reading = false;
+	op->left = read->left;
 	buf_put(read->into);
 	if (op->answered) { /* the volume has ended meanwhile */
 		int answer = op->rc;
@@ -45,6 +46,8 @@ static void local_start(struct volume *volume, struct op *op, uint64_t read_seq)
 			voter->host->machine, volume->spec.epoch, volume->spec.session, read_seq);
 		host_poll(voter->host); /* what the read may see is told to the store first */
 	}
+	if (rc == 0 && !op_data_is_own(op))
+		rc = -EAGAIN;
 	if (rc != 0) {
 		read_over(volume, op, rc);
 		return;
@@ -100,6 +103,10 @@ void volume_read_answer(struct voter *voter, const struct message *message)
 	if (!request || op_token(op) != message->token || request->volume != volume ||
 		op->voter != (int)voter->index)
 		return; /* asked of another since, or answered */
+	if (message->rc == 0 && !op_data_is_own(op)) {
+		read_over(volume, op, -EAGAIN);
+		return;
+	}
 	if (message->rc == 0) {
 		if (message->payload->len_bytes != request->length_bytes) {
 			read_over(volume, op, -EIO);

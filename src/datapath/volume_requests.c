@@ -30,8 +30,7 @@ static bool request_is_valid(const struct volume *volume, const struct request *
 	if (request->op == REQUEST_TRIM || request->op == REQUEST_ZERO)
 		return true;
 	if (request->op == REQUEST_MAP)
-		return volume_is_read_only(volume) && !volume->stripe &&
-		       request->length_bytes <= VOLUME_MAP_MAX_BYTES &&
+		return volume_is_read_only(volume) && request->length_bytes <= VOLUME_MAP_MAX_BYTES &&
 		       request->offset_bytes % GRAIN_BYTES == 0 && request->length_bytes % GRAIN_BYTES == 0 &&
 		       request->data && request->data->cap_bytes >= volume_map_bytes(request->length_bytes);
 	if (request->op != REQUEST_READ && request->op != REQUEST_WRITE)
@@ -141,7 +140,28 @@ struct op *op_get(struct datapath *dp)
 	op->voter = -1;
 	op->rc = 0;
 	op->tried = op->gone = 0;
+	op->left = false;
 	return op;
+}
+
+/*
+ * Before anything is put into request->data: it gets another buffer where a disk may still write to the one
+ * that it has. False: buffers are short.
+ */
+bool op_data_is_own(struct op *op)
+{
+	struct request *request = op->request;
+	struct buf *data;
+
+	if (!op->left)
+		return true;
+	data = buf_get(request->volume->datapath->config.bufs, (uint32_t)request->length_bytes);
+	if (!data)
+		return false;
+	buf_put(request->data); /* the store holds it */
+	request->data = data;
+	op->left = false;
+	return true;
 }
 
 void op_put(struct op *op)

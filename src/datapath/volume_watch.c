@@ -88,6 +88,55 @@ static void watch_voters(struct volume *volume, const struct coordinator_status 
 	}
 }
 
+/* "a and b" */
+static void nodes_format(const struct volume *volume, uint8_t mask, char *to, size_t to_bytes)
+{
+	size_t len = 0;
+
+	to[0] = '\0';
+	for (unsigned i = 0; i < volume->spec.voter_count && len < to_bytes; i++)
+		if (mask & 1u << i)
+			len += (size_t)snprintf(to + len, to_bytes - len, "%s%.60s", len ? " and " : "",
+				volume->spec.voters[i].node);
+}
+
+/* Who differs from whom, where; of many the newest. */
+static void watch_differing(struct volume *volume, const struct compare_status *now, uint64_t before)
+{
+	const char *node = volume->spec.voters[now->voter].node;
+	char others[160], words[256];
+
+	nodes_format(volume, now->agreed, others, sizeof(others));
+	if (now->agreed == 0)
+		snprintf(words, sizeof(words),
+			"others have something else; no quorum agrees: nothing is written anew");
+	else
+		snprintf(words, sizeof(words), "those on %s have something else: %s", others,
+			now->rewritten ? "it is written anew from these"
+				       : "it is of another version or shape, and is not written anew: "
+					 "replace it");
+	datapath_event(volume->datapath, "replica-differs", volume->spec.name,
+		"%llu grains, the newest at %llu KiB%s: the replica on %.64s agrees with its checksums, but "
+		"%s",
+		(unsigned long long)(now->all.differing - before),
+		(unsigned long long)now->index * (GRAIN_BYTES / 1024),
+		now->in_snapshot ? " of a snapshot" : "", node, words);
+}
+
+static void watch_comparison(struct volume *volume, const struct compare_status *now)
+{
+	const struct compare_status *before = &volume->seen.compare;
+
+	if (now->all.differing > before->all.differing)
+		watch_differing(volume, now, before->all.differing);
+	if (now->passes > before->passes && (now->last_asked || now->last.differing > 0))
+		datapath_event(volume->datapath, "replicas-compared", volume->spec.name,
+			"%llu grains: %llu differ, of which %llu were written anew; %llu could not be "
+			"compared",
+			(unsigned long long)now->last.grains, (unsigned long long)now->last.differing,
+			(unsigned long long)now->last.rewritten, (unsigned long long)now->last.undecided);
+}
+
 /* Told while the volume is being opened, too: that is when it happens. */
 static void watch_cuts(struct volume *volume, const struct coordinator_status *status)
 {
@@ -143,6 +192,7 @@ void volume_watch(struct volume *volume)
 	if (!volume->detaching && status.phase == COORDINATOR_SERVING) {
 		watch_voters(volume, &status);
 		watch_room(volume, &status);
+		watch_comparison(volume, &status.compare);
 		volume->seen = status;
 	}
 	state = state_of(volume, &status);

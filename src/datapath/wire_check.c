@@ -67,6 +67,9 @@ static bool map_is_valid(const struct message *m, const struct frame *frame, uin
 
 const char *wire_complaint(const struct message *m, const struct frame *frame, uint64_t size_bytes)
 {
+	/* Its payload would be the entry's: never compared with its checksums, and taken for an answer's. */
+	if (m->entry && m->type != MESSAGE_APPEND && m->type != MESSAGE_LOG_ANSWER)
+		return "an entry where none belongs";
 	switch (m->type) {
 	case MESSAGE_APPEND:
 	case MESSAGE_LOG_ANSWER:
@@ -109,7 +112,7 @@ const char *wire_complaint(const struct message *m, const struct frame *frame, u
 	default:
 		break;
 	}
-	if (m->entry || frame->payload)
+	if (frame->payload)
 		return "a payload where none belongs";
 	return NULL;
 }

@@ -74,6 +74,7 @@ static int append_decode(
 	struct message *m = &in->message;
 	struct entry *entry = entry_get(entries);
 	uint64_t place, behind;
+	int32_t delta;
 
 	if (!entry)
 		return -ENOBUFS;
@@ -83,7 +84,10 @@ static int append_decode(
 	m->clock_ns = read_u64(r);
 	entry->epoch = m->epoch;
 	entry->seq = read_u64(r);
-	m->commit_seq = entry->seq + (uint64_t)(int64_t)(int32_t)read_u32(r);
+	delta = (int32_t)read_u32(r);
+	m->commit_seq = entry->seq + (uint64_t)(int64_t)delta;
+	if ((m->commit_seq < entry->seq) != (delta < 0))
+		return -EPROTO;
 	behind = read_u32(r);
 	m->all_seq = m->commit_seq > behind ? m->commit_seq - behind : 0;
 	entry->op = ENTRY_WRITE;
@@ -125,7 +129,8 @@ static int append_answer_decode(struct reader *r, struct message *m)
 	flags = read_u32(r);
 	m->incomplete = flags & 1;
 	m->full = flags & 2;
-	return flags > 3 || !rc_is_sane(m->rc) ? -EPROTO : 0;
+	m->no_snapshot = flags & 4;
+	return flags > 7 || !rc_is_sane(m->rc) ? -EPROTO : 0;
 }
 
 static int read_decode(struct reader *r, struct message *m)
@@ -308,6 +313,7 @@ static void fields_take(struct message *m, const Quoin__Wire__Message *from)
 	m->room_bytes = from->room_bytes;
 	m->incomplete = from->incomplete;
 	m->full = from->full;
+	m->no_snapshot = from->no_snapshot;
 	m->damaged = from->damaged;
 	m->retired = from->retired;
 	m->since = position_take(from->since);

@@ -13,36 +13,44 @@ static void common_encode(struct writer *w, const struct message *m)
 	write_u64(w, m->session);
 }
 
+/* commit_seq - seq: a commit_seq told too low is harmless, so what is above is cut to what fits. */
+static int32_t commit_delta(const struct message *m)
+{
+	uint64_t seq = m->entry->seq;
+
+	if (m->commit_seq < seq)
+		return -(int32_t)(seq - m->commit_seq);
+	return m->commit_seq - seq > INT32_MAX ? INT32_MAX : (int32_t)(m->commit_seq - seq);
+}
+
+/* How far all_seq is behind the commit_seq that the fixed struct tells. */
+static uint64_t all_behind(const struct message *m)
+{
+	uint64_t commit = m->entry->seq + (uint64_t)(int64_t)commit_delta(m);
+
+	return commit > m->all_seq ? commit - m->all_seq : 0;
+}
+
 /* Whether the entry fits the fixed struct: it nearly always does. */
 static bool append_is_hot(const struct message *m)
 {
 	const struct entry *e = m->entry;
 
+	if (m->commit_seq < e->seq && e->seq - m->commit_seq > INT32_MAX)
+		return false;
 	return e->op == ENTRY_WRITE && epoch_equal(e->epoch, m->epoch) && e->request_part < (1u << 28) &&
-	       e->offset_bytes / BLOCK_BYTES < (UINT64_C(1) << 36);
-}
-
-/* commit_seq - seq: a commit_seq told too low is harmless, so the difference is cut to what fits. */
-static int32_t commit_delta(const struct message *m)
-{
-	int64_t delta = (int64_t)(m->commit_seq - m->entry->seq);
-
-	ASSERT(delta > INT32_MIN);
-	return delta > INT32_MAX ? INT32_MAX : (int32_t)delta;
+	       e->offset_bytes / BLOCK_BYTES < (UINT64_C(1) << 36) && all_behind(m) <= UINT32_MAX;
 }
 
 static void append_encode(struct writer *w, const struct message *m)
 {
 	const struct entry *e = m->entry;
-	int32_t delta = commit_delta(m);
-	uint64_t commit = e->seq + (uint64_t)(int64_t)delta;
-	uint64_t behind = commit > m->all_seq ? commit - m->all_seq : 0;
 
 	common_encode(w, m);
 	write_u64(w, m->clock_ns);
 	write_u64(w, e->seq);
-	write_u32(w, (uint32_t)delta);
-	write_u32(w, behind > UINT32_MAX ? UINT32_MAX : (uint32_t)behind);
+	write_u32(w, (uint32_t)commit_delta(m));
+	write_u32(w, (uint32_t)all_behind(m));
 	write_u64(w, e->request_id);
 	write_u64(w, e->offset_bytes / BLOCK_BYTES | (uint64_t)e->request_part << 36);
 }
@@ -63,7 +71,7 @@ static void append_answer_encode(struct writer *w, const struct message *m)
 	write_u64(w, m->commit_seq);
 	write_u64(w, m->room_bytes);
 	write_u32(w, (uint32_t)m->rc);
-	write_u32(w, (m->incomplete ? 1u : 0) | (m->full ? 2u : 0));
+	write_u32(w, (m->incomplete ? 1u : 0) | (m->full ? 2u : 0) | (m->no_snapshot ? 4u : 0));
 }
 
 static void read_encode(struct writer *w, const struct message *m)
@@ -190,6 +198,7 @@ static void flags_fill(Quoin__Wire__Message *to, const struct message *m)
 	to->steward = m->steward;
 	to->incomplete = m->incomplete;
 	to->full = m->full;
+	to->no_snapshot = m->no_snapshot;
 	to->damaged = m->damaged;
 	to->retired = m->retired;
 	to->regressed = m->regressed;

@@ -119,6 +119,9 @@ bool http_request_is_waiting(const struct http_request *request);
 void http_respond_json(struct http_request *request, unsigned status, json_t *body);
 /* rc: a negative errno. */
 void http_respond_error(struct http_request *request, int rc, const struct error *error);
+/* For late callbacks: true where rc is 0 and the server is still there; else it is answered with the error.
+ */
+bool http_request_goes_on(struct http_request *request, int rc, const struct error *error);
 /* `text` is malloc'd and taken over. */
 void http_respond_text(struct http_request *request, unsigned status, const char *content_type, char *text,
 	size_t len_bytes);

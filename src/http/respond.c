@@ -108,3 +108,11 @@ void http_respond_text(
 		free(text);
 	request_unref(request);
 }
+
+bool http_request_goes_on(struct http_request *request, int rc, const struct error *error)
+{
+	if (rc == 0 && request->server)
+		return true;
+	http_respond_error(request, rc < 0 ? rc : -ECANCELED, error);
+	return false;
+}

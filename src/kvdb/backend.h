@@ -45,6 +45,12 @@ struct kvdb_request {
 	size_t item_capacity;
 };
 
+/* What a watch is about: a copy, for kvdb_prefixes_done(). */
+struct kvdb_prefixes {
+	size_t count;
+	char *at[KVDB_MAX_WATCH_PREFIXES];
+};
+
 struct kvdb_ops {
 	/* Takes the request over, and does not answer it before it returns. */
 	void (*submit)(struct kvdb *kvdb, struct kvdb_request *request);
@@ -53,7 +59,8 @@ struct kvdb_ops {
 	 * the caller's again. False: it is under way, and kvdb_request_answer() will come.
 	 */
 	bool (*withdraw)(struct kvdb *kvdb, struct kvdb_request *request);
-	int (*watch)(struct kvdb *kvdb, const char *prefix, uint64_t from_revision,
+	/* Takes the prefixes over, also where it fails. */
+	int (*watch)(struct kvdb *kvdb, const struct kvdb_prefixes *prefixes, uint64_t from_revision,
 		const struct kvdb_watch_callbacks *callbacks, struct kvdb_watch **ret_watch);
 	void (*watch_cancel)(struct kvdb_watch *watch);
 	/* Have kvdb_run_due() called at at_ns, instead of what was asked before. */
@@ -74,15 +81,19 @@ struct kvdb {
 	void *closed_arg;
 };
 
-/* The common part of a watch, the first member of a backend's. */
+/* The common part of a watch, the first member of a backend's; the prefixes are freed with it. */
 struct kvdb_watch {
 	struct kvdb *kvdb;
+	struct kvdb_prefixes prefixes;
 	struct kvdb_watch_callbacks callbacks;
 };
 
 void kvdb_init(struct kvdb *kvdb, const struct kvdb_ops *ops, const struct clock *clock);
 /* Timers, deadlines and the end of closing; may free the handle. */
 void kvdb_run_due(struct kvdb *kvdb);
+
+void kvdb_prefixes_done(struct kvdb_prefixes *prefixes);
+bool kvdb_prefixes_match(const struct kvdb_prefixes *prefixes, const char *key);
 
 /* Calls the user with the answer that is in the request (unless its deadline was first), and frees it. */
 void kvdb_request_answer(struct kvdb_request *request);

@@ -231,13 +231,42 @@ void kvdb_lease_revoke(struct kvdb *kvdb, uint64_t lease, uint32_t timeout_ms, k
 
 /* ---- watches ---- */
 
-int kvdb_watch(struct kvdb *kvdb, const char *prefix, uint64_t from_revision,
+void kvdb_prefixes_done(struct kvdb_prefixes *prefixes)
+{
+	for (size_t i = 0; i < prefixes->count; i++)
+		free(prefixes->at[i]);
+	prefixes->count = 0;
+}
+
+bool kvdb_prefixes_match(const struct kvdb_prefixes *prefixes, const char *key)
+{
+	for (size_t i = 0; i < prefixes->count; i++)
+		if (strncmp(key, prefixes->at[i], strlen(prefixes->at[i])) == 0)
+			return true;
+	return false;
+}
+
+int kvdb_watch(struct kvdb *kvdb, const char *const *prefixes, size_t prefix_count, uint64_t from_revision,
 	const struct kvdb_watch_callbacks *callbacks, struct kvdb_watch **ret_watch)
 {
+	struct kvdb_prefixes copy = { 0 };
+
 	ASSERT(!kvdb->closing);
-	if (kvdb_key_check(prefix, true, NULL) != 0)
+	if (prefix_count < 1 || prefix_count > KVDB_MAX_WATCH_PREFIXES)
 		return -EINVAL;
-	return kvdb->ops->watch(kvdb, prefix, from_revision, callbacks, ret_watch);
+	for (size_t i = 0; i < prefix_count; i++) {
+		int rc = kvdb_key_check(prefixes[i], true, NULL);
+
+		if (rc == 0 && kvdb_prefixes_match(&copy, prefixes[i]))
+			rc = -EINVAL; /* its events would be told twice */
+		copy.at[i] = rc == 0 ? strdup(prefixes[i]) : NULL;
+		if (!copy.at[i]) {
+			kvdb_prefixes_done(&copy);
+			return rc != 0 ? rc : -ENOMEM;
+		}
+		copy.count++;
+	}
+	return kvdb->ops->watch(kvdb, &copy, from_revision, callbacks, ret_watch);
 }
 
 void kvdb_watch_cancel(struct kvdb_watch *watch)

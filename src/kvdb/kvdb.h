@@ -138,9 +138,10 @@ struct kvdb_event {
 };
 
 /*
- * `events` tells all changes of keys under the prefix, each once, in order; those of one transaction
- * together. After it, everything up to `revision` has been told. It is also called with count 0, to tell
- * that: soon after any call of this handle was answered at a higher revision.
+ * `events` tells all changes of keys under the prefixes, each once, in order of revisions; those of one
+ * transaction together, whichever prefix they are under. After it, everything up to `revision` has been told.
+ * It is also called with count 0, to tell that: soon after any call of this handle was answered at a higher
+ * revision.
  *
  * `lost` (once, instead of going on): the changes wanted are no longer kept, or the database was restored
  * from a backup. The watch is over and gone: list again. While the database is only out of reach, a watch
@@ -152,8 +153,13 @@ struct kvdb_watch_callbacks {
 	void *arg;
 };
 
-/* Changes from from_revision on (that revision's own included): a list's revision + 1. -ENOMEM, -EINVAL. */
-int kvdb_watch(struct kvdb *kvdb, const char *prefix, uint64_t from_revision,
+#define KVDB_MAX_WATCH_PREFIXES 16u
+
+/*
+ * Changes from from_revision on (that revision's own included): a list's revision + 1. None of the prefixes
+ * begins with another one. -ENOMEM, -EINVAL.
+ */
+int kvdb_watch(struct kvdb *kvdb, const char *const *prefixes, size_t prefix_count, uint64_t from_revision,
 	const struct kvdb_watch_callbacks *callbacks, struct kvdb_watch **ret_watch) MUST_CHECK;
 /* No callback comes after this. NULL is fine. */
 void kvdb_watch_cancel(struct kvdb_watch *watch);

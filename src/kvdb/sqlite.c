@@ -17,7 +17,7 @@ static struct sqlite_kvdb *handle_of(struct kvdb *kvdb)
 
 static void watch_free(struct sqlite_watch *watch)
 {
-	free(watch->prefix);
+	kvdb_prefixes_done(&watch->base.prefixes);
 	free(watch);
 }
 
@@ -154,21 +154,19 @@ static bool sqlite_withdraw(struct kvdb *kvdb, struct kvdb_request *request)
 	return found;
 }
 
-static int sqlite_watch(struct kvdb *kvdb, const char *prefix, uint64_t from_revision,
+static int sqlite_watch(struct kvdb *kvdb, const struct kvdb_prefixes *prefixes, uint64_t from_revision,
 	const struct kvdb_watch_callbacks *callbacks, struct kvdb_watch **ret_watch)
 {
 	struct sqlite_kvdb *handle = handle_of(kvdb);
 	struct sqlite_watch *watch = calloc(1, sizeof(*watch));
+	struct kvdb_prefixes given = *prefixes;
 
-	if (!watch)
-		return -ENOMEM;
-	watch->base = (struct kvdb_watch){ .kvdb = kvdb, .callbacks = *callbacks };
-	watch->next = from_revision;
-	watch->prefix = strdup(prefix);
-	if (!watch->prefix) {
-		free(watch);
+	if (!watch) {
+		kvdb_prefixes_done(&given);
 		return -ENOMEM;
 	}
+	watch->base = (struct kvdb_watch){ .kvdb = kvdb, .prefixes = given, .callbacks = *callbacks };
+	watch->next = from_revision;
 	uv_mutex_lock(&handle->lock);
 	list_push_back(&handle->watches, &watch->node);
 	handle->tell = true;

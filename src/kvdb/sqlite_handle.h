@@ -16,11 +16,10 @@
 struct sqlite_watch {
 	struct kvdb_watch base;
 	struct list node; /* the handle's watches (with the lock), for as long as it lives */
-	char *prefix;
-	uint64_t next;  /* the worker's: the first revision not told yet */
-	uint64_t told;  /* the worker's: what the last message said */
-	bool over;      /* the worker's: lost, nothing more to tell */
-	bool cancelled; /* with the lock */
+	uint64_t next;    /* the worker's: the first revision not told yet */
+	uint64_t told;    /* the worker's: what the last message said */
+	bool over;        /* the worker's: lost, nothing more to tell */
+	bool cancelled;   /* with the lock */
 };
 
 enum message_kind { MESSAGE_EVENTS, MESSAGE_LOST, MESSAGE_GONE };

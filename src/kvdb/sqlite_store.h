@@ -105,13 +105,15 @@ int store_leases_sweep(struct store *store, unsigned *ret_ended);
 /* Whether another connection has changed the file since the last call. SQLite code. */
 int store_data_version(struct store *store, uint64_t *ret_version);
 
-/* Events of keys under `prefix` from revision `from` to `to`, into a new array. */
+struct kvdb_prefixes;
+
+/* Events of keys under the prefixes from revision `from` to `to`, in their order, into a new array. */
 struct store_events {
 	struct kvdb_event *events;
 	size_t count, capacity;
 };
-int store_events_read(
-	struct store *store, const char *prefix, uint64_t from, uint64_t to, struct store_events *events);
+int store_events_read(struct store *store, const struct kvdb_prefixes *prefixes, uint64_t from, uint64_t to,
+	struct store_events *events);
 void store_events_free(struct store_events *events);
 /* The least text above all that begin with `prefix`, into `upper`. */
 void store_prefix_upper(const char *prefix, char upper[static KVDB_MAX_KEY_LEN + 2]);

@@ -57,7 +57,8 @@ static int event_add(struct store_events *events, const struct kvdb_event *event
 	return SQLITE_OK;
 }
 
-int store_events_read(
+/* Adds those of one prefix. */
+static int prefix_read(
 	struct store *store, const char *prefix, uint64_t from, uint64_t to, struct store_events *events)
 {
 	static const uint8_t empty[1];
@@ -65,7 +66,6 @@ int store_events_read(
 	sqlite3_stmt *statement = store_statement(store, STORE_HISTORY_READ);
 	int code;
 
-	*events = (struct store_events){ 0 };
 	if (!statement)
 		return sqlite3_errcode(store->db);
 	store_prefix_upper(prefix, upper);
@@ -90,8 +90,30 @@ int store_events_read(
 			break;
 	}
 	(void)sqlite3_reset(statement);
-	if (code == SQLITE_DONE)
-		return SQLITE_OK;
-	store_events_free(events);
+	return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* A transaction writes a key once, so there is one order. */
+static int event_compare(const void *a, const void *b)
+{
+	const struct kvdb_event *left = a, *right = b;
+
+	if (left->revision != right->revision)
+		return left->revision < right->revision ? -1 : 1;
+	return strcmp(left->key, right->key);
+}
+
+int store_events_read(struct store *store, const struct kvdb_prefixes *prefixes, uint64_t from, uint64_t to,
+	struct store_events *events)
+{
+	int code = SQLITE_OK;
+
+	*events = (struct store_events){ 0 };
+	for (size_t i = 0; i < prefixes->count && code == SQLITE_OK; i++)
+		code = prefix_read(store, prefixes->at[i], from, to, events);
+	if (code != SQLITE_OK)
+		store_events_free(events);
+	else if (prefixes->count > 1 && events->count > 1)
+		qsort(events->events, events->count, sizeof(*events->events), event_compare);
 	return code;
 }

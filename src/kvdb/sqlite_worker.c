@@ -52,7 +52,7 @@ static int watch_tell(struct sqlite_kvdb *handle, struct sqlite_watch *watch)
 	} else {
 		if (watch->next <= store->revision)
 			code = store_events_read(
-				store, watch->prefix, watch->next, store->revision, &message->events);
+				store, &watch->base.prefixes, watch->next, store->revision, &message->events);
 		if (code != SQLITE_OK) {
 			free(message);
 			return code;

@@ -83,6 +83,9 @@ void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t at_ns)
 {
 	uint32_t index = timer->heap_index;
 
+	/* Most are set again and again to what they are. */
+	if (index != 0 && timer->at_ns == at_ns && at_ns > loop->now_ns)
+		return;
 	timer->at_ns = at_ns < loop->now_ns ? loop->now_ns : at_ns;
 	timer->order = loop->timer_order++;
 	if (index == 0) {

@@ -51,15 +51,15 @@ static unsigned fill_permille(const struct placement_pool *pool)
 }
 
 /* Between the fullest and the emptiest. */
-static unsigned uneven_permille(const struct plan *plan, enum tier tier)
+static unsigned uneven_permille(const struct placement_pool *pools, size_t count, enum tier tier)
 {
 	unsigned least = UINT32_MAX, most = 0;
 
-	for (size_t i = 0; i < plan->pool_count; i++) {
-		if (plan->pools[i].tier != tier || !is_usable(&plan->pools[i]))
+	for (size_t i = 0; i < count; i++) {
+		if (pools[i].tier != tier || !is_usable(&pools[i]))
 			continue;
-		least = fill_permille(&plan->pools[i]) < least ? fill_permille(&plan->pools[i]) : least;
-		most = fill_permille(&plan->pools[i]) > most ? fill_permille(&plan->pools[i]) : most;
+		least = fill_permille(&pools[i]) < least ? fill_permille(&pools[i]) : least;
+		most = fill_permille(&pools[i]) > most ? fill_permille(&pools[i]) : most;
 	}
 	return least == UINT32_MAX ? 0 : most - least;
 }
@@ -217,7 +217,7 @@ int rebalance_plan(const struct rebalance_input *input, unsigned percent, struct
 	int rc = plan_init(&plan, input);
 
 	for (enum tier tier = TIER_LOW; rc == 0 && tier <= TIER_HIGH; tier++)
-		if (uneven_permille(&plan, tier) > percent * 10)
+		if (uneven_permille(plan.pools, plan.pool_count, tier) > percent * 10)
 			count += tier_plan(&plan, tier, moves + count, max_moves - count);
 	plan_done(&plan);
 	if (rc == 0)
@@ -226,6 +226,14 @@ int rebalance_plan(const struct rebalance_input *input, unsigned percent, struct
 }
 
 /* ---- by itself ---- */
+
+bool rebalance_is_due(const struct rebalance_auto *state, const struct placement_pool *pools, size_t count)
+{
+	for (enum tier tier = TIER_LOW; tier <= TIER_HIGH; tier++)
+		if (state->going[tier] || uneven_permille(pools, count, tier) > REBALANCE_PERCENT * 10)
+			return true;
+	return false;
+}
 
 static void node_busy(const struct rebalance_input *input, bool *busy, size_t pool)
 {
@@ -275,7 +283,7 @@ int rebalance_step(struct rebalance_auto *state, const struct rebalance_input *i
 		bool was_busy = tier_is_busy(input, busy, tier);
 		size_t planned = 0;
 
-		state->going[tier] = uneven_permille(&plan, tier) > least * 10;
+		state->going[tier] = uneven_permille(plan.pools, plan.pool_count, tier) > least * 10;
 		if (state->going[tier])
 			planned = tier_plan(&plan, tier, all, STEP_MOVES);
 		count += moves_pick(input, busy, all, planned, moves + count, max_moves - count);

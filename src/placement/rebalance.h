@@ -62,6 +62,9 @@ struct rebalance_auto {
 	bool going[TIER_HIGH + 1]; /* by tier: begun above REBALANCE_PERCENT, and not yet down */
 };
 
+/* Whether a step may have anything to do, by the pools alone. */
+bool rebalance_is_due(const struct rebalance_auto *state, const struct placement_pool *pools, size_t count);
+
 /*
  * The moves to begin now: as of rebalance_plan(), for the tiers that are going, but of each node at most one,
  * that it gives or takes. `busy`, by pool: its node has one under way already; those that are begun are

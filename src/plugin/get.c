@@ -1,7 +1,7 @@
 /*
- * VolumeDriver.Get, List and Path: from memory. A volume that exists but is unwell is never an Err, which
- * dockerd would take for "does not exist" and forget its record: its state stands in Status. A name with
- * options in it that the volume wasn't made with is no name of it.
+ * VolumeDriver.Get, List and Path: from memory, where that has it. A volume that exists but is unwell is
+ * never an Err, which dockerd would take for "does not exist" and forget its record: its state stands in
+ * Status. A name with options in it that the volume wasn't made with is no name of it.
  */
 #include <errno.h>
 
@@ -42,21 +42,34 @@ static json_t *volume_json(const struct volume_view *view, const char *name)
 	return volume;
 }
 
-void handle_get(struct http_request *request, void *arg)
+/* What is in view is told, whatever could not be read beside it. */
+static int view_of(struct plugin *plugin, const struct request_volume *asked, int looked,
+	const struct error *why, struct volume_view *ret_view, struct error *error)
 {
-	struct plugin *plugin = arg;
+	int rc = volume_look(plugin->volumes, asked->name, ret_view, error);
+
+	if (rc != -ENOENT || looked == 0)
+		return rc;
+	*error = *why;
+	return looked;
+}
+
+static void get_seen(void *arg, int looked, const struct error *why)
+{
+	struct http_request *request = arg;
+	struct plugin *plugin = http_request_arg(request);
 	struct volume_view view;
 	struct error error;
 	struct request_volume asked;
 	json_t *body, *volume;
 	int rc;
 
-	if (!request_name(request, &body, &asked))
+	if (!http_request_goes_on(request, 0, why) || !request_name(request, &body, &asked))
 		return;
-	rc = volume_look(plugin->volumes, asked.name, &view, &error);
+	rc = view_of(plugin, &asked, looked, why, &view, &error);
 	/* dockerd asks for nothing else before it takes a name for a volume that is there: a name whose
 	 * options are those of another is none. Its Create is refused then, with the reason. */
-	if (rc == 0)
+	if (rc == 0 && looked == 0)
 		rc = volumes_options_check(plugin->volumes, asked.name, &asked.options, &error);
 	if (rc < 0) {
 		http_respond_error(request, rc, &error);
@@ -67,36 +80,71 @@ void handle_get(struct http_request *request, void *arg)
 	http_respond_json(request, 200, json_pack("{s:o, s:s}", "Volume", volume, "Err", ""));
 }
 
-static bool list_add(void *arg, const struct volume_view *view)
+static void path_seen(void *arg, int looked, const struct error *why)
 {
-	json_array_append_new(arg, volume_json(view, view->name));
-	return true;
-}
-
-void handle_list(struct http_request *request, void *arg)
-{
-	struct plugin *plugin = arg;
-	json_t *list = json_array();
-
-	volumes_each_volume(plugin->volumes, list_add, list);
-	http_respond_json(request, 200, json_pack("{s:o, s:s}", "Volumes", list, "Err", ""));
-}
-
-void handle_path(struct http_request *request, void *arg)
-{
-	struct plugin *plugin = arg;
+	struct http_request *request = arg;
+	struct plugin *plugin = http_request_arg(request);
 	struct volume_view view;
 	struct error error;
 	struct request_volume asked;
 	json_t *body;
 	int rc;
 
-	if (!request_name(request, &body, &asked))
+	if (!http_request_goes_on(request, 0, why) || !request_name(request, &body, &asked))
 		return;
-	rc = volume_look(plugin->volumes, asked.name, &view, &error);
+	rc = view_of(plugin, &asked, looked, why, &view, &error);
 	if (rc < 0)
 		http_respond_error(request, rc, &error);
 	else
 		http_respond_json(
 			request, 200, json_pack("{s:s, s:s}", "Mountpoint", view.mountpoint, "Err", ""));
+}
+
+static void look(struct http_request *request, struct plugin *plugin, volumes_done_fn seen)
+{
+	struct request_volume asked;
+	json_t *body;
+
+	if (request_name(request, &body, &asked))
+		volumes_look(plugin->volumes,
+			&(struct volumes_look){ .volume = asked.name, .from = asked.options.from }, seen,
+			request);
+}
+
+void handle_get(struct http_request *request, void *arg)
+{
+	look(request, arg, get_seen);
+}
+
+void handle_path(struct http_request *request, void *arg)
+{
+	look(request, arg, path_seen);
+}
+
+static bool list_add(void *arg, const struct volume_view *view)
+{
+	json_array_append_new(arg, volume_json(view, view->name));
+	return true;
+}
+
+/* While the kvdb is away, those that this node knows of: an Err would hide them, too. */
+static void list_seen(void *arg, int rc, const struct error *error)
+{
+	struct http_request *request = arg;
+	struct plugin *plugin = http_request_arg(request);
+	json_t *list;
+
+	(void)rc;
+	if (!http_request_goes_on(request, 0, error))
+		return;
+	list = json_array();
+	volumes_each_volume(plugin->volumes, list_add, list);
+	http_respond_json(request, 200, json_pack("{s:o, s:s}", "Volumes", list, "Err", ""));
+}
+
+void handle_list(struct http_request *request, void *arg)
+{
+	struct plugin *plugin = arg;
+
+	volumes_look(plugin->volumes, &(struct volumes_look){ .all = true }, list_seen, request);
 }

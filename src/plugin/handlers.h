@@ -3,6 +3,7 @@
 #define QUOIN_PLUGIN_HANDLERS_H
 
 #include "plugin/plugin.h"
+#include "volumes/look.h"
 
 struct plugin {
 	struct volumes *volumes;

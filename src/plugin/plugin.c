@@ -12,6 +12,8 @@
  * themselves within 30 and 60 s, with better words; these are the backstop, a second behind them.
  */
 #define FROM_MEMORY_MS 1000u
+#define LOOK_MS        5000u  /* of a volume: volumes/look.h */
+#define LIST_MS        13000u /* of all */
 #define OPERATION_MS   31000u
 #define MOUNT_MS       61000u /* longer than a failover */
 
@@ -22,9 +24,9 @@ static const struct http_route routes[] = {
 	{ "POST", "/VolumeDriver.Remove", handle_remove, OPERATION_MS },
 	{ "POST", "/VolumeDriver.Mount", handle_mount, MOUNT_MS },
 	{ "POST", "/VolumeDriver.Unmount", handle_unmount, OPERATION_MS },
-	{ "POST", "/VolumeDriver.Get", handle_get, FROM_MEMORY_MS },
-	{ "POST", "/VolumeDriver.List", handle_list, FROM_MEMORY_MS },
-	{ "POST", "/VolumeDriver.Path", handle_path, FROM_MEMORY_MS },
+	{ "POST", "/VolumeDriver.Get", handle_get, LOOK_MS },
+	{ "POST", "/VolumeDriver.List", handle_list, LIST_MS },
+	{ "POST", "/VolumeDriver.Path", handle_path, LOOK_MS },
 };
 
 static json_t *error_body(int rc, const char *text)

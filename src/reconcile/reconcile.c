@@ -8,11 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/uuid_index.h"
+
 #define USED_STEP_DEFAULT (UINT64_C(64) << 20)
 
 struct plan {
 	const struct catalog *catalog;
 	const struct reconcile_observed *observed;
+	struct uuid_index replicas, attached, wanted; /* of the rows of `observed` */
 	struct reconcile_actions *actions;
 	size_t capacity;
 	bool failed; /* out of memory */
@@ -146,20 +149,12 @@ static bool pool_is_open(const struct plan *plan, struct uuid pool)
 
 static const struct reconcile_replica *replica_here(const struct plan *plan, struct uuid replica)
 {
-	for (unsigned i = 0; i < plan->observed->replica_count; i++) {
-		if (uuid_equal(plan->observed->replicas[i].replica, replica))
-			return &plan->observed->replicas[i];
-	}
-	return NULL;
+	return uuid_index_find(&plan->replicas, replica);
 }
 
 static const struct reconcile_volume *volume_here(const struct plan *plan, struct uuid volume)
 {
-	for (unsigned i = 0; i < plan->observed->attached_count; i++) {
-		if (uuid_equal(plan->observed->attached[i].volume, volume))
-			return &plan->observed->attached[i];
-	}
-	return NULL;
+	return uuid_index_find(&plan->attached, volume);
 }
 
 static void replica_fill(struct reconcile_action *action, const struct catalog_volume *volume,
@@ -254,11 +249,7 @@ static void plan_orphan(struct plan *plan, const struct reconcile_replica *here)
 
 static bool is_wanted(const struct plan *plan, struct uuid volume)
 {
-	for (unsigned i = 0; i < plan->observed->wanted_count; i++) {
-		if (uuid_equal(plan->observed->wanted[i], volume))
-			return true;
-	}
-	return false;
+	return uuid_index_find(&plan->wanted, volume) != NULL;
 }
 
 /* Held by this node, says the record. */
@@ -323,25 +314,58 @@ static void plan_attached(struct plan *plan, const struct reconcile_volume *here
 	action->attachment = here->attachment;
 }
 
+/* Each volume of the catalog is looked for among what is here: a plan's cost is linear in both. */
+static int indices_make(struct plan *plan)
+{
+	const struct reconcile_observed *o = plan->observed;
+	int rc = uuid_index_make(o->replicas, o->replica_count, sizeof(*o->replicas),
+		offsetof(struct reconcile_replica, replica), &plan->replicas);
+
+	if (!rc)
+		rc = uuid_index_make(o->attached, o->attached_count, sizeof(*o->attached),
+			offsetof(struct reconcile_volume, volume), &plan->attached);
+	if (!rc)
+		rc = uuid_index_make(o->wanted, o->wanted_count, sizeof(*o->wanted), 0, &plan->wanted);
+	return rc;
+}
+
+static void indices_done(struct plan *plan)
+{
+	uuid_index_done(&plan->replicas);
+	uuid_index_done(&plan->attached);
+	uuid_index_done(&plan->wanted);
+}
+
+static void plan_all(struct plan *plan)
+{
+	const struct catalog *catalog = plan->catalog;
+	const struct reconcile_observed *observed = plan->observed;
+	const struct catalog_volume *volume;
+
+	plan_node(plan);
+	for (unsigned i = 0; i < observed->pool_count; i++)
+		plan_pool(plan, &observed->pools[i]);
+	/* What is here and should not be goes first: it may be in the way of what should. */
+	for (unsigned i = 0; i < observed->attached_count; i++)
+		plan_attached(plan, &observed->attached[i]);
+	for (size_t i = 0; (volume = catalog_volume_at(catalog, i)); i++)
+		plan_volume_replicas(plan, volume);
+	for (unsigned i = 0; i < observed->replica_count; i++)
+		plan_orphan(plan, &observed->replicas[i]);
+	for (size_t i = 0; (volume = catalog_volume_at(catalog, i)); i++)
+		plan_held(plan, volume);
+}
+
 int reconcile_plan(const struct catalog *catalog, const struct reconcile_observed *observed,
 	struct reconcile_actions *ret_actions)
 {
 	struct reconcile_actions actions = { 0 };
 	struct plan plan = { .catalog = catalog, .observed = observed, .actions = &actions };
-	const struct catalog_volume *volume;
 
-	plan_node(&plan);
-	for (unsigned i = 0; i < observed->pool_count; i++)
-		plan_pool(&plan, &observed->pools[i]);
-	/* What is here and should not be goes first: it may be in the way of what should. */
-	for (unsigned i = 0; i < observed->attached_count; i++)
-		plan_attached(&plan, &observed->attached[i]);
-	for (size_t i = 0; (volume = catalog_volume_at(catalog, i)); i++)
-		plan_volume_replicas(&plan, volume);
-	for (unsigned i = 0; i < observed->replica_count; i++)
-		plan_orphan(&plan, &observed->replicas[i]);
-	for (size_t i = 0; (volume = catalog_volume_at(catalog, i)); i++)
-		plan_held(&plan, volume);
+	plan.failed = indices_make(&plan) != 0;
+	if (!plan.failed)
+		plan_all(&plan);
+	indices_done(&plan);
 	if (plan.failed) {
 		reconcile_actions_done(&actions);
 		return -ENOMEM;

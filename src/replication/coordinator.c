@@ -1,6 +1,6 @@
 /* The coordinator: life, events in. Effects are made in coordinator_poll.c, each part of the protocol in its
  * own file. */
-#include "replication/coordinator_copy.h"
+#include "replication/coordinator_compare.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -49,6 +49,7 @@ void coordinator_free(struct coordinator *co)
 		buf_put(co->voters[i].sync.data);
 		coordinator_copies_reset(co, (int)i);
 	}
+	coordinator_compare_free(co);
 	for (uint64_t seq = co->window_first; seq != 0 && seq <= co->last_seq; seq++)
 		entry_put(coordinator_slot(co, seq)->entry);
 	free(co->slots);
@@ -143,6 +144,7 @@ void voter_reset(struct coordinator *co, int i)
 	v->due = 0;
 	v->unacked_bytes = 0;
 	v->promised = v->promised && v->stage != VOTER_REFUSED;
+	coordinator_confirm(co);
 	/* What was asked of this voter on behalf of others is asked again of another one. */
 	for (unsigned t = 0; t < co->config.voter_count; t++) {
 		struct voter *target = &co->voters[t];
@@ -162,6 +164,7 @@ void voter_reset(struct coordinator *co, int i)
 		}
 	}
 	coordinator_copies_reset(co, i);
+	coordinator_compare_lost(co, i);
 }
 
 /* Reads that were sent to a voter that is gone are sent to another. */
@@ -196,6 +199,8 @@ void coordinator_voter_up(struct coordinator *co, int i, uint64_t now_ns)
 	co->now_ns = now_ns;
 	v->up = true;
 	v->writable = true;
+	if (MUTANT(away_for_good) && v->attempt > 0)
+		return;
 	if (co->phase != COORDINATOR_ENDED && v->stage != VOTER_REFUSED)
 		voter_open(co, i);
 }
@@ -316,6 +321,9 @@ void coordinator_message(struct coordinator *co, int i, const struct message *m,
 		break;
 	case MESSAGE_GRAIN_BAD:
 		coordinator_recv_grain_bad(co, i, m);
+		break;
+	case MESSAGE_COMPARE_ASKED:
+		coordinator_recv_compare_asked(co);
 		break;
 	case MESSAGE_SYNC_FINISHED:
 		coordinator_recv_sync_finished(co, i, m);

@@ -41,6 +41,7 @@ void coordinator_admit(struct coordinator *co)
 	if (co->phase != COORDINATOR_SERVING)
 		return;
 	co->short_of_room = false;
+	coordinator_refuse_snapshots(co);
 	list_for_each_safe (node, &co->waiting) {
 		struct operation *op = list_entry(node, struct operation, node);
 
@@ -217,9 +218,12 @@ void coordinator_recv_append_answer(struct coordinator *co, int i, const struct 
 	struct voter *v = &co->voters[i];
 	uint64_t echo_ns = MUTANT(lease_from_receipt) && m->clock_ns != 0 ? co->now_ns : m->clock_ns;
 
-	if (echo_ns > v->echo_ns && echo_ns <= co->now_ns)
+	if (echo_ns > v->echo_ns && echo_ns <= co->now_ns) {
 		v->echo_ns = echo_ns;
+		coordinator_confirm(co);
+	}
 	v->room_bytes = m->room_bytes;
+	v->no_snapshot = m->no_snapshot;
 	if (v->full != m->full) {
 		v->full = m->full;
 		coordinator_full_step(co);

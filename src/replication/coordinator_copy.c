@@ -7,7 +7,7 @@
  *                  +-- source gone, or bad --+                                  GRAIN_WRITTEN or _HEALED -->
  * FREE
  */
-#include "replication/coordinator_copy.h"
+#include "replication/coordinator_compare.h"
 
 #include <errno.h>
 #include <string.h>
@@ -37,13 +37,20 @@ struct copy *coordinator_copy_new(
 	return NULL;
 }
 
-void coordinator_copy_free(struct coordinator *co, struct copy *copy)
+static void copy_end(struct coordinator *co, struct copy *copy, bool done)
 {
 	ASSERT(copy->stage != COPY_FREE && co->copy_count > 0);
 	buf_put(copy->data);
 	copy->data = NULL;
 	copy->stage = COPY_FREE;
 	co->copy_count--;
+	if (copy->rewrite)
+		coordinator_compare_repaired(co, copy->target, done);
+}
+
+void coordinator_copy_free(struct coordinator *co, struct copy *copy)
+{
+	copy_end(co, copy, false);
 }
 
 void coordinator_copy_again(struct coordinator *co, struct copy *copy, uint64_t after_ns)
@@ -108,7 +115,7 @@ void coordinator_copies_step(struct coordinator *co)
 
 uint64_t coordinator_copies_due_ns(const struct coordinator *co)
 {
-	uint64_t due_ns = UINT64_MAX;
+	uint64_t due_ns = co->compare.next_ns ? co->compare.next_ns : UINT64_MAX;
 
 	for (unsigned k = 0; k < COPIES_MAX && co->copy_count > 0; k++) {
 		const struct copy *copy = &co->copies[k];
@@ -137,6 +144,7 @@ static void fill_write(const struct copy *copy, struct message *m)
 	m->snapshot = copy->snapshot;
 	m->payload = copy->data;
 	m->crc = copy->crc;
+	m->blocks = copy->rewrite;
 }
 
 bool coordinator_copy_message(struct coordinator *co, int i, struct message *m)
@@ -198,8 +206,9 @@ void coordinator_recv_grain_answer(struct coordinator *co, int i, const struct m
 		coordinator_bad_read(co, i, copy->index * GRAIN_BYTES, BLOCK_BYTES);
 		return;
 	}
-	if (m->rc != 0 || !answer_makes_sense(copy, m)) {
-		co->dropped += m->rc == 0;
+	if (m->rc != 0 || !answer_makes_sense(copy, m) ||
+		(copy->rewrite && !coordinator_compare_is_expected(copy, m))) {
+		co->dropped += m->rc == 0 && !copy->rewrite;
 		if (copy->heal)
 			coordinator_heal_again(co, copy);
 		else
@@ -224,6 +233,10 @@ void coordinator_recv_grain_written(struct coordinator *co, int i, const struct 
 
 	if (!copy || copy->target != i || copy->heal != (m->type == MESSAGE_GRAIN_HEALED)) {
 		co->dropped++;
+		return;
+	}
+	if (copy->rewrite) {
+		copy_end(co, copy, m->rc == 0 && m->blocks > 0);
 		return;
 	}
 	if (copy->heal) {

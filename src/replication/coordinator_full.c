@@ -53,19 +53,23 @@ static bool is_refusing(const struct coordinator *co)
 	return co->full_since_ns != 0 && co->now_ns - co->full_since_ns >= FULL_PATIENCE_NS;
 }
 
+static void refuse(struct coordinator *co, struct operation *op)
+{
+	list_remove(&op->node);
+	co->waiting_count--;
+	entry_put(op->entry);
+	op->entry = NULL;
+	co->refused++;
+	coordinator_answer(co, op, -ENOSPC);
+}
+
 static void refuse_writes(struct coordinator *co)
 {
 	list_for_each_safe (node, &co->waiting) {
 		struct operation *op = list_entry(node, struct operation, node);
 
-		if (!op->entry->payload)
-			continue;
-		list_remove(&op->node);
-		co->waiting_count--;
-		entry_put(op->entry);
-		op->entry = NULL;
-		co->refused++;
-		coordinator_answer(co, op, -ENOSPC);
+		if (op->entry->payload)
+			refuse(co, op);
 	}
 }
 
@@ -88,6 +92,31 @@ void coordinator_full_step(struct coordinator *co)
 		coordinator_admit(co);
 	else if (quorum && is_refusing(co))
 		refuse_writes(co);
+}
+
+/*
+ * A snapshot freezes what a thick replica has, and as much is kept for it anew: where a voter that is in step
+ * hasn't got it, there is no snapshot. One that others take it from at this moment is short of it afterwards,
+ * and says that it is full to them.
+ */
+static bool snapshot_fits(const struct coordinator *co)
+{
+	for (unsigned i = 0; i < co->config.voter_count; i++)
+		if (voter_is_streaming(&co->voters[i]) && co->voters[i].no_snapshot)
+			return MUTANT(thick_snapshot_unasked);
+	return true;
+}
+
+void coordinator_refuse_snapshots(struct coordinator *co)
+{
+	if (snapshot_fits(co))
+		return;
+	list_for_each_safe (node, &co->waiting) {
+		struct operation *op = list_entry(node, struct operation, node);
+
+		if (op->entry->op == ENTRY_SNAPSHOT)
+			refuse(co, op);
+	}
 }
 
 uint64_t coordinator_full_due_ns(const struct coordinator *co)

@@ -101,7 +101,8 @@ void coordinator_recv_grain_bad(struct coordinator *co, int i, const struct mess
 void coordinator_heal_again(struct coordinator *co, struct copy *copy)
 {
 	ASSERT(copy->heal && copy->stage != COPY_FREE);
-	if (++copy->tries < HEAL_TRIES)
+	/* A comparison looks at all of them once more. */
+	if (++copy->tries < HEAL_TRIES && !copy->rewrite)
 		coordinator_copy_again(co, copy, (uint64_t)copy->tries * copy->tries * RETRY_NS);
 	else
 		coordinator_copy_free(co, copy);

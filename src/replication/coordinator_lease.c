@@ -1,5 +1,5 @@
 /* The group lease, and with it whether there is a quorum. docs/protocol.md, "Lease". */
-#include "replication/coordinator_copy.h"
+#include "replication/coordinator_compare.h"
 
 #include <errno.h>
 
@@ -9,7 +9,7 @@ static uint64_t heard_ns(const struct voter *v)
 	return MUTANT(lease_without_answer) ? v->heartbeat_ns : v->echo_ns;
 }
 
-uint64_t coordinator_confirmed_ns(const struct coordinator *co)
+static uint64_t confirmed_ns(const struct coordinator *co)
 {
 	uint64_t best = 0;
 
@@ -26,6 +26,19 @@ uint64_t coordinator_confirmed_ns(const struct coordinator *co)
 			best = at_ns;
 	}
 	return best;
+}
+
+void coordinator_confirm(struct coordinator *co)
+{
+	co->confirmed_ns = confirmed_ns(co);
+}
+
+uint64_t coordinator_confirmed_ns(const struct coordinator *co)
+{
+	if (MUTANT(lease_without_answer))
+		return confirmed_ns(co);
+	ASSERT_EXPENSIVE(co->confirmed_ns == confirmed_ns(co));
+	return co->confirmed_ns;
 }
 
 /* Counted from the sending of the question, less the margin for drift. */
@@ -195,6 +208,7 @@ void coordinator_tick(struct coordinator *co, uint64_t now_ns)
 		coordinator_sync_step(co, (int)i);
 	}
 	coordinator_copies_step(co);
+	coordinator_compare_step(co);
 	coordinator_reads_late_step(co);
 	coordinator_full_step(co);
 	if (co->read_retry_ns != 0 && co->read_retry_ns <= now_ns) {

@@ -11,7 +11,7 @@ static uint64_t grain_count(const struct coordinator *co)
 
 static uint64_t first_level(const struct voter_sync *sync)
 {
-	return sync->levels > 0 ? 1 : LAYER_TOP;
+	return sync->levels > 0 && !MUTANT(top_level_only) ? 1 : LAYER_TOP;
 }
 
 /* The tree first, then each snapshot's level and the top's: all are surveyed, then all are compared. False:

@@ -72,7 +72,9 @@ int coordinator_member_add(struct coordinator *co, bool is_local, uint64_t now_n
 	ASSERT(!co->voters[i].up);
 	/* Attempts are counted on: what an earlier member's connection still brings is told apart. */
 	co->voters[i] = (struct voter){ .attempt = co->voters[i].attempt, .source = -1, .sync.source = -1 };
+	co->compare.differing_grains[i] = co->compare.rewritten_grains[i] = 0;
 	co->membership.members = (uint8_t)(co->membership.members | 1u << i);
+	coordinator_confirm(co);
 	if (i >= co->config.voter_count)
 		co->config.voter_count = i + 1;
 	if (is_local && co->config.local < 0)
@@ -89,6 +91,7 @@ void coordinator_member_remove(struct coordinator *co, int i, uint64_t now_ns)
 	co->voters[i].stage = VOTER_DOWN;
 	co->voters[i].retired = co->voters[i].promised = false;
 	co->membership.members = (uint8_t)(co->membership.members & ~(1u << i));
+	coordinator_confirm(co);
 	if (co->config.local == i)
 		co->config.local = -1;
 	co->changed = true;
@@ -142,6 +145,7 @@ int coordinator_change_begin(struct coordinator *co, uint8_t next, uint64_t now_
 		if (comes & 1u << i && !coordinator_may_join(co, i))
 			return -EAGAIN;
 	m->next = next; /* joint from here on, before anything is sent */
+	coordinator_confirm(co);
 	m->entry_seq = 0;
 	stage_set(co, MEMBERSHIP_JOINING);
 	return 0;
@@ -152,6 +156,7 @@ static void settle(struct coordinator *co, uint8_t voters)
 {
 	co->membership.voters = voters;
 	co->membership.next = 0;
+	coordinator_confirm(co);
 	co->membership.entry_seq = 0;
 	stage_set(co, MEMBERSHIP_STABLE);
 	coordinator_commit_step(co);
@@ -219,6 +224,7 @@ int coordinator_drop_begin(struct coordinator *co, int goes, uint64_t now_ns)
 	if (co->phase == COORDINATOR_ENDED || !has_all(co, (unsigned)__builtin_ctz(stays)))
 		return -EAGAIN;
 	m->next = stays; /* both are needed until its success is read */
+	coordinator_confirm(co);
 	m->entry_seq = 0;
 	stage_set(co, MEMBERSHIP_DROPPING);
 	if (MUTANT(drop_without_cas))
@@ -297,6 +303,7 @@ bool membership_poll(struct coordinator *co, struct coordinator_effect *effect)
 		.voters = m->stage == MEMBERSHIP_LEAVING || m->stage == MEMBERSHIP_DROPPING ? m->next
 											    : m->voters,
 		.next_voters = m->stage == MEMBERSHIP_JOINING ? m->next : 0,
+		.uncertain = m->uncertain && !MUTANT(uncertain_untold),
 	};
 	return true;
 }

@@ -97,6 +97,7 @@ void coordinator_recv_open_answer(struct coordinator *co, int i, const struct me
 		memcpy(v->rows, m->rows, m->row_count * sizeof(m->rows[0]));
 	if (m->clock_ns > v->echo_ns)
 		v->echo_ns = m->clock_ns;
+	coordinator_confirm(co);
 	v->stage = VOTER_OPENED;
 	co->changed = true;
 	if (co->phase == COORDINATOR_OPENING)
@@ -320,6 +321,7 @@ void coordinator_recv_match_answer(struct coordinator *co, int i, const struct m
 	coordinator_cut_done(co, i);
 	v->room_bytes = m->room_bytes;
 	v->full = m->full;
+	v->no_snapshot = m->no_snapshot;
 	v->unacked_bytes = 0;
 	v->durable_seq = v->keep_seq;
 	v->next_seq = v->keep_seq + 1;

@@ -1,6 +1,6 @@
 /* Effects: what is to be sent, read and answered, taken from the state one by one; and taken back where a
  * send is refused. */
-#include "replication/coordinator_copy.h"
+#include "replication/coordinator_compare.h"
 
 static void fill(struct coordinator *co, int i, struct coordinator_effect *effect)
 {
@@ -63,7 +63,7 @@ static void fill_match(struct coordinator *co, int i, struct message *m)
 static bool poll_due(struct coordinator *co, int i, struct coordinator_effect *effect)
 {
 	static const enum voter_due order[] = { DUE_RELEASE, DUE_OPEN, DUE_GROW, DUE_MATCH, DUE_SYNC_START,
-		DUE_SYNC_WINDOW, DUE_MAP_COMPARE, DUE_SYNC_FINISH };
+		DUE_SYNC_WINDOW, DUE_MAP_COMPARE, DUE_SYNC_FINISH, DUE_COMPARE };
 	struct voter *v = &co->voters[i];
 
 	if ((v->due & ~(uint32_t)DUE_HEARTBEAT) == 0)
@@ -83,11 +83,23 @@ static bool poll_due(struct coordinator *co, int i, struct coordinator_effect *e
 			coordinator_fill_grow(co, &effect->message);
 		else if (due == DUE_MATCH)
 			fill_match(co, i, &effect->message);
+		else if (due == DUE_COMPARE)
+			coordinator_compare_message(co, i, &effect->message);
 		else
 			coordinator_sync_message(co, i, due, &effect->message);
 		return true;
 	}
 	return false;
+}
+
+/* Whether a voter wants anything of another one as its source. */
+static bool sources_are_asked(const struct coordinator *co)
+{
+	uint32_t due = 0;
+
+	for (unsigned i = 0; i < co->config.voter_count; i++)
+		due |= co->voters[i].due;
+	return (due & (DUE_LOG_READ | DUE_MAP_READ)) != 0 || co->copy_count > 0;
 }
 
 /* What other voters want from this one as their source; and copies for this one. */
@@ -117,7 +129,7 @@ static bool poll_source(struct coordinator *co, int i, struct coordinator_effect
 	return coordinator_copy_message(co, i, &effect->message);
 }
 
-static bool poll_voter(struct coordinator *co, int i, struct coordinator_effect *effect)
+static bool poll_voter(struct coordinator *co, int i, bool asked, struct coordinator_effect *effect)
 {
 	struct voter *v = &co->voters[i];
 	struct entry *entry;
@@ -128,9 +140,9 @@ static bool poll_voter(struct coordinator *co, int i, struct coordinator_effect 
 		return true;
 	if (co->phase == COORDINATOR_ENDED)
 		return false;
-	if (poll_source(co, i, effect))
+	if (asked && poll_source(co, i, effect))
 		return true;
-	entry = coordinator_next_entry(co, i);
+	entry = v->next_seq <= co->last_seq ? coordinator_next_entry(co, i) : NULL;
 	if (entry) {
 		fill(co, i, effect);
 		effect->message.type = MESSAGE_APPEND;
@@ -153,6 +165,8 @@ static void all_step(struct coordinator *co)
 {
 	uint64_t all = co->commit_seq;
 
+	if (all == co->all_seq)
+		return;
 	for (unsigned i = 0; i < co->config.voter_count; i++) {
 		const struct voter *v = &co->voters[i];
 
@@ -174,6 +188,7 @@ static void all_step(struct coordinator *co)
 bool coordinator_poll(struct coordinator *co, uint64_t now_ns, struct coordinator_effect *ret_effect)
 {
 	struct list *node = list_pop_front(&co->answered);
+	bool asked;
 
 	co->now_ns = now_ns;
 	if (node) {
@@ -185,10 +200,11 @@ bool coordinator_poll(struct coordinator *co, uint64_t now_ns, struct coordinato
 	}
 	all_step(co);
 	co->again = false;
+	asked = sources_are_asked(co);
 	for (unsigned k = 0; k < co->config.voter_count; k++) {
 		unsigned i = (co->next_voter + k) % co->config.voter_count;
 
-		if (poll_voter(co, (int)i, ret_effect)) {
+		if (poll_voter(co, (int)i, asked, ret_effect)) {
 			co->next_voter = i + 1;
 			return true;
 		}
@@ -233,6 +249,8 @@ static void take_back(struct coordinator *co, int i, const struct message *m)
 				co->voters[t].due |= DUE_LOG_READ;
 		break;
 	case MESSAGE_MAP_READ:
+		if (m->token == co->compare.maps[i].token)
+			v->due |= DUE_COMPARE;
 		for (unsigned t = 0; t < co->config.voter_count; t++)
 			if (co->voters[t].sync.source == i && co->voters[t].sync.token == m->token)
 				co->voters[t].due |= DUE_MAP_READ;

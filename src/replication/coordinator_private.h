@@ -2,6 +2,7 @@
 #ifndef QUOIN_REPLICATION_COORDINATOR_PRIVATE_H
 #define QUOIN_REPLICATION_COORDINATOR_PRIVATE_H
 
+#include "replication/coordinator_work.h"
 #include "replication/replication.h"
 
 /* Slots of the window: a power of two above what it may hold and what the fronts may have in flight. */
@@ -71,6 +72,7 @@ enum voter_due {
 	DUE_SYNC_FINISH = 1 << 8,
 	DUE_RELEASE = 1 << 9,
 	DUE_GROW = 1 << 10,
+	DUE_COMPARE = 1 << 11, /* its map, for a comparison */
 };
 
 /*
@@ -106,24 +108,6 @@ struct voter_sync {
 	uint64_t rate_ns[2], rate_bytes[2]; /* copied_bytes at the end of the last two spans */
 };
 
-enum copy_stage { COPY_FREE, COPY_ASK, COPY_ASKED, COPY_IN_HAND, COPY_SENT };
-
-/* One grain on its way from a source to a target: of a resync, or to heal a bad block. */
-struct copy {
-	enum copy_stage stage;
-	bool heal;
-	int target, source; /* source -1: to be found */
-	uint8_t bad;        /* bit i: voter i can't read it */
-	uint8_t tries;
-	uint64_t layer, index;
-	struct uuid snapshot; /* heal: as it reads; none: as the volume does */
-	uint64_t token;
-	uint64_t retry_ns;
-	struct message_grain grain;
-	struct buf *data;
-	uint32_t crc[GRAIN_BLOCKS];
-};
-
 struct voter {
 	enum voter_stage stage;
 	bool up, writable;
@@ -153,7 +137,7 @@ struct voter {
 	uint64_t next_seq;
 	uint64_t durable_seq;
 	uint64_t room_bytes, unacked_bytes;
-	bool full;                      /* it says that its pool is */
+	bool full, no_snapshot;         /* it says that its pool is; has no room for a snapshot */
 	uint64_t progress, progress_ns; /* coordinator_behind.c: where it stands, and since when */
 	unsigned room_tries;
 	uint64_t commit_sent;
@@ -258,12 +242,14 @@ struct coordinator {
 	uint64_t quorum_waits, dropped;
 	uint64_t token;
 	struct epoch promised; /* greatest told by a STALE */
+	uint64_t confirmed_ns; /* coordinator_confirmed_ns(), kept: it is asked for all the time */
 
 	unsigned next_voter; /* fairness of poll */
 	uint64_t busy_ns;    /* of the last request */
 	unsigned copy_count; /* in use */
 	struct copy copies[COPIES_MAX];
 	struct voter voters[GROUP_MAX_VOTERS];
+	struct compare compare; /* behind what each request looks at */
 };
 
 static inline struct slot *coordinator_slot(struct coordinator *co, uint64_t seq)
@@ -338,6 +324,9 @@ int coordinator_source(const struct coordinator *co, int target, uint64_t seq, u
 
 /* The sending time of the newest question that a quorum has answered; 0: none. */
 uint64_t coordinator_confirmed_ns(const struct coordinator *co);
+/* To be called when a voter's answer, its promise, or who counts has changed: what is kept of it is made
+ * anew. */
+void coordinator_confirm(struct coordinator *co);
 bool coordinator_lease_is_valid(const struct coordinator *co, uint64_t now_ns);
 void coordinator_lease_step(struct coordinator *co);
 
@@ -376,12 +365,12 @@ static inline bool coordinator_is_busy(const struct coordinator *co)
 void coordinator_full_step(struct coordinator *co);
 /* Whether a quorum can take so much behind all that has a seq already. */
 bool coordinator_has_room(const struct coordinator *co, uint64_t bytes);
+void coordinator_refuse_snapshots(struct coordinator *co);
 uint64_t coordinator_full_due_ns(const struct coordinator *co);
 
 /*
- * coordinator_cut.c. This voter needs an entry that isn't committed, and that all who have it have failed to
- * give: it is cut off from their logs, if it is certain that it never was committed; else it is asked for
- * again.
+ * coordinator_cut.c. This voter needs an entry that isn't committed, and that all who have it fail to give:
+ * it is cut off from their logs if it certainly never was committed; else it is asked for again.
  */
 void coordinator_cut_wanted(struct coordinator *co, int i);
 /* Its log is being matched: what is to be cut off from it is cut off now. Then it has been. */

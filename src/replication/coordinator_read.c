@@ -124,7 +124,7 @@ static void read_turn(struct coordinator *co, struct operation *op)
 
 	if (read_voter(co, tried) < 0) {
 		tried = (uint8_t)(op->bad | own);
-		if (op->turns < 4)
+		if (op->turns < 4 && !MUTANT(patience_never_grows))
 			op->turns++;
 	}
 	if (read_voter(co, tried) < 0) {
@@ -149,7 +149,7 @@ void coordinator_reads_late_step(struct coordinator *co)
 		if (co->now_ns - op->sent_ns < READ_PATIENCE_NS << op->turns)
 			continue;
 		co->voters[op->voter].late_until_ns = co->now_ns + LATE_NS;
-		/* The local disk writes into the request's own memory: that can't be left. */
+		/* The local disk writes into the request's own memory: its pool's failing ends that. */
 		if (!op->local)
 			read_turn(co, op);
 	}

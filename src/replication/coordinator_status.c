@@ -100,11 +100,14 @@ void coordinator_status_get(
 		.config_number = co->config.config_number,
 		.voter_mask = co->membership.voters,
 		.next_mask = co->membership.next,
+		.compare = co->compare.status,
 	};
 	for (unsigned i = 0; i < co->config.voter_count; i++) {
 		struct coordinator_voter_status *s = &ret_status->voters[i];
 
 		voter_status(co, &co->voters[i], s);
+		s->differing_grains = co->compare.differing_grains[i];
+		s->rewritten_grains = co->compare.rewritten_grains[i];
 		s->is_member = co->membership.members & 1u << i;
 		s->is_voter = coordinator_is_voter(co, i);
 		s->may_join = s->is_member && !s->is_voter && coordinator_may_join(co, i);

@@ -2,7 +2,7 @@
  * Resync of a voter that is incomplete, or whose missing entries are in no log any more: maps are compared
  * window by window, what differs is copied, new committed entries follow. docs/protocol.md, "Resync".
  */
-#include "replication/coordinator_copy.h"
+#include "replication/coordinator_compare.h"
 
 #include <errno.h>
 #include <string.h>
@@ -186,6 +186,8 @@ void coordinator_recv_sync_started(struct coordinator *co, int i, const struct m
 
 void coordinator_recv_map_answer(struct coordinator *co, int i, const struct message *m)
 {
+	if (coordinator_recv_compare_map(co, i, m))
+		return;
 	for (unsigned t = 0; t < co->config.voter_count; t++) {
 		struct voter *v = &co->voters[t];
 		struct voter_sync *sync = &v->sync;

@@ -37,6 +37,7 @@ const char *message_name(enum message_type type)
 		[MESSAGE_GRAIN_HEALED] = "grain-healed",
 		[MESSAGE_SNAPSHOT_READ] = "snapshot-read",
 		[MESSAGE_GRAIN_BAD] = "grain-bad",
+		[MESSAGE_COMPARE_ASKED] = "compare-asked",
 	};
 
 	if ((unsigned)type >= MESSAGE_TYPE_END || !names[type])

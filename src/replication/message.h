@@ -19,6 +19,8 @@
  *   GRAIN_HEAL         -> (who has a    GRAIN_HEALED: bad blocks of this very version are written anew
  *                         bad block)
  *                     <-               GRAIN_BAD: its scrub has found bad blocks; nobody has asked
+ *                     <-               COMPARE_ASKED: its pool is scrubbed now: the replicas are to be
+ *                                       compared (MAP_READ of each of them)
  *   SYNC_FINISH        ->               (in the stream) all is copied; SYNC_FINISHED once it is complete
  *   RELEASE            ->               the session serves nothing any more; RELEASE_ANSWER
  *   GROW               ->               the volume is larger (OPEN says it too): before what needs it
@@ -64,6 +66,7 @@ enum message_type {
 	MESSAGE_GRAIN_HEALED = 37,
 	MESSAGE_SNAPSHOT_READ = 38,
 	MESSAGE_GRAIN_BAD = 39,
+	MESSAGE_COMPARE_ASKED = 40,
 	MESSAGE_TYPE_END
 };
 
@@ -151,6 +154,7 @@ struct message {
 	uint64_t all_seq;    /* APPEND */
 	uint64_t room_bytes; /* OPEN_ANSWER, MATCH_ANSWER, APPEND_ANSWER: payload that it can take now */
 	bool full;           /* MATCH_ANSWER, APPEND_ANSWER: its pool has room for what is under way only */
+	bool no_snapshot;    /* MATCH_ANSWER, APPEND_ANSWER: it has no room for what a snapshot of it takes */
 	bool incomplete;     /* OPEN_ANSWER, APPEND_ANSWER */
 	bool damaged;        /* OPEN_ANSWER: incomplete by damage, not by an unfinished resync */
 	bool retired;        /* OPEN_ANSWER */
@@ -174,7 +178,8 @@ struct message {
 	struct message_grain grain; /* GRAIN_* */
 	struct message_map map;     /* MAP_* */
 	const uint32_t *indices;    /* MAP_COMPARED: map.copies of them, ascending */
-	uint32_t blocks;            /* GRAIN_HEALED: so many were bad */
+	uint32_t blocks; /* GRAIN_HEALED: so many were bad; GRAIN_HEAL: a bit for each that is written
+			    anew whatever its checksum says; 0: those that are bad */
 
 	struct entry *entry; /* APPEND (NULL: a heartbeat), LOG_ANSWER */
 	struct buf *payload; /* READ_ANSWER, GRAIN_ANSWER, GRAIN_WRITE, GRAIN_HEAL, MAP_ANSWER, MAP_COMPARE */

@@ -44,45 +44,13 @@ int replica_new(const struct replica_start *start, uint64_t now_ns, struct repli
 
 void replica_free(struct replica *rep)
 {
-	struct replica_effect effect;
+	const struct replica_effect *effect;
 
 	if (!rep)
 		return;
-	while (replica_poll(rep, &effect))
-		entry_put(effect.entry);
+	while ((effect = replica_poll(rep)) != NULL)
+		entry_put(effect->entry);
 	free(rep);
-}
-
-struct replica_effect *replica_push(struct replica *rep, enum replica_effect_type type)
-{
-	struct replica_effect *effect;
-
-	ASSERT(rep->effect_count < REPLICA_MAX_EFFECTS);
-	effect = &rep->effects[(rep->effect_head + rep->effect_count++) % REPLICA_MAX_EFFECTS];
-	*effect = (struct replica_effect){ .type = type };
-	return effect;
-}
-
-bool replica_poll(struct replica *rep, struct replica_effect *ret_effect)
-{
-	if (rep->effect_count == 0)
-		return false;
-	*ret_effect = rep->effects[rep->effect_head];
-	rep->effect_head = (rep->effect_head + 1) % REPLICA_MAX_EFFECTS;
-	rep->effect_count--;
-	return true;
-}
-
-struct message *replica_answer(struct replica *rep, enum message_type type)
-{
-	struct replica_effect *effect = replica_push(rep, REPLICA_SEND);
-
-	effect->to = rep->to;
-	effect->message.type = type;
-	effect->message.epoch = rep->epoch;
-	effect->message.session = rep->session;
-	effect->message.attempt = rep->attempt;
-	return &effect->message;
 }
 
 /* To anybody, of the session that is served or not: it hears the session that it has named. */
@@ -136,7 +104,8 @@ static void recv_release(struct replica *rep)
 {
 	/* It serves nothing after it has sent this: its leases are void. */
 	rep->released = true;
-	rep->grant_until_ns = 0;
+	if (!MUTANT(release_unheard))
+		rep->grant_until_ns = 0;
 	replica_answer(rep, MESSAGE_RELEASE_ANSWER);
 	rep->accepting = false;
 }

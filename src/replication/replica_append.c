@@ -18,6 +18,7 @@ static void answer_match(struct replica *rep, const struct replica_figures *figu
 	answer->seq = figures->last.seq;
 	answer->room_bytes = replica_room(rep, figures);
 	answer->full = figures->full;
+	answer->no_snapshot = figures->no_snapshot;
 	answer->incomplete = rep->state.incomplete;
 	answer->since = rep->state.since;
 }
@@ -150,6 +151,7 @@ void replica_acknowledge(struct replica *rep, const struct replica_figures *figu
 	answer->commit_seq = rep->commit_seq;
 	answer->room_bytes = replica_room(rep, figures);
 	answer->full = figures->full;
+	answer->no_snapshot = figures->no_snapshot;
 	answer->incomplete = rep->state.incomplete;
 	answer->clock_ns = replica_grant(rep, now_ns) ? rep->clock_ns : 0;
 }

@@ -66,6 +66,8 @@ void replica_recv_open(struct replica *rep, uint64_t from, const struct message 
 		replica_send_stale(rep, from, m, rep->waiting.epoch);
 		return;
 	}
+	if (MUTANT(question_renews) && rep->grant_until_ns > now_ns)
+		rep->grant_until_ns = now_ns + (uint64_t)m->lease_ms * NS_PER_MS;
 	if (m->config_number < rep->state.config_number && !MUTANT(old_configuration)) {
 		answer_config(rep, from, m);
 		return;
@@ -94,7 +96,7 @@ static bool leases_are_over(const struct replica *rep, const struct replica_open
 	if (open->session == rep->state.promise_session)
 		return true;
 	/* A session that is known to be dead serves nothing. */
-	return open->dead_session != 0 &&
+	return open->dead_session != 0 && !MUTANT(dead_claim_ignored) &&
 	       (open->dead_session == rep->state.promise_session || MUTANT(dead_claim_believed));
 }
 

@@ -175,6 +175,13 @@ void replica_grain_bad(struct replica *rep, struct uuid snapshot, uint64_t index
 	told->snapshot = snapshot;
 }
 
+void replica_compare_asked(struct replica *rep)
+{
+	ASSERT(rep->effect_count == 0);
+	if (rep->accepting && rep->to != 0 && rep->matched)
+		replica_answer(rep, MESSAGE_COMPARE_ASKED);
+}
+
 void replica_recv_grain_write(struct replica *rep, const struct message *m)
 {
 	struct replica_effect *effect;

@@ -12,6 +12,8 @@
 #define QUOIN_REPLICATION_H
 
 #include "base/base.h"
+#include "replication/compare.h"
+#include "replication/map_record.h"
 #include "replication/message.h"
 
 /* ======================================================================================================
@@ -46,6 +48,9 @@ struct coordinator_config {
 	/* Bytes that all resyncs which share it may move: copies and maps; NULL: no limit. Kept by who made
 	 * it, longer than the coordinator. */
 	struct budget *budget;
+	/* Replicas are compared with each other once in so long (0: when asked); bytes of maps for that. */
+	uint64_t compare_every_ms;
+	struct budget *compare_budget;
 	/* A window's size, for tests; 0: MAP_MAX_GRAINS and MAP_MAX_COPIES. */
 	uint32_t map_grains, map_copies;
 };
@@ -95,6 +100,7 @@ enum coordinator_effect_type {
 struct coordinator_record {
 	uint64_t number_before, number;
 	uint8_t voters, next_voters;
+	bool uncertain; /* an attempt before this one may have landed, or still land */
 };
 
 enum coordinator_record_outcome {
@@ -202,6 +208,7 @@ struct coordinator_voter_status {
 	uint64_t bad_reads;     /* reads that its copy could not serve: checksum or device */
 	uint64_t bad_found;     /* those of them that showed a grain to be bad which wasn't known to be */
 	uint64_t healed_blocks; /* of its bad blocks, written anew from another copy */
+	uint64_t differing_grains, rewritten_grains; /* in which it alone differs; of them: written anew */
 	uint64_t
 		cuts; /* its log ended in entries that it had lost, and that were never committed: so often */
 };
@@ -221,6 +228,7 @@ struct coordinator_status {
 	uint64_t config_number;
 	uint8_t voter_mask, next_mask;
 	unsigned voter_count; /* of members, learners and empty places too */
+	struct compare_status compare;
 	struct coordinator_voter_status voters[GROUP_MAX_VOTERS];
 };
 void coordinator_status_get(
@@ -295,7 +303,8 @@ struct replica_effect {
 
 int replica_new(const struct replica_start *start, uint64_t now_ns, struct replica **ret_replica) MUST_CHECK;
 void replica_free(struct replica *replica);
-bool replica_poll(struct replica *replica, struct replica_effect *ret_effect);
+/* The next effect, the replica's own, valid until the next poll; NULL: none is left. */
+const struct replica_effect *replica_poll(struct replica *replica);
 uint64_t replica_deadline_ns(const struct replica *replica);
 void replica_tick(struct replica *replica, uint64_t now_ns);
 
@@ -309,6 +318,7 @@ struct replica_figures {
 	uint64_t first_seq;
 	uint64_t room_bytes, room_adopted_bytes; /* of new entries; of those that the session has adopted */
 	bool full;                               /* the pool has room for what is under way, and no more */
+	bool no_snapshot; /* a snapshot would take room that isn't there: of a thick replica */
 	const struct epoch_start *rows;
 	uint32_t row_count;
 };
@@ -345,6 +355,8 @@ void replica_applied(struct replica *replica, uint64_t seq, int rc, const struct
  * again later.
  */
 void replica_grain_bad(struct replica *replica, struct uuid snapshot, uint64_t index);
+/* Its pool is scrubbed now: the session, if there is one, is told to compare the group's replicas. */
+void replica_compare_asked(struct replica *replica);
 /* The store can't read its log any more, and has noted that durably: from now on its answers say so. */
 void replica_damaged(struct replica *replica);
 

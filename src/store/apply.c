@@ -35,8 +35,10 @@ static void round_flushed(struct flush_waiter *waiter)
 int round_init(struct pool *pool)
 {
 	struct round *round = &pool->round;
-	/* Images take at most 1/16 of the ring (room.h of batch.c), directory records included. */
-	uint32_t units = pool->g.ring_blocks / 16 * (BLOCK_BYTES / UNIT_BYTES);
+	/* Images take at most 1/16 of the ring (room.h of batch.c), and one batch, directory records
+	 * included: a round whose images fit in none would never end. */
+	uint32_t sixteenth = pool->g.ring_blocks / 16, batch = BATCH_MAX_BLOCKS - 1;
+	uint32_t units = (sixteenth < batch ? sixteenth : batch) * (BLOCK_BYTES / UNIT_BYTES);
 	uint32_t reserve = ROUND_MAX_REPLICAS * (DIRECTORY_MAX_UNITS + 1);
 
 	/* A grain may change three: where it was, where it is, and its layer's record. */
@@ -82,7 +84,7 @@ static void round_io_ended(struct device_io *io, int rc)
 	struct round_io *rio = container_of(io, struct round_io, io);
 	struct pool *pool = rio->pool;
 
-	pool_io_ended(pool);
+	pool_io_ended(pool, io);
 	rio->busy = false;
 	pool->round.ios_busy--;
 	if (rc < 0)
@@ -155,7 +157,7 @@ static void round_write_run(
 	rio->busy = true;
 	rio->io.fn = round_io_ended;
 	round->ios_busy++;
-	pool->io_busy++;
+	pool_io_began(pool, &rio->io);
 	pool->counters.device_write_bytes += bytes;
 	pool->device->ops->write(pool->device, &rio->io, rio->iov, count, offset_bytes);
 }
@@ -199,10 +201,11 @@ static void grain_move(struct pool *pool, const struct round_grain *grain, uint6
 	}
 	if (grain->to == PHYS_NONE)
 		return;
-	map_page_dirty(pool, geometry_place_page(&pool->g, grain->to), batch);
+	if (!stays)
+		map_page_dirty(pool, geometry_place_page(&pool->g, grain->to), batch);
 	ASSERT(grain->slot.present == 0 || grain->to < pool->g.grain_count);
 	ASSERT((grain->slot.present & grain->slot.zero) == 0);
-	map_slot_set(&pool->map, grain->to, &grain->slot, grain->layer);
+	map_slot_set(pool, grain->to, &grain->slot, grain->now_hash, grain->layer);
 	if (stays && !grain->from)
 		return;
 	map_insert(pool, grain->to, grain->layer);
@@ -217,6 +220,7 @@ static void top_set(struct pool_replica *replica, struct layer *top)
 	replica->top->top_of = NULL;
 	replica->top = top;
 	top->top_of = replica;
+	thick_count(replica);
 }
 
 /* Layers move as the map does. */
@@ -360,6 +364,9 @@ void apply_pump(struct pool *pool)
 	struct round *round = &pool->round;
 
 	if (round->state != ROUND_IDLE)
+		return;
+	/* Checksums that the next one needs are on their way: without them it would be a small one. */
+	if (pool->sums.waits[SUMS_FOR_ROUND] > 0 || !sums_have_room(pool))
 		return;
 	/* A merge has a round of its own, while the ring has room for images that nobody waits for. */
 	if (pool->merge.state == MERGE_READY &&

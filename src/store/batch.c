@@ -208,8 +208,7 @@ static void add_queue(struct pool *pool, struct batch *batch)
 		} else if (!add_work(pool, batch, container_of(item, struct work, item))) {
 			return;
 		}
-		list_remove(node);
-		list_push_back(&batch->items, node);
+		journal_unqueue(pool, item, batch);
 	}
 }
 
@@ -260,7 +259,7 @@ bool batch_compose(struct pool *pool, struct batch *batch)
 	batch->position = 0;
 	batch->blocks = 0;
 	batch->images_used = 0;
-	batch->redirect_count = 0;
+	batch->redirect_count = batch->item_count = 0;
 	batch->has_round = batch->has_records = false;
 	batch->iov_count = 1;
 	batch_begin(&batch->writer, batch->block, j->former_count);

@@ -24,6 +24,7 @@ struct uring_loop;
  */
 struct device_io {
 	void (*fn)(struct device_io *io, int rc);
+	uint8_t began; /* the pool's: see watch.h */
 	void *priv[8]; /* the device's */
 };
 

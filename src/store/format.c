@@ -22,9 +22,11 @@ struct format {
 	struct loop *loop;
 	struct device *device;
 	struct superblock sb;
-	pool_done_fn fn;
+	pool_done_fn fn; /* NULL: told; the device's last answer is waited for */
 	void *arg;
 	struct loop_task refused;
+	struct loop_timer timer;
+	unsigned looks; /* since the newest answer, one a second */
 	struct format_io ios[FORMAT_DEPTH];
 	unsigned busy;
 	uint64_t at_bytes, end_bytes;
@@ -43,10 +45,29 @@ static void format_end(void *arg)
 	void *fn_arg = f->arg;
 	int rc = f->rc;
 
+	loop_timer_cancel(f->loop, &f->timer);
+	if (!fn)
+		f->device->ops->close(f->device);
 	free(f->zeroes);
 	free(f->block);
 	free(f);
-	fn(fn_arg, rc);
+	if (fn)
+		fn(fn_arg, rc);
+}
+
+/* What is in flight is the device's until it answers: all goes then. */
+static void format_look(void *arg)
+{
+	struct format *f = arg;
+	pool_done_fn fn = f->fn;
+
+	if (++f->looks <= DEVICE_WAIT_MS * NS_PER_MS / WATCH_EVERY_NS) {
+		loop_timer_set(f->loop, &f->timer, loop_now_ns(f->loop) + WATCH_EVERY_NS);
+		return;
+	}
+	f->fn = NULL;
+	f->rc = -ETIMEDOUT;
+	fn(f->arg, -ETIMEDOUT);
 }
 
 static void format_io_ended(struct device_io *io, int rc)
@@ -55,6 +76,7 @@ static void format_io_ended(struct device_io *io, int rc)
 
 	container_of(io, struct format_io, io)->iov.iov_len = 0;
 	f->busy--;
+	f->looks = 0;
 	if (rc < 0 && f->rc == 0)
 		f->rc = rc;
 	if (f->rc == 0)
@@ -136,6 +158,7 @@ void pool_format(struct loop *loop, struct device *device, const struct pool_for
 	f->fn = fn;
 	f->arg = arg;
 	loop_task_init(&f->refused, format_end, f);
+	loop_timer_init(&f->timer, format_look, f);
 	random_init(&random, options->seed);
 	f->rc = geometry_make(
 		device->size_bytes, options->journal_bytes, random_u64(&random), &f->sb.geometry);
@@ -148,6 +171,7 @@ void pool_format(struct loop *loop, struct device *device, const struct pool_for
 		return;
 	}
 	memset(f->zeroes, 0, FORMAT_CHUNK_BYTES);
+	loop_timer_set(loop, &f->timer, loop_now_ns(loop) + WATCH_EVERY_NS);
 	f->sb.generation = 1;
 	f->sb.cluster = options->cluster;
 	f->sb.pool = options->pool;

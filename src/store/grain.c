@@ -6,6 +6,7 @@
  * replicas that have applied the same entries. A grain of which a level says nothing is not there: it has no
  * version.
  */
+#include "store/checksums.h"
 #include "store/pool.h"
 
 #include <errno.h>
@@ -35,25 +36,36 @@ bool grain_state_equal(const struct grain_state *a, const struct grain_state *b)
 	return true;
 }
 
-static void state_of_slot(const struct pool *pool, uint32_t place, struct grain_state *ret_state)
+static bool slot_is_lost(const struct pool *pool, uint32_t place, const uint32_t *crcs)
 {
-	struct slot slot;
+	return pool->sums.lost > 0 && crcs && !map_slot_check(pool, place, crcs);
+}
 
-	map_slot_get(&pool->map, place, &slot);
-	ret_state->epoch = (struct epoch){ slot.epoch_number, slot.epoch_restart };
-	ret_state->seq = slot.seq;
-	ret_state->present = slot.present;
-	ret_state->zero = slot.zero;
-	memcpy(ret_state->crc, slot.crc, sizeof(ret_state->crc));
+/* Checksums that are not at hand are told as 0: pool_replica_grain_loads(). */
+static void state_of_slot(struct pool *pool, uint32_t place, struct grain_state *ret_state)
+{
+	const struct mapped *mapped = &pool->map.places[place];
+	const uint32_t *crcs = sums_get(pool, place);
+	struct position at = map_position(&pool->map, place);
+
+	ret_state->epoch = at.epoch;
+	ret_state->seq = at.seq;
+	ret_state->present = mapped->present;
+	ret_state->zero = mapped->zero;
+	ret_state->lost = slot_is_lost(pool, place, crcs);
+	memset(ret_state->crc, 0, sizeof(ret_state->crc));
+	if (crcs)
+		memcpy(ret_state->crc, crcs, sizeof(ret_state->crc));
 }
 
 /*
  * What a lower layer of the level says of blocks of which those above say nothing. Versions are positions of
  * one log: what a clone stands on is older than all of its own, whatever the origin's log says.
  */
-static void state_fold(const struct pool *pool, uint32_t place, bool is_own, struct grain_state *state)
+static void state_fold(struct pool *pool, uint32_t place, bool is_own, struct grain_state *state)
 {
 	const struct mapped *slot = &pool->map.places[place];
+	const uint32_t *crcs = sums_get(pool, place);
 	uint16_t open = (uint16_t) ~(state->present | state->zero);
 
 	if (open == UINT16_MAX) {
@@ -64,9 +76,11 @@ static void state_fold(const struct pool *pool, uint32_t place, bool is_own, str
 		}
 		return;
 	}
+	if ((slot->present & open) != 0 && slot_is_lost(pool, place, crcs))
+		state->lost = true;
 	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
 		if (slot->present & open & 1u << i)
-			state->crc[i] = pool->map.crcs[place][i];
+			state->crc[i] = crcs ? crcs[i] : 0;
 	state->present |= slot->present & open;
 	state->zero |= slot->zero & open;
 }
@@ -91,7 +105,7 @@ static void block_of_entry(struct grain_state *state, unsigned i, uint64_t block
 /* The top as it will be when all that is committed is applied. */
 static void state_of_top(const struct pool_replica *replica, uint64_t index, struct grain_state *ret_state)
 {
-	const struct pool *pool = replica->pool;
+	struct pool *pool = replica->pool;
 	uint32_t place = map_find(pool, replica->top, index);
 	struct log_entry *blocks[GRAIN_BLOCKS], *newest;
 
@@ -111,7 +125,7 @@ static void state_of_top(const struct pool_replica *replica, uint64_t index, str
 static bool state_of_level(const struct pool_replica *replica, struct grain_level level, uint64_t index,
 	bool pending, struct grain_state *ret_state)
 {
-	const struct pool *pool = replica->pool;
+	struct pool *pool = replica->pool;
 	const struct layer *upper = level_upper(replica, level), *stop;
 
 	*ret_state = (struct grain_state){ 0 };
@@ -122,7 +136,7 @@ static bool state_of_level(const struct pool_replica *replica, struct grain_leve
 		state_of_top(replica, index, ret_state);
 	stop = level.whole ? NULL : level_below(replica, upper);
 	for (uint32_t place = map_first(pool, upper->tree, index); place != PHYS_NONE;
-		place = pool->map.places[place].next) {
+		place = map_older(&pool->map, place)) {
 		const struct layer *layer = map_layer(&pool->map, place);
 
 		if (!layer_sees(upper, layer) || (stop && layer_sees(stop, layer)) ||
@@ -137,6 +151,21 @@ static bool state_of_level(const struct pool_replica *replica, struct grain_leve
 		return true;
 	*ret_state = (struct grain_state){ 0 };
 	return false;
+}
+
+bool pool_replica_grain_loads(struct pool_replica *replica, struct grain_level level, uint64_t index)
+{
+	const struct layer *upper = level_upper(replica, level);
+
+	return upper && !sums_want_versions(replica->pool, upper->tree, index, SUMS_MAP);
+}
+
+void pool_replica_grains_turn(struct pool_replica *replica, bool begins)
+{
+	if (begins)
+		sums_turn_begin(replica->pool, SUMS_MAP);
+	else
+		sums_turn_end(replica->pool, SUMS_MAP);
 }
 
 bool pool_replica_grain_applied(const struct pool_replica *replica, struct grain_level level, uint64_t index,
@@ -233,7 +262,7 @@ static bool level_has(const struct pool_replica *replica, const struct layer *up
 	const struct pool *pool = replica->pool;
 
 	for (uint32_t place = map_first(pool, upper->tree, index); place != PHYS_NONE;
-		place = pool->map.places[place].next) {
+		place = map_older(&pool->map, place)) {
 		const struct layer *layer = map_layer(&pool->map, place);
 
 		if (layer_sees(upper, layer) && !(stop && layer_sees(stop, layer)))

@@ -63,6 +63,7 @@ void pool_replica_grow(struct pool_replica *replica, uint64_t size_bytes)
 		return;
 	}
 	replica->grain_limit = size_bytes / GRAIN_BYTES;
+	thick_count(replica);
 	if (!pool->failed && !MUTANT(grow_not_kept))
 		pool_replica_state_write(replica, &replica->state, grown, NULL);
 }

@@ -34,7 +34,7 @@ static uint8_t *slot_image(struct pool *pool, struct round_grain *grain, uint8_t
 	if (grain->phys != PHYS_NONE) {
 		--*layer_grain_count(was);
 		*layer_grain_sum(was) -= grain->was_hash;
-		if (grain->phys != grain->to) {
+		if (grain->phys != grain->to && !MUTANT(freed_slot_kept)) {
 			slot_encode(&(struct slot){ 0 }, grain->phys, unit);
 			unit += UNIT_BYTES;
 		}
@@ -42,7 +42,8 @@ static uint8_t *slot_image(struct pool *pool, struct round_grain *grain, uint8_t
 	if (grain->to == PHYS_NONE)
 		return unit;
 	++*layer_grain_count(grain->layer);
-	*layer_grain_sum(grain->layer) += slot_hash(&grain->slot, grain->to);
+	grain->now_hash = slot_hash(&grain->slot, grain->to);
+	*layer_grain_sum(grain->layer) += grain->now_hash;
 	slot_encode(&grain->slot, grain->to, unit);
 	return unit + UNIT_BYTES;
 }

@@ -86,11 +86,13 @@ static struct piece **piece_bucket(const struct pool_replica *replica, uint64_t 
 	return &replica->pool->piece_heads[hash_of(replica->head.dir, index) & replica->pool->index_mask];
 }
 
-/* Above a snapshot that is to come nothing is mapped yet. At open, all of them do. */
+/* Above a snapshot that is to come nothing is mapped yet. At open, all of them do. A thick replica has it. */
 static bool needs_grain(const struct pool_replica *replica, uint64_t index)
 {
 	const struct pool *pool = replica->pool;
 
+	if (replica->head.identity.thick)
+		return false;
 	if (!replica->top || replica->structural > 0)
 		return true;
 	return !index_has_grain(replica, index) && map_find(pool, replica->top, index) >= pool->g.grain_count;
@@ -115,6 +117,8 @@ static void pieces_add(struct log_entry *le)
 	if (entry->op == ENTRY_SNAPSHOT || entry->op == ENTRY_ROLLBACK) {
 		le->structural = true;
 		le->replica->structural++;
+		le->replica->snapshots_due += entry->op == ENTRY_SNAPSHOT;
+		thick_count(le->replica);
 	}
 	if (entry_op_is_structural(entry->op)) {
 		le->shapes = true;
@@ -157,8 +161,11 @@ static void pieces_remove(struct log_entry *le)
 		*at = le->pieces[i].next;
 	}
 	le->piece_count = 0;
-	if (le->structural)
+	if (le->structural) {
 		le->replica->structural--;
+		le->replica->snapshots_due -= le->entry->op == ENTRY_SNAPSHOT;
+		thick_count(le->replica);
+	}
 	le->structural = false;
 	if (le->shapes)
 		le->replica->shapes--;

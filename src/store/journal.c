@@ -5,9 +5,11 @@
  *   FREE --compose--> WRITING --write done--> WRITTEN --flush submitted--> FLUSHING --flush done--> durable,
  * answers, FREE
  *
- * Nothing waits when nothing is in flight; what comes meanwhile is gathered. A flush covers only the batches,
- * and the data of rounds and sweeps, whose writes had ended when it was submitted. 5 ms after the last answer
- * an idle pool writes a mark: an empty batch that says that all before it is durable, and what is committed.
+ * Nothing waits when nothing is in flight; what comes meanwhile is gathered. While a flush is to answer more
+ * than what waits, that goes on gathering: small batches side by side have the device flush for a few entries
+ * each. A flush covers only the batches, and the data of rounds and sweeps, whose writes had ended when it
+ * was submitted. 5 ms after the last answer an idle pool writes a mark: an empty batch that says that all
+ * before it is durable, and what is committed.
  */
 #include "store/pool.h"
 
@@ -68,7 +70,16 @@ uint64_t journal_used_blocks(const struct pool *pool)
 void journal_queue(struct pool *pool, struct item *item)
 {
 	list_push_back(&pool->journal.queue, &item->node);
+	pool->journal.queued++;
 	pool_pump_soon(pool);
+}
+
+void journal_unqueue(struct pool *pool, struct item *item, struct batch *batch)
+{
+	list_remove(&item->node);
+	list_push_back(&batch->items, &item->node);
+	pool->journal.queued--;
+	batch->item_count++;
 }
 
 void journal_flush_want(struct pool *pool, struct flush_waiter *waiter)
@@ -144,14 +155,17 @@ static void flush_pump(struct pool *pool)
 
 	if (j->flushing || (!batch_by_state(pool, BATCH_WRITTEN) && list_is_empty(&j->flush_waiters)))
 		return;
-	while ((batch = batch_by_state(pool, BATCH_WRITTEN)) != NULL)
+	j->flush_items = 0;
+	while ((batch = batch_by_state(pool, BATCH_WRITTEN)) != NULL) {
 		batch->state = BATCH_FLUSHING;
+		j->flush_items += batch->item_count;
+	}
 	while ((node = list_pop_front(&j->flush_waiters)) != NULL)
 		list_push_back(&j->flush_covered, node);
 	j->flushing = true;
 	j->flush_began_look = pool->watch.looks;
 	j->flush_io.fn = flush_ended;
-	pool->io_busy++;
+	pool_io_began(pool, &j->flush_io);
 	pool->counters.flushes++;
 	pool->device->ops->flush(pool->device, &j->flush_io);
 }
@@ -163,7 +177,7 @@ static void flush_ended(struct device_io *io, int rc)
 	struct batch *batch;
 	struct list *node;
 
-	pool_io_ended(pool);
+	pool_io_ended(pool, io);
 	j->flushing = false;
 	if (rc < 0 && !MUTANT(failed_write_ignored))
 		pool_fail(pool, rc, "flush");
@@ -185,14 +199,14 @@ static void write_ended(struct device_io *io, int rc)
 
 	if (MUTANT(redirect_not_awaited))
 		batch->state = BATCH_WRITTEN;
-	batch_write_ended(batch, rc, "journal write");
+	batch_write_ended(batch, io, rc, "journal write");
 }
 
-void batch_write_ended(struct batch *batch, int rc, const char *what)
+void batch_write_ended(struct batch *batch, struct device_io *io, int rc, const char *what)
 {
 	struct pool *pool = batch->pool;
 
-	pool_io_ended(pool);
+	pool_io_ended(pool, io);
 	if (rc < 0 && !MUTANT(failed_write_ignored))
 		pool_fail(pool, rc, what);
 	ASSERT(batch->busy > 0);
@@ -224,7 +238,7 @@ static void batch_write(struct pool *pool, struct batch *batch)
 	batch->began_look = pool->watch.looks;
 	batch->io.fn = write_ended;
 	batch->busy = 1 + batch->redirect_count;
-	pool->io_busy++;
+	pool_io_began(pool, &batch->io);
 	pool->counters.batches++;
 	pool->counters.device_write_bytes += (uint64_t)batch->blocks * BLOCK_BYTES;
 	redirect_write(pool, batch);
@@ -232,11 +246,29 @@ static void batch_write(struct pool *pool, struct batch *batch)
 		geometry_ring_offset(&pool->g, (uint32_t)(batch->position % pool->g.ring_blocks)));
 }
 
+/* So it is in most turns of the pool. */
+static bool nothing_waits(const struct pool *pool)
+{
+	const struct journal *j = &pool->journal;
+
+	return list_is_empty(&j->queue) && list_is_empty(&j->carry) && !j->mark_wanted &&
+	       (pool->round.state != ROUND_IMAGES || pool->round.images_batch != 0);
+}
+
+/* Many writers then share a flush; where few write, who comes next waits for none but its own. */
+static bool flush_gathers(const struct journal *j)
+{
+	return j->flushing && j->queued < j->flush_items;
+}
+
 void journal_pump(struct pool *pool)
 {
 	struct batch *batch = batch_by_state(pool, BATCH_FREE);
 
-	if (batch && batch->busy == 0 && !batch_by_state(pool, BATCH_WRITING) && batch_compose(pool, batch))
+	if (nothing_waits(pool))
+		pool->journal.stalled = false;
+	else if (batch && batch->busy == 0 && !flush_gathers(&pool->journal) &&
+		 !batch_by_state(pool, BATCH_WRITING) && batch_compose(pool, batch))
 		batch_write(pool, batch);
 	flush_pump(pool);
 }

@@ -146,12 +146,16 @@ void layer_grain_came(struct layer *layer)
 	layer->grains++;
 	if (layer->owner)
 		layer->owner->frozen++;
+	if (layer->top_of)
+		thick_count(layer->top_of);
 }
 
 void layer_grain_went(struct layer *layer)
 {
 	ASSERT(layer->grains > 0);
 	layer->grains--;
+	if (layer->top_of)
+		thick_count(layer->top_of);
 	if (!layer->owner)
 		return;
 	ASSERT(layer->owner->frozen > 0);
@@ -315,7 +319,7 @@ struct layer_masks layer_masks_at(
 	if (!top)
 		return masks;
 	for (uint32_t place = map_first(pool, top->tree, index); place != PHYS_NONE;
-		place = pool->map.places[place].next) {
+		place = map_older(&pool->map, place)) {
 		const struct layer *layer = map_layer(&pool->map, place);
 		const struct mapped *slot = &pool->map.places[place];
 		uint16_t open = (uint16_t) ~(masks.present | masks.zero);
@@ -345,7 +349,7 @@ static bool is_of_level(const struct layer *layer, const struct layer *lower)
 uint16_t layer_marks(const struct pool *pool, const struct layer *layer, uint64_t index)
 {
 	for (uint32_t place = map_first(pool, layer->tree, index); place != PHYS_NONE;
-		place = pool->map.places[place].next) {
+		place = map_older(&pool->map, place)) {
 		const struct layer *lower = map_layer(&pool->map, place);
 
 		if (lower == layer || !layer_sees(layer, lower))
@@ -360,7 +364,7 @@ uint16_t layer_marks(const struct pool *pool, const struct layer *layer, uint64_
 uint32_t layer_block_find(const struct pool *pool, const struct layer *top, uint64_t index, unsigned block)
 {
 	for (uint32_t place = map_first(pool, top->tree, index); place != PHYS_NONE;
-		place = pool->map.places[place].next) {
+		place = map_older(&pool->map, place)) {
 		const struct mapped *slot = &pool->map.places[place];
 
 		if (!layer_sees(top, map_layer(&pool->map, place)))

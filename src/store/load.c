@@ -32,7 +32,9 @@ static void load_ended(struct device_io *io, int rc)
 	struct pool *pool = load->pool;
 	struct log_entry *le = load->le;
 
-	pool_io_ended(pool);
+	pool_io_ended(pool, io);
+	if (rc < 0 && le)
+		failing_read(pool, geometry_ring_offset(&pool->g, le->payload_block));
 	if (le)
 		le->load = NULL;
 	if (rc == 0 && le && payload_is_intact(load)) {
@@ -74,7 +76,7 @@ void load_start(struct pool *pool, struct log_entry *le)
 	le->load = load;
 	load->iov = (struct iovec){ .iov_base = load->buf->data, .iov_len = le->entry->length_bytes };
 	load->io.fn = load_ended;
-	pool->io_busy++;
+	pool_io_began(pool, &load->io);
 	pool->loads_busy++;
 	pool->device->ops->read(
 		pool->device, &load->io, &load->iov, 1, geometry_ring_offset(&pool->g, le->payload_block));

@@ -38,9 +38,9 @@ struct epoch replica_epoch_at(const struct pool_replica *replica, uint64_t seq)
 	return (struct epoch){ 0 };
 }
 
-unsigned pool_replica_epochs(const struct pool_replica *replica, struct epoch_start rows[static EPOCHS_MAX])
+unsigned pool_replica_epochs(const struct pool_replica *replica, const struct epoch_start **ret_rows)
 {
-	memcpy(rows, replica->rows, sizeof(rows[0]) * replica->row_count);
+	*ret_rows = replica->rows;
 	return replica->row_count;
 }
 
@@ -98,6 +98,8 @@ void pool_replica_append(struct pool_replica *replica, struct entry *entry)
 	le->queued = true;
 	list_push_back(&replica->log, &le->log_node);
 	index_add(le);
+	if (list_is_empty(&replica->apply_node))
+		list_push_back(&pool->to_apply, &replica->apply_node);
 	replica->last = (struct position){ .epoch = entry->epoch, .seq = entry->seq };
 	replica_rows_add(replica, entry->epoch, entry->seq);
 	replica->uncommitted_bytes += le->weight_bytes;

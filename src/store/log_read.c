@@ -60,7 +60,7 @@ static void log_grain_read(struct log_job *job)
 	job->iov = (struct iovec){ .iov_base = job->entry->payload->data + (size_t)i * GRAIN_BYTES,
 		.iov_len = GRAIN_BYTES };
 	job->io.fn = log_payload_ended;
-	pool->io_busy++;
+	pool_io_began(pool, &job->io);
 	pool->device->ops->read(
 		pool->device, &job->io, &job->iov, 1, geometry_grain_offset(&pool->g, job->fresh[i]));
 }
@@ -72,7 +72,7 @@ static void log_payload_ended(struct device_io *io, int rc)
 	uint32_t crcs[ENTRY_MAX_BLOCKS];
 	size_t blocks = entry->length_bytes / BLOCK_BYTES;
 
-	pool_io_ended(job->pool);
+	pool_io_ended(job->pool, io);
 	if (rc == 0 && job->fresh_next < job->fresh_count) {
 		log_grain_read(job);
 		return;
@@ -134,7 +134,7 @@ static void log_header_ended(struct device_io *io, int rc)
 	struct reader records;
 	struct record record;
 
-	pool_io_ended(pool);
+	pool_io_ended(pool, io);
 	if (rc == 0 && batch_decode(&pool->g, block, job->header, &h, &records) < 0)
 		rc = -EILSEQ;
 	if (rc == 0)
@@ -165,7 +165,7 @@ static void log_header_ended(struct device_io *io, int rc)
 	}
 	job->iov = (struct iovec){ .iov_base = job->entry->payload->data, .iov_len = record.length_bytes };
 	job->io.fn = log_payload_ended;
-	pool->io_busy++;
+	pool_io_began(pool, &job->io);
 	pool->device->ops->read(
 		pool->device, &job->io, &job->iov, 1, geometry_ring_offset(&pool->g, payload));
 }
@@ -198,7 +198,7 @@ void pool_replica_log_read(struct pool_replica *replica, uint64_t seq,
 	job->epoch = le->epoch;
 	job->iov = (struct iovec){ .iov_base = job->header, .iov_len = BLOCK_BYTES };
 	job->io.fn = log_header_ended;
-	pool->io_busy++;
+	pool_io_began(pool, &job->io);
 	pool->device->ops->read(pool->device, &job->io, &job->iov, 1,
 		geometry_ring_offset(
 			&pool->g, (uint32_t)(ring_batch(pool, le->batch)->position % pool->g.ring_blocks)));

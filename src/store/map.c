@@ -1,174 +1,56 @@
 /*
- * The map: a slot for each place, a hash from (tree, index) to the chain of its versions, what is free, what
- * is in quarantine, and which table pages lack an image.
+ * The map: a slot for each place (map_slot.c), a hash from (tree, index) to the versions of a grain
+ * (map_hash.c), which table pages lack an image (map_pages.c); and here, what is free and what in quarantine.
  *
  *   free --map_alloc--> taken by a round --map_insert (image durable)--> mapped
  *     ^                                                                    |
  *     +--map_release_settled (two durable headers)-- quarantine <--map_quarantine
  *
- * Memory that was never touched is not resident.
+ * Memory that was never touched is not resident: map_memory_new().
  */
 #include "store/pool.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
-#define EMPTY 0u /* hash entries are a place + 1 */
+#define LARGE_BYTES (UINT64_C(4) << 20)
 
-static uint32_t hash_of(const struct tree *tree, uint64_t index)
+void *map_memory_new(uint64_t count, size_t each_bytes)
 {
-	uint64_t hash = (tree->key * UINT64_C(0x9e3779b97f4a7c15) ^ index) * UINT64_C(0xd6e8feb86659fd93);
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), bytes = count * each_bytes;
+	uint8_t *memory = calloc(count, each_bytes);
+	uint64_t skip = (page - (uintptr_t)memory % page) % page;
 
-	return (uint32_t)(hash ^ (hash >> 32));
-}
-
-static struct tree *tree_of(const struct pool *pool, uint32_t place)
-{
-	return map_layer(&pool->map, place)->tree;
-}
-
-/* Where the search for a grain begins: the hash's upper bits, so that any number of buckets will do. */
-static uint32_t home_of(const struct map *map, const struct tree *tree, uint64_t index)
-{
-	return (uint32_t)((uint64_t)hash_of(tree, index) * map->hash_size >> 32);
-}
-
-static uint32_t bucket_after(const struct map *map, uint32_t at)
-{
-	return at + 1 == map->hash_size ? 0 : at + 1;
-}
-
-/* How many buckets lie between, going up. */
-static uint32_t bucket_distance(const struct map *map, uint32_t from, uint32_t to)
-{
-	return to >= from ? to - from : to + map->hash_size - from;
+	/* Pages of 2 MiB would make all of it resident: some of it is touched here and there. No harm if not.
+	 */
+	if (memory && bytes >= LARGE_BYTES)
+		(void)madvise(memory + skip, (bytes - skip) / page * page, MADV_NOHUGEPAGE);
+	return memory;
 }
 
 int map_init(struct pool *pool)
 {
 	struct map *map = &pool->map;
-	uint64_t count = geometry_places(&pool->g), buckets = count + count / 4 + 64;
-	uint32_t pages = geometry_pages(&pool->g);
+	uint64_t count = geometry_places(&pool->g);
+	int rc = map_hash_init(pool);
 
-	ASSERT(buckets <= UINT32_MAX);
-	map->hash_size = (uint32_t)buckets;
-	map->hash = calloc(buckets, sizeof(*map->hash));
-	map->free_bits = calloc(count / 64 + 1, sizeof(*map->free_bits));
-	map->pages = calloc(pages, sizeof(*map->pages));
+	map->free_bits = map_memory_new(count / 64 + 1, sizeof(*map->free_bits));
 	map->quarantine_first = map->quarantine_last = PHYS_NONE;
-	map->dirty_first = map->dirty_last = UINT32_MAX;
-	if (!map->hash || !map->free_bits || !map->pages)
-		return -ENOMEM;
-	return map_slots_init(map, count);
+	if (rc == 0 && !map->free_bits)
+		rc = -ENOMEM;
+	if (rc == 0)
+		rc = map_pages_init(map, geometry_pages(&pool->g));
+	return rc < 0 ? rc : map_slots_init(map, count);
 }
 
 void map_done(struct pool *pool)
 {
 	map_slots_done(&pool->map);
-	free(pool->map.hash);
+	map_pages_done(&pool->map);
+	map_hash_done(&pool->map);
 	free(pool->map.free_bits);
-	free(pool->map.pages);
-}
-
-/* ---- hash: linear probing, removal by shifting back; an entry is the first of a chain ---- */
-
-/* Where the chain of this grain is, or would be. */
-static uint32_t bucket_find(const struct pool *pool, const struct tree *tree, uint64_t index)
-{
-	const struct map *map = &pool->map;
-	uint32_t at = home_of(map, tree, index);
-
-	for (; map->hash[at] != EMPTY; at = bucket_after(map, at))
-		if (map->places[map->hash[at] - 1].index == index && tree_of(pool, map->hash[at] - 1) == tree)
-			break;
-	return at;
-}
-
-uint32_t map_first(const struct pool *pool, const struct tree *tree, uint64_t index)
-{
-	uint32_t at = bucket_find(pool, tree, index);
-
-	return pool->map.hash[at] == EMPTY ? PHYS_NONE : pool->map.hash[at] - 1;
-}
-
-uint32_t map_find(const struct pool *pool, const struct layer *layer, uint64_t index)
-{
-	uint32_t place = map_first(pool, layer->tree, index);
-
-	while (place != PHYS_NONE && map_layer(&pool->map, place) != layer)
-		place = pool->map.places[place].next;
-	return place;
-}
-
-void map_insert(struct pool *pool, uint32_t place, struct layer *layer)
-{
-	struct map *map = &pool->map;
-	struct mapped *mapped = &map->places[place];
-	uint32_t at = bucket_find(pool, layer->tree, mapped->index), before = PHYS_NONE, next;
-	uint64_t number = map_number(map, place);
-
-	ASSERT(number == layer->record.number);
-	map->origins[mapped->origin].layer = layer;
-	next = map->hash[at] == EMPTY ? PHYS_NONE : map->hash[at] - 1;
-	/* Newest first. */
-	while (next != PHYS_NONE && map_number(map, next) > number) {
-		before = next;
-		next = map->places[next].next;
-	}
-	ASSERT(next == PHYS_NONE || map_number(map, next) != number);
-	mapped->next = next;
-	if (before == PHYS_NONE)
-		map->hash[at] = place + 1;
-	else
-		map->places[before].next = place;
-	if (place < pool->g.grain_count) {
-		map->used_count++;
-		layer_grain_came(layer);
-	}
-}
-
-static void bucket_empty(struct pool *pool, uint32_t hole)
-{
-	struct map *map = &pool->map;
-
-	for (uint32_t at = bucket_after(map, hole); map->hash[at] != EMPTY; at = bucket_after(map, at)) {
-		uint32_t other = map->hash[at] - 1;
-		uint32_t home = home_of(map, tree_of(pool, other), map->places[other].index);
-
-		/* It may move into the hole unless its home lies behind the hole. */
-		if (bucket_distance(map, home, at) >= bucket_distance(map, hole, at)) {
-			map->hash[hole] = map->hash[at];
-			hole = at;
-		}
-	}
-	map->hash[hole] = EMPTY;
-}
-
-void map_remove(struct pool *pool, uint32_t place)
-{
-	struct map *map = &pool->map;
-	struct layer *layer = map_layer(map, place);
-	uint32_t at = bucket_find(pool, layer->tree, map->places[place].index);
-	uint32_t next = map->places[place].next;
-
-	ASSERT(map->hash[at] != EMPTY);
-	if (map->hash[at] != place + 1) {
-		uint32_t before = map->hash[at] - 1;
-
-		while (map->places[before].next != place)
-			before = map->places[before].next;
-		map->places[before].next = next;
-	} else if (next != PHYS_NONE) {
-		map->hash[at] = next + 1;
-	} else {
-		bucket_empty(pool, at);
-	}
-	if (place >= pool->g.grain_count)
-		return;
-	ASSERT(map->used_count > 0 && layer->grains > 0);
-	map->used_count--;
-	layer_grain_went(layer);
 }
 
 /* ---- free grains ---- */
@@ -186,7 +68,7 @@ static void free_set(struct map *map, uint32_t phys)
 static void extra_free(struct pool *pool, uint32_t place)
 {
 	ASSERT(place >= pool->g.grain_count && !map_is_free(&pool->map, place));
-	map_slot_clear(&pool->map, place);
+	map_slot_clear(pool, place);
 	pool->map.extra_free_count++;
 	if (place < pool->map.extra_cursor)
 		pool->map.extra_cursor = place;
@@ -302,12 +184,12 @@ void map_quarantine(struct pool *pool, uint32_t phys, uint64_t batch)
 		extra_free(pool, phys);
 		return;
 	}
-	map_slot_clear(map, phys);
+	map_slot_clear(pool, phys);
 	if (MUTANT(reuse_freed_grain)) {
 		free_set(map, phys);
 		return;
 	}
-	map->places[phys] = (struct mapped){ .seq = batch, .index = PHYS_NONE };
+	map->places[phys] = (struct mapped){ .seq = batch & UINT64_C(0xffffffffffff), .index = PHYS_NONE };
 	if (map->quarantine_last == PHYS_NONE)
 		map->quarantine_first = phys;
 	else
@@ -328,7 +210,7 @@ void map_release_settled(struct pool *pool)
 		if (map->quarantine_first == PHYS_NONE)
 			map->quarantine_last = PHYS_NONE;
 		map->quarantine_count--;
-		map_slot_clear(map, phys);
+		map_slot_clear(pool, phys);
 		free_set(map, phys);
 	}
 }
@@ -348,7 +230,7 @@ static bool grain_is_seen(const struct pool_replica *replica, uint64_t index)
 	const struct pool *pool = replica->pool;
 
 	for (uint32_t place = map_first(pool, replica->top->tree, index); place != PHYS_NONE;
-		place = pool->map.places[place].next)
+		place = map_older(&pool->map, place))
 		if (layer_sees(replica->top, map_layer(&pool->map, place)))
 			return true;
 	return false;

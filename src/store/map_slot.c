@@ -1,5 +1,5 @@
 /*
- * What a place holds, in memory: 24 bytes, beside its checksums. Layer and epoch are told by an origin, which
+ * What a place holds, in memory: 20 bytes, beside its checksums. Layer and epoch are told by an origin, which
  * thousands of slots have in common.
  */
 #include "store/pool.h"
@@ -9,8 +9,9 @@
 #include <string.h>
 
 #define ORIGINS_FIRST 64u
+#define SEQ_MASK      ((UINT64_C(1) << 48) - 1) /* entries for 89 years, at 100,000 in a second */
 
-_Static_assert(sizeof(struct mapped) == 24, "docs/on-disk-format.md says what a grain costs");
+_Static_assert(sizeof(struct mapped) == 20, "docs/on-disk-format.md says what a grain costs");
 
 /* ---- origins ---- */
 
@@ -106,19 +107,28 @@ static void origin_put(struct map *map, uint32_t at)
 		map->origin_last = 0;
 }
 
+uint64_t map_slots_count(const struct map *map)
+{
+	uint64_t count = 0;
+
+	for (uint32_t i = 1; i < map->origin_count; i++)
+		count += map->origins[i].refs;
+	return count;
+}
+
 /* ---- places ---- */
 
 int map_slots_init(struct map *map, uint64_t count)
 {
-	map->places = calloc(count, sizeof(*map->places));
-	map->crcs = calloc(count, sizeof(*map->crcs));
-	return map->places && map->crcs ? origins_grow(map) : -ENOMEM;
+	map->places = map_memory_new(count, sizeof(*map->places));
+	map->older = map_memory_new(count, sizeof(*map->older));
+	return map->places && map->older ? origins_grow(map) : -ENOMEM;
 }
 
 void map_slots_done(struct map *map)
 {
 	free(map->places);
-	free(map->crcs);
+	free(map->older);
 	free(map->origins);
 	free(map->origin_heads);
 }
@@ -131,7 +141,8 @@ struct position map_position(const struct map *map, uint32_t place)
 	return (struct position){ map->origins[mapped->origin].epoch, mapped->seq };
 }
 
-void map_slot_get(const struct map *map, uint32_t place, struct slot *ret_slot)
+static void slot_fill(const struct map *map, uint32_t place, const uint32_t crcs[static GRAIN_BLOCKS],
+	struct slot *ret_slot)
 {
 	const struct mapped *mapped = &map->places[place];
 	const struct origin *origin = &map->origins[mapped->origin];
@@ -144,25 +155,47 @@ void map_slot_get(const struct map *map, uint32_t place, struct slot *ret_slot)
 	ret_slot->index = mapped->index;
 	ret_slot->present = mapped->present;
 	ret_slot->zero = mapped->zero;
-	memcpy(ret_slot->crc, map->crcs[place], sizeof(ret_slot->crc));
+	memcpy(ret_slot->crc, crcs, sizeof(ret_slot->crc));
 }
 
-void map_slot_clear(struct map *map, uint32_t place)
+void map_slot_get(struct pool *pool, uint32_t place, struct slot *ret_slot)
 {
-	if (map_is_slot(map, place))
+	const uint32_t *crcs = sums_get(pool, place);
+
+	ASSERT(crcs);
+	slot_fill(&pool->map, place, crcs, ret_slot);
+}
+
+bool map_slot_check(const struct pool *pool, uint32_t place, const uint32_t crc[static GRAIN_BLOCKS])
+{
+	struct slot slot;
+
+	slot_fill(&pool->map, place, crc, &slot);
+	return (uint16_t)slot_hash(&slot, place) == pool->map.places[place].check;
+}
+
+void map_slot_clear(struct pool *pool, uint32_t place)
+{
+	struct map *map = &pool->map;
+
+	if (map_is_slot(map, place)) {
 		origin_put(map, map->places[place].origin);
+		sums_drop(pool, place);
+	}
 	map->places[place] = (struct mapped){ 0 };
 }
 
-void map_slot_set(struct map *map, uint32_t place, const struct slot *slot, struct layer *layer)
+static bool slot_is_free(const struct slot *slot)
+{
+	return slot->layer == 0 || slot->layer >= LAYER_NUMBERS_END;
+}
+
+static void place_fill(
+	struct map *map, uint32_t place, const struct slot *slot, uint64_t hash, struct layer *layer)
 {
 	struct epoch epoch = { slot->epoch_number, slot->epoch_restart };
-	uint32_t next = map->places[place].next, origin = map->places[place].origin;
+	uint32_t origin = map->places[place].origin;
 
-	if (slot->layer == 0 || slot->layer >= LAYER_NUMBERS_END) {
-		map_slot_clear(map, place);
-		return;
-	}
 	if (!map_is_slot(map, place)) {
 		origin = origin_get(map, slot->layer, epoch);
 	} else if (!origin_is(&map->origins[origin], slot->layer, epoch)) {
@@ -172,12 +205,28 @@ void map_slot_set(struct map *map, uint32_t place, const struct slot *slot, stru
 	if (layer)
 		map->origins[origin].layer = layer;
 	map->places[place] = (struct mapped){
-		.seq = slot->seq,
+		.seq = slot->seq & SEQ_MASK,
+		.check = (uint16_t)hash,
 		.index = slot->index,
-		.next = next,
 		.origin = origin,
 		.present = slot->present,
 		.zero = slot->zero,
 	};
-	memcpy(map->crcs[place], slot->crc, sizeof(slot->crc));
+}
+
+void map_slot_found(struct pool *pool, uint32_t place, const struct slot *slot, uint64_t hash)
+{
+	if (!slot_is_free(slot))
+		place_fill(&pool->map, place, slot, hash, NULL);
+}
+
+void map_slot_set(
+	struct pool *pool, uint32_t place, const struct slot *slot, uint64_t hash, struct layer *layer)
+{
+	if (slot_is_free(slot)) {
+		map_slot_clear(pool, place);
+		return;
+	}
+	place_fill(&pool->map, place, slot, hash, layer);
+	sums_put(pool, place, slot->crc);
 }

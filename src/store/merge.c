@@ -155,9 +155,10 @@ static void step_read_ended(struct device_io *io, int rc)
 	struct pool *pool = step->pool;
 	struct merge *merge = &pool->merge;
 
-	pool_io_ended(pool);
+	pool_io_ended(pool, io);
 	ASSERT(merge->state == MERGE_READING && merge->busy > 0);
 	if (rc < 0) {
+		failing_read(pool, geometry_grain_offset(&pool->g, step->place));
 		/* It stays where it is: who reads it mends it from another replica. */
 		step->copied = 0;
 		step->place = PHYS_NONE;
@@ -198,7 +199,7 @@ static void steps_read(struct pool *pool)
 		step->pool = pool;
 		step->io.fn = step_read_ended;
 		merge->busy++;
-		pool->io_busy++;
+		pool_io_began(pool, &step->io);
 		pool->device->ops->read(pool->device, &step->io, &step->iov, 1,
 			geometry_grain_offset(&pool->g, step->place) + first_bytes);
 	}
@@ -214,6 +215,8 @@ static bool step_add(struct pool *pool, const struct merge_pair *pair, uint64_t 
 	struct merge_step *step = &merge->steps[merge->count];
 
 	*step = (struct merge_step){ .index = (uint32_t)index, .place = place };
+	(void)sums_want(pool, place, SUMS_MERGE);
+	(void)sums_want(pool, map_find(pool, pair->heir, index), SUMS_MERGE);
 	step->copied = merge_copied(pool, place, map_find(pool, pair->heir, index));
 	if (step->copied && !step_place(merge, step))
 		return false;
@@ -274,7 +277,9 @@ void merge_pump(struct pool *pool)
 		merge->cursor = 0;
 	merge->number = pair.gone->record.number;
 	from_start = merge->cursor == 0;
+	sums_turn_begin(pool, SUMS_MERGE);
 	end = steps_collect(pool, &pair);
+	sums_turn_end(pool, SUMS_MERGE);
 	merge->last = (end && merge->count == 0 && pair.gone->record.grain_count == 0) ||
 		      MUTANT(merge_parent_early);
 	if (merge->count > 0 || merge->last) {

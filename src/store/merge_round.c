@@ -1,6 +1,8 @@
 /* A merge's turn as an apply round, and a merge's end: merge.c. */
 #include "store/round.h"
 
+#include <string.h>
+
 /* The child's slot as it will be. */
 static void slot_merge(
 	const struct merge_step *step, struct round_grain *to, const struct slot *gone, uint16_t lacking)
@@ -25,7 +27,7 @@ static void grain_clear(struct pool *pool, struct layer *layer, uint64_t index)
 {
 	struct round_grain *grain = round_grain(pool, layer, index);
 
-	grain->slot.present = grain->slot.zero = 0;
+	grain_empty(grain);
 }
 
 /* The removed layer's place becomes the child's; what place the child had goes. */
@@ -45,6 +47,7 @@ static struct round_grain *grain_relabel(struct pool *pool, const struct merge_p
 		return to;
 	to->slot.present = 0;
 	to->slot.zero = heir->zero;
+	memset(to->slot.crc, 0, sizeof(to->slot.crc));
 	grain_stamp(to, (struct epoch){ heir->epoch_number, heir->epoch_restart }, heir->seq);
 	return to;
 }
@@ -63,9 +66,11 @@ static bool step_take(struct pool *pool, const struct merge_pair *pair, const st
 	lacking = merge_lacking(pool, place, heir_place);
 	if (merge_copied(pool, place, heir_place) & ~step->copied)
 		return false;
-	map_slot_get(&pool->map, place, &gone);
+	if (!sums_get(pool, place) || (heir && !sums_get(pool, heir_place)))
+		return false;
+	map_slot_get(pool, place, &gone);
 	if (heir)
-		map_slot_get(&pool->map, heir_place, heir);
+		map_slot_get(pool, heir_place, heir);
 	if (!heir || (heir->present == 0 && lacking != 0)) {
 		to = grain_relabel(pool, pair, step, heir);
 	} else {

@@ -2,17 +2,20 @@
 #include "store/opening.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static void opening_free(struct opening *o)
 {
+	loop_timer_cancel(o->loop, &o->timer);
 	free(o->window);
 	free(o->grain);
 	free(o->pages[0]);
 	free(o->pages[1]);
 	free(o->found);
 	free(o->suspects);
+	free(o->hashes);
 	free(o);
 }
 
@@ -27,10 +30,40 @@ void opening_fail(struct opening *o, int rc)
 	opening_free(o);
 }
 
+/* Its memory is the device's: all of it goes when the answer comes, see close.c. */
+static void opening_give_up(struct opening *o, const char *why)
+{
+	pool_open_fn fn = o->fn;
+
+	(void)error_set(&o->error, -ETIMEDOUT, "the pool can't be opened: %s", why);
+	o->fn = NULL;
+	fn(o->arg, -ETIMEDOUT, NULL, &o->error);
+}
+
+/* As with a pool that is open, a process that stood still blames nobody: looks are counted, not time. */
+static void opening_look(void *arg)
+{
+	struct opening *o = arg;
+	char why[96];
+
+	if (++o->looks > DEVICE_WAIT_MS * NS_PER_MS / WATCH_EVERY_NS && !MUTANT(open_waits_for_ever)) {
+		(void)snprintf(
+			why, sizeof(why), "the device has not answered for %u s", DEVICE_WAIT_MS / 1000);
+		opening_give_up(o, why);
+		return;
+	}
+	loop_timer_set(o->loop, &o->timer, loop_now_ns(o->loop) + WATCH_EVERY_NS);
+}
+
 static void opening_io_ended(struct device_io *io, int rc)
 {
 	struct opening *o = container_of(io, struct opening, io);
 
+	if (!o->fn) {
+		pool_free(o->pool);
+		opening_free(o);
+		return;
+	}
 	if (rc < 0) {
 		(void)error_set(&o->error, rc, "the pool's device gives an error: %s", strerror(-rc));
 		opening_fail(o, rc);
@@ -39,28 +72,36 @@ static void opening_io_ended(struct device_io *io, int rc)
 	o->next(o);
 }
 
+static struct device *opening_io(struct opening *o, void (*next)(struct opening *o))
+{
+	o->io.fn = opening_io_ended;
+	o->next = next;
+	o->looks = 0;
+	return o->pool->device;
+}
+
 void opening_read(struct opening *o, uint8_t *to, uint64_t length_bytes, uint64_t offset_bytes,
 	void (*next)(struct opening *o))
 {
+	struct device *device = opening_io(o, next);
+
 	o->iov = (struct iovec){ .iov_base = to, .iov_len = length_bytes };
-	o->io.fn = opening_io_ended;
-	o->next = next;
-	o->pool->device->ops->read(o->pool->device, &o->io, &o->iov, 1, offset_bytes);
+	device->ops->read(device, &o->io, &o->iov, 1, offset_bytes);
 }
 
 void opening_write(struct opening *o, uint8_t *from, uint64_t offset_bytes, void (*next)(struct opening *o))
 {
+	struct device *device = opening_io(o, next);
+
 	o->iov = (struct iovec){ .iov_base = from, .iov_len = BLOCK_BYTES };
-	o->io.fn = opening_io_ended;
-	o->next = next;
-	o->pool->device->ops->write(o->pool->device, &o->io, &o->iov, 1, offset_bytes);
+	device->ops->write(device, &o->io, &o->iov, 1, offset_bytes);
 }
 
 void opening_flush(struct opening *o, void (*next)(struct opening *o))
 {
-	o->io.fn = opening_io_ended;
-	o->next = next;
-	o->pool->device->ops->flush(o->pool->device, &o->io);
+	struct device *device = opening_io(o, next);
+
+	device->ops->flush(device, &o->io);
 }
 
 /* ---- reading them ---- */
@@ -145,11 +186,14 @@ void pool_open(struct loop *loop, struct device *device, const struct pool_open_
 
 	ASSERT(rc == 0);
 	o->pool = pool;
+	o->loop = loop;
 	o->fn = fn;
 	o->arg = arg;
 	pool->opening = o;
 	o->window = aligned_new((size_t)WINDOW_BLOCKS * BLOCK_BYTES);
 	ASSERT(o->window);
+	loop_timer_init(&o->timer, opening_look, o);
+	loop_timer_set(loop, &o->timer, loop_now_ns(loop) + WATCH_EVERY_NS);
 	opening_read(o, o->window, BLOCK_BYTES, geometry_superblock_offset(device->size_bytes, 0),
 		superblock_b_read);
 }
@@ -201,7 +245,8 @@ static void open_mark(struct opening *o)
 		pool_replica_state_write(replica, &state, NULL, NULL);
 	}
 	pool->journal.mark_wanted = true;
-	pool->open = true;
+	pool->open = true; /* what is in flight from now on the pool's own watch looks after */
+	loop_timer_cancel(o->loop, &o->timer);
 	pool_pump_soon(pool);
 }
 
@@ -212,9 +257,13 @@ void opening_pump(struct pool *pool)
 
 	if (!pool->failed && (!journal_is_idle(pool) || pool->journal.durable < pool->sb.first))
 		return;
-	if (pool->failed && pool->io_busy > 0)
-		return;
 	pool->opening = NULL;
+	if (pool->failed && pool->io_busy > 0) {
+		opening_give_up(o, pool->why);
+		opening_free(o);
+		pool_leave(pool);
+		return;
+	}
 	if (pool->failed) {
 		o->pool = pool;
 		(void)error_set(&o->error, -EIO, "%s", pool->why);

@@ -8,6 +8,12 @@
 
 #define CHUNK_PAGES 1024u /* of each copy at a time: 4 MiB, so that a disk seeks seldom */
 
+static void slot_found(struct opening *o, uint32_t place, const struct slot *slot)
+{
+	o->hashes[place] = slot_hash(slot, place);
+	map_slot_found(o->pool, place, slot, o->hashes[place]);
+}
+
 static int page_take_places(struct opening *o, uint32_t first, const uint8_t *block)
 {
 	struct pool *pool = o->pool;
@@ -20,7 +26,7 @@ static int page_take_places(struct opening *o, uint32_t first, const uint8_t *bl
 
 		if (unit[0] == UNIT_SLOT && slot_decode(unit, &phys, &slot) == 0 && phys == first + i &&
 			phys < geometry_places(&pool->g))
-			map_slot_set(&pool->map, phys, &slot, NULL);
+			slot_found(o, phys, &slot);
 		else if (unit[0] == UNIT_LAYER && layer_decode(unit, &record) == 0 &&
 			 record.place == first + i && record.place < geometry_places(&pool->g) &&
 			 opening_layer(o, &record) < 0)
@@ -57,7 +63,8 @@ static int page_take(struct opening *o, uint32_t page, const uint8_t *const copi
 		uint64_t generation;
 
 		if (!page_check(&pool->g, page, copy, copies[copy], &generation)) {
-			state->bad = state->bad || !block_is_zero(copies[copy]);
+			if (!block_is_zero(copies[copy]))
+				state->bad = true; /* untouched where nothing was ever written */
 			continue;
 		}
 		if (best < 0 || generation > state->generation) {
@@ -113,10 +120,12 @@ static void chunk_read_b(struct opening *o)
 
 void open_table(struct opening *o)
 {
+	if (!o->hashes)
+		o->hashes = calloc(geometry_places(&o->pool->g), sizeof(*o->hashes));
 	for (unsigned copy = 0; copy < 2; copy++) {
 		if (!o->pages[copy])
 			o->pages[copy] = aligned_new((size_t)CHUNK_PAGES * BLOCK_BYTES);
-		if (!o->pages[copy]) {
+		if (!o->pages[copy] || !o->hashes) {
 			opening_fail(o, -ENOMEM);
 			return;
 		}

@@ -29,12 +29,15 @@ struct suspect {
 
 struct opening {
 	struct pool *pool;
-	pool_open_fn fn;
+	struct loop *loop;
+	pool_open_fn fn; /* NULL: told; what the device has not answered is waited for */
 	void *arg;
 	struct error error;
 	int rc;
 	struct device_io io;
 	struct iovec iov;
+	struct loop_timer timer; /* each second until the first batch: looks for the answer */
+	unsigned looks;          /* since the newest operation began */
 	void (*next)(struct opening *o);
 	uint8_t *window;                     /* WINDOW_BLOCKS */
 	uint32_t window_block, window_count; /* what of the ring is in it */
@@ -61,6 +64,7 @@ struct opening {
 	unsigned superblock_step;
 	bool marked;
 	/* What was found in places that hold a layer's record (slot.index says which). */
+	uint64_t *hashes; /* of the slots found, by place; until layers and sums are settled */
 	struct layer_record *layers;
 	uint32_t layer_count, layer_size;
 	/* Places of older slots for an index that has a newer one: freed with what says the damage. */

@@ -1,4 +1,4 @@
-/* The pool as a whole: memory, failing, closing, and the pump that starts what can be started. */
+/* The pool as a whole: memory, failing, and the pump that starts what can be started. */
 #include "store/scrub.h"
 
 #include <errno.h>
@@ -103,6 +103,7 @@ int pool_new(struct loop *loop, struct device *device, const struct pool_open_op
 	pool->device = device;
 	pool->options = *options;
 	list_init(&pool->replicas);
+	list_init(&pool->to_apply);
 	list_init(&pool->commit_news);
 	list_init(&pool->zombies);
 	list_init(&pool->layers);
@@ -120,6 +121,7 @@ int pool_new(struct loop *loop, struct device *device, const struct pool_open_op
 	loop_task_init(&pool->answers, answers_run, pool);
 	loop_task_init(&pool->fail_task, fail_told, pool);
 	watch_init(pool);
+	close_init(pool);
 	*ret_pool = pool;
 	return 0;
 }
@@ -129,6 +131,8 @@ int pool_size(struct pool *pool)
 {
 	int rc = map_init(pool);
 
+	if (rc == 0)
+		rc = sums_init(pool);
 	pool->dir = calloc(pool->g.dir_pages, sizeof(struct pool_replica *));
 	if (!pool->dir)
 		return -ENOMEM;
@@ -173,6 +177,7 @@ void pool_free(struct pool *pool)
 	loop_task_cancel(&pool->answers);
 	loop_task_cancel(&pool->fail_task);
 	watch_done(pool);
+	loop_timer_cancel(pool->loop, &pool->watch.leave);
 	if (pool->dir) {
 		journal_done(pool);
 		round_done(pool);
@@ -182,6 +187,7 @@ void pool_free(struct pool *pool)
 		index_done(pool);
 		scrub_done(pool);
 	}
+	sums_done(pool);
 	map_done(pool);
 	while ((node = list_pop_front(&pool->work_free)))
 		free(list_entry(node, struct work, item.node));
@@ -210,7 +216,7 @@ void pool_fail(struct pool *pool, int rc, const char *why)
 
 /* ---- pump ---- */
 
-static void works_fail(struct pool *pool, struct list *works)
+void works_fail(struct pool *pool, struct list *works)
 {
 	struct list *node;
 
@@ -229,35 +235,32 @@ static void works_fail(struct pool *pool, struct list *works)
 	}
 }
 
-/* Nothing is durable any more: all that waits is told so, once no batch is in flight. */
+/*
+ * Nothing is durable any more: all that waits is told so. What stands in a batch that is being written, too:
+ * the device may never answer, and has of a work only what was composed into the batch's own memory.
+ */
 static void pump_failed(struct pool *pool)
 {
 	works_fail(pool, &pool->journal.queue);
-	for (unsigned i = 0; i < BATCHES_IN_FLIGHT; i++) {
-		if (pool->journal.batches[i].state != BATCH_WRITING)
+	pool->journal.queued = 0;
+	for (unsigned i = 0; i < BATCHES_IN_FLIGHT; i++)
+		if (pool->journal.batches[i].state != BATCH_WRITING || !MUTANT(works_wait_for_device))
 			works_fail(pool, &pool->journal.batches[i].items);
-	}
+	if (pool->probe)
+		probe_fail(pool);
 	works_fail(pool, &pool->round.puts);
 	if (pool->round.ios_busy == 0) /* the data of those that a round has taken may be on its way */
 		works_fail(pool, &pool->round.taken);
 	works_fail(pool, &pool->applied_waiters);
 	read_fail_waiting(pool);
-}
-
-static bool close_is_done(struct pool *pool)
-{
-	if (!pool->closing || pool->io_busy > 0)
-		return false;
-	if (!list_is_empty(&pool->answer_works) || !list_is_empty(&pool->read_done))
-		return false;
-	return pool->failed || (journal_is_idle(pool) && list_is_empty(&pool->read_wait) &&
-				       list_is_empty(&pool->rollback_wait));
+	reads_leave(pool);
 }
 
 void pool_pump(struct pool *pool)
 {
 	if (!pool->open)
 		return;
+	sums_pump(pool);
 	if (pool->failed) {
 		pump_failed(pool);
 	} else {
@@ -277,30 +280,8 @@ void pool_pump(struct pool *pool)
 		opening_pump(pool);
 		return;
 	}
-	if (close_is_done(pool)) {
-		pool_done_fn fn = pool->close_fn;
-		void *arg = pool->close_arg;
-		int rc = pool->failed ? -EIO : 0;
-
-		pool_free(pool);
-		fn(arg, rc);
-	}
-}
-
-void pool_close(struct pool *pool, pool_done_fn fn, void *arg)
-{
-	ASSERT(pool->open && !pool->closing);
-	pool->closing = true;
-	/* No round begins any more: what waits for one is told so. */
-	read_fail_rollbacks(pool);
-	works_fail(pool, &pool->round.puts);
-	works_fail(pool, &pool->applied_waiters);
-	pool->close_fn = fn;
-	pool->close_arg = arg;
-	pool->options.durable = NULL;
-	pool->options.failed = NULL;
-	pool->journal.mark_wanted = true;
-	pool_pump_soon(pool);
+	if (pool->closing)
+		close_pump(pool);
 }
 
 /* What is left when each replica has had its own. */
@@ -327,7 +308,9 @@ void pool_info_get(const struct pool *pool, struct pool_info *ret_info)
 	ret_info->merging_bytes = merge_left(pool) * GRAIN_BYTES;
 	ret_info->free_bytes = (uint64_t)pool->map.free_count * GRAIN_BYTES;
 	ret_info->freeing_bytes = (uint64_t)pool->map.quarantine_count * GRAIN_BYTES;
-	ret_info->reserve_bytes = pool_least_grains(pool) * GRAIN_BYTES;
+	ret_info->thick_bytes = pool->thick_grains * GRAIN_BYTES;
+	ret_info->thick_limit_bytes = thick_limit_grains(pool) * GRAIN_BYTES;
+	ret_info->reserve_bytes = pool_least_grains(pool) * GRAIN_BYTES - ret_info->thick_bytes;
 	ret_info->unowned_bytes = unowned_grains(pool) * GRAIN_BYTES;
 	ret_info->journal_bytes = (uint64_t)pool->g.ring_blocks * BLOCK_BYTES;
 	ret_info->journal_used_bytes = journal_used_blocks(pool) * BLOCK_BYTES;

@@ -17,6 +17,7 @@
 #include "store/merge.h"
 #include "store/ondisk.h"
 #include "store/prepare.h"
+#include "store/sums.h"
 #include "store/watch.h"
 
 #define BATCHES_IN_FLIGHT   2u
@@ -29,11 +30,11 @@
 #define ROUND_IOS           64u
 #define ROUND_IOS_LEAST     2u /* while a round has time */
 #define SWEEP_PAGES         256u
-#define READ_RUNS           2048u
 #define MARK_DELAY_NS       (5 * NS_PER_MS)
 #define ROUND_DELAY_NS      NS_PER_S
 
 struct work;
+struct read_run;
 
 /* ---- what goes through the journal ---- */
 
@@ -107,8 +108,8 @@ struct work {
 	struct layer *layer; /* TOP, LAYER */
 	enum entry_op op;    /* STRUCTURE, with copy.level and position */
 	struct grain_copy copy;
-	uint16_t bad_blocks; /* HEAL */
-	struct list entries; /* TRUNCATE, RESET: what is cut off, until it is durable */
+	uint16_t bad_blocks, rewrite_blocks; /* HEAL; the second: whatever their checksums say */
+	struct list entries;                 /* TRUNCATE, RESET: what is cut off, until it is durable */
 	pool_done_fn fn;
 	void (*create_fn)(void *arg, int rc, struct pool_replica *replica);
 	void *arg;
@@ -144,8 +145,8 @@ struct batch {
 	struct iovec iov[DEVICE_MAX_IOV];
 	unsigned iov_count;
 	uint32_t blocks;
-	struct list items;
-	struct list carried;
+	struct list items, carried;
+	unsigned item_count;
 	struct device_io io;
 	struct redirect_io redirects[REDIRECTS_PER_BATCH];
 	unsigned redirect_count;
@@ -177,7 +178,8 @@ struct journal {
 	uint64_t written_claim; /* `durable` in the last header */
 	uint64_t last_records;  /* newest batch with anything in it */
 	struct list queue;      /* items, in the order of the calls */
-	struct list carry;      /* log entries to be copied forward, by batch_node's owner: see tail.c */
+	unsigned queued, flush_items; /* of them; that the flush under way is to answer */
+	struct list carry; /* log entries to be copied forward, by batch_node's owner: see tail.c */
 	struct batch batches[BATCHES_IN_FLIGHT];
 	struct batch_name former[HEADER_MAX_NAMED];
 	unsigned former_count;
@@ -202,6 +204,7 @@ struct round_grain {
 	bool redirected;    /* `to` is an entry's fresh grain, which is the entry's to give back */
 	uint16_t below;     /* blocks with data that shine through from the parent */
 	uint64_t was_hash;  /* of what `phys` holds until now */
+	uint64_t now_hash;  /* of what `to` will hold */
 	struct slot slot;   /* as it will be */
 	const uint8_t *source[GRAIN_BLOCKS];
 };
@@ -236,6 +239,9 @@ struct round {
 	struct round_grain *grains;
 	uint32_t grain_count, grain_max;
 	uint32_t heads[ROUND_MAX_GRAINS]; /* hash */
+	const struct layer *sought_layer; /* the grain that the map was asked for last, ... */
+	uint64_t sought_index;
+	uint32_t sought_place; /* ... and its answer */
 	struct round_replica replicas[ROUND_MAX_REPLICAS];
 	unsigned replica_count;
 	uint64_t bytes;
@@ -253,7 +259,6 @@ struct round {
 	bool wrote;
 	struct loop_timer timer;
 	bool wanted;
-	uint32_t next_dir; /* fairness: where the next round begins */
 };
 
 #define LOADS 128u
@@ -279,17 +284,6 @@ struct sweep {
 	struct flush_waiter waiter;
 };
 
-/* ---- reads ---- */
-
-struct read_run {
-	struct device_io io;
-	struct list node;
-	struct iovec iov;
-	uint64_t offset_bytes;
-	struct pool_read *read;
-	struct pool *pool;
-};
-
 struct pool {
 	struct loop *loop;
 	struct device *device;
@@ -299,6 +293,7 @@ struct pool {
 	struct pool_info counters;
 	struct journal journal;
 	struct map map;
+	struct sums sums;
 	struct round round;
 	struct load loads[LOADS];
 	unsigned loads_busy;
@@ -310,7 +305,8 @@ struct pool {
 	struct loop_task answers; /* tells what must not be told inside the call */
 	struct list answer_works;
 	struct pool_replica **dir; /* by directory place */
-	struct list replicas;
+	struct list replicas,
+		to_apply; /* to_apply: all whose log goes on beyond what is applied, and maybe others */
 	uint32_t replica_count;
 	uint64_t directory_sum;                        /* of the records as of the ring's head */
 	uint64_t layer_sum;                            /* and of the frozen layers' */
@@ -342,13 +338,14 @@ struct pool {
 	struct list read_done;
 	struct pool_probe *probe;                  /* the one that runs */
 	uint64_t unapplied_bytes, grains_reserved; /* committed, not applied; for redirects */
+	uint64_t thick_grains;                     /* of what is free: kept for thick replicas */
 	unsigned io_busy;                          /* device operations in flight */
 	struct watch watch;
 	bool open, failed, closing;
 	int fail_rc;
 	struct loop_task fail_task;
 	char why[POOL_WHY_MAX];
-	pool_done_fn close_fn;
+	pool_done_fn close_fn; /* NULL: told; the pool waits for its device's last answer */
 	void *close_arg;
 	struct opening *opening;
 };
@@ -356,7 +353,7 @@ struct pool {
 struct pool_replica {
 	struct pool *pool;
 	struct list node; /* pool->replicas or zombies */
-	struct list commit_node;
+	struct list commit_node, apply_node;
 	struct directory_record head;  /* as of the ring's head: what the next image says */
 	uint64_t head_batch;           /* newest batch with an image of it */
 	struct replica_state state;    /* as last asked for */
@@ -373,6 +370,8 @@ struct pool_replica {
 	struct list rollbacks; /* entries that are not applied, by wide_node: reads wait for committed ones */
 	uint32_t structural;   /* entries that make a new top and are not applied */
 	uint32_t shapes;       /* those that change the levels */
+	uint32_t snapshots_due; /* those that make snapshots */
+	uint64_t thick_grains;  /* kept for it */
 	uint64_t grain_limit;
 	uint64_t edge, hold;
 	uint64_t trim_cursor; /* the entry after `applied` is a trim that is done up to this grain */
@@ -400,6 +399,7 @@ int pool_new(struct loop *loop, struct device *device, const struct pool_open_op
 	struct pool **ret_pool) MUST_CHECK;
 int pool_size(struct pool *pool) MUST_CHECK;
 void pool_free(struct pool *pool);
+
 struct pool_replica *pool_replica_new(struct pool *pool, const struct directory_record *record) MUST_CHECK;
 void pool_replica_free(struct pool_replica *replica);
 int replica_top_make(struct pool_replica *replica, struct layer *parent) MUST_CHECK;
@@ -413,6 +413,7 @@ void opening_pump(struct pool *pool);
 int journal_init(struct pool *pool) MUST_CHECK;
 void journal_done(struct pool *pool);
 void journal_queue(struct pool *pool, struct item *item);
+void journal_unqueue(struct pool *pool, struct item *item, struct batch *batch);
 void journal_pump(struct pool *pool);
 void journal_flush_want(struct pool *pool, struct flush_waiter *waiter);
 void journal_mark_arm(struct pool *pool);
@@ -421,7 +422,7 @@ uint64_t journal_used_blocks(const struct pool *pool);
 bool batch_compose(struct pool *pool, struct batch *batch);
 void batch_durable(struct pool *pool, struct batch *batch);
 /* One of its writes has ended; the last makes it written. */
-void batch_write_ended(struct batch *batch, int rc, const char *what);
+void batch_write_ended(struct batch *batch, struct device_io *io, int rc, const char *what);
 struct ring_batch *ring_batch(struct pool *pool, uint64_t number);
 
 /* ---- images.c ---- */
@@ -458,15 +459,13 @@ void carry_durable(struct pool *pool, struct batch *batch);
 /* ---- read.c ---- */
 int read_init(struct pool *pool) MUST_CHECK;
 void read_done(struct pool *pool);
-void read_fail_waiting(struct pool *pool);
-/* No round comes any more. */
-void read_fail_rollbacks(struct pool *pool);
 /* After a round: those that waited for a rollback. */
 void read_wake(struct pool *pool);
 struct epoch replica_epoch_at(const struct pool_replica *replica, uint64_t seq);
 void replica_rows_cut(struct pool_replica *replica, uint64_t seq);
 void replica_rows_add(struct pool_replica *replica, struct epoch epoch, uint64_t seq);
 
+#include "store/close.h"
 #include "store/index.h"
 #include "store/redirect.h"
 #include "store/room.h"

@@ -16,7 +16,7 @@ static void prepare_ended(struct device_io *io, int rc)
 {
 	struct pool *pool = container_of(io, struct pool, prepare.io);
 
-	pool_io_ended(pool);
+	pool_io_ended(pool, io);
 	pool->prepare.running = false;
 	if (rc < 0)
 		pool_fail(pool, rc, "preparing grains");
@@ -80,7 +80,7 @@ void prepare_pump(struct pool *pool)
 		bytes -= part;
 	}
 	prepare->running = true;
-	pool->io_busy++;
+	pool_io_began(pool, &prepare->io);
 	pool->device->ops->write(pool->device, &prepare->io, prepare->iov, count,
 		geometry_grain_offset(&pool->g, pool->map.prepared));
 }

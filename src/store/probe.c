@@ -9,6 +9,7 @@
 #include "store/probe.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,7 @@ struct probe_io {
 
 struct pool_probe {
 	struct pool *pool;
+	atomic_uint holders; /* who made it; and the pool, while something is in flight */
 	pool_done_fn fn;
 	void *arg;
 	struct random random;
@@ -76,6 +78,7 @@ int pool_probe_new(uint32_t budget_ms, struct pool_probe **ret_probe)
 		free(probe);
 		return -ENOMEM;
 	}
+	atomic_init(&probe->holders, 1);
 	random_init_system(&probe->random);
 	random_bytes(&probe->random, probe->memory, GRAIN_BYTES);
 	probe->budget_ns = (budget_ms ? budget_ms : PROBE_BUDGET_MS) * NS_PER_MS;
@@ -85,7 +88,7 @@ int pool_probe_new(uint32_t budget_ms, struct pool_probe **ret_probe)
 
 void pool_probe_free(struct pool_probe *probe)
 {
-	if (!probe)
+	if (!probe || atomic_fetch_sub(&probe->holders, 1) > 1)
 		return;
 	ASSERT(!probe->pool);
 	free(probe->memory);
@@ -94,7 +97,7 @@ void pool_probe_free(struct pool_probe *probe)
 
 const struct pool_probe_figures *pool_probe_figures(const struct pool_probe *probe)
 {
-	ASSERT(!probe->pool && probe->rc == 0);
+	ASSERT(probe->rc == 0 && !probe->pool);
 	return &probe->figures;
 }
 
@@ -175,6 +178,24 @@ static void grains_return(struct pool_probe *probe)
 
 /* ---- operations ---- */
 
+static void probe_tell(struct pool_probe *probe)
+{
+	pool_done_fn fn = probe->fn;
+
+	probe->fn = NULL;
+	if (fn)
+		fn(probe->arg, probe->rc);
+}
+
+void probe_fail(struct pool *pool)
+{
+	struct pool_probe *probe = pool->probe;
+
+	if (probe->rc == 0)
+		probe->rc = -EIO;
+	probe_tell(probe);
+}
+
 static void probe_end(struct pool_probe *probe)
 {
 	struct pool *pool = probe->pool;
@@ -184,7 +205,8 @@ static void probe_end(struct pool_probe *probe)
 	probe->figures.took_ms = (uint32_t)((probe_now_ns(probe) - probe->begin_ns) / NS_PER_MS);
 	pool->probe = NULL;
 	probe->pool = NULL;
-	probe->fn(probe->arg, probe->rc);
+	probe_tell(probe);
+	pool_probe_free(probe); /* the pool's hold of it */
 	pool_pump(pool);
 }
 
@@ -223,7 +245,7 @@ static void io_begin(struct pool_probe *probe, struct probe_io *io)
 	io->began_ns = probe_now_ns(probe);
 	probe->busy++;
 	probe->operations++;
-	probe->pool->io_busy++;
+	pool_io_began(probe->pool, &io->io);
 	if (write)
 		ops->write(probe->pool->device, &io->io, &io->iov, 1, offset_bytes);
 	else
@@ -235,7 +257,7 @@ static void io_flush(struct pool_probe *probe, struct probe_io *io)
 	ASSERT(!io->busy);
 	io->busy = io->flushing = true;
 	probe->busy++;
-	probe->pool->io_busy++;
+	pool_io_began(probe->pool, &io->io);
 	probe->pool->device->ops->flush(probe->pool->device, &io->io);
 }
 
@@ -289,7 +311,7 @@ static void io_ended(struct device_io *device_io, int rc)
 	ASSERT(io->busy && probe->busy > 0);
 	io->busy = io->flushing = false;
 	probe->busy--;
-	pool_io_ended(probe->pool);
+	pool_io_ended(probe->pool, &io->io);
 	if (rc != 0 && parts[probe->part].write)
 		pool_fail(probe->pool, rc, flushed ? "measuring: a flush" : "measuring: a write");
 	if (probe->rc == 0)
@@ -346,6 +368,7 @@ void pool_probe_run(struct pool *pool, struct pool_probe *probe, pool_done_fn fn
 		probe_refuse(pool, probe, rc);
 		return;
 	}
+	atomic_fetch_add(&probe->holders, 1);
 	probe->pool = pool;
 	pool->probe = probe;
 	probe->part = PART_WRITE;

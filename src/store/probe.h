@@ -3,7 +3,7 @@
  * only inside free grains: they are taken from the map for a moment, written, read, and given back. No record
  * names them, so a crash in between leaves them as free as they were. Nothing else of the device is written.
  *
- * Thread rule: new, free and figures on any thread, but not while it runs; run as all of store.
+ * Thread rule: new, free and figures on any thread, but not before it has told; run as all of store.
  */
 #ifndef QUOIN_STORE_PROBE_H
 #define QUOIN_STORE_PROBE_H
@@ -26,7 +26,7 @@ struct pool_probe;
 
 /* budget_ms 0: PROBE_BUDGET_MS. -ENOMEM. */
 int pool_probe_new(uint32_t budget_ms, struct pool_probe **ret_probe) MUST_CHECK;
-/* NULL is fine. */
+/* NULL is fine. What a device that doesn't answer may still write to goes with its answer. */
 void pool_probe_free(struct pool_probe *probe);
 /*
  * Measures for budget_ms, and never longer but by one operation, then tells. -EAGAIN: the pool is or has

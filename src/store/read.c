@@ -3,7 +3,7 @@
  * grain; every checksum is compared. A block whose ground moved while it was read (applied, freed,
  * overwritten) is planned anew.
  */
-#include "store/pool.h"
+#include "store/read.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,6 +18,7 @@ struct source {
 	const uint8_t *data;
 	uint64_t offset_bytes; /* on the device */
 	uint32_t crc;
+	uint32_t lacking; /* the place whose checksums are not at hand; PHYS_NONE: none */
 };
 
 static void run_ended(struct device_io *io, int rc);
@@ -57,16 +58,17 @@ void read_done(struct pool *pool)
 static void source_find(const struct pool_replica *replica, const struct layer *view, uint64_t block,
 	uint64_t commit_seq, struct source *ret)
 {
-	const struct pool *pool = replica->pool;
+	struct pool *pool = replica->pool;
 	/* A snapshot's view is older than all that waits. */
 	const struct log_entry *le =
 		view != replica->top
 			? NULL
 			: index_block(replica, block, MUTANT(read_uncommitted) ? UINT64_MAX : commit_seq);
 	unsigned in_grain = (unsigned)(block % GRAIN_BLOCKS);
+	const uint32_t *crcs;
 	uint32_t phys;
 
-	*ret = (struct source){ .kind = SOURCE_ZERO, .crc = pool->zero_crc };
+	*ret = (struct source){ .kind = SOURCE_ZERO, .crc = pool->zero_crc, .lacking = PHYS_NONE };
 	if (le && le->entry->op == ENTRY_WRITE) {
 		uint64_t at = block - le->entry->offset_bytes / BLOCK_BYTES;
 
@@ -87,7 +89,11 @@ static void source_find(const struct pool_replica *replica, const struct layer *
 	if (phys == PHYS_NONE)
 		return;
 	ret->kind = SOURCE_DEVICE;
-	ret->crc = pool->map.crcs[phys][in_grain];
+	crcs = sums_get(pool, phys);
+	if (crcs)
+		ret->crc = crcs[in_grain];
+	else
+		ret->lacking = phys;
 	ret->offset_bytes = geometry_grain_offset(&pool->g, phys) + (uint64_t)in_grain * BLOCK_BYTES;
 }
 
@@ -153,7 +159,7 @@ static void runs_free(struct pool *pool, struct pool_read *read)
 }
 
 /* Needs no device: answers from the loop all the same. */
-static void read_finish(struct pool *pool, struct pool_read *read, int rc)
+void read_finish(struct pool *pool, struct pool_read *read, int rc)
 {
 	read->rc = rc;
 	list_push_back(&pool->read_done, &read->node);
@@ -177,7 +183,7 @@ static void read_plan(struct pool *pool, struct pool_read *read)
 	uint32_t blocks = read->length_bytes / BLOCK_BYTES;
 	const struct layer *view;
 
-	if (pool->run_free_count < blocks) {
+	if (pool->run_free_count < blocks || !read_sums_have_room(pool, blocks)) {
 		list_push_back(&pool->read_wait, &read->node);
 		return;
 	}
@@ -198,6 +204,8 @@ static void read_plan(struct pool *pool, struct pool_read *read)
 	read->commit_seq = read->replica->commit_seq;
 	read->change = pool->change;
 	read->bad_blocks = 0;
+	read->lacking = 0;
+	read->moved = false;
 	read->rc = 0;
 	for (uint32_t i = 0; i < blocks; i++) {
 		struct source source;
@@ -205,6 +213,8 @@ static void read_plan(struct pool *pool, struct pool_read *read)
 		source_find(
 			read->replica, view, read->offset_bytes / BLOCK_BYTES + i, read->commit_seq, &source);
 		read->crc[i] = source.crc;
+		if (source.lacking != PHYS_NONE)
+			read_lacks(pool, read, i, source.lacking);
 		if (source.kind == SOURCE_DEVICE)
 			run_add(read, &source, i);
 		else if (source.kind == SOURCE_MEMORY)
@@ -218,8 +228,9 @@ static void read_plan(struct pool *pool, struct pool_read *read)
 	}
 	list_for_each (node, &read->runs) {
 		read->pending++;
-		pool->io_busy++;
+		pool_io_began(pool, &list_entry(node, struct read_run, node)->io);
 	}
+	read_sums_wait(pool, read);
 	watch_arm(pool);
 	list_for_each (node, &read->runs) {
 		struct read_run *run = list_entry(node, struct read_run, node);
@@ -235,7 +246,7 @@ static uint32_t run_first(const struct read_run *run)
 	return (uint32_t)((size_t)((uint8_t *)run->iov.iov_base - run->read->into->data) / BLOCK_BYTES);
 }
 
-static void block_is_bad(struct pool_read *read, uint32_t i)
+void read_block_is_bad(struct pool_read *read, uint32_t i)
 {
 	if (read->bad_blocks == 0 || read->offset_bytes + (uint64_t)i * BLOCK_BYTES < read->bad_offset_bytes)
 		read->bad_offset_bytes = read->offset_bytes + (uint64_t)i * BLOCK_BYTES;
@@ -255,22 +266,27 @@ static int run_check(const struct read_run *run)
 
 		if (crc == read->crc[first + i] || MUTANT(skip_crc))
 			continue;
-		block_is_bad(read, first + i);
+		read_block_is_bad(read, first + i);
 		rc = -EILSEQ;
 	}
 	return rc;
 }
 
-static void read_check(struct pool *pool, struct pool_read *read)
+void read_check(struct pool *pool, struct pool_read *read)
 {
 	int rc = read->rc;
 
-	for (struct list *node = read->runs.next; read->rc == 0 && node != &read->runs; node = node->next) {
+	for (struct list *node = read->runs.next; read->rc == 0 && !read->moved && node != &read->runs;
+		node = node->next) {
 		int run_rc = run_check(list_entry(node, struct read_run, node));
 
 		rc = rc ? rc : run_rc;
 	}
 	runs_free(pool, read);
+	if (rc == 0 && read->moved) {
+		read_plan(pool, read); /* a checksum is of another moment */
+		return;
+	}
 	if (rc == -EILSEQ && read->change != pool->change && read->attempts < READ_ATTEMPTS) {
 		read->attempts++;
 		read_plan(pool, read);
@@ -287,14 +303,15 @@ static void run_ended(struct device_io *io, int rc)
 	struct pool_read *read = run->read;
 	struct pool *pool = run->pool;
 
-	pool_io_ended(pool);
+	pool_io_ended(pool, io);
 	pool->counters.reads++;
 	pool->counters.read_bytes += run->iov.iov_len;
-	pool->counters.read_errors += rc < 0;
+	if (rc < 0)
+		failing_read(pool, run->offset_bytes);
 	if (rc < 0 && read->rc == 0)
 		read->rc = rc;
 	for (uint32_t i = 0; rc < 0 && i < run->iov.iov_len / BLOCK_BYTES; i++)
-		block_is_bad(read, run_first(run) + i);
+		read_block_is_bad(read, run_first(run) + i);
 	ASSERT(read->pending > 0);
 	if (--read->pending > 0)
 		return;
@@ -315,7 +332,9 @@ static void read_tell(void *arg)
 	while (!pool->failed && (node = list_first(&pool->read_wait)) != NULL) {
 		struct pool_read *read = list_entry(node, struct pool_read, node);
 
-		if (pool->run_free_count < read->length_bytes / BLOCK_BYTES)
+		uint32_t blocks = read->length_bytes / BLOCK_BYTES;
+
+		if (pool->run_free_count < blocks || !read_sums_have_room(pool, blocks))
 			break;
 		list_remove(node);
 		read_plan(pool, read);

@@ -18,7 +18,8 @@ static uint64_t headroom(const struct pool *pool)
 {
 	uint64_t some = pool->g.grain_count / 16;
 
-	return (some < 512 ? some : 512) + pool->g.grain_count / 100 + 1 + pool->grains_reserved;
+	return (some < 512 ? some : 512) + pool->g.grain_count / 100 + 1 + pool->grains_reserved +
+	       pool->thick_grains;
 }
 
 /* Old and new would lie far apart: on a disk with heads grains stay where they are. */
@@ -106,7 +107,7 @@ void redirect_add(struct pool *pool, struct batch *batch, struct log_entry *le)
 
 static void redirect_ended(struct device_io *io, int rc)
 {
-	batch_write_ended(container_of(io, struct redirect_io, io)->batch, rc, "grain write");
+	batch_write_ended(container_of(io, struct redirect_io, io)->batch, io, rc, "grain write");
 }
 
 void redirect_write(struct pool *pool, struct batch *batch)
@@ -115,7 +116,7 @@ void redirect_write(struct pool *pool, struct batch *batch)
 		struct redirect_io *rio = &batch->redirects[i];
 
 		rio->io.fn = redirect_ended;
-		pool->io_busy++;
+		pool_io_began(pool, &rio->io);
 		pool->counters.device_write_bytes += rio->iov.iov_len;
 		pool->device->ops->write(pool->device, &rio->io, &rio->iov, 1, rio->offset_bytes);
 	}

@@ -235,7 +235,8 @@ static void replay_images(
 
 		if (at[0] == UNIT_SLOT && slot_decode(at, &phys, &slot) == 0 &&
 			phys < geometry_places(&pool->g)) {
-			map_slot_set(&pool->map, phys, &slot, NULL);
+			o->hashes[phys] = slot_hash(&slot, phys);
+			map_slot_set(pool, phys, &slot, o->hashes[phys], NULL);
 			map_page_dirty(pool, geometry_place_page(&pool->g, phys), number);
 		} else if (at[0] == UNIT_LAYER && layer_decode(at, &layer) == 0 &&
 			   layer.place < geometry_places(&pool->g)) {

@@ -19,6 +19,7 @@ struct pool_replica *pool_replica_new(struct pool *pool, const struct directory_
 	replica->edge = replica->hold = UINT64_MAX;
 	list_init(&replica->node);
 	list_init(&replica->commit_node);
+	list_init(&replica->apply_node);
 	list_init(&replica->log);
 	list_init(&replica->wide);
 	list_init(&replica->layers);
@@ -32,6 +33,7 @@ void pool_replica_free(struct pool_replica *replica)
 {
 	list_remove(&replica->node);
 	list_remove(&replica->commit_node);
+	list_remove(&replica->apply_node);
 	replica->pool->replica_count--;
 	free(replica);
 }
@@ -143,6 +145,10 @@ static void replica_create(struct pool *pool, const struct pool_replica_identity
 		work_answer(pool, work, -ENOSPC);
 		return;
 	}
+	if (identity->thick && !thick_fits(pool, identity->size_bytes / GRAIN_BYTES)) {
+		work_answer(pool, work, -ENOSPC);
+		return;
+	}
 	record.layer = record.root = layer_number_new(pool);
 	record.parent = parent ? parent->record.number : 0;
 	work->replica = pool_replica_new(pool, &record);
@@ -155,6 +161,7 @@ static void replica_create(struct pool *pool, const struct pool_replica_identity
 		return;
 	}
 	work->replica->creating = true;
+	thick_count(work->replica);
 	journal_queue(pool, &work->item);
 }
 
@@ -167,8 +174,10 @@ void pool_replica_delete(struct pool_replica *replica, pool_done_fn fn, void *ar
 	work->fn = fn;
 	work->arg = arg;
 	replica->deleted = true;
+	thick_count(replica);
 	list_remove(&replica->node);
 	list_remove(&replica->commit_node);
+	list_remove(&replica->apply_node);
 	list_push_back(&pool->zombies, &replica->node);
 	replica_cancel_works(replica);
 	if (pool->failed) {

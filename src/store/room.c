@@ -6,6 +6,7 @@
  * be carried forward for groups without quorum, and the others go on in the rest.
  */
 #include "store/pool.h"
+#include "store/usage.h"
 
 #define SHARE_MIN_BYTES   ((uint64_t)ENTRY_MAX_BYTES + BLOCK_BYTES)
 #define GRAIN_RESERVE_DIV 100u
@@ -38,17 +39,31 @@ uint32_t pool_replica_limit(const struct pool *pool)
 
 static uint64_t grains_reserve(const struct pool *pool)
 {
-	return pool->g.grain_count / GRAIN_RESERVE_DIV + 1 + pool->grains_reserved;
+	return pool->g.grain_count / GRAIN_RESERVE_DIV + 1 + pool->grains_reserved + pool->thick_grains;
 }
 
-uint64_t pool_least_grains(const struct pool *pool)
+static uint64_t least_grains(const struct pool *pool, bool thick)
 {
 	uint64_t slack = pool->g.grain_count / GRAIN_SLACK_DIV;
 
 	/* Who isn't full takes the largest entry; pools that small are for tests. */
 	if (slack < GRAIN_SLACK_MIN)
 		slack = least(GRAIN_SLACK_MIN, pool->g.grain_count / 4);
+	/* What is kept must not be hurt: all that replicas may be sent before they have told that it is full.
+	 */
+	if (thick && slack < pool->g.ring_blocks / 8)
+		slack = least(pool->g.ring_blocks / 8, pool->g.grain_count / 4);
 	return grains_reserve(pool) + slack;
+}
+
+uint64_t pool_least_grains(const struct pool *pool)
+{
+	return least_grains(pool, pool->thick_grains > 0);
+}
+
+uint64_t pool_least_thick_grains(const struct pool *pool)
+{
+	return least_grains(pool, true);
 }
 
 uint64_t pool_spare_grains(const struct pool *pool)
@@ -63,6 +78,27 @@ bool pool_is_full(const struct pool *pool)
 	return pool->map.free_count + pool->map.quarantine_count < pool_least_grains(pool);
 }
 
+bool pool_replica_is_full(const struct pool_replica *replica)
+{
+	const struct pool *pool = replica->pool;
+
+	return !thick_is_free(replica) && pool->map.free_count + pool->map.quarantine_count <
+						  pool_least_grains(pool) - replica->thick_grains;
+}
+
+/* A fresh grain may be taken by each 4 KiB. Those of a thick one are kept for it, unless the pool hasn't got
+ * them. */
+static uint64_t grains_bytes(const struct pool_replica *replica)
+{
+	const struct pool *pool = replica->pool;
+	uint64_t reserve = grains_reserve(pool), grains = pool->map.free_count + pool->map.quarantine_count;
+
+	if (thick_is_free(replica))
+		return UINT64_MAX;
+	reserve -= replica->thick_grains;
+	return grains > reserve ? (grains - reserve) * BLOCK_BYTES : 0;
+}
+
 /* A small entry may cost a header block of its own: half of the ring's bytes count, but one large entry fits.
  */
 static uint64_t entries_bytes(uint64_t ring)
@@ -73,7 +109,7 @@ static uint64_t entries_bytes(uint64_t ring)
 void pool_replica_rooms(const struct pool_replica *replica, uint64_t *ret_room, uint64_t *ret_adopted)
 {
 	const struct pool *pool = replica->pool;
-	uint64_t ring, grains, reserve, les, share;
+	uint64_t ring, grains, les, share;
 
 	*ret_room = *ret_adopted = 0;
 	if (pool->failed || replica->deleted)
@@ -81,10 +117,7 @@ void pool_replica_rooms(const struct pool_replica *replica, uint64_t *ret_room, 
 	ring = ring_bytes(pool) * 11 / 16;
 	ring = ring > journal_used_blocks(pool) * BLOCK_BYTES ? ring - journal_used_blocks(pool) * BLOCK_BYTES
 							      : 0;
-	/* A fresh grain may be taken by each 4 KiB. */
-	reserve = grains_reserve(pool);
-	grains = pool->map.free_count + pool->map.quarantine_count;
-	grains = grains > reserve ? (grains - reserve) * BLOCK_BYTES : 0;
+	grains = grains_bytes(replica);
 	les = pool->le_count - pool->le_used;
 	les = les > 64 ? (les - 64) * BLOCK_BYTES : 0;
 	share = share_bytes(pool);

@@ -8,95 +8,6 @@
 
 #define TRIM_STEPS 4096u /* grains that a trim looks at in one round */
 
-static uint32_t round_bucket(const struct layer *layer, uint64_t index)
-{
-	return (uint32_t)(((layer->id * UINT64_C(2654435761)) ^ index * UINT64_C(0x9e3779b97f4a7c15) >> 20) %
-			  ROUND_MAX_GRAINS);
-}
-
-static struct round_grain *round_find(struct round *round, const struct layer *layer, uint64_t index)
-{
-	for (uint32_t at = round->heads[round_bucket(layer, index)]; at != 0;
-		at = round->grains[at - 1].next) {
-		struct round_grain *grain = &round->grains[at - 1];
-
-		if (grain->layer == layer && grain->slot.index == index)
-			return grain;
-	}
-	return NULL;
-}
-
-struct round_grain *round_grain(struct pool *pool, struct layer *layer, uint64_t index)
-{
-	struct round_grain *grain = round_find(&pool->round, layer, index);
-
-	return grain ? grain : round_grain_add(pool, layer, index);
-}
-
-void grain_load(struct pool *pool, struct round_grain *grain)
-{
-	map_slot_get(&pool->map, grain->phys, &grain->slot);
-	grain->was_hash = slot_hash(&grain->slot, grain->phys);
-}
-
-struct round_grain *round_grain_add(struct pool *pool, struct layer *layer, uint64_t index)
-{
-	struct round *round = &pool->round;
-	uint32_t *head = &round->heads[round_bucket(layer, index)];
-	struct round_grain *grain;
-
-	ASSERT(round->grain_count < round->grain_max);
-	grain = &round->grains[round->grain_count++];
-	*grain = (struct round_grain){ .layer = layer, .next = *head };
-	*head = round->grain_count;
-	grain->below = layer_marks(pool, layer, index);
-	grain->phys = grain->to = map_find(pool, layer, index);
-	if (grain->phys != PHYS_NONE)
-		grain_load(pool, grain);
-	else
-		grain->slot = (struct slot){ .layer = layer->record.number, .index = (uint32_t)index };
-	return grain;
-}
-
-void grain_stamp(struct round_grain *grain, struct epoch epoch, uint64_t seq)
-{
-	grain->slot.epoch_number = epoch.number;
-	grain->slot.epoch_restart = epoch.restart;
-	grain->slot.seq = seq;
-}
-
-void grain_block(struct round_grain *grain, unsigned block, const uint8_t *source, uint32_t crc)
-{
-	uint16_t bit = (uint16_t)(1u << block);
-
-	grain->slot.present = (uint16_t)(source ? grain->slot.present | bit : grain->slot.present & ~bit);
-	grain->slot.zero = (uint16_t)(source ? grain->slot.zero & ~bit : grain->slot.zero | bit);
-	/* What would not shine through needs no mark. */
-	grain->slot.zero &= grain->below;
-	grain->slot.crc[block] = source ? crc : 0;
-	grain->source[block] = source;
-}
-
-static bool place_has_grain(const struct pool *pool, uint32_t place)
-{
-	return place != PHYS_NONE && place < pool->g.grain_count;
-}
-
-void grain_place(struct pool *pool, struct round_grain *grain)
-{
-	if (place_has_grain(pool, grain->to))
-		return;
-	grain->to = map_alloc(pool);
-	ASSERT(grain->to != PHYS_NONE);
-}
-
-bool grain_needs_place(struct pool *pool, const struct layer *layer, uint64_t index)
-{
-	const struct round_grain *grain = round_find(&pool->round, layer, index);
-
-	return !place_has_grain(pool, grain ? grain->to : map_find(pool, layer, index));
-}
-
 /* The layer that entries write into: never a frozen one. */
 static struct layer *layer_to_write(const struct pool_replica *replica)
 {
@@ -120,31 +31,47 @@ static bool grain_is_beyond(const struct round_grain *grain, const struct log_en
 
 /* ---- entries ---- */
 
-static bool write_fits(struct pool *pool, const struct log_entry *le, uint64_t first, uint64_t last)
+static bool write_fits(struct pool *pool, struct log_entry *le, uint64_t first, uint64_t last)
 {
 	const struct round *round = &pool->round;
+	const struct layer *layer = layer_to_write(le->replica);
 	uint32_t needed = 0;
+	bool needs_place;
 
 	if (round->grain_count + (last - first + 1) > round->grain_max)
 		return false;
 	if (round->bytes + le->entry->length_bytes > ROUND_MAX_BYTES)
 		return false;
-	for (uint64_t index = first; index <= last; index++)
-		needed += grain_needs_place(pool, layer_to_write(le->replica), index);
+	for (uint64_t index = first; index <= last; index++) {
+		if (!grain_has_sums(pool, layer, index, &needs_place)) {
+			round_sums_entry(pool, layer, le);
+			return false;
+		}
+		needed += needs_place;
+	}
 	return needed == 0 || needed + grains_for_marks(pool) <= pool->map.ready_count;
 }
 
 static bool round_redirect(struct pool *pool, struct log_entry *le)
 {
+	struct layer *layer = layer_to_write(le->replica);
+	bool needs_place;
+
 	ASSERT(redirect_is_settled(le) && le->redirects == le->piece_count);
 	if (pool->round.grain_count + le->redirects > pool->round.grain_max)
 		return false;
+	for (unsigned i = 0; i < le->redirects; i++) {
+		if (grain_has_sums(pool, layer, le->pieces[i].index, &needs_place))
+			continue;
+		round_sums_entry(pool, layer, le);
+		return false;
+	}
 	for (unsigned i = 0; i < le->redirects; i++) {
 		struct round_grain *grain;
 
 		if (le->pieces[i].index >= le->edge)
 			break;
-		grain = round_grain(pool, layer_to_write(le->replica), le->pieces[i].index);
+		grain = round_grain(pool, layer, le->pieces[i].index);
 		if (grain_is_beyond(grain, le))
 			continue;
 		grain_stamp(grain, le->epoch, le->seq);
@@ -185,11 +112,13 @@ static bool round_trim(struct pool *pool, struct round_replica *rr, struct log_e
 	uint64_t first = le->entry->offset_bytes / BLOCK_BYTES;
 	uint64_t end = first + le->entry->length_bytes / BLOCK_BYTES; /* blocks */
 	uint64_t index = first / GRAIN_BLOCKS, steps = 0;
+	struct layer *layer = layer_to_write(replica);
 
 	if (rr->trim_cursor > index)
 		index = rr->trim_cursor;
 	for (;; index++) {
 		struct round_grain *grain;
+		bool needs_place;
 
 		index = pool_replica_grain_next(replica, index);
 		if (index == UINT64_MAX || index * GRAIN_BLOCKS >= end || index >= le->edge)
@@ -198,14 +127,18 @@ static bool round_trim(struct pool *pool, struct round_replica *rr, struct log_e
 			rr->trim_cursor = index;
 			return false;
 		}
+		if (!grain_has_sums(pool, layer, index, &needs_place)) {
+			rr->trim_cursor = index;
+			round_sums_trim(pool, layer, le, index);
+			return false;
+		}
 		/* A mark may need a place: where no extra one is left, a grain's. */
-		if (grain_needs_place(pool, layer_to_write(replica), index) &&
-			pool->map.extra_free_count <= EXTRA_KEEP(pool) + pool->round.grain_count &&
+		if (needs_place && pool->map.extra_free_count <= EXTRA_KEEP(pool) + pool->round.grain_count &&
 			pool->map.ready_count <= grains_for_marks(pool)) {
 			rr->trim_cursor = index;
 			return false;
 		}
-		grain = round_grain(pool, layer_to_write(replica), index);
+		grain = round_grain(pool, layer, index);
 		if (grain_is_beyond(grain, le))
 			continue;
 		grain_stamp(grain, le->entry->epoch, le->entry->seq);
@@ -322,58 +255,73 @@ struct round_replica *round_replica(struct round *round, struct pool_replica *re
 	return &round->replicas[round->replica_count++];
 }
 
-static void round_entries(struct pool *pool, struct pool_replica *replica)
+/* True when the round takes some. */
+static bool round_entries(struct pool *pool, struct pool_replica *replica)
 {
 	struct log_entry *le = index_find(replica, replica->applied.seq + 1);
 	unsigned before = pool->round.replica_count;
 	struct round_replica *rr;
+	bool takes;
 
 	if (replica->deleted || replica->creating)
-		return;
+		return false;
 	if (!le || !entry_may_apply(le)) {
 		redirect_settle_want(pool, le);
-		return;
+		return false;
 	}
 	/* An incomplete replica never replays its log: what was left out is told by no entry. */
 	ASSERT(!replica->state.incomplete || replica->syncing);
 	rr = round_replica(&pool->round, replica);
 	while (rr && le && entry_may_apply(le) && round_entry(pool, rr, le))
 		le = index_find(replica, le->seq + 1);
+	takes = rr && (rr->end.seq != replica->applied.seq || rr->trim_cursor != replica->trim_cursor);
 	/* Payloads are being read back: an image that says nothing new would only fill the ring. */
-	if (pool->round.replica_count > before && rr->end.seq == replica->applied.seq &&
-		rr->trim_cursor == replica->trim_cursor)
+	if (!takes && pool->round.replica_count > before)
 		pool->round.replica_count--;
+	return takes;
 }
+
+/* Of all replicas on a pool few are written: who has nothing to apply leaves the list until its log grows.
+ * Who is taken goes behind the others, where there may be no room for all. */
+static void round_all_entries(struct pool *pool)
+{
+	struct list taken, *node;
+
+	list_init(&taken);
+	list_for_each_safe (at, &pool->to_apply) {
+		struct pool_replica *replica = list_entry(at, struct pool_replica, apply_node);
+		bool takes = round_entries(pool, replica);
+
+		if (takes || (!replica->creating && replica->last.seq == replica->applied.seq))
+			list_remove(at);
+		if (takes)
+			list_push_back(&taken, at);
+	}
+	while ((node = list_pop_front(&taken)) != NULL)
+		list_push_back(&pool->to_apply, node);
+}
+
+#ifdef QUOIN_ASSERT_EXPENSIVE
+static bool all_to_apply_are_listed(const struct pool *pool)
+{
+	list_for_each (node, &pool->replicas) {
+		const struct pool_replica *replica = list_entry(node, struct pool_replica, node);
+
+		if (list_is_empty(&replica->apply_node) && replica->last.seq != replica->applied.seq)
+			return false;
+	}
+	return true;
+}
+#endif
 
 /* ---- the whole ---- */
-
-void grains_settle(struct pool *pool)
-{
-	for (uint32_t i = 0; i < pool->round.grain_count; i++) {
-		struct round_grain *grain = &pool->round.grains[i];
-		uint32_t extra;
-
-		if (grain->slot.present != 0 ||
-			(grain->to != PHYS_NONE && !place_has_grain(pool, grain->to) &&
-				grain->slot.zero != 0))
-			continue;
-		extra = grain->slot.zero ? map_extra_alloc(pool, EXTRA_KEEP(pool)) : PHYS_NONE;
-		if (grain->slot.zero && extra == PHYS_NONE) {
-			grain_place(pool, grain);
-			continue;
-		}
-		if (grain->to != PHYS_NONE && grain->to != grain->phys && !grain->redirected)
-			map_unalloc(pool, grain->to);
-		grain->redirected = false;
-		grain->to = extra;
-	}
-}
 
 void round_begin(struct round *round)
 {
 	round->grain_count = 0;
 	round->replica_count = 0;
 	round->bytes = 0;
+	round->sought_layer = NULL;
 	memset(round->heads, 0, sizeof(round->heads));
 }
 
@@ -383,18 +331,11 @@ bool round_build(struct pool *pool)
 	struct round *round = &pool->round;
 
 	round_begin(round);
+	sums_turn_begin(pool, SUMS_ROUND);
 	round_puts(pool);
-	/* Fair: begins behind the last one that the former round took. */
-	for (unsigned pass = 0; pass < 2; pass++) {
-		list_for_each (node, &pool->replicas) {
-			struct pool_replica *replica = list_entry(node, struct pool_replica, node);
-
-			if ((replica->head.dir > round->next_dir) == (pass == 0))
-				round_entries(pool, replica);
-		}
-	}
-	if (round->replica_count > 0)
-		round->next_dir = round->replicas[round->replica_count - 1].replica->head.dir;
+	ASSERT_EXPENSIVE(all_to_apply_are_listed(pool));
+	round_all_entries(pool);
 	grains_settle(pool);
+	sums_turn_end(pool, SUMS_ROUND);
 	return round->replica_count > 0;
 }

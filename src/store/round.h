@@ -1,6 +1,7 @@
 /*
  * An apply round that is being built: round.c takes entries, round_copies.c the grains of a resync or a
- * repair. Private to the two. Room in the round was made sure of where it is not asked for here.
+ * repair; round_grain.c is what becomes of a grain, round_sums.c reads checksums that are lacking. Private to
+ * these. Room in the round was made sure of where it is not asked for here.
  */
 #ifndef QUOIN_STORE_ROUND_H
 #define QUOIN_STORE_ROUND_H
@@ -13,6 +14,8 @@ struct round_grain *round_grain(struct pool *pool, struct layer *layer, uint64_t
 struct round_grain *round_grain_add(struct pool *pool, struct layer *layer, uint64_t index);
 /* What its place `phys` holds now is what the grain begins with. */
 void grain_load(struct pool *pool, struct round_grain *grain);
+/* Nothing is in it any more; where no block is, its checksum is 0. */
+void grain_empty(struct round_grain *grain);
 /* An empty round. */
 void round_begin(struct round *round);
 /* What holds nothing any more is freed; what holds only marks needs no grain. */
@@ -25,6 +28,9 @@ void grain_block(struct round_grain *grain, unsigned block, const uint8_t *sourc
 /* A physical grain for content where there was none. */
 void grain_place(struct pool *pool, struct round_grain *grain);
 bool grain_needs_place(struct pool *pool, const struct layer *layer, uint64_t index);
+/* The same, and whether the grain's checksums are at hand: those that a round has in it are. */
+bool grain_has_sums(
+	struct pool *pool, const struct layer *layer, uint64_t index, bool *ret_needs_place) MUST_CHECK;
 /* Of the grains that are ready, so many may be wanted in the end for marks of grains that are in the round.
  */
 uint32_t grains_for_marks(const struct pool *pool);
@@ -35,5 +41,13 @@ bool round_structure(struct pool *pool, struct round_replica *rr, enum entry_op 
 /* Takes of the works that wait as many as there is room for, in their order, but for copies that lack a
  * grain. */
 void round_puts(struct pool *pool);
+/*
+ * Checksums that are not at hand are read: those of the entry's grains, of a trim's from `index` on, of the
+ * works from `node` on, and of what follows. Then a round is wanted.
+ */
+void round_sums_entry(struct pool *pool, const struct layer *layer, struct log_entry *le);
+void round_sums_trim(
+	struct pool *pool, const struct layer *layer, const struct log_entry *le, uint64_t index);
+void round_sums_puts(struct pool *pool, struct list *node);
 
 #endif

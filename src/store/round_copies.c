@@ -34,7 +34,7 @@ static int level_clear(
 	int count = 0;
 
 	for (uint32_t place = map_first(pool, upper->tree, index); place != PHYS_NONE;
-		place = pool->map.places[place].next) {
+		place = map_older(&pool->map, place)) {
 		struct layer *layer = map_layer(&pool->map, place);
 		struct round_grain *grain;
 
@@ -46,7 +46,7 @@ static int level_clear(
 		if (!clear)
 			continue;
 		grain = round_grain(pool, layer, index);
-		grain->slot.present = grain->slot.zero = 0;
+		grain_empty(grain);
 		memset(grain->source, 0, sizeof(grain->source));
 	}
 	return count;
@@ -91,7 +91,7 @@ static bool put_lacks_place(struct pool *pool, const struct work *work)
 		return false;
 	layer = level_upper(work->replica, copy->level);
 	return layer && grain_needs_place(pool, layer, copy->index) &&
-	       pool->map.ready_count <= grains_for_marks(pool);
+	       (pool->map.ready_count <= grains_for_marks(pool) || !thick_spares(pool, layer));
 }
 
 /* The level's content replaces what is there: nothing of it may shine through from below its own level. */
@@ -110,7 +110,8 @@ static bool round_put(struct pool *pool, struct work *work)
 		return true;
 	}
 	stop = level_below(replica, layer);
-	if (pool->round.grain_count == pool->round.grain_max)
+	if (pool->round.grain_count == pool->round.grain_max ||
+		!sums_want_versions(pool, layer->tree, copy->index, SUMS_ROUND))
 		return false;
 	rr = round_replica(&pool->round, replica);
 	if (!rr || rr->op != 0)
@@ -155,27 +156,98 @@ static void heal_block(struct pool *pool, const struct work *work, unsigned bloc
 		copy->data->data + (size_t)block * BLOCK_BYTES, copy->state.crc[block]);
 }
 
+static bool heal_has_sums(struct pool *pool, const struct work *work)
+{
+	const struct layer *level = level_upper(work->replica, work->copy.level);
+
+	return !level || sums_want_versions(pool, level->tree, work->copy.index, SUMS_ROUND);
+}
+
+/* Blocks of a slot whose checksums are lost: sums_rebuild.c. */
+static uint16_t blocks_lost(struct pool *pool, const struct work *work)
+{
+	const struct layer *level = level_upper(work->replica, work->copy.level);
+	uint16_t lost = 0;
+
+	for (unsigned i = 0; pool->sums.lost > 0 && i < GRAIN_BLOCKS; i++) {
+		uint32_t place = layer_block_find(pool, level, work->copy.index, i);
+
+		if (place != PHYS_NONE && !map_slot_check(pool, place, sums_get(pool, place)))
+			lost = (uint16_t)(lost | 1u << i);
+	}
+	return lost;
+}
+
+/* The grain is of the copy's version and shape; of these blocks the copy alone has checksums. */
+static bool heal_agrees(const struct work *work, uint16_t copys)
+{
+	const struct grain_copy *copy = &work->copy;
+	struct grain_state state;
+
+	if (!pool_replica_grain_applied(work->replica, copy->level, copy->index, &state))
+		return false;
+	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
+		if (copys & 1u << i)
+			state.crc[i] = copy->state.crc[i];
+	return grain_state_equal(&state, &copy->state) || MUTANT(heal_older_over_newer) ||
+	       (work->rewrite_blocks != 0 && MUTANT(rewrite_unchecked));
+}
+
+/*
+ * A slot that was lost has all its checksums again, and its hash is the one that the layer's sum has of it.
+ * False: some of its blocks are not seen from here.
+ */
+static bool slot_is_found(struct pool *pool, const struct work *work, unsigned block)
+{
+	const struct layer *level = level_upper(work->replica, work->copy.level);
+	uint32_t place = layer_block_find(pool, level, work->copy.index, block);
+	struct slot slot;
+
+	map_slot_get(pool, place, &slot);
+	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
+		if (layer_block_find(pool, level, work->copy.index, i) == place &&
+			(work->bad_blocks & 1u << i))
+			slot.crc[i] = work->copy.state.crc[i];
+	if (!map_slot_check(pool, place, slot.crc))
+		return false;
+	round_grain(pool, map_layer(&pool->map, place), work->copy.index)->was_hash = slot_hash(&slot, place);
+	return true;
+}
+
+/* What can't be found from here a resync finds, level by level. */
+static bool lost_are_found(struct pool *pool, const struct work *work, uint16_t lost)
+{
+	for (unsigned i = 0; i < GRAIN_BLOCKS; i++) {
+		if (!(lost & 1u << i) || slot_is_found(pool, work, i))
+			continue;
+		replica_damage(work->replica);
+		return false;
+	}
+	return true;
+}
+
 /*
  * The grain's turn has come: no round is under way, so what is applied is what stands in the map. Only the
  * very version of the copy is written anew; entries of this round come after it.
  */
 static bool round_heal(struct pool *pool, struct work *work)
 {
-	const struct grain_copy *copy = &work->copy;
 	struct pool_replica *replica = work->replica;
-	struct grain_state state;
+	uint16_t lost;
 
-	ASSERT(copy->data && work->bad_blocks != 0);
-	ASSERT((work->bad_blocks & ~copy->state.present) == 0);
+	ASSERT(work->copy.data && work->bad_blocks != 0);
+	ASSERT((work->bad_blocks & ~work->copy.state.present) == 0);
 	/* Its blocks may lie in several layers. */
-	if (pool->round.grain_count + GRAIN_BLOCKS > pool->round.grain_max ||
+	if (!heal_has_sums(pool, work) || pool->round.grain_count + GRAIN_BLOCKS > pool->round.grain_max ||
 		!round_replica(&pool->round, replica))
 		return false;
 	work->rc = -EAGAIN;
-	if (replica->state.incomplete ||
-		!pool_replica_grain_applied(replica, copy->level, copy->index, &state))
+	if (replica->state.incomplete || !level_upper(replica, work->copy.level))
 		return true;
-	if (!grain_state_equal(&state, &copy->state) && !MUTANT(heal_older_over_newer))
+	lost = blocks_lost(pool, work);
+	if (work->rewrite_blocks != 0 && lost != 0)
+		return true; /* a heal finds them */
+	if (!heal_agrees(work, lost | work->rewrite_blocks) || !lost_are_found(pool, work, lost))
 		return true;
 	work->rc = 0;
 	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
@@ -212,8 +284,10 @@ void round_puts(struct pool *pool)
 		if (put_lacks_place(pool, work))
 			continue;
 		work->rc = 0;
-		if (!round_work(pool, work))
+		if (!round_work(pool, work)) {
+			round_sums_puts(pool, node);
 			return;
+		}
 		list_remove(node);
 		list_push_back(&pool->round.taken, node);
 	}

@@ -47,6 +47,7 @@ struct scrub {
 	struct pool *pool;
 	struct loop_timer timer;
 	struct device_io io;
+	uint64_t reading_bytes; /* where */
 	struct iovec iov;
 	struct flush_waiter waiter;
 	uint8_t *buffer; /* GRAIN_BYTES */

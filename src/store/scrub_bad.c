@@ -27,15 +27,15 @@ static struct pool_replica *view_replica(const struct layer *view)
 	return replica;
 }
 
-/* A place from which the first of the bad blocks is seen: the volume itself, or else a snapshot. */
-static const struct layer *view_find(const struct pool *pool, uint16_t blocks)
+/* A place from which the block is seen: the volume itself, or else a snapshot. */
+static const struct layer *block_view(const struct pool *pool, unsigned block)
 {
 	const struct layer *best = NULL;
 
 	list_for_each (node, &pool->layers) {
 		const struct layer *view = list_entry(node, struct layer, node);
 
-		if (!view_replica(view) || !is_seen_from(pool, view, (unsigned)__builtin_ctz(blocks)))
+		if (!view_replica(view) || !is_seen_from(pool, view, block))
 			continue;
 		if (view->top_of)
 			return view;
@@ -43,6 +43,16 @@ static const struct layer *view_find(const struct pool *pool, uint16_t blocks)
 			best = view;
 	}
 	return best;
+}
+
+/* The first of the bad blocks may be seen from nowhere: then another one tells where. */
+static const struct layer *view_find(const struct pool *pool, uint16_t blocks)
+{
+	const struct layer *view = NULL;
+
+	for (unsigned left = blocks; left != 0 && !view; left &= left - 1)
+		view = block_view(pool, (unsigned)__builtin_ctz(left));
+	return view;
 }
 
 /* Committed entries that wait to be applied say what these blocks are: what stands there is as good as

@@ -18,7 +18,8 @@ static void read_begin(struct pool *pool, enum scrub_stage stage, uint64_t offse
 	s->step_bytes += length_bytes;
 	budget_spend(&s->budget, length_bytes, loop_now_ns(pool->loop));
 	scrub_count(pool, (struct pool_scrub_tally){ .checked_bytes = length_bytes });
-	pool->io_busy++;
+	s->reading_bytes = offset_bytes;
+	pool_io_began(pool, &s->io);
 	watch_arm(pool);
 	pool->device->ops->read(pool->device, &s->io, &s->iov, 1, offset_bytes);
 }
@@ -28,8 +29,9 @@ static struct pool *io_ended(struct device_io *io, int rc)
 {
 	struct pool *pool = container_of(io, struct scrub, io)->pool;
 
-	pool_io_ended(pool);
-	pool->counters.read_errors += rc < 0;
+	pool_io_ended(pool, io);
+	if (rc < 0)
+		failing_read(pool, pool->scrub->reading_bytes);
 	if (scrub_goes_on(pool))
 		return pool;
 	pool->scrub->stage = SCRUB_WAITING;
@@ -61,7 +63,7 @@ static void superblock_written(struct device_io *io, int rc)
 {
 	struct pool *pool = container_of(io, struct scrub, io)->pool;
 
-	pool_io_ended(pool);
+	pool_io_ended(pool, io);
 	if (rc < 0)
 		pool_fail(pool, rc, "superblock write");
 	if (!scrub_goes_on(pool)) {
@@ -84,7 +86,7 @@ static void superblock_write(struct pool *pool)
 	s->stage = SCRUB_SUPERBLOCK_WRITE;
 	s->io.fn = superblock_written;
 	s->iov = (struct iovec){ .iov_base = s->buffer, .iov_len = BLOCK_BYTES };
-	pool->io_busy++;
+	pool_io_began(pool, &s->io);
 	pool->counters.device_write_bytes += BLOCK_BYTES;
 	pool->device->ops->write(pool->device, &s->io, &s->iov, 1, offset_bytes);
 }
@@ -298,6 +300,11 @@ void scrub_grain(struct pool *pool, uint32_t place)
 		scrub_step_done(pool); /* it has gone meanwhile */
 		return;
 	}
-	map_slot_get(&pool->map, place, &s->slot);
+	if (!sums_get(pool, place)) {
+		(void)sums_fetch(pool, place, SUMS_FOR_READ);
+		scrub_step_again(pool);
+		return;
+	}
+	map_slot_get(pool, place, &s->slot);
 	read_begin(pool, SCRUB_GRAIN, geometry_grain_offset(&pool->g, place), GRAIN_BYTES, grain_read);
 }

@@ -150,6 +150,7 @@ void open_settle(struct opening *o)
 		return;
 	}
 	directory_settle(o);
+	thick_begin(pool);
 	for (uint32_t dir = 0; dir < pool->g.dir_pages; dir++) {
 		struct pool_replica *replica = pool->dir[dir];
 		struct suspect *s = &o->suspects[dir];
@@ -157,7 +158,9 @@ void open_settle(struct opening *o)
 		if (!replica)
 			continue;
 		log_settle(o, replica);
+		thick_count(replica);
 		list_push_back(&pool->replicas, &replica->node);
+		list_push_back(&pool->to_apply, &replica->apply_node);
 		if (o->all_damaged)
 			s->damaged = true;
 		if (!s->damaged)

@@ -35,7 +35,7 @@ int opening_layer(struct opening *o, const struct layer_record *record)
 		o->layer_size = size;
 	}
 	o->layers[o->layer_count] = *record;
-	map_slot_clear(&o->pool->map, record->place);
+	map_slot_clear(o->pool, record->place);
 	o->pool->map.places[record->place] =
 		(struct mapped){ .origin = ORIGIN_LAYER, .index = o->layer_count++ };
 	return 0;
@@ -92,7 +92,7 @@ static int layers_find(struct settling *s)
 			.record = record,
 			.replica = owner_of(pool, record->root),
 		};
-		map_slot_clear(&pool->map, place);
+		map_slot_clear(pool, place);
 	}
 	if (s->count > 1)
 		qsort(s->found, s->count, sizeof(*s->found), found_compare);
@@ -166,14 +166,6 @@ static bool index_is_mapped(const struct pool *pool, const struct layer *layer, 
 	return map_find(pool, layer, index) != PHYS_NONE;
 }
 
-static uint64_t place_hash(const struct pool *pool, uint32_t place)
-{
-	struct slot slot;
-
-	map_slot_get(&pool->map, place, &slot);
-	return slot_hash(&slot, place);
-}
-
 /*
  * Of two slots for one index the image that freed the older one was lost; whether more was, count and sum
  * tell. The older stays out of use, and what says the damage frees it, so that it does not come back. Returns
@@ -191,10 +183,10 @@ static bool slot_wins(struct opening *o, struct layer *layer, uint32_t place)
 	loser = order > 0 ? other : place;
 	if (loser == other) {
 		layer->found_count--;
-		layer->found_sum -= place_hash(pool, other);
+		layer->found_sum -= o->hashes[other];
 		map_remove(pool, other);
 	}
-	map_slot_clear(&pool->map, loser);
+	map_slot_clear(pool, loser);
 	map_page_dirty(pool, geometry_place_page(&pool->g, loser), pool->journal.durable);
 	if (o->stale_count < STALE_MAX)
 		o->stale[o->stale_count++] = loser;
@@ -209,7 +201,7 @@ static void slot_settle(struct opening *o, struct layer *layer, uint32_t place)
 	if (!layer) {
 		/* Free (memory that was never touched takes no room), or of a layer that is gone. */
 		if (!map_is_free(&pool->map, place))
-			map_slot_clear(&pool->map, place);
+			map_slot_clear(pool, place);
 		if (place >= pool->g.grain_count) {
 			pool->map.extra_free_count++;
 			return;
@@ -220,13 +212,13 @@ static void slot_settle(struct opening *o, struct layer *layer, uint32_t place)
 	}
 	if (index >= layer->tree->limit) {
 		layer->damaged = true; /* it stays out of use */
-		map_slot_clear(&pool->map, place);
+		map_slot_clear(pool, place);
 		return;
 	}
 	if (index_is_mapped(pool, layer, index) && !slot_wins(o, layer, place))
 		return;
 	layer->found_count++;
-	layer->found_sum += place_hash(pool, place);
+	layer->found_sum += o->hashes[place];
 	map_insert(pool, place, layer);
 	layer->tree->bits[index / 64] |= UINT64_C(1) << index % 64;
 }
@@ -236,6 +228,7 @@ static void slots_settle(struct settling *s)
 	struct pool *pool = s->o->pool;
 	struct found_layer *found = NULL;
 
+	map_hash_expect(pool, map_slots_count(&pool->map));
 	for (uint32_t place = 0; place < geometry_places(&pool->g); place++) {
 		uint64_t number;
 
@@ -307,6 +300,8 @@ int layers_settle(struct opening *o)
 	}
 	free(s.found);
 	free(o->layers);
+	free(o->hashes);
 	o->layers = NULL;
+	o->hashes = NULL;
 	return rc;
 }

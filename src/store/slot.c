@@ -16,23 +16,22 @@ static uint64_t mix(uint64_t hash, uint64_t word)
 
 void slot_encode(const struct slot *slot, uint32_t phys, uint8_t unit[static UNIT_BYTES])
 {
-	struct writer w = writer_init(unit, UNIT_BYTES);
+	uint8_t *p = unit;
 
-	write_u8(&w, UNIT_SLOT);
-	write_u8(&w, 0);  /* flags */
-	write_u16(&w, 1); /* units */
-	write_u32(&w, phys);
-	write_u64(&w, slot->layer);
-	write_u64(&w, slot->epoch_number);
-	write_u64(&w, slot->seq);
-	write_u32(&w, slot->index);
-	write_u32(&w, slot->epoch_restart);
-	write_u16(&w, slot->present);
-	write_u16(&w, slot->zero);
+	p = store_u16(p, UNIT_SLOT); /* and flags */
+	p = store_u16(p, 1);         /* units */
+	p = store_u32(p, phys);
+	p = store_u64(p, slot->layer);
+	p = store_u64(p, slot->epoch_number);
+	p = store_u64(p, slot->seq);
+	p = store_u32(p, slot->index);
+	p = store_u32(p, slot->epoch_restart);
+	p = store_u16(p, slot->present);
+	p = store_u16(p, slot->zero);
 	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
-		write_u32(&w, slot->crc[i]);
-	write_zeroes(&w, writer_left(&w));
-	ASSERT(!w.failed);
+		p = store_u32(p, slot->crc[i]);
+	ASSERT(p <= unit + UNIT_BYTES);
+	memset(p, 0, (size_t)(unit + UNIT_BYTES - p));
 }
 
 int slot_decode(const uint8_t unit[static UNIT_BYTES], uint32_t *ret_phys, struct slot *ret_slot)
@@ -156,6 +155,8 @@ uint64_t layer_hash(const struct layer_record *record)
 
 #define STATE_INCOMPLETE 1u
 #define STATE_RETIRED    2u
+#define STATE_THICK      4u
+#define STATE_ALL        (STATE_INCOMPLETE | STATE_RETIRED | STATE_THICK)
 
 unsigned directory_encode(
 	const struct directory_record *record, uint8_t bytes[static DIRECTORY_MAX_UNITS * UNIT_BYTES])
@@ -178,7 +179,8 @@ unsigned directory_encode(
 	write_u32(&w, state->longest_lease_ms);
 	write_u64(&w, state->promise_session);
 	write_u64(&w, state->config_number);
-	write_u32(&w, (state->incomplete ? STATE_INCOMPLETE : 0) | (state->retired ? STATE_RETIRED : 0));
+	write_u32(&w, (state->incomplete ? STATE_INCOMPLETE : 0) | (state->retired ? STATE_RETIRED : 0) |
+			      (record->identity.thick ? STATE_THICK : 0));
 	write_epoch(&w, state->since.epoch);
 	write_u64(&w, state->since.seq);
 	write_epoch(&w, record->applied.epoch);
@@ -227,6 +229,7 @@ int directory_decode(
 	flags = read_u32(&r);
 	state->incomplete = flags & STATE_INCOMPLETE;
 	state->retired = flags & STATE_RETIRED;
+	record.identity.thick = flags & STATE_THICK;
 	state->since.epoch = read_epoch(&r);
 	state->since.seq = read_u64(&r);
 	record.applied.epoch = read_epoch(&r);
@@ -236,7 +239,7 @@ int directory_decode(
 	record.grain_sum = read_u64(&r);
 	record.parent = read_u64(&r);
 	record.root = read_u64(&r);
-	if (record.row_count > EPOCHS_MAX || (flags & ~(STATE_INCOMPLETE | STATE_RETIRED)) != 0)
+	if (record.row_count > EPOCHS_MAX || (flags & ~STATE_ALL) != 0)
 		return -EILSEQ;
 	for (unsigned i = 0; i < record.row_count; i++) {
 		record.rows[i].epoch = read_epoch(&r);

@@ -17,7 +17,6 @@ struct pool;
 struct pool_replica;
 
 /* ---- pool ---- */
-
 struct pool_format_options {
 	struct uuid cluster;
 	struct uuid pool;
@@ -29,7 +28,7 @@ typedef void (*pool_done_fn)(void *arg, int rc);
 
 /*
  * Writes an empty pool onto the device; the device must be at least POOL_MIN_BYTES. The caller has made sure
- * that nothing of the user's is on it.
+ * that nothing of the user's is on it. -ETIMEDOUT: as pool_close(); else the device stays the caller's.
  */
 void pool_format(struct loop *loop, struct device *device, const struct pool_format_options *options,
 	pool_done_fn fn, void *arg);
@@ -42,6 +41,7 @@ struct pool_open_options {
 	struct uuid pool;    /* none: any */
 	struct buf_pool *bufs;
 	struct entry_pool *entries;
+	uint64_t cache_bytes; /* of checksums in memory; 0: 64 MiB; smaller ones are for tests */
 	/* The pool has failed (once; why is for people). Its replicas answer -EIO from now on. */
 	void (*failed)(void *arg, int rc, const char *why);
 	/* Entries of a replica are durable up to and including seq; batched, in order. May be NULL. */
@@ -61,7 +61,11 @@ typedef void (*pool_open_fn)(void *arg, int rc, struct pool *pool, const struct 
  */
 void pool_open(struct loop *loop, struct device *device, const struct pool_open_options *options,
 	pool_open_fn fn, void *arg);
-/* Writes out what is cheap to write, closes the device, frees all. Nothing may be called on it meanwhile. */
+/*
+ * Writes out what is cheap to write, closes the device, frees all. Nothing may be called on it meanwhile.
+ * -EIO: it has failed. -ETIMEDOUT (of pool_open(), too): its device does not answer, and all goes with the
+ * last answer; until then loop, bufs and entries may not be freed, even where the loop doesn't run.
+ */
 void pool_close(struct pool *pool, pool_done_fn fn, void *arg);
 
 /*
@@ -111,9 +115,9 @@ struct pool_info {
 	uint64_t unowned_bytes; /* ... of no replica: removed ones', that go, or that clones stand on */
 	/* The rest of size_bytes is in grains that hold entries which are not applied yet. */
 	uint64_t free_bytes;
-	uint64_t freeing_bytes; /* soon free: given back, and not durably so yet */
-	uint64_t
-		reserve_bytes; /* of what is free and freeing: not for new writes, but for trims and repair */
+	uint64_t freeing_bytes;                  /* soon free: given back, and not durably so yet */
+	uint64_t reserve_bytes;                  /* of both: not for new writes, but for trims and repair */
+	uint64_t thick_bytes, thick_limit_bytes; /* of both: kept for thick ones; what those can be */
 	uint64_t journal_bytes, journal_used_bytes;
 	uint32_t replica_limit; /* replicas that it takes at most; one more is -ENOSPC */
 	bool failed;
@@ -155,7 +159,6 @@ struct pool_replica *pool_replica_next(struct pool *pool, struct pool_replica *a
 struct pool_replica *pool_replica_find(struct pool *pool, struct uuid replica);
 
 /* ---- a replica's identity and durable state ---- */
-
 /* What a replica must not forget: written as one record, in journal order behind all entries appended before.
  */
 struct replica_state {
@@ -173,9 +176,11 @@ struct pool_replica_identity {
 	struct uuid group;
 	struct uuid volume;
 	uint64_t size_bytes; /* logical; multiple of GRAIN_BYTES */
+	bool thick;          /* the pool keeps free grains for all of it that has none yet */
 };
 
-/* Makes an empty, complete replica. -EEXIST, -ENOSPC (no directory slot). Durable when told. */
+/* Makes an empty, complete replica. -EEXIST, -ENOSPC (no directory slot, no room to keep). Durable when told.
+ */
 void pool_replica_create(struct pool *pool, const struct pool_replica_identity *identity,
 	void (*fn)(void *arg, int rc, struct pool_replica *replica), void *arg);
 /*
@@ -214,7 +219,6 @@ void pool_replica_user_set(struct pool_replica *replica, void *user);
 void *pool_replica_user(const struct pool_replica *replica);
 
 /* ---- snapshots: made, removed and rolled back to by entries of the log ---- */
-
 struct pool_snapshot {
 	struct uuid snapshot;
 	struct uuid parent;     /* the next one below; none: the lowest */
@@ -244,7 +248,6 @@ void pool_replica_structure(struct pool_replica *replica, enum entry_op op, stru
 	struct position frozen, pool_done_fn fn, void *arg);
 
 /* ---- the log ---- */
-
 /* Position of the last entry appended (durable or not). */
 struct position pool_replica_last(const struct pool_replica *replica);
 uint64_t pool_replica_durable_seq(const struct pool_replica *replica);
@@ -253,8 +256,8 @@ uint64_t pool_replica_commit_seq(const struct pool_replica *replica);
 uint64_t pool_replica_applied_seq(const struct pool_replica *replica);
 /* The oldest seq that log_read() can still give; last + 1 where there is none. */
 uint64_t pool_replica_first_seq(const struct pool_replica *replica);
-/* The table of epochs, oldest first; outlives freed entries. Returns the count, at most EPOCHS_MAX. */
-unsigned pool_replica_epochs(const struct pool_replica *replica, struct epoch_start rows[static EPOCHS_MAX]);
+/* The table of epochs, oldest first, as it is until the log changes. Returns the count. */
+unsigned pool_replica_epochs(const struct pool_replica *replica, const struct epoch_start **ret_rows);
 
 /*
  * Appends; entry->seq is last + 1 (asserted). Takes a reference. Room must have been asked for with
@@ -266,8 +269,6 @@ uint64_t pool_replica_room(const struct pool_replica *replica);
 /* It, and the same for entries that others have already, and that commit only when this replica has them too:
  * its share of the ring is no limit there. */
 void pool_replica_rooms(const struct pool_replica *replica, uint64_t *ret_room, uint64_t *ret_adopted);
-/* New writes should be refused: there is room for those that are under way, for trims and for repair. */
-bool pool_is_full(const struct pool *pool);
 /* Drops entries above seq (seq >= commit and applied: asserted); fn when durable. */
 void pool_replica_truncate(struct pool_replica *replica, uint64_t seq, pool_done_fn fn, void *arg);
 /*
@@ -289,7 +290,6 @@ void pool_replica_log_read(struct pool_replica *replica, uint64_t seq,
 	void (*fn)(void *arg, int rc, struct entry *entry), void *arg);
 
 /* ---- data ---- */
-
 /* A read in flight; embed it, keep it until fn has run. */
 struct pool_read {
 	void (*fn)(struct pool_read *read, int rc);
@@ -301,13 +301,14 @@ struct pool_read {
 	uint32_t crc[ENTRY_MAX_BLOCKS]; /* of the blocks read */
 	uint64_t bad_offset_bytes;      /* with -EILSEQ or -EIO: the first block concerned */
 	uint64_t bad_blocks;            /* with -EILSEQ or -EIO: bit i: block i of the read is bad */
+	bool left; /* false; then: `into` has a reference of the store's, and may still be written to */
 	/* below: the store's */
 	struct list node;
 	struct list runs;
-	uint64_t commit_seq; /* the view that was read */
-	uint64_t change;
-	uint32_t pending;
-	uint32_t attempts;
+	uint64_t commit_seq, change; /* the view that was read */
+	uint32_t pending, attempts;
+	uint64_t lacking; /* blocks whose checksums are on their way: crc[] has their places */
+	bool moved;
 	int rc;
 };
 
@@ -328,20 +329,18 @@ struct grain_level {
 	bool whole; /* all levels in one, as the volume reads: for repair */
 };
 
-/*
- * What a level holds of a grain. Equal (epoch, seq) is equal content, on every replica of the group.
- */
+/* What a level holds of a grain. Equal (epoch, seq) is equal content, on every replica of the group. */
 struct grain_state {
 	struct epoch epoch; /* of the newest entry in it */
 	uint64_t seq;
 	uint16_t present; /* blocks with data */
 	uint16_t zero;    /* blocks trimmed, where the levels below have data */
+	bool lost;        /* checksums are lost, and agree with nothing: to be repaired */
 	uint32_t crc[GRAIN_BLOCKS];
 };
 bool grain_state_equal(const struct grain_state *a, const struct grain_state *b);
 
-/* The grain as it is at commit_seq, pending entries included; false: the level says nothing of it, or is not
- * there. */
+/* The grain as it is at commit_seq, pending entries included; false: the level isn't there, or is silent. */
 bool pool_replica_grain_view(const struct pool_replica *replica, struct grain_level level, uint64_t index,
 	struct grain_state *ret_state);
 /* The grain as it is applied; false as above. */

@@ -10,6 +10,12 @@
 
 static void sweep_more(struct pool *pool);
 
+/* Which of its two places a page goes to: the older one, so that a torn write loses nothing. */
+static unsigned copy_to_write(const struct page_state *state)
+{
+	return state->copy ^ (MUTANT(page_in_place) ? 0u : 1u);
+}
+
 static void sweep_flushed(struct flush_waiter *waiter)
 {
 	struct pool *pool = container_of(waiter, struct pool, sweep.waiter);
@@ -18,7 +24,8 @@ static void sweep_flushed(struct flush_waiter *waiter)
 	for (unsigned i = 0; i < pool->sweep.count; i++) {
 		struct page_state *state = &pool->map.pages[pool->sweep.pages[i]];
 
-		state->copy ^= 1;
+		state->sweeping = false;
+		state->copy = copy_to_write(state) & 1;
 		state->generation++;
 	}
 	pool->sweep.running = false;
@@ -43,62 +50,79 @@ void sweep_done(struct pool *pool)
 
 /* ---- what stands on a page ---- */
 
-/* False while the newest image of a layer's record is not durable yet. */
-static bool places_fill(const struct pool *pool, uint32_t first, uint32_t end, uint8_t *block)
+static bool page_has_slots(const struct geometry *g, uint32_t page)
 {
-	for (uint32_t place = first; place < end && place < first + PAGE_SLOTS; place++) {
-		uint8_t *unit = block + PAGE_HEAD_BYTES + (size_t)(place - first) * UNIT_BYTES;
-		const struct mapped *mapped = &pool->map.places[place];
-
-		if (mapped->origin == ORIGIN_LAYER) {
-			const struct layer *layer = pool->layer_table[mapped->index];
-
-			if (layer->head_batch > pool->journal.durable)
-				return false;
-			layer_encode(&layer->record, unit);
-		} else if (map_is_slot(&pool->map, place)) {
-			struct slot slot;
-
-			map_slot_get(&pool->map, place, &slot);
-			slot_encode(&slot, place, unit);
-		}
-	}
-	return true;
+	return page < g->grain_pages || page >= g->grain_pages + g->dir_pages;
 }
 
-/* False while the record's newest image is not durable yet. */
-static bool directory_page_fill(const struct pool *pool, uint32_t dir, uint8_t *block)
+static bool place_may_go(const struct pool *pool, uint32_t place)
 {
-	const struct pool_replica *replica = pool->dir[dir];
+	const struct mapped *mapped = &pool->map.places[place];
+
+	return mapped->origin != ORIGIN_LAYER ||
+	       pool->layer_table[mapped->index]->head_batch <= pool->journal.durable;
+}
+
+/* The replica whose record stands there; NULL: nobody's. */
+static const struct pool_replica *directory_replica(const struct pool *pool, uint32_t page)
+{
+	const struct pool_replica *replica = pool->dir[page - pool->g.grain_pages];
 
 	if (!replica || replica->gone_batch != 0 || (replica->creating && replica->head_batch == 0))
-		return true;
-	if (replica->head_batch > pool->journal.durable)
-		return false;
-	(void)directory_encode(&replica->head, block + PAGE_HEAD_BYTES);
+		return NULL;
+	return replica;
+}
+
+/* False while the newest image of a record, a layer's or a replica's, is not durable yet. */
+static bool page_may_go(const struct pool *pool, uint32_t page)
+{
+	const struct pool_replica *replica;
+	uint32_t place, end;
+
+	if (!page_has_slots(&pool->g, page)) {
+		replica = directory_replica(pool, page);
+		return !replica || replica->head_batch <= pool->journal.durable;
+	}
+	for (place = map_page_places(pool, page, &end); place < end; place++)
+		if (!place_may_go(pool, place))
+			return false;
 	return true;
 }
 
-static bool page_fill(const struct pool *pool, uint32_t page, uint8_t *block)
+/* Slots that have not changed since it was written may have to be read first. */
+static bool page_is_ready(struct pool *pool, uint32_t page)
+{
+	return !page_has_slots(&pool->g, page) || sums_page_ready(pool, page);
+}
+
+static void place_fill(struct pool *pool, uint32_t place, uint8_t *unit)
+{
+	const struct mapped *mapped = &pool->map.places[place];
+	struct slot slot;
+
+	if (mapped->origin == ORIGIN_LAYER) {
+		layer_encode(&pool->layer_table[mapped->index]->record, unit);
+	} else if (map_is_slot(&pool->map, place)) {
+		map_slot_get(pool, place, &slot);
+		slot_encode(&slot, place, unit);
+	}
+}
+
+static void page_fill(struct pool *pool, uint32_t page, uint8_t *block)
 {
 	const struct page_state *state = &pool->map.pages[page];
+	uint8_t *unit = block + PAGE_HEAD_BYTES;
+	const struct pool_replica *replica;
+	uint32_t place, end;
 
 	memset(block, 0, BLOCK_BYTES);
-	if (page < pool->g.grain_pages) {
-		if (!places_fill(pool, page * PAGE_SLOTS, pool->g.grain_count, block))
-			return false;
-	} else if (page - pool->g.grain_pages < pool->g.dir_pages) {
-		if (!directory_page_fill(pool, page - pool->g.grain_pages, block))
-			return false;
-	} else {
-		uint32_t extra = page - pool->g.grain_pages - pool->g.dir_pages;
-
-		if (!places_fill(
-			    pool, pool->g.grain_count + extra * PAGE_SLOTS, geometry_places(&pool->g), block))
-			return false;
+	if (page_has_slots(&pool->g, page)) {
+		for (place = map_page_places(pool, page, &end); place < end; place++, unit += UNIT_BYTES)
+			place_fill(pool, place, unit);
+	} else if ((replica = directory_replica(pool, page)) != NULL) {
+		(void)directory_encode(&replica->head, unit);
 	}
-	page_seal(&pool->g, page, state->copy ^ 1u, state->generation + 1, block);
-	return true;
+	page_seal(&pool->g, page, copy_to_write(state), state->generation + 1, block);
 }
 
 /* ---- writing ---- */
@@ -108,7 +132,7 @@ static void sweep_io_ended(struct device_io *io, int rc)
 	struct round_io *sio = container_of(io, struct round_io, io);
 	struct pool *pool = sio->pool;
 
-	pool_io_ended(pool);
+	pool_io_ended(pool, io);
 	sio->busy = false;
 	pool->sweep.busy--;
 	if (rc < 0)
@@ -125,10 +149,10 @@ static void sweep_write_run(struct pool *pool, struct round_io *sio)
 	struct sweep *sweep = &pool->sweep;
 	unsigned first = sweep->next, count = 1;
 	uint32_t page = sweep->pages[first];
-	unsigned copy = pool->map.pages[page].copy ^ 1u;
+	unsigned copy = copy_to_write(&pool->map.pages[page]);
 
 	while (first + count < sweep->count && sweep->pages[first + count] == page + count &&
-		(pool->map.pages[page + count].copy ^ 1u) == copy)
+		copy_to_write(&pool->map.pages[page + count]) == copy)
 		count++;
 	sweep->next += count;
 	sio->iov[0] = (struct iovec){ .iov_base = sweep->blocks + (size_t)first * BLOCK_BYTES,
@@ -136,7 +160,7 @@ static void sweep_write_run(struct pool *pool, struct round_io *sio)
 	sio->busy = true;
 	sio->io.fn = sweep_io_ended;
 	sweep->busy++;
-	pool->io_busy++;
+	pool_io_began(pool, &sio->io);
 	pool->counters.device_write_bytes += (uint64_t)count * BLOCK_BYTES;
 	pool->device->ops->write(
 		pool->device, &sio->io, sio->iov, 1, geometry_page_offset(&pool->g, page, copy));
@@ -160,34 +184,52 @@ static int page_compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The pages with the oldest images. */
+/* Whether the next sweep's pages are whole; if not, they are read side by side before it. */
+static bool pages_are_ready(struct pool *pool)
+{
+	const struct map *map = &pool->map;
+	uint32_t at = map->dirty_first;
+	bool ready = true;
+
+	for (unsigned i = 0; i < SWEEP_PAGES && at != 0; i++, at = map->dirty[at].next)
+		ready = page_is_ready(pool, map->dirty[at].page) && ready;
+	return ready;
+}
+
+/* The pages with the oldest images; some must wait for records, but not for each other. */
 static void sweep_collect(struct pool *pool)
 {
 	struct sweep *sweep = &pool->sweep;
 	struct map *map = &pool->map;
+	unsigned looks = 0;
 
 	sweep->count = 0;
-	for (uint32_t page = map->dirty_first, next; page != UINT32_MAX && sweep->count < SWEEP_PAGES;
-		page = next) {
-		next = map->pages[page].next;
-		if (!page_fill(pool, page, sweep->blocks))
+	for (uint32_t at = map->dirty_first, next;
+		at != 0 && sweep->count < SWEEP_PAGES && looks < 2 * SWEEP_PAGES; at = next, looks++) {
+		uint32_t page = map->dirty[at].page;
+
+		next = map->dirty[at].next;
+		if (!page_is_ready(pool, page) || !page_may_go(pool, page))
 			continue;
 		if (sweep->count == 0)
-			sweep->oldest = map->pages[page].dirty;
+			sweep->oldest = map->dirty[at].batch;
 		sweep->pages[sweep->count++] = page;
 		map_page_clean(pool, page);
+		map->pages[page].sweeping = true; /* its line stays: the disk has it with the flush */
 	}
 	qsort(sweep->pages, sweep->count, sizeof(sweep->pages[0]), page_compare);
 	for (unsigned i = 0; i < sweep->count; i++)
-		ASSERT(page_fill(pool, sweep->pages[i], sweep->blocks + (size_t)i * BLOCK_BYTES));
+		page_fill(pool, sweep->pages[i], sweep->blocks + (size_t)i * BLOCK_BYTES);
 }
 
 void sweep_pump(struct pool *pool)
 {
 	struct sweep *sweep = &pool->sweep;
 
-	if (sweep->running || !sweep->wanted)
+	if (sweep->running || !sweep->wanted || pool->sums.waits[SUMS_FOR_SWEEP] > 0)
 		return;
+	if (!pages_are_ready(pool))
+		return; /* wanted still, when they have come */
 	sweep->wanted = false;
 	sweep_collect(pool);
 	if (sweep->count == 0)

@@ -1,4 +1,5 @@
 /* What a resync and a repair ask of the store; waiting until something is applied. */
+#include "store/checksums.h"
 #include "store/pool.h"
 
 #include <errno.h>
@@ -98,5 +99,16 @@ void pool_replica_grain_heal(struct pool_replica *replica, const struct grain_co
 
 	ASSERT((bad_blocks & ~copy->state.present) == 0);
 	work->bad_blocks = bad_blocks;
+	work->rewrite_blocks = 0;
+	grain_work(work, copy, fn, arg);
+}
+
+void pool_replica_grain_rewrite(struct pool_replica *replica, const struct grain_copy *copy, uint16_t blocks,
+	pool_done_fn fn, void *arg)
+{
+	struct work *work = work_get(replica->pool, replica, WORK_HEAL);
+
+	ASSERT((blocks & ~copy->state.present) == 0);
+	work->bad_blocks = work->rewrite_blocks = blocks;
 	grain_work(work, copy, fn, arg);
 }

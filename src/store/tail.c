@@ -114,11 +114,9 @@ static bool batch_is_spent(const struct ring_batch *rb)
 
 static bool images_are_swept(struct pool *pool, uint64_t number)
 {
-	const struct map *map = &pool->map;
-
 	if (pool->sweep.running && pool->sweep.oldest <= number)
 		return false;
-	if (map->dirty_first == UINT32_MAX || map->pages[map->dirty_first].dirty > number)
+	if (map_dirty_oldest(&pool->map) > number)
 		return true;
 	pool->sweep.wanted = true;
 	return false;

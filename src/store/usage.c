@@ -20,6 +20,11 @@ uint64_t pool_replica_frozen_bytes(const struct pool_replica *replica)
 	return replica->frozen * GRAIN_BYTES;
 }
 
+uint64_t pool_replica_kept_bytes(const struct pool_replica *replica)
+{
+	return replica->thick_grains * GRAIN_BYTES;
+}
+
 #define TURN_INDICES  65536u
 #define TURN_VERSIONS 4096u
 #define NO_ROW        UINT32_MAX
@@ -63,7 +68,7 @@ static unsigned grain_count(const struct pool_replica *replica, struct pool_usag
 	unsigned versions = 0;
 
 	for (uint32_t place = map_first(pool, replica->top->tree, scan->index); place != PHYS_NONE;
-		place = pool->map.places[place].next) {
+		place = map_older(&pool->map, place)) {
 		const struct layer *layer = map_layer(&pool->map, place);
 
 		versions++;

@@ -8,7 +8,18 @@
 uint64_t pool_replica_used_bytes(const struct pool_replica *replica);
 /* Grains of its snapshots, those of removed ones included that are still on their way to be merged or freed.
  * The two of all replicas, and pool_info.unowned_bytes, are pool_info.used_bytes. */
+/* Free ones that the pool keeps for it: of a thick one, what its grains lack to its size. */
+uint64_t pool_replica_kept_bytes(const struct pool_replica *replica);
 uint64_t pool_replica_frozen_bytes(const struct pool_replica *replica);
+
+/* New writes of thin replicas should be refused: there is room for those that are under way, for trims and
+ * for repair. */
+bool pool_is_full(const struct pool *pool);
+/* New writes of this one should be refused; a thick one's not while the pool has what it keeps for it. */
+bool pool_replica_is_full(const struct pool_replica *replica);
+/* A snapshot freezes the grains of a thick replica, and as many are kept for it anew: whether there are so
+ * many. Of a thin one always. */
+bool pool_replica_snapshot_fits(const struct pool_replica *replica);
 
 /* What a snapshot takes in this pool. */
 struct pool_usage {

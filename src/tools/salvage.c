@@ -37,12 +37,25 @@ static int grain_compare(const void *a, const void *b)
 	return x->slot.seq > y->slot.seq ? -1 : x->slot.seq < y->slot.seq;
 }
 
-static struct image_replica *replica_of(const struct image *image, struct uuid volume)
+/* *ret_replica NULL: it has none. */
+static int replica_of(const struct image *image, const struct salvage *s, struct image_replica **ret_replica,
+	struct error *error)
 {
-	for (uint32_t i = 0; i < image->replica_count; i++)
-		if (uuid_equal(image->by_layer[i]->record.identity.volume, volume))
-			return image->by_layer[i];
-	return NULL;
+	*ret_replica = NULL;
+	for (uint32_t i = 0; i < image->replica_count; i++) {
+		const struct pool_replica_identity *identity = &image->by_layer[i]->record.identity;
+
+		if (!uuid_equal(identity->volume, s->volume) ||
+			(!uuid_is_none(s->group) && !uuid_equal(identity->group, s->group)))
+			continue;
+		if (*ret_replica && !uuid_equal((*ret_replica)->record.identity.group, identity->group))
+			return error_set(error, -EINVAL,
+				"the volume has several shards, and this pool replicas of more than one: "
+				"name "
+				"them by --shards");
+		*ret_replica = image->by_layer[i];
+	}
+	return 0;
 }
 
 static bool entry_is_of_layers(enum entry_op op)
@@ -63,19 +76,22 @@ static int layers_check(const struct image_replica *replica, struct error *error
 
 static int copy_begin(struct salvage *s, struct image *image, struct error *error)
 {
-	struct image_replica *replica = replica_of(image, s->volume);
 	struct salvage_copy *copy = &s->copies[s->copy_count];
 	const struct directory_record *record;
-	int rc;
+	struct image_replica *replica;
+	int rc = replica_of(image, s, &replica, error);
 
-	if (!replica)
-		return 0; /* this pool has none */
+	if (rc || !replica)
+		return rc; /* this pool has none */
+	if (s->copy_count == SALVAGE_MAX_COPIES)
+		return error_set(error, -EINVAL, "more than %u replicas of one group", SALVAGE_MAX_COPIES);
 	record = &replica->record;
 	if (s->copy_count > 0 &&
 		(record->identity.size_bytes != s->size_bytes ||
 			!uuid_equal(record->identity.group, s->copies[0].replica->record.identity.group)))
-		return error_set(
-			error, -EINVAL, "these replicas differ in size or group: they are not of one volume");
+		return error_set(error, -EINVAL,
+			"these replicas differ in size or group: they are not of one volume, or of several "
+			"shards of it, which --shards names");
 	rc = layers_check(replica, error);
 	if (rc)
 		return rc;
@@ -166,7 +182,6 @@ int salvage_begin(struct salvage *s, struct image *images, unsigned count, struc
 	void *memory = NULL;
 	int rc = 0;
 
-	ASSERT(count <= SALVAGE_MAX_COPIES);
 	for (unsigned i = 0; i < count && rc == 0; i++)
 		rc = copy_begin(s, &images[i], error);
 	if (rc)

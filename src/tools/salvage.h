@@ -48,6 +48,7 @@ enum salvage_verdict {
 
 struct salvage {
 	struct uuid volume;
+	struct uuid group; /* of its shard; none: it has only one */
 	uint64_t size_bytes;
 	bool take_older;
 	unsigned copy_count;
@@ -69,8 +70,9 @@ struct salvage {
 };
 
 /*
- * Images that are loaded; volume, take_older, write, told and arg are filled in. -ENOENT: none has a replica
- * of it; -EINVAL: replicas that can't be of one group; -EOPNOTSUPP: it has snapshots; with words.
+ * Images that are loaded; volume, group, take_older, write, told and arg are filled in. -ENOENT: none has a
+ * replica of it; -EINVAL: replicas that can't be of one group, or more than one has; -EOPNOTSUPP: it has
+ * snapshots; with words.
  */
 int salvage_begin(struct salvage *s, struct image *images, unsigned count, struct error *error) MUST_CHECK;
 int salvage_run(struct salvage *s) MUST_CHECK;

@@ -12,10 +12,19 @@
 
 #include "tools/command.h"
 
+#define MAX_POOLS 64u
+
 struct salvage_options {
-	const char *volume, *out, *pools[SALVAGE_MAX_COPIES];
+	const char *volume, *out, *pools[MAX_POOLS];
 	unsigned pool_count;
+	uint64_t stripe_bytes;                 /* of a striped volume; else 0 */
+	unsigned shard_count;                  /* at least 1 */
+	struct uuid groups[VOLUME_MAX_SHARDS]; /* of the shards; none: it has only one */
 	bool older, json;
+};
+
+struct blocks {
+	uint64_t good, zero, lost, older, unknown;
 };
 
 /* A run of blocks with one verdict. */
@@ -26,10 +35,13 @@ struct range {
 
 struct salvage_job {
 	const struct salvage_options *options;
-	struct salvage salvage;
-	struct image images[SALVAGE_MAX_COPIES];
-	struct image_source sources[SALVAGE_MAX_COPIES];
-	int fds[SALVAGE_MAX_COPIES];
+	struct salvage salvage; /* of one shard after the other */
+	unsigned shard;
+	unsigned copy_count;  /* of all shards so far */
+	struct blocks blocks; /* likewise */
+	struct image images[MAX_POOLS];
+	struct image_source sources[MAX_POOLS];
+	int fds[MAX_POOLS];
 	int out_fd;
 	struct range *ranges;
 	size_t range_count;
@@ -41,10 +53,21 @@ static const char *const verdict_names[] = {
 	[SALVAGE_UNKNOWN] = "unknown",
 };
 
+/* Where a shard's byte stands in the volume: docs/protocol.md, "Shards". */
+static uint64_t volume_offset(const struct salvage_job *job, uint64_t offset_bytes)
+{
+	uint64_t stripe_bytes = job->options->stripe_bytes;
+
+	if (stripe_bytes == 0)
+		return offset_bytes;
+	return (offset_bytes / stripe_bytes * job->options->shard_count + job->shard) * stripe_bytes +
+	       offset_bytes % stripe_bytes;
+}
+
 static int block_write(void *arg, uint64_t offset_bytes, const uint8_t block[static BLOCK_BYTES])
 {
 	struct salvage_job *job = arg;
-	ssize_t wrote = pwrite(job->out_fd, block, BLOCK_BYTES, (off_t)offset_bytes);
+	ssize_t wrote = pwrite(job->out_fd, block, BLOCK_BYTES, (off_t)volume_offset(job, offset_bytes));
 
 	return wrote == BLOCK_BYTES ? 0 : wrote < 0 ? -errno : -ENOSPC;
 }
@@ -54,6 +77,7 @@ static void block_told(void *arg, enum salvage_verdict verdict, uint64_t offset_
 	struct salvage_job *job = arg;
 	struct range *last = job->range_count ? &job->ranges[job->range_count - 1] : NULL;
 
+	offset_bytes = volume_offset(job, offset_bytes);
 	if (last && last->verdict == verdict && last->offset_bytes + last->length_bytes == offset_bytes) {
 		last->length_bytes += BLOCK_BYTES;
 		return;
@@ -65,19 +89,17 @@ static void block_told(void *arg, enum salvage_verdict verdict, uint64_t offset_
 
 /* ---- the report ---- */
 
-static uint64_t not_proven(const struct salvage *s)
+static uint64_t not_proven(const struct blocks *blocks)
 {
-	return s->lost_blocks + s->older_blocks + s->unknown_blocks;
+	return blocks->lost + blocks->older + blocks->unknown;
 }
 
-static void report_print(const struct salvage_job *job)
+/* Of the shard in hand. */
+static void shard_report_print(const struct salvage_job *job)
 {
 	const struct salvage *s = &job->salvage;
 	char uuid[UUID_TEXT_LEN + 1];
 
-	for (size_t i = 0; i < job->range_count; i++)
-		printf("%s: %" PRIu64 " bytes at %" PRIu64 "\n", verdict_names[job->ranges[i].verdict],
-			job->ranges[i].length_bytes, job->ranges[i].offset_bytes);
 	for (unsigned c = 0; c < s->copy_count; c++)
 		printf("replica %s: %" PRIu64 " blocks taken, %" PRIu64 " rotten; log to (%" PRIu64
 		       ".%u, %" PRIu64 "), %s\n",
@@ -86,18 +108,27 @@ static void report_print(const struct salvage_job *job)
 			s->copies[c].replica->last.epoch.number, s->copies[c].replica->last.epoch.restart,
 			s->copies[c].replica->last.seq,
 			s->copies[c].is_whole ? "table whole" : "table not whole");
-	printf("volume as of entry (%" PRIu64 ".%u, %" PRIu64 "): what only replicas that aren't here had "
+	printf("%s as of entry (%" PRIu64 ".%u, %" PRIu64 "): what only replicas that aren't here had "
 	       "acknowledged after it is not in the image, and nobody can say what it was\n",
-		s->last.epoch.number, s->last.epoch.restart, s->last.seq);
-	printf("%s: %" PRIu64 " blocks with data, %" PRIu64 " zero, %" PRIu64 " LOST, %" PRIu64
-	       " older, %" PRIu64 " unknown\n",
-		job->options->out, s->good_blocks, s->zero_blocks, s->lost_blocks, s->older_blocks,
-		s->unknown_blocks);
+		job->options->shard_count > 1 ? "shard" : "volume", s->last.epoch.number,
+		s->last.epoch.restart, s->last.seq);
 }
 
-static void report_json_print(const struct salvage_job *job)
+static void report_print(const struct salvage_job *job)
 {
-	const struct salvage *s = &job->salvage;
+	const struct blocks *blocks = &job->blocks;
+
+	for (size_t i = 0; i < job->range_count; i++)
+		printf("%s: %" PRIu64 " bytes at %" PRIu64 "\n", verdict_names[job->ranges[i].verdict],
+			job->ranges[i].length_bytes, job->ranges[i].offset_bytes);
+	printf("%s: %" PRIu64 " blocks with data, %" PRIu64 " zero, %" PRIu64 " LOST, %" PRIu64
+	       " older, %" PRIu64 " unknown\n",
+		job->options->out, blocks->good, blocks->zero, blocks->lost, blocks->older, blocks->unknown);
+}
+
+static void report_json_print(const struct salvage_job *job, uint64_t last_seq)
+{
+	const struct blocks *blocks = &job->blocks;
 	json_t *ranges = json_array();
 	json_t *root;
 
@@ -106,12 +137,12 @@ static void report_json_print(const struct salvage_job *job)
 			ranges, json_pack("{s:s, s:I, s:I}", "verdict", verdict_names[job->ranges[i].verdict],
 					"offset_bytes", (json_int_t)job->ranges[i].offset_bytes,
 					"length_bytes", (json_int_t)job->ranges[i].length_bytes));
-	root = json_pack("{s:i, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "version", 1, "volume",
-		job->options->volume, "image", job->options->out, "replicas", (int)s->copy_count, "last_seq",
-		(json_int_t)s->last.seq, "data_blocks", (json_int_t)s->good_blocks, "zero_blocks",
-		(json_int_t)s->zero_blocks, "lost_blocks", (json_int_t)s->lost_blocks, "older_blocks",
-		(json_int_t)s->older_blocks, "unknown_blocks", (json_int_t)s->unknown_blocks, "ranges",
-		ranges);
+	root = json_pack("{s:i, s:s, s:s, s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "version", 1, "volume",
+		job->options->volume, "image", job->options->out, "replicas", (int)job->copy_count,
+		"last_seq", job->options->shard_count == 1 ? json_integer((json_int_t)last_seq) : json_null(),
+		"data_blocks", (json_int_t)blocks->good, "zero_blocks", (json_int_t)blocks->zero,
+		"lost_blocks", (json_int_t)blocks->lost, "older_blocks", (json_int_t)blocks->older,
+		"unknown_blocks", (json_int_t)blocks->unknown, "ranges", ranges);
 	(void)json_dumpf(root, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(root);
@@ -119,33 +150,88 @@ static void report_json_print(const struct salvage_job *job)
 
 /* ---- the work ---- */
 
+static int shard_begin(struct salvage_job *job)
+{
+	struct error error = { "" };
+	int rc;
+
+	job->salvage.group = job->options->groups[job->shard];
+	rc = salvage_begin(&job->salvage, job->images, job->options->pool_count, &error);
+	if (rc)
+		return command_refuse(
+			rc == -ENOENT ? EXIT_NOT_FOUND : EXIT_REFUSED, job->options->volume, error.text);
+	return EXIT_OK;
+}
+
 /* Never over a file that is there. */
 static int out_make(struct salvage_job *job)
 {
 	const char *out = job->options->out;
-	int rc;
 
 	job->out_fd = open(out, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (job->out_fd < 0)
 		return command_refuse(errno == EEXIST ? EXIT_REFUSED : EXIT_FAILED, out, strerror(errno));
-	if (ftruncate(job->out_fd, (off_t)job->salvage.size_bytes) < 0)
+	if (ftruncate(job->out_fd, (off_t)(job->salvage.size_bytes * job->options->shard_count)) < 0)
 		return command_refuse(EXIT_FAILED, out, strerror(errno));
-	rc = salvage_run(&job->salvage);
-	if (rc == 0 && fsync(job->out_fd) < 0)
-		rc = -errno;
+	return EXIT_OK;
+}
+
+static int shard_run(struct salvage_job *job)
+{
+	struct salvage *s = &job->salvage;
+	int rc = salvage_run(s);
+
 	if (rc)
-		return command_refuse(EXIT_FAILED, out, strerror(-rc));
+		return command_refuse(EXIT_FAILED, job->options->out, strerror(-rc));
+	if (!job->options->json)
+		shard_report_print(job);
+	job->copy_count += s->copy_count;
+	job->blocks.good += s->good_blocks;
+	job->blocks.zero += s->zero_blocks;
+	job->blocks.lost += s->lost_blocks;
+	job->blocks.older += s->older_blocks;
+	job->blocks.unknown += s->unknown_blocks;
+	return EXIT_OK;
+}
+
+static void salvage_init(struct salvage_job *job)
+{
+	job->salvage = (struct salvage){
+		.write = block_write, .told = block_told, .arg = job, .take_older = job->options->older
+	};
+	(void)!uuid_parse(job->options->volume, &job->salvage.volume); /* it was looked at */
+}
+
+/* Shard by shard into one file. */
+static int work(struct salvage_job *job)
+{
+	uint64_t last_seq = 0;
+	int code = EXIT_OK;
+
+	for (; code == EXIT_OK && job->shard < job->options->shard_count; job->shard++) {
+		salvage_init(job);
+		code = shard_begin(job);
+		if (code == EXIT_OK && job->shard == 0)
+			code = out_make(job);
+		if (code == EXIT_OK)
+			code = shard_run(job);
+		last_seq = job->salvage.last.seq;
+		salvage_done(&job->salvage);
+	}
+	if (code != EXIT_OK)
+		return code;
+	if (fsync(job->out_fd) < 0)
+		return command_refuse(EXIT_FAILED, job->options->out, strerror(errno));
 	if (job->options->json)
-		report_json_print(job);
+		report_json_print(job, last_seq);
 	else
 		report_print(job);
-	return not_proven(&job->salvage) ? EXIT_FAILED : EXIT_OK;
+	return not_proven(&job->blocks) ? EXIT_FAILED : EXIT_OK;
 }
 
 static int pools_load(struct salvage_job *job)
 {
 	struct error error = { "" };
-	int rc;
 
 	for (unsigned i = 0; i < job->options->pool_count; i++) {
 		const char *path = job->options->pools[i];
@@ -158,11 +244,30 @@ static int pools_load(struct salvage_job *job)
 		if (image_load(&job->images[i], &job->sources[i], &error) < 0)
 			return command_refuse(EXIT_FAILED, path, error.text);
 	}
-	rc = salvage_begin(&job->salvage, job->images, job->options->pool_count, &error);
-	if (rc)
-		return command_refuse(
-			rc == -ENOENT ? EXIT_NOT_FOUND : EXIT_REFUSED, job->options->volume, error.text);
 	return EXIT_OK;
+}
+
+/* "1M:GROUP,GROUP": the stripes, and the groups of the shards in their order. */
+static int shards_option(struct salvage_options *options, const char *text)
+{
+	size_t len = strcspn(text, ":");
+	char part[UUID_TEXT_LEN + 1];
+	const char *at = text + len;
+
+	(void)snprintf(part, sizeof(part), "%.*s", (int)(len < UUID_TEXT_LEN ? len : UUID_TEXT_LEN), text);
+	if (size_parse(part, &options->stripe_bytes, NULL) || options->stripe_bytes < STRIPE_MIN_BYTES ||
+		options->stripe_bytes % GRAIN_BYTES != 0)
+		return -EINVAL;
+	for (options->shard_count = 0; *at; options->shard_count++) {
+		len = strcspn(++at, ",");
+		if (len > UUID_TEXT_LEN || options->shard_count == VOLUME_MAX_SHARDS)
+			return -EINVAL;
+		(void)snprintf(part, sizeof(part), "%.*s", (int)len, at);
+		if (uuid_parse(part, &options->groups[options->shard_count]))
+			return -EINVAL;
+		at += len;
+	}
+	return options->shard_count < 2 ? -EINVAL : 0;
 }
 
 static int options_parse(struct salvage_options *options, int argc, char **argv)
@@ -172,13 +277,17 @@ static int options_parse(struct salvage_options *options, int argc, char **argv)
 			options->older = true;
 		else if (strcmp(argv[i], "--json") == 0)
 			options->json = true;
-		else if (argv[i][0] == '-')
+		else if (strncmp(argv[i], "--shards=", 9) == 0) {
+			if (shards_option(options, argv[i] + 9))
+				return command_usage(
+					"not as in --shards=1M:GROUP-UUID,GROUP-UUID: ", argv[i]);
+		} else if (argv[i][0] == '-')
 			return command_usage("unknown option ", argv[i]);
 		else if (!options->volume)
 			options->volume = argv[i];
 		else if (!options->out)
 			options->out = argv[i];
-		else if (options->pool_count < SALVAGE_MAX_COPIES)
+		else if (options->pool_count < MAX_POOLS)
 			options->pools[options->pool_count++] = argv[i];
 		else
 			return command_usage("too many pools: ", argv[i]);
@@ -189,7 +298,8 @@ static int options_parse(struct salvage_options *options, int argc, char **argv)
 
 int salvage_main(int argc, char **argv)
 {
-	struct salvage_options options = { 0 };
+	struct salvage_options options = { .shard_count = 1 };
+	struct uuid volume;
 	struct salvage_job *job = calloc(1, sizeof(*job));
 	int code = options_parse(&options, argc, argv);
 
@@ -197,17 +307,12 @@ int salvage_main(int argc, char **argv)
 	job->options = &options;
 	job->out_fd = -1;
 	memset(job->fds, -1, sizeof(job->fds));
-	job->salvage.write = block_write;
-	job->salvage.told = block_told;
-	job->salvage.arg = job;
-	job->salvage.take_older = options.older;
-	if (code == EXIT_OK && uuid_parse(options.volume, &job->salvage.volume))
+	if (code == EXIT_OK && uuid_parse(options.volume, &volume))
 		code = command_usage("not a volume's UUID: ", options.volume);
 	if (code == EXIT_OK)
 		code = pools_load(job);
 	if (code == EXIT_OK)
-		code = out_make(job);
-	salvage_done(&job->salvage);
+		code = work(job);
 	for (unsigned i = 0; i < options.pool_count; i++) {
 		image_done(&job->images[i]);
 		if (job->fds[i] >= 0)

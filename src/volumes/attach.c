@@ -60,6 +60,7 @@ void volumes_attach(struct volumes *volumes, const char *name, bool force, volum
 	if (!op_accept(op, fn, arg, name))
 		return;
 	op->force_attach = force;
+	op->patient = true;
 	op_submit(op);
 }
 
@@ -73,8 +74,10 @@ void volumes_serve_nbd(struct volumes *volumes, const char *name, volumes_done_f
 {
 	struct op *op = op_make(volumes, "export volume", name, ATTACH_DEADLINE_MS, serve_nbd_begin, fn, arg);
 
-	if (op_accept(op, fn, arg, name))
-		op_submit(op);
+	if (!op_accept(op, fn, arg, name))
+		return;
+	op->patient = true;
+	op_submit(op);
 }
 
 static void detach_down(struct op *op, int rc)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog/snapshots.h"
 #include "volumes/held.h"
 #include "volumes/manager.h"
 #include "volumes/placing.h"
@@ -37,6 +38,9 @@ struct attachment *attachment_find_uuid(struct volumes *volumes, struct uuid vol
 static void attachment_free(struct op *op)
 {
 	list_remove(&op->attachment->node);
+	catalog_unpin(op->attachment->pin);
+	volume_shards_done(&op->attachment->shards);
+	free(op->attachment->of_shard);
 	free(op->attachment);
 	op->attachment = NULL;
 	snapshot_take(op->volumes);
@@ -181,47 +185,13 @@ static void device_up(struct op *op, int rc)
 	op->then(op, 0);
 }
 
-void volume_voter_fill(
-	const struct volumes *volumes, const struct catalog_replica *replica, struct volume_voter *ret_voter)
+void attachment_spec_fill(const struct catalog_volume *volume, struct volume_spec *spec)
 {
-	const struct catalog_node *node;
-
-	*ret_voter = (struct volume_voter){ .replica = replica->replica, .pool = replica->pool };
-	snprintf(ret_voter->node, sizeof(ret_voter->node), "%s", replica->node);
-	if (!catalog_node_find(volumes->catalog, replica->node, &node, NULL))
-		snprintf(ret_voter->address.text, sizeof(ret_voter->address.text), "%s", node->address);
-}
-
-static uint8_t voter_mask(const struct volume_spec *spec, const struct uuid *voters, unsigned count)
-{
-	unsigned mask = 0;
-
-	for (unsigned i = 0; i < spec->voter_count; i++)
-		for (unsigned j = 0; j < count; j++)
-			if (uuid_equal(spec->voters[i].replica, voters[j]))
-				mask |= 1u << i;
-	return (uint8_t)mask;
-}
-
-/* All who count, in the record's order; learners are made known later (membership.c). */
-void attachment_spec_fill(
-	const struct volumes *volumes, const struct catalog_volume *volume, struct volume_spec *spec)
-{
-	const struct catalog_shard *shard = &volume->shards[0];
-
-	spec->group = shard->group;
-	spec->config_number = shard->config_number;
 	spec->size_bytes = volume->size_bytes;
 	spec->epoch = (struct epoch){ .number = volume->epoch_number };
 	spec->reads_quorum = volume->reads_quorum;
 	spec->error_after_ms = volume->error_after_ms;
 	spec->limits = (struct volume_limits){ volume->limit_iops, volume->limit_bytes_per_s };
-	spec->voter_count = 0;
-	for (unsigned i = 0; i < shard->replica_count && spec->voter_count < GROUP_MAX_VOTERS; i++)
-		if (catalog_is_voter(shard, shard->replicas[i].replica))
-			volume_voter_fill(volumes, &shard->replicas[i], &spec->voters[spec->voter_count++]);
-	spec->voter_mask = voter_mask(spec, shard->voters, shard->voter_count);
-	spec->next_mask = voter_mask(spec, shard->next_voters, shard->next_voter_count);
 }
 
 /* Beside the admin socket: who finds one finds the other. */
@@ -239,8 +209,13 @@ static void up_opened(struct op *op, int rc);
 static void up_open(struct op *op, const struct catalog_volume *volume)
 {
 	const struct catalog_class *class;
+	int rc = volume_shards_fill(op->volumes, volume, &op->attachment->shards);
 
-	attachment_spec_fill(op->volumes, volume, &op->attachment->spec);
+	if (rc) {
+		attachment_undo(op, error_set(&op->error, rc, "volume %s is another by now", op->name));
+		return;
+	}
+	attachment_spec_fill(volume, &op->attachment->spec);
 	snprintf(op->attachment->fs, sizeof(op->attachment->fs), "%s", volume->fs);
 	class = class_of_fs(op->volumes, volume);
 	snprintf(op->attachment->mount_options, sizeof(op->attachment->mount_options), "%s",
@@ -320,12 +295,20 @@ static void up_held(struct op *op, int rc)
 	up_open(op, volume);
 }
 
-struct attachment *attachment_new(struct op *op)
+struct attachment *attachment_new(struct op *op, const struct volume_shards *shards)
 {
 	struct attachment *attachment = calloc(1, sizeof(*attachment));
+	struct attachment_shard *of_shard = calloc(shards->count + 1, sizeof(*of_shard));
 
-	if (!attachment)
+	if (!attachment || !of_shard) {
+		free(attachment);
+		free(of_shard);
 		return NULL;
+	}
+	for (unsigned s = 0; s < shards->count; s++)
+		of_shard[s] = (struct attachment_shard){ .attachment = attachment, .index = s };
+	attachment->shards = *shards;
+	attachment->of_shard = of_shard;
 	attachment->volumes = op->volumes;
 	attachment->nbd = op->nbd;
 	attachment->steward = attachment->spec.steward = op->steward;
@@ -335,22 +318,41 @@ struct attachment *attachment_new(struct op *op)
 	return attachment;
 }
 
+/* Some shards may be rolled back, and others not. A steward serves nothing. */
+static int restored_refuse(const struct catalog_volume *volume, struct error *error)
+{
+	const struct catalog_snapshot *snapshot = catalog_snapshot_restored(volume);
+
+	if (!snapshot)
+		return 0;
+	return error_set(error, -EBUSY,
+		"volume %s is half rolled back to snapshot %s: `quoin snapshot rollback %s@%s` finishes that",
+		volume->name, snapshot->name, volume->name, snapshot->name);
+}
+
 static void up_begin(struct op *op)
 {
 	struct volumes *volumes = op->volumes;
+	struct volume_shards shards = { .count = 0 };
 	const struct catalog_volume *volume;
 	struct attachment *attachment;
 	int rc;
 
 	rc = catalog_volume_find(volumes->catalog, op->name, &volume, &op->error);
+	if (!rc && !op->steward && !op->restoring)
+		rc = restored_refuse(volume, &op->error);
 	if (!rc && !op->nbd && !op->steward)
 		rc = attach_supported(&op->error);
-	attachment = rc ? NULL : attachment_new(op);
+	if (!rc)
+		rc = volume_shards_fill(volumes, volume, &shards);
+	attachment = rc ? NULL : attachment_new(op, &shards);
 	if (!attachment) {
+		volume_shards_done(&shards);
 		op->then(op, rc ? rc : -ENOMEM);
 		return;
 	}
 	attachment->spec.volume = volume->volume;
+	attachment->pin = catalog_pin_volume(volumes->catalog, volume->volume);
 	attachment->spec.attachment = uuid_random(&volumes->random);
 	attachment_hold(op, up_held);
 }

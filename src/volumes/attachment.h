@@ -14,20 +14,45 @@
 
 #include "attach/attach.h"
 #include "catalog/catalog.h"
+#include "catalog/pin.h"
 #include "datapath/dataplane.h"
 #include "volumes/membership.h"
 #include "volumes/repair.h"
+#include "volumes/volume_shards.h"
 
 struct op;
 struct volumes;
 
 enum attachment_phase { ATTACHMENT_OPENING, ATTACHMENT_UP };
 
+/* What each of its shards' groups has under way. */
+struct attachment_shard {
+	struct attachment *attachment;
+	unsigned index;
+	bool stepping;                     /* member_call is under way */
+	bool changing;                     /* held.h: a change of its members was sent, and isn't through */
+	struct dataplane_call record_call; /* pends until the coordinator wants its record written */
+	struct dataplane_call member_call;
+	struct member_step step;
+	struct repair repair;
+	/* Handed over with record_call. */
+	bool told;
+	enum record_outcome outcome;
+	/* The data plane's thread only: */
+	struct dataplane_call *record_pending;
+	bool has_record;
+	/* Written by it before it finishes a call, read after: */
+	struct volume_record record;
+};
+
 struct attachment {
 	struct list node; /* in volumes->attachments */
 	struct volumes *volumes;
 	enum attachment_phase phase;
-	struct volume_spec spec;                /* name, UUIDs, epoch, voters */
+	struct volume_spec spec; /* name, UUIDs, epoch: what all its shards have in common */
+	struct catalog_pin *pin; /* the catalog's view has its record, whoever holds it by now */
+	struct volume_shards shards;
+	struct attachment_shard *of_shard;      /* as many */
 	char fs[8];                             /* of its record */
 	char mount_options[FS_OPTIONS_LEN + 1]; /* of its class, as it was attached */
 	unsigned thread;                        /* of the data plane, where it is open */
@@ -38,34 +63,23 @@ struct attachment {
 	bool nbd;       /* an export, not a device of the kernel */
 	bool ended;     /* fenced: its I/O gets EIO for ever */
 	bool closing;   /* the data plane has been told to let it go: nothing more is asked of it */
-	bool stepping;  /* member_call is under way */
 	bool cancelled; /* cancel_call is under way, or was */
 	bool limiting;  /* limits_call is under way */
 
 	struct dataplane_call ended_call; /* pends at the data plane until the volume ends */
 	struct dataplane_call cancel_call;
 	uint64_t sessions;                 /* counts: opened, closed */
-	struct dataplane_call record_call; /* pends until the coordinator wants its record written */
-	struct dataplane_call member_call;
 	uint64_t grown_bytes;              /* its device and filesystem have followed so far: resize.c */
 	struct dataplane_call limits_call; /* limits.c */
 	struct volume_limits limits;
-	struct member_step step;
-	struct repair repair;
 	uint64_t trim_ns, trim_done_bytes; /* trim.c: due then (0: not set), and so far */
 	uint64_t schedule_ns;              /* no snapshot by schedule is made or removed before */
-	/* Handed over with record_call. */
-	bool told;
-	enum record_outcome outcome;
 	/* The data plane's thread only: */
 	struct dataplane_call *open_pending, *ended_pending;
 	bool has_ended, outdated;
-	struct dataplane_call *record_pending;
-	bool has_record;
 	/* Written by it before it finishes a call, read after: */
 	struct volume *opened;
 	struct epoch promised;
-	struct volume_record record;
 	char why[160];
 };
 
@@ -81,9 +95,10 @@ struct attachment *attachment_find_uuid(struct volumes *volumes, struct uuid vol
 void attachment_bring_up(struct op *op, void (*then)(struct op *op, int rc));
 /*
  * For attachment_bring_up() and resume.c. attachment_device() goes on where the data plane has opened it;
- * undo ends what failed with rc and op->error, and keeps both. Then op->then.
+ * undo ends what failed with rc and op->error, and keeps both. Then op->then. attachment_new() takes `shards`
+ * over; NULL: no memory, and they stay the caller's.
  */
-struct attachment *attachment_new(struct op *op);
+struct attachment *attachment_new(struct op *op, const struct volume_shards *shards);
 void attachment_device(struct op *op);
 void attachment_undo(struct op *op, int rc);
 /*
@@ -106,9 +121,8 @@ bool attachment_serves(const struct attachment *attachment);
 /* Gives up an open that waits. */
 void attachment_open_cancel(struct attachment *attachment);
 
-/* Group, configuration, epoch, policies and voters, as the record has them. */
-void attachment_spec_fill(
-	const struct volumes *volumes, const struct catalog_volume *volume, struct volume_spec *spec);
+/* Size, epoch and policies, as the record has them. */
+void attachment_spec_fill(const struct catalog_volume *volume, struct volume_spec *spec);
 
 /* Where an export of this name is served. */
 void nbd_socket_path(const struct volumes *volumes, const char *name, char *path, size_t path_bytes);

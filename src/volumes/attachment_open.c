@@ -1,6 +1,7 @@
 /* The data plane's part of an attachment: open, what ends it, close. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "volumes/manager.h"
@@ -56,12 +57,18 @@ static void open_run(struct dataplane_call *call)
 	struct attachment *attachment = op_of_call(call)->attachment;
 	struct volume_events events = { volume_ready, volume_changed, volume_ended, volume_record_asked,
 		attachment };
-	int rc;
+	struct volume_spec *specs = volume_shards_specs(&attachment->shards, &attachment->spec);
+	int rc = -ENOMEM;
 
-	attachment->has_ended = attachment->outdated = attachment->has_record = false;
+	attachment->has_ended = attachment->outdated = false;
+	for (unsigned s = 0; s < attachment->shards.count; s++)
+		attachment->of_shard[s].has_record = false;
 	attachment->open_pending = call;
-	rc = volume_attach(
-		dataplane_datapath(call->dataplane), &attachment->spec, &events, &attachment->opened);
+	if (specs)
+		rc = volume_attach_striped(dataplane_datapath(call->dataplane), specs,
+			attachment->shards.count, attachment->shards.stripe_bytes, &events,
+			&attachment->opened);
+	free(specs);
 	if (rc)
 		call_end(&attachment->open_pending, rc);
 }
@@ -210,7 +217,8 @@ void attachment_open(struct op *op, void (*then)(struct op *op, int rc))
 	op->expired = open_expired;
 	op->attachment->opened = NULL;
 	session_begin(op->volumes, &op->attachment->spec);
-	op->attachment->thread = threads_of_volume(op->volumes, &op->attachment->spec);
+	op->attachment->thread =
+		threads_of_volume(op->volumes, op->attachment->spec.volume, &op->attachment->shards);
 	op_call(op, op->attachment->thread, open_run, open_done);
 	membership_begin(op->attachment); /* behind it: a replica may have to be dropped for it to open */
 	if (op_expired(op))

@@ -1,6 +1,6 @@
 /*
- * Pools and nodes that are taken out of use, replaced, made even. A part of the volumes' interface: its rules
- * of threads and errors hold (volumes/volumes.h).
+ * Pools and nodes that are looked at, taken out of use, replaced, made even. A part of the volumes'
+ * interface: its rules of threads and errors hold (volumes/volumes.h).
  */
 #ifndef QUOIN_VOLUMES_CARE_H
 #define QUOIN_VOLUMES_CARE_H
@@ -46,11 +46,23 @@ void volumes_pool_remove(struct volumes *volumes, const char *pool, volumes_done
  * it has begun, and the views show it. -EBUSY: it is another node's; -EAGAIN: it isn't open.
  */
 void volumes_pool_scrub(struct volumes *volumes, const char *pool, volumes_done_fn fn, void *arg);
+/* What this node is, and its disks. */
+struct node_scan {
+	struct node_facts node;
+	enum tier tier; /* of the volumes that it can serve: by its pools, cores and network */
+	char tier_reason[TIER_REASON_MAX];
+	struct scan disks;
+};
+/* `measure`: disks that are free, all at once, only reading. The scan is valid during the call of fn. */
+void volumes_scan(struct volumes *volumes, bool measure,
+	void (*fn)(void *arg, int rc, const struct error *error, const struct node_scan *scan), void *arg);
+
 #define VOLUMES_REBALANCE_MAX 64u
 struct rebalance_view {
 	char volume[NAME_MAX_LEN + 1];
 	char from_node[NAME_MAX_LEN + 1], from_pool[NAME_MAX_LEN + 1];
 	char to_node[NAME_MAX_LEN + 1], to_pool[NAME_MAX_LEN + 1];
+	unsigned shard;
 	uint64_t bytes; /* at most: what is provisioned */
 };
 /*

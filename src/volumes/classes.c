@@ -80,6 +80,7 @@ void volumes_classes_apply(
 		return;
 	}
 	op->state = change;
+	op->no_look = true;
 	rc = change ? class_text_parse(text, len, class_take, change, &op->error)
 		    : error_set(&op->error, -ENOMEM, "no memory for the classes");
 	if (!rc && change->count == 0)
@@ -117,6 +118,7 @@ void volumes_class_set(struct volumes *volumes, const char *name, const char *ke
 
 	if (!op_accept(op, fn, arg, name))
 		return;
+	op->no_look = true;
 	op->state = change = calloc(1, sizeof(*change));
 	if (!change) {
 		op_refuse(op, error_set(&op->error, -ENOMEM, "no memory for the class"));
@@ -152,8 +154,10 @@ void volumes_class_remove(struct volumes *volumes, const char *name, volumes_don
 	struct op *op =
 		op_make(volumes, "remove class", name, CLASS_DEADLINE_MS, class_remove_begin, fn, arg);
 
-	if (op_accept(op, fn, arg, name))
-		op_submit(op);
+	if (!op_accept(op, fn, arg, name))
+		return;
+	op->no_look = true;
+	op_submit(op);
 }
 
 /* ---- volumes that follow ---- */
@@ -161,17 +165,20 @@ void volumes_class_remove(struct volumes *volumes, const char *name, volumes_don
 void volumes_class_mend(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
 {
 	const struct catalog_volume *volume;
+	char from[VOLUMES_FROM_LEN + 1];
 	struct breach breach;
 	struct error error;
 	int rc = catalog_volume_find(volumes->catalog, name, &volume, &error);
 
 	/* What is due is asked for as a user would; a volume that is as it should be is set to what it has.
 	 */
-	if (!rc && breach_find(volumes, volume, &breach) && breach.move_from)
-		volumes_move_replica(volumes, name, breach.move_from, NULL, fn, arg);
-	else if (!rc && breach_find(volumes, volume, &breach))
+	if (!rc && breach_find(volumes, volume, &breach) && breach.move_from) {
+		snprintf(from, sizeof(from), "%s#%u", breach.move_from, breach.shard);
+		volumes_move_replica(volumes, name, from, NULL, fn, arg);
+	} else if (!rc && breach_find(volumes, volume, &breach)) {
 		replicas_mend(volumes, name, breach.replicas, fn, arg);
-	else
+	} else {
 		replicas_mend(volumes, name, rc || !volume->shard_count ? 0 : volume->shards[0].voter_count,
 			fn, arg);
+	}
 }

@@ -30,6 +30,10 @@ static int options_check(
 			"option replicas: a clone of volume %s begins with as many as that has, %u; `quoin "
 			"volume set-replicas` changes it afterwards",
 			origin->name, voters);
+	if (options->shards && options->shards != SHARDS_AUTO && options->shards != origin->shard_count)
+		return error_set(error, -EINVAL,
+			"option shards: a clone of volume %s is divided as that is: %u", origin->name,
+			origin->shard_count);
 	if (options->fs[0] && strcmp(options->fs, origin->fs) != 0)
 		return error_set(error, -EINVAL, "option fs: a clone of volume %s has its filesystem, %s",
 			origin->name, origin->fs);
@@ -57,7 +61,7 @@ static void shard_draft(
 }
 
 int clone_draft(struct volumes *volumes, const char *name, const struct volume_options *options,
-	struct catalog_volume *ret_volume, struct catalog_shard *ret_shard, struct error *error)
+	struct catalog_volume *ret_volume, struct error *error)
 {
 	char origin_name[NAME_MAX_LEN + 1], snapshot_name[NAME_MAX_LEN + 1];
 	struct volume_options own = *options;
@@ -91,7 +95,10 @@ int clone_draft(struct volumes *volumes, const char *name, const struct volume_o
 	memcpy(ret_volume->selector, origin->selector, sizeof(ret_volume->selector));
 	ret_volume->origin = origin->volume;
 	ret_volume->origin_snapshot = snapshot->snapshot;
-	shard_draft(volumes, &origin->shards[0], ret_shard);
+	ret_volume->shard_count = origin->shard_count;
+	ret_volume->stripe_bytes = origin->stripe_bytes;
+	for (unsigned s = 0; s < origin->shard_count; s++)
+		shard_draft(volumes, &origin->shards[s], &ret_volume->shards[s]);
 	return 0;
 }
 
@@ -158,5 +165,6 @@ void clone_snapshot_take(struct op *op, void (*then)(struct op *op, int rc))
 	snprintf(op->options.from, sizeof(op->options.from), "%s@%s", origin_name, snapshot_name);
 	op->told_then = then;
 	op->waits_for = "a snapshot of its origin";
-	volumes_snapshot_create(op->volumes, origin_name, snapshot_name, false, snapshot_told, op);
+	volumes_snapshot_create(
+		op->volumes, origin_name, snapshot_name, false, (struct uuid){ 0 }, snapshot_told, op);
 }

@@ -18,11 +18,11 @@ int clone_from_parse(const char *from, char ret_volume[static NAME_MAX_LEN + 1],
 
 /*
  * What the record of a clone says (options->from with a snapshot): all that is its origin's, and a replica
- * beside each of its. -ENOENT: no such volume or snapshot; -EBUSY: that isn't ready; -EINVAL: an option that
- * can't be.
+ * beside each of its. ret_volume->shards has room for CATALOG_MAX_SHARDS, all zeroes. -ENOENT: no such volume
+ * or snapshot; -EBUSY: that isn't ready; -EINVAL: an option that can't be.
  */
 int clone_draft(struct volumes *volumes, const char *name, const struct volume_options *options,
-	struct catalog_volume *ret_volume, struct catalog_shard *ret_shard, struct error *error) MUST_CHECK;
+	struct catalog_volume *ret_volume, struct error *error) MUST_CHECK;
 /*
  * Takes a snapshot of the origin where options->from names none, and names it there, before `then`: at once
  * where there is nothing to do. The words of what failed are op->error.

@@ -13,6 +13,7 @@
 #define CREATE_TRIES       500u
 #define CREATE_PAUSE_MS    50u
 #define REPLICAS_WAIT_MS   100u
+#define THICK_UNDO_MS      15000u /* with so much left it is given up */
 
 static int differs(const struct catalog_volume *volume, const char *what, struct error *error)
 {
@@ -32,6 +33,10 @@ static int compare_lasting(struct volumes *volumes, const struct catalog_volume 
 		return differs(volume, "filesystem", error);
 	if (options->group[0] && strcmp(options->group, volume->group_name) != 0)
 		return differs(volume, "group", error);
+	if (options->shards && options->shards != SHARDS_AUTO && options->shards != volume->shard_count)
+		return differs(volume, "number of shards", error);
+	if (options->thick_given && options->thick != volume->thick)
+		return differs(volume, "answer to whether it is thick", error);
 	if (options->from[0] && !clone_is_of(volumes, volume, options->from))
 		return differs(volume, "origin", error);
 	if (options->tier[0] && class_tier_parse(options->tier, &tiers) == 0 && tiers != volume->tiers)
@@ -66,28 +71,35 @@ int volumes_options_check(
 	return compare_lasting(volumes, volume, options, error);
 }
 
-static int place(struct op *op, const struct catalog_class *class, struct catalog_volume *volume,
-	struct catalog_shard *shard)
+/* A shard's replicas, where placement wants them. */
+static void shard_make(struct volumes *volumes, const struct placing *placing,
+	const struct placement_result *result, struct catalog_shard *shard)
 {
-	struct placing placing = { .pools = NULL };
-	struct placement_result result;
-	int rc = placing_init(op->volumes, class, volume, volume_replicas(volume, class), (struct uuid){ 0 },
-		&placing, &op->error);
-
-	if (!rc)
-		rc = placing_near(op->volumes, op->options.near, &placing, &op->error);
-	if (!rc)
-		rc = placement_choose(
-			&placing.request, placing.pools, placing.pool_count, &result, &op->error);
-	for (unsigned i = 0; !rc && i < result.count; i++) {
+	for (unsigned i = 0; i < result->count; i++) {
 		struct catalog_replica *replica = &shard->replicas[i];
-		const struct placement_pool *pool = &placing.pools[result.index[i]];
+		const struct placement_pool *pool = &placing->pools[result->index[i]];
 
-		replica->replica = uuid_random(&op->volumes->random);
+		replica->replica = uuid_random(&volumes->random);
 		replica->pool = pool->pool;
 		replica->node = text_intern(pool->node);
 		shard->voters[i] = replica->replica;
 		shard->replica_count = shard->voter_count = i + 1;
+	}
+}
+
+static int place(struct op *op, const struct catalog_class *class, struct catalog_volume *volume)
+{
+	struct placing placing = { .pools = NULL };
+	struct placement_result result;
+	int rc = placing_init(op->volumes, class, volume, NULL, volume_replicas(volume, class),
+		(struct uuid){ 0 }, &placing, &op->error);
+
+	if (!rc)
+		rc = placing_near(op->volumes, op->options.near, &placing, &op->error);
+	for (unsigned s = 0; !rc && s < volume->shard_count; s++) {
+		rc = placing_shard(&placing, s, &result, NULL, &op->error);
+		if (!rc)
+			shard_make(op->volumes, &placing, &result, &volume->shards[s]);
 	}
 	placing_done(&placing);
 	return rc;
@@ -95,24 +107,75 @@ static int place(struct op *op, const struct catalog_class *class, struct catalo
 
 static void create_try(struct op *op);
 
-/* The replica that is to live here is there: who attaches at once finds it. Those of other nodes are as
- * quick. */
+/* A replica of it that is to live here, and isn't there yet. */
+static bool replica_waits(struct op *op, const struct catalog_shard *shard)
+{
+	for (unsigned i = 0; i < shard->replica_count; i++) {
+		const struct catalog_replica *replica = &shard->replicas[i];
+		const struct local_pool *pool = pools_find_uuid(op->volumes, replica->pool);
+
+		if (pool && pool->phase == LOCAL_POOL_OPEN &&
+			!snapshot_replica_find(&op->volumes->snapshot, replica->replica))
+			return true;
+	}
+	return false;
+}
+
+/* One that its node hasn't made yet, wherever that is; NULL: there is none. */
+static const struct catalog_replica *unmade(const struct catalog_volume *volume)
+{
+	for (unsigned s = 0; s < volume->shard_count; s++)
+		for (unsigned i = 0; i < volume->shards[s].replica_count; i++)
+			if (!volume->shards[s].replicas[i].made)
+				return &volume->shards[s].replicas[i];
+	return NULL;
+}
+
+static void thick_undone(struct op *op, int rc)
+{
+	(void)rc;
+	op->error = op->why_undone;
+	op_end(op, -ENOSPC);
+}
+
+/* A thick volume whose room isn't kept everywhere is none: thin ones have taken it since it was placed. */
+static void thick_undo(struct op *op, const struct catalog_replica *replica)
+{
+	const struct catalog_pool *pool;
+
+	error_set(&op->why_undone, -ENOSPC,
+		"volume %s was not made: pool %s of node %s has not made its replica, for which all of its "
+		"room "
+		"must be free; its agent's events say more",
+		op->name,
+		catalog_pool_find(op->volumes->catalog, replica->pool, &pool, NULL) ? "(gone)" : pool->name,
+		replica->node);
+	op->told_then = thick_undone;
+	catalog_volume_delete(op->volumes->catalog, op->volume, op_left_ms(op), op_told, op);
+}
+
+/* Those that are to live here are there: who attaches at once finds them. Those of other nodes are as quick.
+ */
 static void replicas_wait(struct op *op)
 {
 	const struct catalog_volume *volume;
+	bool waits = false;
 
-	if (!catalog_volume_find_uuid(op->volumes->catalog, op->volume, &volume, NULL) && volume->shard_count)
-		for (unsigned i = 0; i < volume->shards[0].replica_count; i++) {
-			const struct catalog_replica *replica = &volume->shards[0].replicas[i];
-			const struct local_pool *pool = pools_find_uuid(op->volumes, replica->pool);
+	if (!catalog_volume_find_uuid(op->volumes->catalog, op->volume, &volume, NULL)) {
+		const struct catalog_replica *replica = volume->thick ? unmade(volume) : NULL;
 
-			if (pool && pool->phase == LOCAL_POOL_OPEN && !op_expired(op) &&
-				!snapshot_replica_find(&op->volumes->snapshot, replica->replica)) {
-				op_retry(op, REPLICAS_WAIT_MS, replicas_wait);
-				return;
-			}
+		if (replica && op_left_ms(op) < THICK_UNDO_MS) {
+			thick_undo(op, replica);
+			return;
 		}
-	op_end(op, 0);
+		waits = replica != NULL;
+		for (unsigned s = 0; s < volume->shard_count; s++)
+			waits |= replica_waits(op, &volume->shards[s]);
+	}
+	if (waits && !op_expired(op))
+		op_retry(op, REPLICAS_WAIT_MS, replicas_wait);
+	else
+		op_end(op, 0);
 }
 
 static void create_told(void *arg, int rc, const struct error *error, const struct catalog_volume *volume)
@@ -142,25 +205,45 @@ static void create_told(void *arg, int rc, const struct error *error, const stru
 		op_end(op, rc);
 		return;
 	}
-	manager_event(op->volumes, "volume-created", op->name, "%s, class %s, %u replicas",
-		size_format(volume->size_bytes, size), volume->class_name, volume->shards[0].voter_count);
+	if (volume->shard_count > 1)
+		manager_event(op->volumes, "volume-created", op->name,
+			"%s, class %s, %u shards of %u replicas", size_format(volume->size_bytes, size),
+			volume->class_name, volume->shard_count, volume->shards[0].voter_count);
+	else
+		manager_event(op->volumes, "volume-created", op->name, "%s, class %s, %u replicas",
+			size_format(volume->size_bytes, size), volume->class_name,
+			volume->shards[0].voter_count);
 	manager_plan(op->volumes);
 	replicas_wait(op);
 }
 
-static int new_draft(struct op *op, struct catalog_volume *record, struct catalog_shard *shard)
+static int new_draft(struct op *op, struct catalog_volume *record)
 {
 	const struct catalog_class *class;
 	int rc = class_of_options(op->volumes, &op->options, &class, &op->error);
 
 	if (!rc)
 		rc = volume_draft(op->name, &op->options, class, record, &op->error);
-	return rc ? rc : place(op, class, record, shard);
+	if (!rc)
+		rc = volume_divide(op->volumes, &op->options, class, record, &op->error);
+	return rc ? rc : place(op, class, record);
+}
+
+/* record->shards has room for as many as there may be. */
+static int draft(struct op *op, struct catalog_volume *record)
+{
+	int rc = op->options.from[0] ? clone_draft(op->volumes, op->name, &op->options, record, &op->error)
+				     : new_draft(op, record);
+
+	for (unsigned s = 0; !rc && s < record->shard_count; s++) {
+		record->shards[s].group = uuid_random(&op->volumes->random);
+		record->shards[s].config_number = 1;
+	}
+	return rc;
 }
 
 static void create_try(struct op *op)
 {
-	struct catalog_shard shard = { .config_number = 1 };
 	struct catalog_volume record = { .volume = op->volume };
 	const struct catalog_volume *volume;
 	int rc;
@@ -170,17 +253,13 @@ static void create_try(struct op *op)
 		op_end(op, compare_existing(op, volume));
 		return;
 	}
-	rc = op->options.from[0]
-		     ? clone_draft(op->volumes, op->name, &op->options, &record, &shard, &op->error)
-		     : new_draft(op, &record, &shard);
-	if (rc) {
+	record.shards = calloc(CATALOG_MAX_SHARDS, sizeof(*record.shards));
+	rc = record.shards ? draft(op, &record) : error_set(&op->error, -ENOMEM, "no memory");
+	if (rc)
 		op_end(op, rc);
-		return;
-	}
-	shard.group = uuid_random(&op->volumes->random);
-	record.shards = &shard;
-	record.shard_count = 1;
-	catalog_volume_create(op->volumes->catalog, &record, op_left_ms(op), create_told, op);
+	else
+		catalog_volume_create(op->volumes->catalog, &record, op_left_ms(op), create_told, op);
+	free(record.shards);
 }
 
 static void origin_ready(struct op *op, int rc)
@@ -191,12 +270,28 @@ static void origin_ready(struct op *op, int rc)
 		create_try(op);
 }
 
+static void origin_looked(struct op *op, int rc)
+{
+	if (rc || op->answered)
+		op_end(op, rc);
+	else
+		clone_snapshot_take(op, origin_ready);
+}
+
 static void create_begin(struct op *op)
 {
-	if (op->options.from[0])
-		clone_snapshot_take(op, origin_ready);
-	else
+	char origin[NAME_MAX_LEN + 1], snapshot[NAME_MAX_LEN + 1];
+	int rc;
+
+	if (!op->options.from[0]) {
 		create_try(op);
+		return;
+	}
+	rc = clone_from_parse(op->options.from, origin, snapshot, &op->error);
+	if (rc)
+		op_end(op, rc);
+	else
+		op_look(op, catalog_pin_name(op->volumes->catalog, origin), origin_looked);
 }
 
 void volumes_create(struct volumes *volumes, const char *name, const struct volume_options *options,
@@ -207,6 +302,7 @@ void volumes_create(struct volumes *volumes, const char *name, const struct volu
 	if (!op_accept(op, fn, arg, name))
 		return;
 	op->options = *options;
+	op->patient = true;
 	op->volume = uuid_random(&volumes->random);
 	op_submit(op);
 }

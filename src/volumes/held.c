@@ -26,36 +26,74 @@ static json_t *uuid_json(struct uuid uuid)
 	return json_string(uuid_format(uuid, text));
 }
 
-static json_t *voters_json(const struct volume_spec *spec)
+static json_t *voters_json(const struct shard_members *members)
 {
 	json_t *voters = json_array();
 
-	for (unsigned i = 0; voters && i < spec->voter_count; i++)
+	for (unsigned i = 0; voters && i < members->voter_count; i++)
 		if (json_array_append_new(voters,
-			    json_pack("{s:o, s:o, s:s, s:s}", "replica", uuid_json(spec->voters[i].replica),
-				    "pool", uuid_json(spec->voters[i].pool), "node", spec->voters[i].node,
-				    "address", spec->voters[i].address.text))) {
+			    json_pack("{s:o, s:o, s:s, s:s}", "replica",
+				    uuid_json(members->voters[i].replica), "pool",
+				    uuid_json(members->voters[i].pool), "node", members->voters[i].node,
+				    "address", members->voters[i].address.text))) {
 			json_decref(voters);
 			return NULL;
 		}
 	return voters;
 }
 
+/* Takes over all that is packed as `o`, also where it fails. */
+static json_t *shard_json(const struct shard_members *members)
+{
+	return json_pack("{s:o, s:I, s:i, s:i, s:o}", "group", uuid_json(members->group), "config_number",
+		(json_int_t)members->config_number, "voters", (int)members->voter_mask, "next_voters",
+		(int)members->next_mask, "members", voters_json(members));
+}
+
+static json_t *shards_json(const struct volume_shards *shards)
+{
+	json_t *list = json_array();
+
+	for (unsigned s = 0; list && s < shards->count; s++)
+		if (json_array_append_new(list, shard_json(&shards->members[s]))) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+/* One shard's stand beside the rest, as they always did; several are a list, and another version. */
+static int shards_put(json_t *root, const struct volume_shards *shards)
+{
+	json_t *only;
+	int rc;
+
+	if (shards->count != 1)
+		return json_object_set_new(root, "version", json_integer(2)) ||
+		       json_object_set_new(
+			       root, "stripe_bytes", json_integer((json_int_t)shards->stripe_bytes)) ||
+		       json_object_set_new(root, "shards", shards_json(shards));
+	only = shard_json(&shards->members[0]);
+	rc = json_object_update(root, only);
+	json_decref(only);
+	return rc;
+}
+
 static json_t *held_json(const struct held *held)
 {
 	const struct volume_spec *spec = &held->spec;
-
-	/* Takes over all that is packed as `o`, also where it fails. */
-	return json_pack(
-		"{s:i, s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:i, s:i, s:b, s:I, s:s, s:s, s:b, s:o}",
-		"version", 1, "name", spec->name, "volume", uuid_json(spec->volume), "group",
-		uuid_json(spec->group), "attachment", uuid_json(spec->attachment), "size_bytes",
-		(json_int_t)spec->size_bytes, "epoch", (json_int_t)spec->epoch.number, "restart",
-		(json_int_t)spec->epoch.restart, "config_number", (json_int_t)spec->config_number, "voters",
-		(int)spec->voter_mask, "next_voters", (int)spec->next_mask, "reads_quorum",
+	json_t *root = json_pack("{s:i, s:s, s:o, s:o, s:I, s:I, s:I, s:b, s:I, s:s, s:s, s:b}", "version", 1,
+		"name", spec->name, "volume", uuid_json(spec->volume), "attachment",
+		uuid_json(spec->attachment), "size_bytes", (json_int_t)spec->size_bytes, "epoch",
+		(json_int_t)spec->epoch.number, "restart", (json_int_t)spec->epoch.restart, "reads_quorum",
 		(int)spec->reads_quorum, "error_after_ms", (json_int_t)spec->error_after_ms, "fs", held->fs,
-		"mount_options", held->mount_options, "changing", (int)held->changing, "members",
-		voters_json(spec));
+		"mount_options", held->mount_options, "changing", (int)held->changing);
+
+	if (root && shards_put(root, &held->shards)) {
+		json_decref(root);
+		return NULL;
+	}
+	return root;
 }
 
 int held_write(const char *state_dir, const struct held *held, struct error *error)
@@ -102,57 +140,92 @@ static int member_parse(json_t *item, struct volume_voter *voter)
 	return 0;
 }
 
-static int members_parse(json_t *members, struct volume_spec *spec)
+static int members_parse(json_t *list, struct shard_members *members)
 {
 	json_t *item;
 	size_t i;
 
-	if (!json_is_array(members) || json_array_size(members) == 0 ||
-		json_array_size(members) > GROUP_MAX_VOTERS)
+	if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > GROUP_MAX_VOTERS)
 		return -EINVAL;
-	json_array_foreach(members, i, item)
+	json_array_foreach(list, i, item)
 	{
-		if (member_parse(item, &spec->voters[i]))
+		if (member_parse(item, &members->voters[i]))
 			return -EINVAL;
 	}
-	spec->voter_count = (unsigned)json_array_size(members);
+	members->voter_count = (unsigned)json_array_size(list);
+	return 0;
+}
+
+static int shard_parse(json_t *item, struct shard_members *members)
+{
+	const char *group;
+	json_int_t number;
+	int voters, next;
+	json_t *list;
+
+	if (json_unpack(item, "{s:s, s:I, s:i, s:i, s:o}", "group", &group, "config_number", &number,
+		    "voters", &voters, "next_voters", &next, "members", &list) ||
+		uuid_parse(group, &members->group) || members_parse(list, members) || number <= 0 ||
+		voters <= 0 || voters >= 1 << members->voter_count || next < 0 ||
+		next >= 1 << members->voter_count)
+		return -EINVAL;
+	members->config_number = (uint64_t)number;
+	members->voter_mask = (uint8_t)voters;
+	members->next_mask = (uint8_t)next;
+	return 0;
+}
+
+/* Version 1 has one shard, beside the rest. */
+static int shards_read(json_t *root, int version, struct volume_shards *shards)
+{
+	json_t *list = NULL;
+	json_int_t stripe = 0;
+	size_t count = 1;
+
+	if (version == 2 && (json_unpack(root, "{s:I, s:o}", "stripe_bytes", &stripe, "shards", &list) ||
+				    stripe < (json_int_t)STRIPE_MIN_BYTES || stripe % GRAIN_BYTES != 0 ||
+				    json_array_size(list) < 2 || json_array_size(list) > VOLUME_MAX_SHARDS))
+		return -EINVAL;
+	if (version == 2)
+		count = json_array_size(list);
+	shards->members = calloc(count, sizeof(*shards->members));
+	if (!shards->members)
+		return -ENOMEM;
+	shards->count = (unsigned)count;
+	shards->stripe_bytes = (uint64_t)stripe;
+	for (size_t s = 0; s < count; s++)
+		if (shard_parse(list ? json_array_get(list, s) : root, &shards->members[s]))
+			return -EINVAL;
 	return 0;
 }
 
 static int held_unpack(json_t *root, const char *name, struct held *held)
 {
 	struct volume_spec *spec = &held->spec;
-	const char *called, *volume, *group, *attachment, *fs, *options = "";
-	json_int_t size, epoch, restart, number, error_after;
-	int version, voters, next, reads_quorum, changing;
-	json_t *members;
+	const char *called, *volume, *attachment, *fs, *options = "";
+	json_int_t size, epoch, restart, error_after;
+	int version, reads_quorum, changing;
 
-	if (json_unpack(root,
-		    "{s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:b, s:I, s:s, s?s, s:b, s:o}",
-		    "version", &version, "name", &called, "volume", &volume, "group", &group, "attachment",
-		    &attachment, "size_bytes", &size, "epoch", &epoch, "restart", &restart, "config_number",
-		    &number, "voters", &voters, "next_voters", &next, "reads_quorum", &reads_quorum,
+	if (json_unpack(root, "{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:I, s:s, s?s, s:b}", "version",
+		    &version, "name", &called, "volume", &volume, "attachment", &attachment, "size_bytes",
+		    &size, "epoch", &epoch, "restart", &restart, "reads_quorum", &reads_quorum,
 		    "error_after_ms", &error_after, "fs", &fs, "mount_options", &options, "changing",
-		    &changing, "members", &members) ||
-		version != 1 || strcmp(called, name) != 0 || uuid_parse(volume, &spec->volume) ||
-		uuid_parse(group, &spec->group) || uuid_parse(attachment, &spec->attachment) ||
-		members_parse(members, spec) || strlen(fs) >= sizeof(held->fs) ||
-		strlen(options) >= sizeof(held->mount_options) || size <= 0 || epoch <= 0 || restart < 0 ||
-		restart >= UINT32_MAX || number <= 0 || voters <= 0 || voters >= 1 << spec->voter_count ||
-		next < 0 || next >= 1 << spec->voter_count || error_after < 0 || error_after > UINT32_MAX)
+		    &changing) ||
+		(version != 1 && version != 2) || strcmp(called, name) != 0 ||
+		uuid_parse(volume, &spec->volume) || uuid_parse(attachment, &spec->attachment) ||
+		strlen(fs) >= sizeof(held->fs) || strlen(options) >= sizeof(held->mount_options) ||
+		size <= 0 || epoch <= 0 || restart < 0 || restart >= UINT32_MAX || error_after < 0 ||
+		error_after > UINT32_MAX)
 		return -EINVAL;
 	snprintf(spec->name, sizeof(spec->name), "%s", name);
 	snprintf(held->fs, sizeof(held->fs), "%s", fs);
 	snprintf(held->mount_options, sizeof(held->mount_options), "%s", options);
 	spec->size_bytes = (uint64_t)size;
 	spec->epoch = (struct epoch){ .number = (uint64_t)epoch, .restart = (uint32_t)restart };
-	spec->config_number = (uint64_t)number;
-	spec->voter_mask = (uint8_t)voters;
-	spec->next_mask = (uint8_t)next;
 	spec->reads_quorum = reads_quorum;
 	spec->error_after_ms = (uint32_t)error_after;
 	held->changing = changing;
-	return 0;
+	return shards_read(root, version, &held->shards);
 }
 
 int held_read(const char *state_dir, const char *name, struct held *ret_held, struct error *error)
@@ -173,11 +246,13 @@ int held_read(const char *state_dir, const char *name, struct held *ret_held, st
 	free(text);
 	if (!root)
 		return error_set(error, -EINVAL, "%s:%d: %s", path, why.line, why.text);
-	if (held_unpack(root, name, &held))
-		rc = error_set(
-			error, -EINVAL, "%s is not what an agent notes of volume %s, version 1", path, name);
-	else
+	if (held_unpack(root, name, &held)) {
+		volume_shards_done(&held.shards);
+		rc = error_set(error, -EINVAL, "%s is not what an agent notes of volume %s, version 1 or 2",
+			path, name);
+	} else {
 		*ret_held = held;
+	}
 	json_decref(root);
 	return rc;
 }

@@ -9,11 +9,13 @@
 
 #include "attach/attach.h"
 #include "datapath/dataplane.h"
+#include "volumes/volume_shards.h"
 
 struct attachment;
 
 struct held {
-	struct volume_spec spec; /* without the session; learners aren't in it */
+	struct volume_spec spec; /* without the session: what all shards have in common */
+	struct volume_shards shards;
 	char fs[8];
 	char mount_options[FS_OPTIONS_LEN + 1];
 	/* From before a change of its members is sent until it is read that it is through: the record may be
@@ -23,7 +25,7 @@ struct held {
 
 /* On disk before this returns. */
 int held_write(const char *state_dir, const struct held *held, struct error *error) MUST_CHECK;
-/* -ENOENT: this node doesn't hold it. -EINVAL: damaged, with words. */
+/* -ENOENT: this node doesn't hold it. -EINVAL: damaged, with words. The caller ends ret_held->shards. */
 int held_read(const char *state_dir, const char *name, struct held *ret_held, struct error *error) MUST_CHECK;
 /* Harmless where there is none. */
 void held_remove(const char *state_dir, const char *name);
@@ -34,7 +36,7 @@ void held_remove(const char *state_dir, const char *name);
 void held_note(struct attachment *attachment);
 /* The size that it has now; everything else stays. */
 void held_note_size(struct attachment *attachment);
-/* Around a change of its members. */
-void held_note_change(struct attachment *attachment, bool changing);
+/* Around a change of a shard's members: its `changing` is set, or no longer. */
+void held_note_change(struct attachment *attachment);
 
 #endif

@@ -16,79 +16,81 @@
 
 /* What this node remembers of a volume. */
 struct steward_seen {
-	struct list node; /* in volumes->stewarded */
-	struct uuid volume;
-	uint64_t detached_ns; /* since when; 0: it is held */
+	struct table_node by_volume; /* in volumes->stewarded */
+	uint64_t detached_ns;        /* since when; 0: it is held */
 	uint64_t not_before_ns;
-	uint64_t looked_ns;   /* wall time: up to here its nodes' starts have been looked after */
-	struct repair repair; /* who is away */
+	uint64_t looked_ns; /* wall time: up to here its nodes' starts have been looked after */
+	unsigned shard_count;
+	struct repair repairs[]; /* of each shard: who is away */
 };
 
 static struct steward_seen *seen_find(struct volumes *volumes, const struct catalog_volume *volume)
 {
+	struct table_node *node = table_find(&volumes->stewarded, volume->volume);
 	struct steward_seen *seen;
 
-	list_for_each (node, &volumes->stewarded) {
-		seen = list_entry(node, struct steward_seen, node);
-		if (uuid_equal(seen->volume, volume->volume))
-			return seen;
-	}
-	seen = calloc(1, sizeof(*seen));
+	if (node)
+		return container_of(node, struct steward_seen, by_volume);
+	seen = calloc(1, sizeof(*seen) + volume->shard_count * sizeof(seen->repairs[0]));
 	if (!seen)
 		return NULL; /* the next look tries again */
-	seen->volume = volume->volume;
+	seen->shard_count = volume->shard_count;
 	seen->looked_ns = volume->created_ns;
-	list_push_back(&volumes->stewarded, &seen->node);
+	table_insert(&volumes->stewarded, &seen->by_volume, volume->volume);
 	return seen;
+}
+
+static void seen_free(struct volumes *volumes, bool all)
+{
+	const struct catalog_volume *volume;
+
+	for (unsigned i = 0; i < TABLE_BUCKETS; i++) {
+		list_for_each_safe (at, &volumes->stewarded.buckets[i]) {
+			struct table_node *node = list_entry(at, struct table_node, node);
+
+			if (!all && catalog_volume_find_uuid(volumes->catalog, node->key, &volume, NULL) !=
+					    -ENOENT)
+				continue;
+			table_remove(node);
+			free(container_of(node, struct steward_seen, by_volume));
+		}
+	}
 }
 
 /* Those of volumes that are no more. */
 void look_after_forget(struct volumes *volumes)
 {
-	const struct catalog_volume *volume;
-
-	list_for_each_safe (node, &volumes->stewarded) {
-		struct steward_seen *seen = list_entry(node, struct steward_seen, node);
-
-		if (catalog_volume_find_uuid(volumes->catalog, seen->volume, &volume, NULL) != -ENOENT)
-			continue;
-		list_remove(&seen->node);
-		free(seen);
-	}
+	seen_free(volumes, false);
 }
 
 void look_after_done(struct volumes *volumes)
 {
-	while (!list_is_empty(&volumes->stewarded)) {
-		struct steward_seen *seen =
-			list_entry(list_first(&volumes->stewarded), struct steward_seen, node);
-
-		list_remove(&seen->node);
-		free(seen);
-	}
+	seen_free(volumes, true);
 }
 
 /* ---- whether ---- */
 
 /* The newest start of a voter's node: its replica may have missed something before. */
-static uint64_t newest_start_ns(const struct volumes *volumes, const struct catalog_shard *shard)
+static uint64_t newest_start_ns(const struct volumes *volumes, const struct catalog_volume *volume)
 {
 	const struct catalog_node *node;
 	uint64_t newest_ns = 0;
 
-	for (unsigned i = 0; i < shard->replica_count; i++)
-		if (catalog_is_voter(shard, shard->replicas[i].replica) &&
-			!catalog_node_find(volumes->catalog, shard->replicas[i].node, &node, NULL) &&
-			node->live && node->live_since_ns > newest_ns)
-			newest_ns = node->live_since_ns;
+	for (unsigned s = 0; s < volume->shard_count; s++) {
+		const struct catalog_shard *shard = &volume->shards[s];
+
+		for (unsigned i = 0; i < shard->replica_count; i++)
+			if (catalog_is_voter(shard, shard->replicas[i].replica) &&
+				!catalog_node_find(volumes->catalog, shard->replicas[i].node, &node, NULL) &&
+				node->live && node->live_since_ns > newest_ns)
+				newest_ns = node->live_since_ns;
+	}
 	return newest_ns;
 }
 
-/* Something that only a coordinator can do, and could do now. */
-static bool change_waits(struct volumes *volumes, const struct catalog_volume *volume,
-	struct steward_seen *seen, uint64_t now_ns)
+static bool shard_change_waits(struct volumes *volumes, const struct catalog_volume *volume,
+	const struct catalog_shard *shard, struct repair *repair, uint64_t now_ns)
 {
-	const struct catalog_shard *shard = &volume->shards[0];
 	struct repair_seen who = { .serves = true,
 		.rebuild_after_ms = volumes->config.rebuild_after_ms,
 		.drop_after_ms = UINT64_MAX };
@@ -96,7 +98,7 @@ static bool change_waits(struct volumes *volumes, const struct catalog_volume *v
 	struct repair_choice choice;
 	struct error error;
 
-	repair_absences_look(volumes, &seen->repair, shard, NULL, now_ns, &who);
+	repair_absences_look(volumes, repair, shard, NULL, now_ns, &who);
 	if (shard->next_voter_count != 0)
 		return true;
 	for (unsigned i = 0; i < shard->replica_count; i++) {
@@ -107,7 +109,18 @@ static bool change_waits(struct volumes *volumes, const struct catalog_volume *v
 	}
 	choice = repair_choose(shard, &who);
 	return choice.kind != REPAIR_NOTHING &&
-	       replica_place(volumes, volume, choice.replica, "", &learner, &error) == 0;
+	       replica_place(volumes, volume, shard, choice.replica, "", &learner, &error) == 0;
+}
+
+/* Something that only a coordinator can do, and could do now. All shards are watched. */
+static bool change_waits(struct volumes *volumes, const struct catalog_volume *volume,
+	struct steward_seen *seen, uint64_t now_ns)
+{
+	bool waits = false;
+
+	for (unsigned s = 0; s < seen->shard_count && s < volume->shard_count; s++)
+		waits |= shard_change_waits(volumes, volume, &volume->shards[s], &seen->repairs[s], now_ns);
+	return waits;
 }
 
 /* All who are there have all. */
@@ -133,17 +146,33 @@ bool look_after_is_due(struct volumes *volumes, const struct catalog_volume *vol
 	if (!seen)
 		return false;
 	if (volume_is_attached(volume)) {
-		seen->detached_ns = seen->repair.absence_count = 0;
+		seen->detached_ns = 0;
+		for (unsigned s = 0; s < seen->shard_count; s++)
+			seen->repairs[s].absence_count = 0;
 		return false;
 	}
 	if (seen->detached_ns == 0)
 		seen->detached_ns = now_ns;
 	/* Who is away is watched from the beginning. */
 	if (!change_waits(volumes, volume, seen, now_ns) &&
-		newest_start_ns(volumes, &volume->shards[0]) <= seen->looked_ns)
+		newest_start_ns(volumes, volume) <= seen->looked_ns)
 		return false;
 	return now_ns - seen->detached_ns >= volumes->config.steward_after_ms * NS_PER_MS &&
 	       now_ns >= seen->not_before_ns;
+}
+
+/* Nothing is under way in any shard, and all are level. */
+static bool all_are_level(const struct attachment *attachment, const struct catalog_volume *volume)
+{
+	for (unsigned s = 0; s < attachment->shards.count && s < volume->shard_count; s++) {
+		const struct attachment_shard *of = &attachment->of_shard[s];
+		const struct volume_stats *stats = snapshot_shard_stats_find(
+			&attachment->volumes->snapshot, volume->volume, volume->shards[s].group);
+
+		if (!stats || stats->changing || of->stepping || of->repair.asking || !is_level(stats))
+			return false;
+	}
+	return true;
 }
 
 bool look_after_goes_on(struct attachment *attachment, const struct catalog_volume *volume)
@@ -162,9 +191,9 @@ bool look_after_goes_on(struct attachment *attachment, const struct catalog_volu
 		seen->not_before_ns = now_ns + LOOK_PAUSE_NS; /* its quorum is lost */
 		return false;
 	}
-	if (waits || stats->changing || attachment->stepping || attachment->repair.asking || !is_level(stats))
+	if (waits || !all_are_level(attachment, volume))
 		return true;
-	seen->looked_ns = newest_start_ns(volumes, &volume->shards[0]);
+	seen->looked_ns = newest_start_ns(volumes, volume);
 	return false;
 }
 
@@ -177,8 +206,8 @@ void look_after_begun(struct attachment *attachment)
 	if (catalog_volume_find_uuid(volumes->catalog, attachment->spec.volume, &volume, NULL))
 		return;
 	seen = seen_find(volumes, volume);
-	if (seen)
-		attachment->repair = seen->repair; /* who has been away, and since when */
+	for (unsigned s = 0; seen && s < seen->shard_count && s < attachment->shards.count; s++)
+		attachment->of_shard[s].repair = seen->repairs[s]; /* who has been away, and since when */
 }
 
 void look_after_failed(struct volumes *volumes, const char *name)

@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include "attach/attach.h"
+#include "base/table.h"
 #include "catalog/catalog.h"
 #include "datapath/dataplane.h"
 #include "placement/rebalance.h"
@@ -57,10 +58,14 @@ struct volumes {
 
 	struct list pools; /* struct local_pool */
 	uint64_t quiet_written,
-		quiet_since_ns;    /* pool_measure.c: all that the pools have taken, since when so much */
-	struct list attachments;   /* struct attachment */
-	struct list snapviews;     /* struct snapview */
-	struct snapshot snapshot;  /* what the data plane told last */
+		quiet_since_ns;   /* pool_measure.c: all that the pools have taken, since when so much */
+	struct list attachments;  /* struct attachment */
+	struct list snapviews;    /* struct snapview */
+	struct snapshot snapshot; /* what the data plane told last */
+	/* view_volume.c: what the last view of a volume points to */
+	unsigned view_replica_room;
+	struct replica_view *view_replicas;
+	struct shard_view view_shards[CATALOG_MAX_SHARDS];
 	struct topology topology;  /* the labels that node_record points to */
 	uint64_t topology_look_ns; /* when it is looked at again */
 	bool topology_told;
@@ -68,11 +73,13 @@ struct volumes {
 	unsigned drain_asking;           /* moves that the catalog is being asked for */
 	uint64_t drain_tell_ns;          /* when one that finds no place may be told again */
 	struct rebalance_auto rebalance; /* rebalance_auto.c */
-	uint64_t rebalance_next_ns;
+	uint64_t rebalance_next_ns, rebalance_idle_ns;
+	uint32_t rebalance_mark, rebalance_idle_mark; /* of the pools: now, when nothing was to be done */
+	struct catalog_pin *rebalance_pin;            /* the volumes are being read, or looked at */
 	unsigned rebalance_asking;
 	bool trimming;             /* a part of a filesystem: trim.c */
 	bool scheduling;           /* a snapshot by schedule is being made or removed: snapshot_schedule.c */
-	struct list stewarded;     /* look_after.c */
+	struct table stewarded;    /* look_after.c: by volume */
 	uint64_t steward_pause_ns; /* no steward begins before */
 	unsigned orphan_count;     /* replicas that no record names, and that were told */
 	struct uuid orphans[64];

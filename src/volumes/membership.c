@@ -21,6 +21,7 @@
 struct record_told {
 	struct volumes *volumes;
 	struct uuid attachment;
+	unsigned shard;
 	uint64_t session; /* of the attachment's, which opens anew with another epoch */
 };
 
@@ -38,35 +39,42 @@ static struct attachment *attachment_by_id(struct volumes *volumes, struct uuid 
 void volume_record_asked(void *user, struct volume *volume, const struct volume_record *record)
 {
 	struct attachment *attachment = user;
+	struct attachment_shard *of = &attachment->of_shard[volume_shard_index(volume)];
 
-	(void)volume;
-	attachment->record = *record;
-	attachment->has_record = true;
-	if (attachment->record_pending) {
-		struct dataplane_call *call = attachment->record_pending;
+	of->record = *record;
+	of->has_record = true;
+	if (of->record_pending) {
+		struct dataplane_call *call = of->record_pending;
 
-		attachment->record_pending = NULL;
-		attachment->has_record = false;
+		of->record_pending = NULL;
+		of->has_record = false;
 		dataplane_call_finish(call, 0);
 	}
 }
 
+/* Of the data plane's thread; NULL: it could not be opened, or is on its way out. */
+static struct volume *opened_shard(const struct attachment_shard *of)
+{
+	return of->attachment->opened ? volume_shard(of->attachment->opened, of->index) : NULL;
+}
+
 static void record_run(struct dataplane_call *call)
 {
-	struct attachment *attachment = container_of(call, struct attachment, record_call);
+	struct attachment_shard *of = container_of(call, struct attachment_shard, record_call);
+	struct volume *shard = opened_shard(of);
 
-	if (!attachment->opened) {
-		dataplane_call_finish(call, -ENOTCONN); /* it could not be opened */
+	if (!shard) {
+		dataplane_call_finish(call, -ENOTCONN);
 		return;
 	}
-	if (attachment->told) {
-		attachment->told = false;
-		volume_record_told(attachment->opened, attachment->outcome);
+	if (of->told) {
+		of->told = false;
+		volume_record_told(shard, of->outcome);
 	}
-	attachment->record_pending = call;
-	if (attachment->has_record) {
-		attachment->record_pending = NULL;
-		attachment->has_record = false;
+	of->record_pending = call;
+	if (of->has_record) {
+		of->record_pending = NULL;
+		of->has_record = false;
 		dataplane_call_finish(call, 0);
 	}
 }
@@ -98,33 +106,37 @@ static void record_set(void *arg, int rc, const struct error *error)
 	struct record_told *told = arg;
 	struct volumes *volumes = told->volumes;
 	struct attachment *attachment = attachment_by_id(volumes, told->attachment);
+	unsigned shard = told->shard;
 	uint64_t session = told->session;
+	struct attachment_shard *of;
 
 	free(told);
 	/* What a former session asked for can't land behind the new one's epoch, and is none of its business.
 	 */
 	if (!attachment || attachment->closing || attachment->sessions != session)
 		return;
+	of = &attachment->of_shard[shard];
 	if (rc)
 		manager_event(volumes, "membership-not-written", attachment->spec.name, "%s", error->text);
 	else
 		manager_event(volumes, "membership-changed", attachment->spec.name,
-			"number %llu, %u voters%s", (unsigned long long)attachment->record.number,
-			attachment->record.voter_count, attachment->record.next_voter_count ? ", joint" : "");
-	attachment->outcome = record_outcome(volumes, rc);
+			"number %llu, %u voters%s", (unsigned long long)of->record.number,
+			of->record.voter_count, of->record.next_voter_count ? ", joint" : "");
+	of->outcome = record_outcome(volumes, rc);
 	/* Stable: the last step is through, or the first was never taken. */
-	if (attachment->record.next_voter_count == 0
-			? attachment->outcome == RECORD_WRITTEN
-			: attachment->outcome == RECORD_UNWRITTEN || attachment->outcome == RECORD_REFUSED)
-		held_note_change(attachment, false);
-	attachment->told = true;
-	attachment_call(attachment, &attachment->record_call);
+	if (volume_record_is_stable(&of->record, of->outcome)) {
+		of->changing = false;
+		held_note_change(attachment);
+	}
+	of->told = true;
+	attachment_call(attachment, &of->record_call);
 }
 
 static void record_done(struct dataplane_call *call)
 {
-	struct attachment *attachment = container_of(call, struct attachment, record_call);
-	const struct volume_record *record = &attachment->record;
+	struct attachment_shard *of = container_of(call, struct attachment_shard, record_call);
+	struct attachment *attachment = of->attachment;
+	const struct volume_record *record = &of->record;
 	struct record_told *told;
 	struct catalog_membership change;
 
@@ -133,11 +145,11 @@ static void record_done(struct dataplane_call *call)
 	told = malloc(sizeof(*told));
 	if (!told)
 		abort(); /* a few bytes; the kernel kills long before */
-	*told = (struct record_told){ attachment->volumes, attachment->spec.attachment,
+	*told = (struct record_told){ attachment->volumes, attachment->spec.attachment, of->index,
 		attachment->sessions };
 	change = (struct catalog_membership){
 		.volume = attachment->spec.volume,
-		.group = attachment->spec.group,
+		.group = attachment->shards.members[of->index].group,
 		.attachment = attachment->spec.attachment,
 		.epoch_number = attachment->spec.epoch.number,
 		.number_before = record->number_before,
@@ -147,66 +159,76 @@ static void record_done(struct dataplane_call *call)
 	};
 	memcpy(change.voters, record->voters, sizeof(change.voters));
 	memcpy(change.next_voters, record->next_voters, sizeof(change.next_voters));
-	held_note_change(attachment, true);
+	of->changing = true;
+	held_note_change(attachment);
 	catalog_membership_set(attachment->volumes->catalog, &change, RECORD_DEADLINE_MS, record_set, told);
 }
 
 void membership_begin(struct attachment *attachment)
 {
-	attachment->told = false;
 	attachment->sessions++;
-	attachment->record_call = (struct dataplane_call){ .run = record_run, .done = record_done };
-	attachment_call(attachment, &attachment->record_call);
+	for (unsigned s = 0; s < attachment->shards.count; s++) {
+		struct attachment_shard *of = &attachment->of_shard[s];
+
+		of->told = false;
+		of->record_call = (struct dataplane_call){ .run = record_run, .done = record_done };
+		attachment_call(attachment, &of->record_call);
+	}
 }
 
 void membership_end(struct attachment *attachment)
 {
-	struct dataplane_call *call = attachment->record_pending;
+	for (unsigned s = 0; s < attachment->shards.count; s++) {
+		struct attachment_shard *of = &attachment->of_shard[s];
+		struct dataplane_call *call = of->record_pending;
 
-	attachment->record_pending = NULL;
-	if (call)
-		dataplane_call_finish(call, -ECANCELED);
+		of->record_pending = NULL;
+		if (call)
+			dataplane_call_finish(call, -ECANCELED);
+	}
 }
 
 /* ---- a step ---- */
 
 static void member_run(struct dataplane_call *call)
 {
-	struct attachment *attachment = container_of(call, struct attachment, member_call);
-	struct member_step *step = &attachment->step;
+	struct attachment_shard *of = container_of(call, struct attachment_shard, member_call);
+	struct volume *shard = opened_shard(of);
+	struct member_step *step = &of->step;
 	int rc = 0;
 
-	if (!attachment->opened)
+	if (!shard)
 		rc = -ENOTCONN;
 	else if (step->kind == MEMBER_DROP)
-		rc = volume_drop_begin(attachment->opened, step->goes);
+		rc = volume_drop_begin(shard, step->goes);
 	else if (step->kind == MEMBER_ADD)
-		rc = volume_learner_add(attachment->opened, &step->learner);
+		rc = volume_learner_add(shard, &step->learner);
 	else if (step->kind == MEMBER_REMOVE)
-		rc = volume_member_remove(attachment->opened, step->goes);
+		rc = volume_member_remove(shard, step->goes);
 	else
-		rc = volume_change_begin(attachment->opened, step->comes, step->goes);
+		rc = volume_change_begin(shard, step->comes, step->goes);
 	dataplane_call_finish(call, rc);
 }
 
 static void member_done(struct dataplane_call *call)
 {
-	struct attachment *attachment = container_of(call, struct attachment, member_call);
+	struct attachment_shard *of = container_of(call, struct attachment_shard, member_call);
 
-	attachment->stepping = false;
-	snapshot_take(attachment->volumes);
+	of->stepping = false;
+	snapshot_take(of->attachment->volumes);
 }
 
-void membership_step_begin(struct attachment *attachment, const struct member_step *step)
+void membership_step_begin(struct attachment_shard *of, const struct member_step *step)
 {
 	static const char *const what[] = { "a learner comes in", "a former member goes",
 		"the voters are to be changed", "of two voters the one that is away is to be dropped" };
+	struct attachment *attachment = of->attachment;
 
-	attachment->step = *step;
-	attachment->stepping = true;
-	attachment->member_call = (struct dataplane_call){ .run = member_run, .done = member_done };
+	of->step = *step;
+	of->stepping = true;
+	of->member_call = (struct dataplane_call){ .run = member_run, .done = member_done };
 	manager_event(attachment->volumes, "membership-step", attachment->spec.name, "%s", what[step->kind]);
-	attachment_call(attachment, &attachment->member_call);
+	attachment_call(attachment, &of->member_call);
 }
 
 static const struct voter_stats *member_stats(const struct volume_stats *stats, struct uuid replica)
@@ -237,9 +259,8 @@ static bool plan_former(
 }
 
 static bool plan_step(struct volumes *volumes, const struct catalog_volume *volume,
-	const struct volume_stats *stats, struct member_step *step)
+	const struct catalog_shard *shard, const struct volume_stats *stats, struct member_step *step)
 {
-	const struct catalog_shard *shard = &volume->shards[0];
 	bool waits = false;
 
 	if (plan_former(volume, stats, step))
@@ -272,6 +293,30 @@ static bool plan_step(struct volumes *volumes, const struct catalog_volume *volu
 	return false;
 }
 
+static void shard_plan(struct attachment_shard *of, const struct catalog_volume *volume)
+{
+	struct attachment *attachment = of->attachment;
+	struct volumes *volumes = attachment->volumes;
+	const struct catalog_shard *shard = &volume->shards[of->index];
+	const struct volume_stats *stats;
+	struct member_step step;
+	bool serves;
+
+	stats = snapshot_shard_stats_find(&volumes->snapshot, volume->volume, shard->group);
+	if (of->stepping || !stats || stats->state == VOLUME_ENDED || stats->changing ||
+		stats->config_number != shard->config_number)
+		return;
+	serves = attachment->phase == ATTACHMENT_UP && attachment->handle && stats->state == VOLUME_SERVING;
+	/* While it is being opened, or has no quorum, one of two voters can be dropped, no more. */
+	if (serves && plan_step(volumes, volume, shard, stats, &step)) {
+		membership_step_begin(of, &step);
+	} else {
+		repair_plan(of, volume, stats);
+		if (serves)
+			drain_plan(of, volume);
+	}
+}
+
 void membership_plan(struct volumes *volumes)
 {
 	/* No change while the kvdb is away. */
@@ -279,31 +324,16 @@ void membership_plan(struct volumes *volumes)
 		return;
 	list_for_each (node, &volumes->attachments) {
 		struct attachment *attachment = list_entry(node, struct attachment, node);
-		const struct volume_stats *stats;
 		const struct catalog_volume *volume;
-		struct member_step step;
-		bool serves;
 
-		if (attachment->ended || attachment->closing || attachment->stepping ||
+		if (attachment->ended || attachment->closing ||
 			catalog_volume_find_uuid(volumes->catalog, attachment->spec.volume, &volume, NULL) ||
 			!uuid_equal(volume->holder.attachment, attachment->spec.attachment))
 			continue;
 		limits_follow(attachment, volume);
 		resize_follow(attachment, volume);
-		stats = snapshot_stats_find(&volumes->snapshot, attachment->spec.volume);
-		if (!stats || stats->state == VOLUME_ENDED || stats->changing ||
-			stats->config_number != volume->shards[0].config_number)
-			continue;
-		serves = attachment->phase == ATTACHMENT_UP && attachment->handle &&
-			 stats->state == VOLUME_SERVING;
-		/* While it is being opened, or has no quorum, one of two voters can be dropped, no more. */
-		if (serves && plan_step(volumes, volume, stats, &step)) {
-			membership_step_begin(attachment, &step);
-		} else {
-			repair_plan(attachment, volume, stats);
-			if (serves)
-				drain_plan(attachment, volume);
-		}
+		for (unsigned s = 0; s < attachment->shards.count && s < volume->shard_count; s++)
+			shard_plan(&attachment->of_shard[s], volume);
 	}
 	stewards_plan(volumes);
 	replaced_plan(volumes);

@@ -9,6 +9,7 @@
 #include "datapath/dataplane.h"
 
 struct attachment;
+struct attachment_shard;
 struct volumes;
 
 enum member_step_kind { MEMBER_ADD, MEMBER_REMOVE, MEMBER_CHANGE, MEMBER_DROP };
@@ -21,14 +22,11 @@ struct member_step {
 
 /* Looks at every volume attached here, and begins what its record asks for next. */
 void membership_plan(struct volumes *volumes);
-/* Begins a step, while none is under way. */
-void membership_step_begin(struct attachment *attachment, const struct member_step *step);
+/* Begins a step, while none of the shard is under way. */
+void membership_step_begin(struct attachment_shard *of, const struct member_step *step);
 /* The data plane opens it: what its coordinator wants written is written from now on. */
 void membership_begin(struct attachment *attachment);
 void membership_end(struct attachment *attachment);
 void volume_record_asked(void *user, struct volume *volume, const struct volume_record *record);
-/* attachment.c: a member as the data plane wants to know it. */
-void volume_voter_fill(
-	const struct volumes *volumes, const struct catalog_replica *replica, struct volume_voter *ret_voter);
 
 #endif

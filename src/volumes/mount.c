@@ -96,7 +96,6 @@ static void mount_up(struct op *op, int rc)
 	snprintf(op->options.fs, sizeof(op->options.fs), "%s", volume->fs);
 	spec.device = blockdev_path(attachment->blockdev);
 	spec.options = attachment->mount_options;
-	spec.same_uuid = !uuid_is_none(volume->origin);
 	class = class_of_fs(op->volumes, volume);
 	spec.make_options = class ? class->mkfs_options : NULL;
 	op->told_then = mount_done;
@@ -151,6 +150,7 @@ void volumes_mount(struct volumes *volumes, const char *name, const char *id, vo
 
 	if (!op_accept(op, fn, arg, name))
 		return;
+	op->patient = true;
 	snprintf(op->id, sizeof(op->id), "%s", id);
 	op_submit(op);
 }

@@ -9,7 +9,7 @@
 
 /* With the empty ID and count 0: an operator attached the volume, or exports it by NBD. */
 struct mount_id {
-	struct list node;
+	struct list node, by_volume;
 	char volume[NAME_MAX_LEN + 1];
 	char id[MOUNT_ID_MAX + 1];
 	uint64_t generation;
@@ -17,17 +17,25 @@ struct mount_id {
 	bool nbd;
 };
 
+#define MOUNTS_BUCKETS 256u
+
 struct mounts {
-	struct list ids;
+	struct list ids; /* those of one volume stand side by side */
+	struct list by_volume[MOUNTS_BUCKETS];
 	uint64_t generation;
 	char *path;
 	char boot_id[UUID_TEXT_LEN + 1];
 };
 
+static unsigned bucket_of(const char *volume)
+{
+	return crc32c(volume, strlen(volume)) % MOUNTS_BUCKETS;
+}
+
 static struct mount_id *mount_id_find(const struct mounts *mounts, const char *volume, const char *id)
 {
-	list_for_each (node, &mounts->ids) {
-		struct mount_id *m = list_entry(node, struct mount_id, node);
+	list_for_each (node, &mounts->by_volume[bucket_of(volume)]) {
+		struct mount_id *m = list_entry(node, struct mount_id, by_volume);
 
 		if (!strcmp(m->volume, volume) && !strcmp(m->id, id))
 			return m;
@@ -38,18 +46,27 @@ static struct mount_id *mount_id_find(const struct mounts *mounts, const char *v
 static struct mount_id *mount_id_new(struct mounts *mounts, const char *volume, const char *id)
 {
 	struct mount_id *m = calloc(1, sizeof(*m));
+	struct list *bucket = &mounts->by_volume[bucket_of(volume)], *last = mounts->ids.prev;
 
 	if (!m)
 		return NULL;
 	memcpy(m->volume, volume, strlen(volume) + 1);
 	memcpy(m->id, id, strlen(id) + 1);
-	list_push_back(&mounts->ids, &m->node);
+	list_for_each (node, bucket) {
+		struct mount_id *other = list_entry(node, struct mount_id, by_volume);
+
+		if (!strcmp(other->volume, volume))
+			last = &other->node;
+	}
+	list_push_front(last, &m->node); /* behind it */
+	list_push_back(bucket, &m->by_volume);
 	return m;
 }
 
 static void mount_id_free(struct mount_id *m)
 {
 	list_remove(&m->node);
+	list_remove(&m->by_volume);
 	free(m);
 }
 
@@ -155,6 +172,8 @@ int mounts_open(const char *path, const char *boot_id, struct mounts **ret_mount
 	if (!mounts)
 		return error_set(error, -ENOMEM, "no memory");
 	list_init(&mounts->ids);
+	for (unsigned i = 0; i < MOUNTS_BUCKETS; i++)
+		list_init(&mounts->by_volume[i]);
 	ASSERT(strlen(boot_id) == UUID_TEXT_LEN);
 	memcpy(mounts->boot_id, boot_id, sizeof(mounts->boot_id));
 	mounts->path = strdup(path);
@@ -284,8 +303,8 @@ struct mounts_count mounts_count(const struct mounts *mounts, const char *volume
 {
 	struct mounts_count count = { 0, 0 };
 
-	list_for_each (node, &mounts->ids) {
-		const struct mount_id *m = list_entry(node, struct mount_id, node);
+	list_for_each (node, &mounts->by_volume[bucket_of(volume)]) {
+		const struct mount_id *m = list_entry(node, struct mount_id, by_volume);
 
 		if (strcmp(m->volume, volume) != 0 || !m->id[0])
 			continue;
@@ -299,13 +318,13 @@ struct mounts_count mounts_count(const struct mounts *mounts, const char *volume
 
 void mounts_each_volume(const struct mounts *mounts, void (*fn)(void *arg, const char *volume), void *arg)
 {
+	const struct mount_id *former = NULL;
+
 	list_for_each (node, &mounts->ids) {
 		const struct mount_id *m = list_entry(node, struct mount_id, node);
-		bool first = true;
 
-		for (const struct list *n = mounts->ids.next; n != node && first; n = n->next)
-			first = strcmp(list_entry(n, struct mount_id, node)->volume, m->volume) != 0;
-		if (first)
+		if (!former || strcmp(former->volume, m->volume) != 0)
 			fn(arg, m->volume);
+		former = m;
 	}
 }

@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "volumes/manager.h"
+#include "volumes/pool_device.h"
 #include "volumes/steward.h"
 
-#define OPS_TIMER_MS 50u
+#define OPS_TIMER_MS  50u
+#define LOOK_TRIES_NS (3 * NS_PER_S)
+#define LOOK_PAUSE_MS 200u
 
 static void ops_timer_fired(uv_timer_t *timer)
 {
@@ -91,6 +94,9 @@ void op_end(struct op *op, int rc)
 		error_set(&op->error, rc, "can't %s %s: %s", op->verb, op->name, strerror(-rc));
 	list_remove(&op->node);
 	op_answer(op, rc);
+	for (unsigned i = 0; i < op->pin_count; i++)
+		catalog_unpin(op->pins[i]);
+	pool_device_free(op->device);
 	free(op->state);
 	free(op);
 	if (list_is_empty(&volumes->ops))
@@ -170,6 +176,44 @@ void op_told(void *arg, int rc, const struct error *error)
 	op->told_then(op, rc);
 }
 
+/* ---- volumes that are elsewhere ---- */
+
+static void look_try(struct op *op);
+
+static void looked(void *arg, int rc, const struct error *error)
+{
+	struct op *op = arg;
+
+	if ((rc == -EAGAIN || rc == -ETIMEDOUT) && !op_expired(op) &&
+		op->volumes->phase != MANAGER_STOPPING &&
+		clock_now_ns(op->volumes->clock) < op->look_until_ns) {
+		op->waits_for = "the kvdb";
+		op_retry(op, LOOK_PAUSE_MS, look_try);
+		return;
+	}
+	op->waits_for = NULL;
+	if (rc)
+		op->error = *error;
+	op->look_then(op, rc);
+}
+
+static void look_try(struct op *op)
+{
+	catalog_pin_read(op->pins[op->pin_count - 1], op_left_ms(op), looked, op);
+}
+
+void op_look(struct op *op, struct catalog_pin *pin, op_step_fn then)
+{
+	ASSERT(op->pin_count < OP_MAX_PINS);
+	op->pins[op->pin_count++] = pin;
+	op->look_then = then;
+	op->look_until_ns = op->patient ? op->deadline_ns : clock_now_ns(op->volumes->clock) + LOOK_TRIES_NS;
+	if (catalog_pin_is_known(pin))
+		then(op, 0);
+	else
+		look_try(op);
+}
+
 /* ---- all of them ---- */
 
 bool ops_has(struct volumes *volumes, const char *name, const char *verb)
@@ -195,6 +239,29 @@ static bool op_may_begin(const struct op *op)
 		if (!strcmp(list_entry(node, struct op, node)->name, op->name))
 			return false;
 	return true;
+}
+
+static void begin_looked(struct op *op, int rc)
+{
+	if (rc || op->answered)
+		op_end(op, rc);
+	else
+		op->begin(op);
+}
+
+/* What is attached here is known; so is what it was opened by, should the kvdb be away. */
+static void op_begin(struct op *op)
+{
+	char volume[NAME_MAX_LEN + 1];
+
+	op->begun = true;
+	if (op->before_ready || op->no_look || !op->name[0] || attachment_find(op->volumes, op->name)) {
+		op->begin(op);
+		return;
+	}
+	/* "VOLUME@SNAPSHOT" */
+	snprintf(volume, sizeof(volume), "%.*s", (int)strcspn(op->name, "@"), op->name);
+	op_look(op, catalog_pin_name(op->volumes->catalog, volume), begin_looked);
 }
 
 static void op_late(struct op *op)
@@ -231,8 +298,7 @@ static bool op_turn(struct op *op, uint64_t now_ns)
 		return true;
 	}
 	if (!op->begun && op_may_begin(op)) {
-		op->begun = true;
-		op->begin(op);
+		op_begin(op);
 		return true;
 	}
 	return false;

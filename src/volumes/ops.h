@@ -3,8 +3,9 @@
  * name (volume or pool) run one after the other; each is answered once, at its deadline at the latest. An
  * operation whose deadline has passed is answered, and goes on until it has undone or finished what it began.
  *
- *   op_submit() --turn--> begin(op) --> step ... step --> op_end()
- *                 |                      |
+ *   op_submit() --turn--> the volume of its name is read, if it is elsewhere
+ *                           --> begin(op) --> step ... step --> op_end()
+ *                                      |
  *                 +------ deadline: answered -ETIMEDOUT, expired(op) lets a step that waits give up
  *
  * Thread rule: the control thread.
@@ -15,6 +16,7 @@
 #include <uv.h>
 
 #include "catalog/catalog.h"
+#include "catalog/pin.h"
 #include "datapath/dataplane.h"
 #include "volumes/config.h"
 #include "volumes/mounts.h"
@@ -22,8 +24,10 @@
 
 struct attachment;
 struct op;
+struct pool_device;
 
 #define OP_FOREVER_MS (UINT64_C(1) << 40) /* for what nobody waits for */
+#define OP_MAX_PINS   4u                  /* that one operation looks at */
 
 typedef void (*op_step_fn)(struct op *op, int rc);
 
@@ -38,6 +42,8 @@ struct op {
 	uint64_t deadline_ns;
 	bool begun, answered;
 	bool before_ready;              /* may begin before the cluster has been joined */
+	bool patient;                   /* waits for a kvdb that is away until its deadline */
+	bool no_look;                   /* its name is no volume's, or the volume's record doesn't matter */
 	struct error error;             /* the words of the step that failed */
 	const char *waits_for;          /* in words, for a timeout */
 	void (*expired)(struct op *op); /* gives up what it waits for; NULL: the step ends by itself soon */
@@ -54,6 +60,11 @@ struct op {
 	/* One call of the data plane at a time. */
 	struct dataplane_call call;
 	op_step_fn call_then;
+	/* What it looks at, which stays in the catalog's view until it ends; one look at a time. */
+	struct catalog_pin *pins[OP_MAX_PINS];
+	unsigned pin_count;
+	uint64_t look_until_ns; /* a kvdb that is away is asked so long */
+	op_step_fn look_then;
 	/* One pause at a time. */
 	uint64_t retry_at_ns; /* 0: none */
 	void (*retry)(struct op *op);
@@ -67,11 +78,13 @@ struct op {
 	struct pool_config pool;
 	struct uuid volume, replica, pool_uuid, probed;
 	struct attachment *attachment;
-	unsigned tries;
+	struct pool_device *device; /* that is being looked at and opened; freed with it */
+	unsigned tries, pools_closing;
 	bool force, keep_record; /* attachment_take_down() */
 	bool outdated;           /* attachment_undo(): what the volume was opened by is no longer so */
 	bool steward;            /* attachment_bring_up(): without a device, for changes of members */
 	bool nbd;                /* attachment_bring_up(): as an NBD export */
+	bool restoring;          /* attachment_bring_up(): though it is half rolled back */
 	bool force_attach;       /* succeeds a holder that lives */
 	bool force_reaches;      /* a quorum of the replicas has answered: it may */
 	bool brought_up;         /* by this operation */
@@ -98,6 +111,11 @@ void op_end(struct op *op, int rc);
 bool op_expired(const struct op *op);
 /* What is left, at least 1 s: for the catalog's timeouts. */
 uint32_t op_left_ms(const struct op *op);
+/*
+ * Reads the volumes that the pin is about, which is the operation's from now on; then the catalog's lookups
+ * find them until it ends. `then` is called at once where this node knows of them without asking.
+ */
+void op_look(struct op *op, struct catalog_pin *pin, op_step_fn then);
 /* Calls fn after some time, from the loop. */
 void op_retry(struct op *op, uint64_t after_ms, void (*fn)(struct op *op));
 /* Runs fn on a thread of libuv's, then `then` with what it gave. */

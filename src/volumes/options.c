@@ -24,26 +24,24 @@ int clone_from_parse(const char *from, char ret_volume[static NAME_MAX_LEN + 1],
 }
 
 const char *const volume_option_names[VOLUME_OPTIONS_COUNT] = { "size", "class", "replicas", "fs", "tier",
-	"group", "nodes", "zones", "racks", "selector", "sticky", "near", "from" };
+	"group", "nodes", "zones", "racks", "selector", "sticky", "near", "from", "shards", "thick" };
 
 /* As users of Portworx know them. */
 static const struct {
 	const char *name, *ours;
-} aliases[] = { { "repl", "replicas" }, { "io_priority", "tier" } };
+} aliases[] = { { "repl", "replicas" }, { "io_priority", "tier" }, { "aggregation_level", "shards" } };
 
 /* Theirs too, without a counterpart here: never taken silently. */
 static const struct {
 	const char *name, *instead;
 } not_offered[] = {
 	{ "io_profile", "data is committed by a quorum in any case" },
-	{ "aggregation_level", "a volume has one replica group" },
 	{ "snap_schedule", "a class has the schedule: `quoin class set CLASS snapshots=\"hourly keep 24\"`" },
 	{ "label", "labels belong to nodes; `selector` chooses by them" },
 	{ "shared", "a volume is attached on one node at a time" },
 	{ "sharedv4", "a volume is attached on one node at a time" },
 	{ "secure", "volumes are not encrypted" },
 	{ "nodiscard", "space that is discarded is given back in any case" },
-	{ "thick", "all volumes are thin, and take room as they are written" },
 };
 
 static const char *const filesystems[] = { "ext4", "xfs" };
@@ -228,7 +226,27 @@ static int from_set(struct volume_options *options, const char *key, const char 
 	return rc;
 }
 
-/* "size, class … and from" */
+static int shards_set(struct volume_options *options, const char *key, const char *value, struct error *error)
+{
+	if (shards_parse(value, &options->shards) == 0)
+		return 0;
+	return error_set(error, -EINVAL, "option %s=%.64s: write a number from 1 to %u, or auto", key, value,
+		CATALOG_MAX_SHARDS);
+}
+
+static int thick_set(struct volume_options *options, const char *key, const char *value, struct error *error)
+{
+	bool yes = !strcmp(value, "yes") || !strcmp(value, "true");
+
+	(void)key;
+	if (!yes && strcmp(value, "no") != 0 && strcmp(value, "false") != 0)
+		return error_set(error, -EINVAL, "option thick=%.64s: write yes or no", value);
+	options->thick_given = true;
+	options->thick = yes;
+	return 0;
+}
+
+/* "size, class … and thick" */
 static void names_list(char *to, size_t size)
 {
 	size_t len = 0;
@@ -244,7 +262,7 @@ static void names_list(char *to, size_t size)
 static int unknown(const char *key, struct error *error)
 {
 	const char *nearest = name_nearest(key, volume_option_names, VOLUME_OPTIONS_COUNT);
-	char names[176];
+	char names[192];
 
 	for (size_t i = 0; i < sizeof(not_offered) / sizeof(not_offered[0]); i++)
 		if (strcmp(key, not_offered[i].name) == 0)
@@ -264,7 +282,7 @@ int volume_options_set(
 	static int (*const setters[VOLUME_OPTIONS_COUNT])(struct volume_options * options, const char *key,
 		const char *value, struct error *error) = { size_set, class_set, replicas_set, fs_set,
 		tier_set, group_set, nodes_set, zones_set, racks_set, selector_set, sticky_set, near_set,
-		from_set };
+		from_set, shards_set, thick_set };
 
 	const char *name = key; /* as its user knows it */
 	int rc;

@@ -22,7 +22,7 @@ static void pool_view_fill(struct place_pool_view *view, const struct placement_
 		.why = explain->text,
 		.size_bytes = pool->size_bytes,
 		.used_bytes = pool->used_bytes,
-		.provisioned_bytes = pool->provisioned_bytes,
+		.provisioned_bytes = view->provisioned_bytes, /* as it was before */
 		.limit_bytes = pool->limit_bytes,
 		.load_percent = pool->load_percent,
 	};
@@ -42,23 +42,42 @@ static void result_fill(
 		placement_advise(&placing->request, placing->pools, placing->pool_count, view->advice);
 }
 
-static int explain(struct placing *placing, struct place_view *view, struct error *error)
+/* What one shard takes is told as taken, whatever the others say of it. */
+static int shard_explain(struct placing *placing, unsigned shard, struct placement_result *result,
+	struct placement_explain *explains, struct error *why)
+{
+	struct placement_explain *of = calloc(placing->pool_count + 1, sizeof(*of));
+	int rc = of ? placing_shard(placing, shard, result, of, why) : -ENOMEM;
+
+	for (size_t i = 0; i < placing->pool_count && (rc == 0 || rc == -ENOSPC); i++)
+		if (shard == 0 || explains[i].verdict != PLACEMENT_TAKEN)
+			explains[i] = of[i];
+	free(of);
+	return rc;
+}
+
+static int explain(
+	struct placing *placing, unsigned shard_count, struct place_view *view, struct error *error)
 {
 	struct placement_explain *explains = calloc(placing->pool_count + 1, sizeof(*explains));
 	struct placement_result result = { 0 };
 	struct error why = { "" };
-	int rc;
+	int rc = 0;
 
 	view->pools = calloc(placing->pool_count + 1, sizeof(*view->pools));
 	view->texts = explains;
 	if (!explains || !view->pools)
 		return error_set(error, -ENOMEM, "no memory for %zu pools", placing->pool_count);
-	rc = placement_explain(
-		&placing->request, placing->pools, placing->pool_count, &result, explains, &why);
+	for (size_t i = 0; i < placing->pool_count; i++)
+		view->pools[i].provisioned_bytes = placing->pools[i].provisioned_bytes;
+	for (unsigned s = 0; !rc && s < shard_count; s++) {
+		rc = shard_explain(placing, s, &result, explains, &why);
+		view->relaxed |= !rc && result.relaxed;
+	}
 	if (rc && rc != -ENOSPC)
 		return error_set(error, rc, "%s", why.text);
 	view->found = rc == 0;
-	view->relaxed = result.relaxed;
+	view->shard_count = shard_count;
 	snprintf(view->why_not, sizeof(view->why_not), "%s", why.text);
 	result_fill(view, placing, explains);
 	return 0;
@@ -80,12 +99,14 @@ int volumes_place(struct volumes *volumes, const struct volume_options *options,
 	if (!rc)
 		rc = volume_draft("new", options, class, &draft, error);
 	if (!rc)
-		rc = placing_init(volumes, class, &draft, volume_replicas(&draft, class), (struct uuid){ 0 },
-			&placing, error);
+		rc = volume_divide(volumes, options, class, &draft, error);
+	if (!rc)
+		rc = placing_init(volumes, class, &draft, NULL, volume_replicas(&draft, class),
+			(struct uuid){ 0 }, &placing, error);
 	if (!rc)
 		rc = placing_near(volumes, options->near, &placing, error);
 	if (!rc)
-		rc = explain(&placing, &view, error);
+		rc = explain(&placing, draft.shard_count, &view, error);
 	placing_done(&placing);
 	if (rc)
 		place_view_done(&view);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog/pin.h"
+#include "catalog/shards.h"
 #include "volumes/manager.h"
 
 #define XFS_MIN_BYTES (UINT64_C(300) << 20)
@@ -51,8 +53,10 @@ int volume_draft(const char *name, const struct volume_options *options, const s
 	volume->limit_iops = class->limit_iops;
 	volume->limit_bytes_per_s = class->limit_bytes_per_s;
 	volume->class_revision = class->revision;
+	volume->shard_count = 1;
 	volume->replicas = options->replicas;
 	volume->sticky = options->sticky;
+	volume->thick = options->thick_given ? options->thick : class->thick;
 	snprintf(volume->group_name, sizeof(volume->group_name), "%s", options->group);
 	if (options->tier[0] && class_tier_parse(options->tier, &volume->tiers) < 0)
 		return tier_refuse("tier", options->tier, error);
@@ -102,25 +106,20 @@ static int names_compare(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static bool is_fellow(const struct catalog_volume *volume, const struct catalog_volume *other)
-{
-	return strcmp(volume->group_name, other->group_name) == 0 && other->state == CATALOG_VOLUME_READY &&
-	       !uuid_equal(volume->volume, other->volume);
-}
-
-/* The nodes of the other volumes of its group. */
+/* The nodes of the other volumes of its group, wherever they are. */
 static int group_read(struct volumes *volumes, const struct catalog_volume *volume, struct placing *placing)
 {
+	const char *group = volume->group_name;
 	const struct catalog_volume *other;
 	size_t capacity = 0, count = 0;
 
-	for (size_t i = 0; (other = catalog_volume_at(volumes->catalog, i)); i++)
-		capacity += is_fellow(volume, other) ? CATALOG_MAX_REPLICAS * other->shard_count : 0;
+	for (size_t i = 0; (other = catalog_group_at(volumes->catalog, group, i)); i++)
+		capacity += CATALOG_MAX_REPLICAS * other->shard_count;
 	placing->group_nodes = calloc(capacity + 1, sizeof(*placing->group_nodes));
 	if (!placing->group_nodes)
 		return -ENOMEM;
-	for (size_t i = 0; (other = catalog_volume_at(volumes->catalog, i)); i++) {
-		if (!is_fellow(volume, other))
+	for (size_t i = 0; (other = catalog_group_at(volumes->catalog, group, i)); i++) {
+		if (uuid_equal(volume->volume, other->volume))
 			continue;
 		for (unsigned s = 0; s < other->shard_count; s++)
 			for (unsigned r = 0; r < other->shards[s].replica_count; r++)
@@ -145,7 +144,7 @@ int placing_rules_init(struct volumes *volumes, const struct catalog_class *clas
 	*placing = (struct placing){ .request = {
 					     .volume = volume->volume,
 					     .class_name = class->name,
-					     .size_bytes = volume->size_bytes,
+					     .size_bytes = catalog_replica_bytes(volume),
 					     .replicas = replicas,
 					     .tiers = volume_tiers(volume, class),
 					     .spread = class->spread,
@@ -163,20 +162,59 @@ int placing_rules_init(struct volumes *volumes, const struct catalog_class *clas
 	return rc ? error_set(error, rc, "no memory to place volume %s", volume->name) : 0;
 }
 
+/* What is promised must be free, or kept for thick volumes already. */
+static void limits_of_thick(struct volumes *volumes, struct placing *placing)
+{
+	const struct catalog_pool *known;
+
+	for (size_t i = 0; i < placing->pool_count; i++) {
+		struct placement_pool *pool = &placing->pools[i];
+		uint64_t room = 0;
+
+		if (catalog_pool_find(volumes->catalog, pool->pool, &known, NULL))
+			continue;
+		if (known->thick_limit_bytes > known->thick_bytes)
+			room = known->thick_limit_bytes - known->thick_bytes;
+		if (pool->limit_bytes > pool->provisioned_bytes &&
+			pool->limit_bytes - pool->provisioned_bytes > room)
+			pool->limit_bytes = pool->provisioned_bytes + room;
+	}
+}
+
 int placing_init(struct volumes *volumes, const struct catalog_class *class,
-	const struct catalog_volume *volume, unsigned replicas, struct uuid leaving,
-	struct placing *ret_placing, struct error *error)
+	const struct catalog_volume *volume, const struct catalog_shard *shard, unsigned replicas,
+	struct uuid leaving, struct placing *ret_placing, struct error *error)
 {
 	struct placing *placing = ret_placing;
 	int rc = placing_rules_init(volumes, class, volume, replicas, placing, error);
 
 	if (rc)
 		return rc;
-	if (volume->shard_count > 0)
+	if (shard)
 		placing->request.beside_count =
-			placement_beside_read(volumes->catalog, &volume->shards[0], leaving, placing->beside);
+			placement_beside_read(volumes->catalog, shard, leaving, placing->beside);
 	rc = placement_pools_read(volumes->catalog, &placing->pools, &placing->pool_count);
+	if (!rc && volume->thick)
+		limits_of_thick(volumes, placing);
 	return rc ? error_set(error, rc, "no memory to place volume %s", volume->name) : 0;
+}
+
+int placing_shard(struct placing *placing, unsigned shard, struct placement_result *ret_result,
+	struct placement_explain *explains, struct error *error)
+{
+	struct placement_request request = placing->request;
+	int rc;
+
+	/* Between equals each shard has a favourite of its own. */
+	request.volume.byte[sizeof(request.volume.byte) - 1] ^= (uint8_t)shard;
+	rc = explains ? placement_explain(
+				&request, placing->pools, placing->pool_count, ret_result, explains, error)
+		      : placement_choose(&request, placing->pools, placing->pool_count, ret_result, error);
+	for (unsigned i = 0; !rc && i < ret_result->count; i++) {
+		placing->pools[ret_result->index[i]].provisioned_bytes += request.size_bytes;
+		placing->pools[ret_result->index[i]].replica_count++;
+	}
+	return rc;
 }
 
 #define NEAR_PERCENT 1000u /* above all that fullness can be */

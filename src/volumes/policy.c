@@ -45,7 +45,8 @@ void policy_fill(struct volumes *volumes, const struct catalog_volume *volume, s
 
 	*view = (struct policy_view){ .reads = volume->reads_quorum ? "quorum" : "lease",
 		.replicas = volume->replicas,
-		.sticky = volume->sticky };
+		.sticky = volume->sticky,
+		.thick = volume->thick };
 	snprintf(view->group, sizeof(view->group), "%s", volume->group_name);
 	snprintf(view->selector, sizeof(view->selector), "%s", volume->selector);
 	class_no_quorum_format(volume->error_after_ms, view->on_no_quorum);
@@ -95,10 +96,8 @@ static bool pool_breach(struct volumes *volumes, const struct catalog_volume *vo
 }
 
 static bool place_breach(struct volumes *volumes, const struct catalog_volume *volume,
-	const struct catalog_class *class, struct breach *breach)
+	const struct catalog_class *class, const struct catalog_shard *shard, struct breach *breach)
 {
-	const struct catalog_shard *shard = &volume->shards[0];
-
 	for (unsigned i = 0; i < shard->replica_count; i++) {
 		const struct catalog_replica *replica = &shard->replicas[i];
 		const struct catalog_node *node = voter_node(volumes, shard, replica);
@@ -126,25 +125,33 @@ static bool place_breach(struct volumes *volumes, const struct catalog_volume *v
 	return false;
 }
 
+static bool shard_breach(struct volumes *volumes, const struct catalog_volume *volume,
+	const struct catalog_class *class, const struct catalog_shard *shard, struct breach *breach)
+{
+	unsigned have = shard->voter_count, wanted = volume_replicas(volume, class);
+
+	if (have == wanted)
+		return place_breach(volumes, volume, class, shard, breach);
+	snprintf(breach->why, sizeof(breach->why), "it has %u replica%s, and is to have %u", have,
+		have == 1 ? "" : "s", wanted);
+	breach->replicas_before = have;
+	breach->replicas = have < wanted ? have + 1 : have - 1;
+	return true;
+}
+
 bool breach_find(struct volumes *volumes, const struct catalog_volume *volume, struct breach *ret_breach)
 {
-	struct breach breach = { .move_from = NULL };
 	const struct catalog_class *class;
-	unsigned have, wanted;
 
-	if (volume->shard_count == 0 ||
-		catalog_class_find(volumes->catalog, volume->class_name, &class, NULL))
+	if (catalog_class_find(volumes->catalog, volume->class_name, &class, NULL))
 		return false;
-	have = volume->shards[0].voter_count;
-	wanted = volume_replicas(volume, class);
-	if (have != wanted) {
-		snprintf(breach.why, sizeof(breach.why), "it has %u replica%s, and is to have %u", have,
-			have == 1 ? "" : "s", wanted);
-		breach.replicas_before = have;
-		breach.replicas = have < wanted ? have + 1 : have - 1;
-	} else if (!place_breach(volumes, volume, class, &breach)) {
-		return false;
+	for (unsigned s = 0; s < volume->shard_count; s++) {
+		struct breach breach = { .move_from = NULL, .shard = s };
+
+		if (!shard_breach(volumes, volume, class, &volume->shards[s], &breach))
+			continue;
+		*ret_breach = breach;
+		return true;
 	}
-	*ret_breach = breach;
-	return true;
+	return false;
 }

@@ -11,6 +11,7 @@ void policy_fill(struct volumes *volumes, const struct catalog_volume *volume, s
 struct breach {
 	char why[192];
 	const char *move_from;    /* the node of a replica that is to move; NULL: none */
+	unsigned shard;           /* its shard */
 	unsigned replicas_before; /* move_from NULL: so many there are, */
 	unsigned replicas;        /* and so many are to be next */
 };

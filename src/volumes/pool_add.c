@@ -85,6 +85,7 @@ void volumes_pool_add(struct volumes *volumes, const char *name, const char *pat
 	if (!op_accept(op, fn, arg, NULL))
 		return;
 	op->force = force;
+	op->no_look = true;
 	rc = checked(name, path, tier[0] ? tier : "auto", &op->pool, &op->error);
 	if (rc)
 		op_refuse(op, rc);

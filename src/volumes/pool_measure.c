@@ -338,7 +338,9 @@ void pool_measure_tick(struct volumes *volumes)
 			again_begin, NULL, NULL);
 
 		due->measured.running = op != NULL;
-		if (op)
-			op_submit(op);
+		if (!op)
+			return;
+		op->no_look = true;
+		op_submit(op);
 	}
 }

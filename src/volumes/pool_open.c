@@ -11,20 +11,14 @@
 #include <string.h>
 
 #include "volumes/manager.h"
-#include "volumes/pool_file.h"
+#include "volumes/pool_device.h"
 
 struct pool_job {
-	struct volumes *volumes;
-	struct uuid cluster, uuid; /* uuid: of the pool that is formatted; none: of what is there */
-	unsigned thread;           /* by the UUID; 0 while it isn't known */
+	struct uuid cluster, uuid; /* uuid: of the pool that is formatted */
 	uint64_t seed;
-	bool blank;   /* it was found empty, or made so */
-	bool force;   /* what is on it may be destroyed */
-	bool removed; /* it was a pool, and was removed */
-	char destroyed[CATALOG_REASON_MAX_LEN + 1];
+	bool blank; /* it was found empty, or made so */
 	char path[CONFIG_PATH_MAX];
 	char faults[DEVICE_FAULTS_MAX];
-	uint64_t size_bytes;
 	bool scrub_known;
 	struct pool_scrub_progress scrub; /* where an earlier life was */
 	/* the data plane's, while a call is under way */
@@ -83,6 +77,8 @@ static void open_told(void *arg, int rc, struct pool *pool, const struct error *
 	struct op *op = arg;
 	struct pool_job *job = op->state;
 
+	if (rc == -ETIMEDOUT)
+		dataplane_leave(op->call.dataplane);
 	if (rc) {
 		job->error = *error;
 	} else {
@@ -128,6 +124,8 @@ static void pool_open_told(struct op *op, int rc)
 		format_wait(op);
 		return;
 	}
+	if (rc == -ETIMEDOUT)
+		error_set(&op->error, rc, "%.100s. Once it answers, restart the agent", job->error.text);
 	if (rc) {
 		pool_fail(op, rc);
 		return;
@@ -149,19 +147,6 @@ static void pool_open_told(struct op *op, int rc)
 	pool_measure_opened(op, job->blank, pool_measured);
 }
 
-/* A device that another process holds is waited for, up to a second: never on the data-plane thread. */
-static int device_work(struct op *op)
-{
-	struct pool_job *job = op->state;
-	struct superblock sb = { .pool = job->uuid };
-
-	if (uuid_is_none(job->uuid) && pool_file_superblock(job->path, &sb) != 0)
-		sb.pool = job->uuid; /* what is wrong with it the store will say, on any thread */
-	job->thread = threads_of_pool(op->volumes, sb.pool);
-	return device_uring_open(
-		dataplane_loop(op->volumes->dataplanes[job->thread]), job->path, &job->device, &job->error);
-}
-
 static void thread_set(struct op *op, unsigned thread)
 {
 	struct local_pool *pool = pools_find(op->volumes, op->name);
@@ -170,17 +155,26 @@ static void thread_set(struct op *op, unsigned thread)
 	pool->has_thread = true;
 }
 
-static void device_opened(struct op *op, int rc)
+/* From here on it is the data plane's. */
+static unsigned device_take(struct op *op)
 {
 	struct pool_job *job = op->state;
 
+	job->device = op->device->device;
+	op->device->device = NULL;
+	return op->device->thread;
+}
+
+static void device_opened(struct op *op, int rc)
+{
 	if (rc) {
-		op->error = job->error;
+		if (op->device)
+			op->error = op->device->error;
 		pool_fail(op, rc);
 		return;
 	}
-	thread_set(op, job->thread);
-	op_call(op, job->thread, open_run, pool_open_told);
+	thread_set(op, op->device->thread);
+	op_call(op, device_take(op), open_run, pool_open_told);
 }
 
 /* ---- format ---- */
@@ -190,7 +184,10 @@ static void format_told(void *arg, int rc)
 	struct op *op = arg;
 	struct pool_job *job = op->state;
 
-	job->device->ops->close(job->device);
+	if (rc == -ETIMEDOUT)
+		dataplane_leave(op->call.dataplane);
+	else
+		job->device->ops->close(job->device);
 	if (rc)
 		error_set(&job->error, rc, "can't format %s: %s", job->path, strerror(-rc));
 	dataplane_call_finish(&op->call, rc);
@@ -211,68 +208,50 @@ static void pool_formatted(struct op *op, int rc)
 {
 	struct local_pool *local = pools_find(op->volumes, op->name);
 	struct pool_job *job = op->state;
+	const char *destroyed = op->device->destroyed;
 
 	if (rc) {
 		op->error = job->error;
 		pool_fail(op, rc);
 		return;
 	}
-	if (job->destroyed[0])
+	if (destroyed[0])
 		manager_event(op->volumes, "pool-formatted", op->name,
-			"%s is a pool now, by force; what it had is destroyed: %.150s", job->path,
-			job->destroyed);
+			"%s is a pool now, by force; what it had is destroyed: %.150s", job->path, destroyed);
 	else
 		manager_event(op->volumes, "pool-formatted", op->name, "%s was empty, and is a pool now",
 			job->path);
-	snprintf(local->overwrote, sizeof(local->overwrote), "%s", job->destroyed);
-	op_work(op, device_work, device_opened);
-}
-
-static int blank_work(struct op *op)
-{
-	struct pool_job *job = op->state;
-	int rc = pool_file_is_blank(job->path, &job->error);
-	char name[UUID_TEXT_LEN + 1];
-	struct uuid removed;
-
-	/* Who asks for a pool there by hand says by force what may go. */
-	job->removed = rc == -EEXIST && !op->fn && pool_file_is_removed(job->path, &removed);
-	if (job->removed)
-		return error_set(&job->error, -ENODEV,
-			"%s was pool %s, and was removed: take its section out of the configuration, or make "
-			"a "
-			"new pool of it by `quoin pool add --force`",
-			job->path, uuid_format(removed, name));
-	if (rc == -EEXIST && job->force) {
-		snprintf(job->destroyed, sizeof(job->destroyed), "%.159s", job->error.text);
-		rc = pool_file_clear(job->path, &job->error);
-	}
-	if (rc)
-		return rc;
-	job->blank = true;
-	return device_work(op);
+	snprintf(local->overwrote, sizeof(local->overwrote), "%s", destroyed);
+	op->device->force = false;
+	pool_device_run(op, pool_device_open, device_opened);
 }
 
 static void pool_blank_told(struct op *op, int rc)
 {
 	struct pool_job *job = op->state;
-	struct error why = op->error;
+	struct error why = job->error; /* of the store, which has found no pool */
 
-	if (rc && job->removed) {
+	if (rc && !op->device) {
+		pool_fail(op, rc);
+		return;
+	}
+	if (rc && op->device->removed) {
 		pools_find(op->volumes, op->name)->left_out = true;
-		op->error = job->error;
+		op->error = op->device->error;
 		pool_fail(op, rc);
 		return;
 	}
 	if (rc) {
 		error_set(&op->error, rc, "%.200s; and it isn't taken as a new pool: %.200s%s", why.text,
-			job->error.text, rc == -EEXIST && op->fn ? "; `pool add --force` destroys that" : "");
+			op->device->error.text,
+			rc == -EEXIST && op->fn ? "; `pool add --force` destroys that" : "");
 		pool_fail(op, rc);
 		return;
 	}
+	job->blank = true;
 	job->seed = random_u64(&op->volumes->random);
 	job->cluster = op->volumes->node.cluster;
-	op_call(op, job->thread, format_run, pool_formatted);
+	op_call(op, device_take(op), format_run, pool_formatted);
 }
 
 /* Only a node that has joined its cluster makes pools, and none where the catalog knows one already. */
@@ -299,31 +278,14 @@ static void format_wait(struct op *op)
 		pool_fail(op, -EILSEQ);
 		return;
 	}
-	job->uuid = threads_pool_uuid(op->volumes);
+	job->uuid = op->device->uuid = threads_pool_uuid(op->volumes);
 	thread_set(op, threads_of_pool(op->volumes, job->uuid));
-	op_work(op, blank_work, pool_blank_told);
+	op->device->by_hand = op->fn != NULL;
+	op->device->force = op->force;
+	pool_device_run(op, pool_device_open_blank, pool_blank_told);
 }
 
 /* ---- the first step ---- */
-
-static int prepare_work(struct op *op)
-{
-	struct pool_job *job = op->state;
-
-	return pool_file_prepare(job->path, job->size_bytes, &job->error);
-}
-
-static void pool_prepared(struct op *op, int rc)
-{
-	struct pool_job *job = op->state;
-
-	if (rc) {
-		op->error = job->error;
-		pool_fail(op, rc);
-		return;
-	}
-	op_work(op, device_work, device_opened);
-}
 
 /* The cluster's identity is known from an earlier life, or from the catalog. */
 static void cluster_wait(struct op *op)
@@ -339,7 +301,7 @@ static void cluster_wait(struct op *op)
 		return;
 	}
 	job->cluster = op->volumes->node.cluster;
-	op_work(op, prepare_work, pool_prepared);
+	pool_device_run(op, pool_device_open, device_opened);
 }
 
 void pool_open_run(struct op *op, void (*then)(struct op *op, int rc))
@@ -347,15 +309,13 @@ void pool_open_run(struct op *op, void (*then)(struct op *op, int rc))
 	struct pool_job *job = calloc(1, sizeof(*job));
 
 	op->then = then;
-	if (!job) {
+	op->state = job;
+	op->device = pool_device_new(op->volumes, &op->pool);
+	if (!job || !op->device) {
 		pool_fail(op, -ENOMEM);
 		return;
 	}
-	op->state = job;
-	job->volumes = op->volumes;
-	job->force = op->force;
 	memcpy(job->path, op->pool.path, sizeof(job->path));
 	memcpy(job->faults, op->pool.faults, sizeof(job->faults));
-	job->size_bytes = op->pool.size_bytes;
 	cluster_wait(op);
 }

@@ -14,6 +14,36 @@
 
 #define REMOVE_DEADLINE_MS 30000u
 
+int drain_pool_find(
+	struct volumes *volumes, const char *text, const struct catalog_pool **ret_pool, struct error *error)
+{
+	const struct catalog_pool *pool, *found = NULL;
+	const char *slash = strchr(text, '/');
+	const char *name = slash ? slash + 1 : text;
+	unsigned count = 0;
+
+	for (size_t i = 0; (pool = catalog_pool_at(volumes->catalog, i)); i++) {
+		if (strcmp(pool->name, name) != 0)
+			continue;
+		if (slash ? strlen(pool->node) == (size_t)(slash - text) &&
+					strncmp(pool->node, text, (size_t)(slash - text)) == 0
+			  : strcmp(pool->node, volumes->config.node) == 0) {
+			*ret_pool = pool;
+			return 0;
+		}
+		found = pool;
+		count++;
+	}
+	if (slash || count == 0)
+		return error_set(error, -ENOENT, "there is no pool %.120s", text);
+	if (count > 1)
+		return error_set(error, -EINVAL,
+			"%u nodes have a pool %.64s, this one (%.64s) not: say which, as NODE/%.64s", count,
+			name, volumes->config.node, name);
+	*ret_pool = found;
+	return 0;
+}
+
 struct removal {
 	struct pool *pool;
 	char path[CONFIG_PATH_MAX];
@@ -35,23 +65,27 @@ static int remove_work(struct op *op)
 
 static void closed(struct op *op, int rc)
 {
-	if (rc)
-		removal_end(op, rc);
-	else
-		op_work(op, remove_work, removal_end);
-}
+	const struct removal *removal = op->state;
 
-static void close_told(void *arg, int rc)
-{
-	dataplane_call_finish(arg, rc);
+	if (!rc) {
+		op_work(op, remove_work, removal_end);
+		return;
+	}
+	manager_event(op->volumes, "pool-removed", op->id,
+		"it is forgotten; it had failed, and %s bears its superblocks", removal->path);
+	op_end(op, error_set(&op->error, rc,
+			   "pool %.64s is forgotten, but it had failed (%s): its superblocks still stand on "
+			   "%.200s. Take its section out of the configuration, and wipe it before it is used "
+			   "again",
+			   op->id, rc == -ETIMEDOUT ? "its device does not answer" : strerror(-rc),
+			   removal->path));
 }
 
 static void close_run(struct dataplane_call *call)
 {
 	const struct removal *removal = op_of_call(call)->state;
 
-	datapath_pool_remove(dataplane_datapath(call->dataplane), removal->pool);
-	pool_close(removal->pool, close_told, call);
+	pool_close_run(call, removal->pool);
 }
 
 /* The record has gone: nobody places anything here any more, and nothing is here. */

@@ -272,6 +272,7 @@ static void ask_run(struct dataplane_call *call)
 	const struct scrub_ask *ask = op_of_call(call)->state;
 
 	pool_scrub_now(ask->pool);
+	datapath_pool_compare(dataplane_datapath(call->dataplane), ask->pool);
 	dataplane_call_finish(call, 0);
 }
 

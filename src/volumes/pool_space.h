@@ -2,6 +2,7 @@
 #ifndef QUOIN_VOLUMES_POOL_SPACE_H
 #define QUOIN_VOLUMES_POOL_SPACE_H
 
+#include "store/store.h"
 #include "volumes/config.h"
 
 /* Of a pool's room in use: what is left the store keeps for trims and repair. */
@@ -17,6 +18,8 @@ unsigned pool_space_full_level(const struct space_warnings *warnings);
  */
 unsigned pool_space_level(
 	const struct space_warnings *warnings, unsigned level, uint64_t used_bytes, uint64_t size_bytes);
+/* What others than thick volumes can't have of a pool, for level and percent. */
+uint64_t pool_space_taken_bytes(const struct pool_info *info);
 unsigned pool_space_percent(uint64_t used_bytes, uint64_t size_bytes);
 
 #endif

@@ -60,7 +60,8 @@ static int known_check(struct op *op)
 	return 0;
 }
 
-static void looked(struct op *op, int rc)
+/* All volumes are in view. */
+static void known_looked(struct op *op, int rc)
 {
 	struct wipe *wipe = op->state;
 	char pool[UUID_TEXT_LEN + 1], cluster[UUID_TEXT_LEN + 1];
@@ -80,6 +81,14 @@ static void looked(struct op *op, int rc)
 		op_work(op, clear_work, wiped);
 	else
 		op_end(op, 0);
+}
+
+static void looked(struct op *op, int rc)
+{
+	if (rc)
+		op_end(op, rc);
+	else
+		op_look(op, catalog_pin_all(op->volumes->catalog), known_looked);
 }
 
 static int look_work(struct op *op)

@@ -82,6 +82,7 @@ bool local_pool_record(
 		record.size_bytes = pool->info.size_bytes;
 		record.used_bytes = pool->info.used_bytes;
 		record.replica_limit = pool->info.replica_limit;
+		record.thick_limit_bytes = pool->info.thick_limit_bytes;
 		if (pool->load.began_ns)
 			record.load_percent = pool->load.told_percent;
 	}

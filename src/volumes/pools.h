@@ -6,6 +6,8 @@
 #define QUOIN_VOLUMES_POOLS_H
 
 #include "catalog/catalog.h"
+#include "datapath/dataplane.h"
+#include "store/checksums.h"
 #include "store/store.h"
 #include "volumes/config.h"
 #include "volumes/pool_load.h"
@@ -26,8 +28,11 @@ struct local_pool {
 	char reason[CATALOG_REASON_MAX_LEN + 1];    /* failed: why */
 	char overwrote[CATALOG_REASON_MAX_LEN + 1]; /* in this life, by force: what was there */
 	struct uuid uuid;
-	struct pool *pool; /* the data plane's */
-	unsigned thread;   /* of the data plane, where it is open, or will be */
+	struct pool *pool;    /* the data plane's */
+	struct pool *closing; /* the same, while pools_close() waits for it, with: */
+	struct dataplane_call close_call;
+	struct op *close_op;
+	unsigned thread; /* of the data plane, where it is open, or will be */
 	bool has_thread;
 	struct pool_measured measured;
 	struct pool_scrubbed scrubbed;
@@ -35,6 +40,7 @@ struct local_pool {
 	char tier_reason[CATALOG_REASON_MAX_LEN + 1];
 	uint64_t size_bytes, used_bytes, info_ns;
 	struct pool_info info;
+	struct pool_checksums_info checksums;
 	unsigned space_level; /* of pool_space.h: what was told last */
 	struct pool_load load;
 };
@@ -64,7 +70,9 @@ bool local_pool_record(
  * measures it; then `then` with the rc that pool->phase and pool->reason tell too.
  */
 void pool_open_run(struct op *op, void (*then)(struct op *op, int rc));
-/* pool_close.c: closes all that are open; then `then`. */
+/* pool_close.c: closes all that are open, at once; then `then`. */
 void pools_close(struct op *op, void (*then)(struct op *op, int rc));
+/* On the data plane's thread: closes it and ends the call, with the rc of store's pool_close(). */
+void pool_close_run(struct dataplane_call *call, struct pool *pool);
 
 #endif

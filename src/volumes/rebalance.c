@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog/shards.h"
 #include "volumes/manager.h"
 
 static size_t pool_index(const struct placement_pool *pools, size_t count, struct uuid pool)
@@ -19,22 +20,22 @@ static size_t pool_index(const struct placement_pool *pools, size_t count, struc
 static void leaving_note(struct rebalance_reading *reading, const struct catalog_volume *record, size_t pool)
 {
 	struct placement_pool *from = &reading->pools[pool];
-	uint64_t bytes =
-		from->provisioned_bytes < record->size_bytes ? from->provisioned_bytes : record->size_bytes;
+	uint64_t bytes = catalog_replica_bytes(record);
 
+	if (bytes > from->provisioned_bytes)
+		bytes = from->provisioned_bytes;
 	from->provisioned_bytes -= bytes;
 }
 
 /* A volume whose class is gone, whose members change or are away, gives nothing. */
-static void volume_read(
-	struct rebalance_reading *reading, const struct catalog_volume *record, struct rebalance_volume *to)
+static void shard_read(struct rebalance_reading *reading, const struct catalog_volume *record,
+	const struct catalog_shard *shard, struct rebalance_volume *to)
 {
 	const struct volumes *volumes = reading->volumes;
-	const struct catalog_shard *shard = &record->shards[0];
 	const struct catalog_class *class;
 
 	*to = (struct rebalance_volume){ .volume = record->volume,
-		.size_bytes = record->size_bytes,
+		.size_bytes = catalog_replica_bytes(record),
 		.stays = shard->next_voter_count != 0 };
 	if (catalog_class_find(volumes->catalog, record->class_name, &class, NULL)) {
 		to->stays = true;
@@ -63,7 +64,7 @@ static void volume_read(
 static bool rules_read(void *user, size_t index, struct placement_request *ret_request)
 {
 	struct rebalance_reading *reading = user;
-	const struct catalog_volume *record = catalog_volume_by_name_at(reading->volumes->catalog, index);
+	const struct catalog_volume *record = reading->shards[index].record;
 	const struct catalog_class *class;
 	struct error ignored;
 
@@ -78,12 +79,11 @@ static bool rules_read(void *user, size_t index, struct placement_request *ret_r
 void rebalance_view_fill(const struct rebalance_reading *reading, const struct rebalance_move *move,
 	struct rebalance_view *view)
 {
-	const struct catalog_volume *record =
-		catalog_volume_by_name_at(reading->volumes->catalog, move->volume);
+	const struct rebalance_shard *of = &reading->shards[move->volume];
 	const struct placement_pool *pools = reading->pools;
 
-	*view = (struct rebalance_view){ .bytes = move->bytes };
-	snprintf(view->volume, sizeof(view->volume), "%s", record->name);
+	*view = (struct rebalance_view){ .bytes = move->bytes, .shard = of->shard };
+	snprintf(view->volume, sizeof(view->volume), "%s", of->record->name);
 	snprintf(view->from_node, sizeof(view->from_node), "%s", pools[move->from].node);
 	snprintf(view->from_pool, sizeof(view->from_pool), "%s", pools[move->from].name);
 	snprintf(view->to_node, sizeof(view->to_node), "%s", pools[move->to].node);
@@ -102,19 +102,23 @@ int rebalance_read(struct volumes *volumes, struct rebalance_reading *ret_readin
 {
 	struct rebalance_reading *reading = ret_reading;
 	const struct catalog_volume *record;
-	size_t count = 0;
+	size_t room = 0, count = 0;
 
 	*reading = (struct rebalance_reading){ .volumes = volumes };
-	while (catalog_volume_by_name_at(volumes->catalog, count))
-		count++;
+	for (size_t i = 0; (record = catalog_volume_by_name_at(volumes->catalog, i)); i++)
+		room += record->shard_count;
 	if (placement_pools_read(volumes->catalog, &reading->pools, &reading->pool_count))
 		return error_set(error, -ENOMEM, "no memory to plan with");
-	reading->list = calloc(count + 1, sizeof(*reading->list));
+	reading->list = calloc(room + 1, sizeof(*reading->list));
+	reading->shards = calloc(room + 1, sizeof(*reading->shards));
 	reading->busy = calloc(reading->pool_count + 1, sizeof(bool));
-	if (!reading->list || !reading->busy)
+	if (!reading->list || !reading->shards || !reading->busy)
 		return error_set(error, -ENOMEM, "no memory to plan with");
 	for (size_t i = 0; (record = catalog_volume_by_name_at(volumes->catalog, i)); i++)
-		volume_read(reading, record, &reading->list[i]);
+		for (unsigned s = 0; s < record->shard_count; s++) {
+			reading->shards[count] = (struct rebalance_shard){ record, s };
+			shard_read(reading, record, &record->shards[s], &reading->list[count++]);
+		}
 	busy_spread(reading);
 	reading->input = (struct rebalance_input){ reading->pools, reading->pool_count, reading->list, count,
 		rules_read, reading };
@@ -125,6 +129,7 @@ void rebalance_read_done(struct rebalance_reading *reading)
 {
 	placing_done(&reading->placing);
 	free(reading->list);
+	free(reading->shards);
 	free(reading->busy);
 	free(reading->pools);
 }

@@ -9,15 +9,21 @@
 #include "volumes/care.h"
 #include "volumes/placing.h"
 
+struct rebalance_shard {
+	const struct catalog_volume *record;
+	unsigned shard;
+};
+
 struct rebalance_reading {
 	struct volumes *volumes;
-	struct rebalance_input input; /* volumes in order of names */
+	struct rebalance_input input; /* a shard each, in order of the volumes' names */
 	bool *busy;                   /* by pool: its node has a member coming or going */
 	/* its own */
 	struct placement_pool *pools;
 	size_t pool_count;
 	struct rebalance_volume *list;
-	struct placing placing; /* of the volume looked at last */
+	struct rebalance_shard *shards; /* as many: whose they are */
+	struct placing placing;         /* of the volume looked at last */
 };
 
 /* -ENOMEM. rebalance_read_done() in any case. */

@@ -11,8 +11,10 @@
 #include "volumes/manager.h"
 #include "volumes/rebalance.h"
 
-#define LOOK_NS (10 * NS_PER_S)
-#define AT_ONCE 16u /* moves that one look asks for */
+#define LOOK_NS         (10 * NS_PER_S)
+#define IDLE_NS         (600 * NS_PER_S) /* where nothing could be done, the volumes are looked at again */
+#define AT_ONCE         16u              /* moves that one look asks for */
+#define READ_TIMEOUT_MS 12000u
 
 struct asked {
 	struct volumes *volumes;
@@ -47,13 +49,13 @@ static void told(void *arg, int rc, const struct error *error)
 
 static void move_ask(struct volumes *volumes, const struct rebalance_view *view)
 {
-	char from[2 * NAME_MAX_LEN + 2], to[2 * NAME_MAX_LEN + 2];
+	char from[VOLUMES_FROM_LEN + 1], to[2 * NAME_MAX_LEN + 2];
 	struct asked *asked = malloc(sizeof(*asked));
 
 	if (!asked)
 		return; /* the next look tries again */
 	*asked = (struct asked){ volumes, *view };
-	snprintf(from, sizeof(from), "%s/%s", view->from_node, view->from_pool);
+	snprintf(from, sizeof(from), "%s/%s#%u", view->from_node, view->from_pool, view->shard);
 	snprintf(to, sizeof(to), "%s/%s", view->to_node, view->to_pool);
 	volumes->rebalance_asking++;
 	volumes_move_replica(volumes, view->volume, from, to, told, asked);
@@ -77,7 +79,8 @@ static uint64_t pause_ns(const struct volumes *volumes, uint64_t bytes)
 	return wait_ns < LOOK_NS ? LOOK_NS : (uint64_t)wait_ns;
 }
 
-static void look(struct volumes *volumes)
+/* All volumes are in view. */
+static void look(struct volumes *volumes, uint32_t mark)
 {
 	bool was_going = is_going(&volumes->rebalance);
 	struct rebalance_move moves[AT_ONCE];
@@ -99,6 +102,10 @@ static void look(struct volumes *volumes)
 	volumes->rebalance_next_ns = clock_now_ns(volumes->clock) + pause_ns(volumes, bytes);
 	if (rc)
 		return;
+	if (count == 0 && !is_going(&volumes->rebalance)) {
+		volumes->rebalance_idle_mark = mark;
+		volumes->rebalance_idle_ns = clock_now_ns(volumes->clock) + IDLE_NS;
+	}
 	if (!was_going && count > 0)
 		manager_event(volumes, "rebalance-begins", volumes->config.node,
 			"pools of a tier are more than %u %% apart", REBALANCE_PERCENT);
@@ -109,14 +116,68 @@ static void look(struct volumes *volumes)
 		move_ask(volumes, &views[i]);
 }
 
+static void looked(void *arg, int rc, const struct error *error)
+{
+	struct volumes *volumes = arg;
+
+	(void)error; /* the next look tries again */
+	if (rc)
+		volumes->rebalance_next_ns = clock_now_ns(volumes->clock) + LOOK_NS;
+	else if (volumes->phase == MANAGER_READY)
+		look(volumes, volumes->rebalance_mark);
+	catalog_unpin(volumes->rebalance_pin);
+	volumes->rebalance_pin = NULL;
+}
+
+/* What a plan depends on, of the pools: where nothing was to be done, nothing is until this changes. */
+static uint32_t pools_mark(const struct placement_pool *pools, size_t count)
+{
+	uint32_t mark = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const uint64_t facts[] = { pools[i].provisioned_bytes, pools[i].limit_bytes, pools[i].tier,
+			pools[i].ok, pools[i].node_live, pools[i].draining };
+
+		mark = crc32c_extend(mark, pools[i].pool.byte, sizeof(pools[i].pool.byte));
+		mark = crc32c_extend(mark, facts, sizeof(facts));
+	}
+	return mark;
+}
+
+/* The pools tell whether the volumes, which most likely are elsewhere, have to be looked at. */
+static void look_begin(struct volumes *volumes)
+{
+	uint64_t now_ns = clock_now_ns(volumes->clock);
+	struct placement_pool *pools;
+	size_t count;
+	bool is_due;
+
+	if (placement_pools_read(volumes->catalog, &pools, &count))
+		return; /* the next look tries again */
+	volumes->rebalance_mark = pools_mark(pools, count);
+	is_due = rebalance_is_due(&volumes->rebalance, pools, count) &&
+		 (volumes->rebalance_mark != volumes->rebalance_idle_mark ||
+			 now_ns >= volumes->rebalance_idle_ns);
+	free(pools);
+	if (!is_due) {
+		volumes->rebalance_next_ns = now_ns + LOOK_NS;
+		return;
+	}
+	volumes->rebalance_pin = catalog_pin_all(volumes->catalog);
+	if (catalog_pin_is_known(volumes->rebalance_pin))
+		looked(volumes, 0, NULL);
+	else
+		catalog_pin_read(volumes->rebalance_pin, READ_TIMEOUT_MS, looked, volumes);
+}
+
 void rebalance_tick(struct volumes *volumes)
 {
 	if (!volumes->config.rebalance || volumes->phase != MANAGER_READY || volumes->rebalance_asking > 0 ||
-		clock_now_ns(volumes->clock) < volumes->rebalance_next_ns ||
+		volumes->rebalance_pin || clock_now_ns(volumes->clock) < volumes->rebalance_next_ns ||
 		!catalog_node_lease_valid(volumes->catalog))
 		return;
 	if (is_ours(volumes))
-		look(volumes);
+		look_begin(volumes);
 	else
 		volumes->rebalance = (struct rebalance_auto){ 0 };
 }

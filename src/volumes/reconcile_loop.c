@@ -57,6 +57,13 @@ static void attached_observe(struct observed *o)
 		return;
 	list_for_each (node, &o->volumes->attachments) {
 		const struct attachment *attachment = list_entry(node, struct attachment, node);
+		const struct catalog_volume *volume;
+
+		/* Opened without the kvdb, and nobody has asked it yet: nothing follows from that. */
+		if (catalog_volume_find_uuid(o->volumes->catalog, attachment->spec.volume, &volume, NULL) ==
+				-ENOENT &&
+			attachment->pin && !catalog_pin_is_told(attachment->pin))
+			continue;
 		o->attached[o->observed.attached_count++] = (struct reconcile_volume){
 			.volume = attachment->spec.volume,
 			.attachment = attachment->spec.attachment,
@@ -190,17 +197,26 @@ static void bring_up_begin(struct op *op)
 		op_end(op, 0);
 }
 
+static void wanted_begin(struct op *op)
+{
+	const struct catalog_volume *volume;
+
+	if (catalog_volume_find(op->volumes->catalog, op->name, &volume, NULL) || volume_is_attached(volume))
+		op_end(op, 0); /* another's by now; or ours still, which the plan sees */
+	else
+		bring_up_begin(op);
+}
+
 static void wanted_bring_up(void *arg, const char *name)
 {
 	struct volumes *volumes = arg;
-	const struct catalog_volume *volume;
-	struct op *op;
+	struct op *op =
+		op_make(volumes, "attach again", name, BRING_UP_DEADLINE_MS, wanted_begin, NULL, NULL);
 
-	if (catalog_volume_find(volumes->catalog, name, &volume, NULL) || volume_is_attached(volume))
-		return; /* another's by now; or ours still, which the plan sees */
-	op = op_make(volumes, "attach again", name, BRING_UP_DEADLINE_MS, bring_up_begin, NULL, NULL);
-	if (op)
-		op_submit(op);
+	if (!op)
+		return;
+	op->patient = true;
+	op_submit(op);
 }
 
 void manager_wanted_again(struct volumes *volumes)
@@ -249,6 +265,7 @@ static struct op *step_new(struct volumes *volumes, const char *verb, const char
 	op->volume = action->volume_uuid;
 	op->replica = action->replica;
 	op->pool_uuid = action->pool;
+	op->no_look = true; /* the plan has seen what it is about */
 	error_set(&op->why_undone, -ESTALE, "%s", action->why);
 	return op;
 }

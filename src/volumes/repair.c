@@ -73,6 +73,7 @@ void repair_absences_look(struct volumes *volumes, struct repair *repair, const 
 struct repair_wish {
 	struct volumes *volumes;
 	struct uuid attachment;
+	unsigned shard;
 	const char *kind;
 	char name[NAME_MAX_LEN + 1];
 	char text[256];
@@ -86,7 +87,7 @@ static void wish_told(void *arg, int rc, const struct error *error)
 		struct attachment *attachment = list_entry(node, struct attachment, node);
 
 		if (uuid_equal(attachment->spec.attachment, wish->attachment))
-			attachment->repair.asking = false;
+			attachment->of_shard[wish->shard].repair.asking = false;
 	}
 	/* -EBUSY: a user's wish was faster. */
 	if (rc == 0)
@@ -97,17 +98,21 @@ static void wish_told(void *arg, int rc, const struct error *error)
 	free(wish);
 }
 
-static struct repair_wish *wish_new(struct attachment *attachment, const char *kind)
+static struct repair_wish *wish_new(struct attachment_shard *of, const char *kind)
 {
+	struct attachment *attachment = of->attachment;
 	struct repair_wish *wish = malloc(sizeof(*wish));
 
 	if (!wish)
 		return NULL; /* the next look tries again */
 	*wish = (struct repair_wish){
-		.volumes = attachment->volumes, .attachment = attachment->spec.attachment, .kind = kind
+		.volumes = attachment->volumes,
+		.attachment = attachment->spec.attachment,
+		.shard = of->index,
+		.kind = kind,
 	};
 	snprintf(wish->name, sizeof(wish->name), "%s", attachment->spec.name);
-	attachment->repair.asking = true;
+	of->repair.asking = true;
 	return wish;
 }
 
@@ -121,11 +126,11 @@ static uint64_t rebuild_after_ms(const struct volumes *volumes, const struct cat
 	return class->rebuild_after_ms;
 }
 
-static void give_up(struct attachment *attachment, const struct catalog_volume *volume,
+static void give_up(struct attachment_shard *of, const struct catalog_volume *volume,
 	const struct catalog_replica *learner)
 {
-	struct volumes *volumes = attachment->volumes;
-	struct repair_wish *wish = wish_new(attachment, "membership-given-up");
+	struct volumes *volumes = of->attachment->volumes;
+	struct repair_wish *wish = wish_new(of, "membership-given-up");
 
 	if (!wish)
 		return;
@@ -136,26 +141,27 @@ static void give_up(struct attachment *attachment, const struct catalog_volume *
 }
 
 /* `from` NULL: one more, for one that was dropped. */
-static void replace(struct attachment *attachment, const struct catalog_volume *volume,
-	const struct catalog_replica *from)
+static void replace(
+	struct attachment_shard *of, const struct catalog_volume *volume, const struct catalog_replica *from)
 {
-	struct volumes *volumes = attachment->volumes;
+	const struct catalog_shard *shard = &volume->shards[of->index];
+	struct volumes *volumes = of->attachment->volumes;
 	struct catalog_replica learner;
 	struct repair_wish *wish;
 	struct error error;
-	char text[sizeof(attachment->repair.told)];
-	int rc = replica_place(volumes, volume, from, "", &learner, &error);
+	char text[sizeof(of->repair.told)];
+	int rc = replica_place(volumes, volume, shard, from, "", &learner, &error);
 
 	if (rc) {
 		snprintf(text, sizeof(text), "the replica on node %.40s stays away: %.180s",
 			from ? from->node : "that was dropped", error.text);
-		if (strcmp(attachment->repair.told, text) != 0)
-			manager_event(volumes, "replica-not-replaced", attachment->spec.name, "%s", text);
-		memcpy(attachment->repair.told, text, sizeof(text));
+		if (strcmp(of->repair.told, text) != 0)
+			manager_event(volumes, "replica-not-replaced", of->attachment->spec.name, "%s", text);
+		memcpy(of->repair.told, text, sizeof(text));
 		return;
 	}
-	attachment->repair.told[0] = '\0';
-	wish = wish_new(attachment, "replica-replaced");
+	of->repair.told[0] = '\0';
+	wish = wish_new(of, "replica-replaced");
 	if (!wish)
 		return;
 	if (from)
@@ -166,46 +172,47 @@ static void replace(struct attachment *attachment, const struct catalog_volume *
 	else
 		snprintf(wish->text, sizeof(wish->text),
 			"one was dropped: a new one on node %.64s takes its place", learner.node);
-	catalog_learner_add(volumes->catalog, volume->volume, volume->shards[0].group, &learner,
-		REPAIR_DEADLINE_MS, wish_told, wish);
+	catalog_learner_add(volumes->catalog, volume->volume, shard->group, &learner, REPAIR_DEADLINE_MS,
+		wish_told, wish);
 }
 
-static void drop(struct attachment *attachment, const struct catalog_replica *replica)
+static void drop(struct attachment_shard *of, const struct catalog_replica *replica)
 {
+	struct attachment *attachment = of->attachment;
 	struct member_step step = { .kind = MEMBER_DROP, .goes = replica->replica };
 
 	manager_event(attachment->volumes, "replica-dropped", attachment->spec.name,
 		"the one on node %s was away for %llu s: the volume goes on with the other one alone",
 		replica->node, (unsigned long long)(attachment->volumes->config.drop_after_ms / 1000));
-	membership_step_begin(attachment, &step);
+	membership_step_begin(of, &step);
 }
 
 void repair_plan(
-	struct attachment *attachment, const struct catalog_volume *volume, const struct volume_stats *stats)
+	struct attachment_shard *of, const struct catalog_volume *volume, const struct volume_stats *stats)
 {
-	struct volumes *volumes = attachment->volumes;
+	const struct catalog_shard *shard = &volume->shards[of->index];
+	struct volumes *volumes = of->attachment->volumes;
 	struct repair_seen seen = { .rebuild_after_ms = rebuild_after_ms(volumes, volume),
 		.drop_after_ms = volumes->config.drop_after_ms,
-		.serves = attachment->phase == ATTACHMENT_UP && stats->state == VOLUME_SERVING };
+		.serves = of->attachment->phase == ATTACHMENT_UP && stats->state == VOLUME_SERVING };
 	struct repair_choice choice;
 
-	repair_absences_look(
-		volumes, &attachment->repair, &volume->shards[0], stats, clock_now_ns(volumes->clock), &seen);
-	if (attachment->repair.asking)
+	repair_absences_look(volumes, &of->repair, shard, stats, clock_now_ns(volumes->clock), &seen);
+	if (of->repair.asking)
 		return;
-	choice = repair_choose(&volume->shards[0], &seen);
+	choice = repair_choose(shard, &seen);
 	switch (choice.kind) {
 	case REPAIR_NOTHING:
 		break;
 	case REPAIR_GIVE_UP:
-		give_up(attachment, volume, choice.replica);
+		give_up(of, volume, choice.replica);
 		break;
 	case REPAIR_DROP:
-		drop(attachment, choice.replica);
+		drop(of, choice.replica);
 		break;
 	case REPAIR_ADD:
 	case REPAIR_REPLACE:
-		replace(attachment, volume, choice.replica);
+		replace(of, volume, choice.replica);
 		break;
 	}
 }

@@ -9,7 +9,7 @@
 #include "datapath/datapath.h"
 #include "reconcile/reconcile.h"
 
-struct attachment;
+struct attachment_shard;
 struct volumes;
 
 struct repair_absence {
@@ -17,7 +17,7 @@ struct repair_absence {
 	uint64_t since_ns;
 };
 
-/* One attachment's. */
+/* One shard's. */
 struct repair {
 	unsigned absence_count;
 	struct repair_absence absences[CATALOG_MAX_REPLICAS];
@@ -30,15 +30,15 @@ bool repair_place_is_away(const struct volumes *volumes, const struct catalog_re
 /* Who is away, by what the data plane hears (stats; or NULL) or else by the catalog, and how long now. */
 void repair_absences_look(struct volumes *volumes, struct repair *repair, const struct catalog_shard *shard,
 	const struct volume_stats *stats, uint64_t now_ns, struct repair_seen *seen);
-/* Looks at one attachment with no step of a change under way; begins what is needed. */
+/* Looks at one shard with no step of a change under way; begins what is needed. `stats` are the shard's. */
 void repair_plan(
-	struct attachment *attachment, const struct catalog_volume *volume, const struct volume_stats *stats);
+	struct attachment_shard *of, const struct catalog_volume *volume, const struct volume_stats *stats);
 /*
- * move.c: a place for a new replica beside those that stay; `from`: whom it is to replace, or NULL; `to`: a
- * node's or pool's name, or "". -ENOSPC with the rule that fails.
+ * move.c: a place for a new replica of the shard beside those that stay; `from`: whom it is to replace, or
+ * NULL; `to`: a node's or pool's name, or "". -ENOSPC with the rule that fails.
  */
 int replica_place(struct volumes *volumes, const struct catalog_volume *volume,
-	const struct catalog_replica *from, const char *to, struct catalog_replica *ret_learner,
-	struct error *error) MUST_CHECK;
+	const struct catalog_shard *shard, const struct catalog_replica *from, const char *to,
+	struct catalog_replica *ret_learner, struct error *error) MUST_CHECK;
 
 #endif

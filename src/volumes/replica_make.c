@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog/shards.h"
 #include "volumes/manager.h"
 
 #define CLONE_WAIT_MS  5000u /* for the origin's replica to come as far as the snapshot */
@@ -13,6 +14,8 @@ struct replica_job {
 	struct pool *pool;
 	struct pool_replica_identity identity;
 	struct uuid origin, snapshot; /* of a clone */
+	unsigned shard;               /* which of its volume's */
+	struct uuid origin_group;     /* that shard's of the origin; none: it isn't known */
 	uint64_t wait_until_ns;
 	bool incomplete; /* it is to be filled by a resync */
 };
@@ -29,8 +32,10 @@ bool replica_job_make(struct op *op, const struct reconcile_action *action)
 	if (action->kind != RECONCILE_REPLICA_CREATE)
 		return true;
 	job->identity.group = action->shard->group;
-	job->identity.size_bytes = action->volume->size_bytes;
+	job->identity.size_bytes = catalog_replica_bytes(action->volume);
+	job->identity.thick = action->volume->thick;
 	job->origin = action->volume->origin;
+	job->shard = (unsigned)(action->shard - action->volume->shards);
 	job->snapshot = action->volume->origin_snapshot;
 	job->wait_until_ns = clock_now_ns(op->volumes->clock) + CLONE_WAIT_MS * NS_PER_MS;
 	return true;
@@ -49,8 +54,8 @@ static void replica_create_run(struct dataplane_call *call)
 	if (job->incomplete)
 		datapath_replica_create_incomplete(datapath, job->pool, &job->identity, replica_told, call);
 	else if (!uuid_is_none(job->origin))
-		datapath_replica_clone(
-			datapath, job->pool, job->origin, job->snapshot, &job->identity, replica_told, call);
+		datapath_replica_clone(datapath, job->pool, job->origin_group, job->snapshot, &job->identity,
+			replica_told, call);
 	else
 		datapath_replica_create(datapath, job->pool, &job->identity, replica_told, call);
 }
@@ -67,8 +72,10 @@ static void replica_delete_run(struct dataplane_call *call)
 
 static bool other_is_made(const struct catalog_volume *volume, struct uuid replica)
 {
-	const struct catalog_shard *shard = &volume->shards[0];
+	const struct catalog_shard *shard = NULL;
 
+	if (!catalog_volume_replica(volume, replica, &shard))
+		return false;
 	for (unsigned i = 0; i < shard->replica_count; i++)
 		if (shard->replicas[i].made && !shard->replicas[i].retired &&
 			!uuid_equal(shard->replicas[i].replica, replica))
@@ -76,16 +83,25 @@ static bool other_is_made(const struct catalog_volume *volume, struct uuid repli
 	return false;
 }
 
-/* Whether the origin has a replica on the pool, which may come as far as the snapshot. */
-static bool origin_is_on(const struct volumes *volumes, const struct replica_job *job, struct uuid pool)
+/* The origin's shard of the same number; NULL: it is gone. */
+static const struct catalog_shard *origin_shard(const struct volumes *volumes, const struct replica_job *job)
 {
 	const struct catalog_volume *origin;
 
-	if (catalog_volume_find_uuid(volumes->catalog, job->origin, &origin, NULL))
-		return false;
-	for (unsigned i = 0; i < origin->shards[0].replica_count; i++)
-		if (uuid_equal(origin->shards[0].replicas[i].pool, pool) &&
-			!origin->shards[0].replicas[i].retired)
+	if (uuid_is_none(job->origin) ||
+		catalog_volume_find_uuid(volumes->catalog, job->origin, &origin, NULL) ||
+		job->shard >= origin->shard_count)
+		return NULL;
+	return &origin->shards[job->shard];
+}
+
+/* Whether the origin has a replica of the shard on the pool, which may come as far as the snapshot. */
+static bool origin_is_on(const struct volumes *volumes, const struct replica_job *job, struct uuid pool)
+{
+	const struct catalog_shard *shard = origin_shard(volumes, job);
+
+	for (unsigned i = 0; shard && i < shard->replica_count; i++)
+		if (uuid_equal(shard->replicas[i].pool, pool) && !shard->replicas[i].retired)
 			return true;
 	return false;
 }
@@ -139,6 +155,7 @@ static void replica_deleted(struct op *op, int rc)
 void replica_begin(struct op *op)
 {
 	struct replica_job *job = op->state;
+	const struct catalog_shard *origin = origin_shard(op->volumes, job);
 	struct local_pool *pool = pools_find_uuid(op->volumes, op->pool_uuid);
 	bool create = job->identity.size_bytes != 0;
 
@@ -147,6 +164,7 @@ void replica_begin(struct op *op)
 		return;
 	}
 	job->pool = pool->pool;
+	job->origin_group = origin ? origin->group : (struct uuid){ 0 };
 	op_call(op, pool->thread, create ? replica_create_run : replica_delete_run,
 		create ? replica_created : replica_deleted);
 }

@@ -33,10 +33,14 @@ static void note(struct attachment *attachment, const struct held *held)
 
 void held_note(struct attachment *attachment)
 {
-	struct held held = { .spec = attachment->spec, .changing = attachment->spec.next_mask != 0 };
+	struct held held = { .spec = attachment->spec, .shards = attachment->shards };
 
 	memcpy(held.fs, attachment->fs, sizeof(held.fs));
 	memcpy(held.mount_options, attachment->mount_options, sizeof(held.mount_options));
+	for (unsigned s = 0; s < attachment->shards.count; s++) {
+		attachment->of_shard[s].changing = attachment->shards.members[s].next_mask != 0;
+		held.changing |= attachment->of_shard[s].changing;
+	}
 	note(attachment, &held);
 }
 
@@ -49,23 +53,30 @@ void held_note_size(struct attachment *attachment)
 		return; /* a steward's, or it could not be written: nothing is opened by it */
 	held.spec.size_bytes = attachment->spec.size_bytes;
 	note(attachment, &held);
+	volume_shards_done(&held.shards);
 }
 
-void held_note_change(struct attachment *attachment, bool changing)
+void held_note_change(struct attachment *attachment)
 {
-	struct held held = { .spec = attachment->spec, .changing = changing };
+	struct held held = { .spec = attachment->spec };
 	const struct catalog_volume *volume;
 
 	memcpy(held.fs, attachment->fs, sizeof(held.fs));
 	memcpy(held.mount_options, attachment->mount_options, sizeof(held.mount_options));
-	if (!changing) {
-		if (catalog_volume_find_uuid(
-			    attachment->volumes->catalog, attachment->spec.volume, &volume, NULL))
-			return; /* it goes on to say that a change is under way: no resume, no harm */
-		attachment_spec_fill(attachment->volumes, volume, &held.spec);
-		held.spec.epoch = attachment->spec.epoch;
+	for (unsigned s = 0; s < attachment->shards.count; s++)
+		held.changing |= attachment->of_shard[s].changing;
+	if (held.changing) {
+		held.shards = attachment->shards;
+		note(attachment, &held);
+		return;
 	}
-	note(attachment, &held);
+	if (catalog_volume_find_uuid(attachment->volumes->catalog, attachment->spec.volume, &volume, NULL))
+		return; /* it goes on to say that a change is under way: no resume, no harm */
+	attachment_spec_fill(volume, &held.spec);
+	held.spec.epoch = attachment->spec.epoch;
+	if (volume_shards_fill(attachment->volumes, volume, &held.shards) == 0)
+		note(attachment, &held);
+	volume_shards_done(&held.shards);
 }
 
 /* ---- an agent that starts ---- */
@@ -140,8 +151,7 @@ static void resume_up(struct op *op, int rc)
 	/* It was mounted before, so it has a filesystem: none is ever made here. */
 	spec = (struct fs_spec){ .type = attachment->fs,
 		.device = blockdev_path(attachment->blockdev),
-		.options = attachment->mount_options,
-		.same_uuid = true /* it may be a clone: that isn't noted */ };
+		.options = attachment->mount_options };
 	op->told_then = resume_mounted;
 	fs_mount(op->volumes->attach, &spec, op->name, op_told, op);
 }
@@ -175,7 +185,7 @@ static void resume_begin(struct op *op)
 	struct volumes *volumes = op->volumes;
 	enum attached_as as = mounts_attached(volumes->mounts, op->name);
 	struct mounts_count count = mounts_count(volumes->mounts, op->name);
-	struct held held;
+	struct held held = { .changing = false };
 	int rc;
 
 	if (is_over(op)) {
@@ -190,13 +200,15 @@ static void resume_begin(struct op *op)
 	held.spec.epoch.restart++;
 	if (!rc)
 		rc = held_write(volumes->config.state_dir, &held, &op->error);
-	if (!rc && !attachment_new(op))
+	if (!rc && !attachment_new(op, &held.shards))
 		rc = error_set(&op->error, -ENOMEM, "no memory");
 	if (rc) {
+		volume_shards_done(&held.shards);
 		resume_refused(op);
 		return;
 	}
 	op->attachment->spec = held.spec;
+	op->attachment->pin = catalog_pin_volume(volumes->catalog, held.spec.volume);
 	memcpy(op->attachment->fs, held.fs, sizeof(held.fs));
 	memcpy(op->attachment->mount_options, held.mount_options, sizeof(held.mount_options));
 	op->then = resume_up;

@@ -20,6 +20,7 @@ static enum replica_status replica_status_of(const struct replica_state *state)
 static void pool_fill(struct snapshot_rows *rows, struct snapshot_pool *row)
 {
 	pool_info_get(row->pool, &row->info);
+	pool_checksums_info_get(row->pool, &row->checksums);
 	for (struct pool_replica *r = pool_replica_next(row->pool, NULL); r;
 		r = pool_replica_next(row->pool, r)) {
 		const struct pool_replica_identity *identity = pool_replica_identity(r);
@@ -32,6 +33,7 @@ static void pool_fill(struct snapshot_rows *rows, struct snapshot_pool *row)
 				.status = replica_status_of(pool_replica_state(r)),
 				.live_bytes = pool_replica_used_bytes(r),
 				.frozen_bytes = pool_replica_frozen_bytes(r),
+				.kept_bytes = pool_replica_kept_bytes(r),
 			};
 		rows->replica_count++;
 	}
@@ -65,6 +67,24 @@ static void views_add(struct view_stats *sum, const struct view_stats *more)
 	sum->elsewhere += more->elsewhere;
 }
 
+static void stats_add(struct snapshot_rows *rows, const struct volume *volume)
+{
+	if (rows->volume_count < rows->volume_room)
+		volume_stats_get(volume, &rows->stats[rows->volume_count]);
+	rows->volume_count++;
+}
+
+static void volume_fill(struct snapshot_rows *rows, struct volume *volume)
+{
+	stats_add(rows, volume);
+	for (unsigned s = 0; s < volume_shard_count(volume) && volume_shard_count(volume) > 1; s++) {
+		const struct volume *shard = volume_shard(volume, s);
+
+		if (shard)
+			stats_add(rows, shard);
+	}
+}
+
 /* On the data plane's thread whose turn it is. */
 static void snapshot_run(struct dataplane_call *call)
 {
@@ -76,11 +96,8 @@ static void snapshot_run(struct dataplane_call *call)
 	for (unsigned i = 0; i < rows->pool_count; i++)
 		if (rows->pools[i].thread == snapshot->thread)
 			pool_fill(rows, &rows->pools[i]);
-	for (struct volume *v = volume_next(datapath, NULL); v; v = volume_next(datapath, v)) {
-		if (rows->volume_count < rows->volume_room)
-			volume_stats_get(v, &rows->stats[rows->volume_count]);
-		rows->volume_count++;
-	}
+	for (struct volume *v = volume_next(datapath, NULL); v; v = volume_next(datapath, v))
+		volume_fill(rows, v);
 	net_add(&rows->net, dataplane_net_counters(call->dataplane));
 	datapath_view_stats_get(datapath, &views);
 	views_add(&rows->views, &views);
@@ -92,8 +109,9 @@ static void space_observe(struct volumes *volumes, struct local_pool *pool)
 {
 	const struct pool_info *info = &pool->info;
 	const struct space_warnings *warnings = &volumes->config.space_warnings;
-	unsigned level = pool_space_level(warnings, pool->space_level, info->used_bytes, info->size_bytes);
-	unsigned percent = pool_space_percent(info->used_bytes, info->size_bytes);
+	uint64_t used = pool_space_taken_bytes(info);
+	unsigned level = pool_space_level(warnings, pool->space_level, used, info->size_bytes);
+	unsigned percent = pool_space_percent(used, info->size_bytes);
 	char size[SIZE_TEXT_LEN + 1];
 
 	if (level == pool->space_level)
@@ -134,6 +152,7 @@ static void pools_observe(struct volumes *volumes)
 		if (!pool || pool->pool != rows->pools[i].pool)
 			continue;
 		pool->info = rows->pools[i].info;
+		pool->checksums = rows->pools[i].checksums;
 		space_observe(volumes, pool);
 		load_observe(volumes, pool);
 		if (pool->phase == LOCAL_POOL_OPEN)
@@ -143,6 +162,29 @@ static void pools_observe(struct volumes *volumes)
 			snprintf(pool->reason, sizeof(pool->reason), "%s", pool->info.why);
 		}
 	}
+}
+
+/* Makes these rows those of the snapshot. -ENOMEM: it keeps those that it has. */
+static int rows_take(struct snapshot *snapshot, const struct snapshot_rows *rows)
+{
+	struct uuid_index replicas = { 0 }, stats = { 0 };
+	int rc = uuid_index_make(rows->replicas, rows->replica_count, sizeof(*rows->replicas),
+		offsetof(struct snapshot_replica, replica), &replicas);
+
+	if (!rc)
+		rc = uuid_index_make(rows->stats, rows->volume_count, sizeof(*rows->stats),
+			offsetof(struct volume_stats, volume), &stats);
+	if (rc) {
+		uuid_index_done(&replicas);
+		return rc;
+	}
+	uuid_index_done(&snapshot->replicas);
+	uuid_index_done(&snapshot->stats);
+	snapshot->replicas = replicas;
+	snapshot->stats = stats;
+	snapshot->next = snapshot->rows;
+	snapshot->rows = *rows;
+	return 0;
 }
 
 static void snapshot_finished(struct dataplane_call *call)
@@ -155,11 +197,10 @@ static void snapshot_finished(struct dataplane_call *call)
 		dataplane_call(snapshot->volumes->dataplanes[snapshot->thread], call);
 		return;
 	}
-	whole = filled.replica_count <= filled.replica_room && filled.volume_count <= filled.volume_room;
+	whole = filled.replica_count <= filled.replica_room && filled.volume_count <= filled.volume_room &&
+		rows_take(snapshot, &filled) == 0;
 	snapshot->pending = false;
 	if (whole) {
-		snapshot->next = snapshot->rows;
-		snapshot->rows = filled;
 		snapshot->number++;
 		snapshot->stale = snapshot->again;
 		pools_observe(snapshot->volumes);
@@ -234,20 +275,29 @@ void snapshot_free(struct snapshot *snapshot)
 	ASSERT(!snapshot->pending);
 	rows_free(&snapshot->rows);
 	rows_free(&snapshot->next);
+	uuid_index_done(&snapshot->replicas);
+	uuid_index_done(&snapshot->stats);
 }
 
 const struct snapshot_replica *snapshot_replica_find(const struct snapshot *snapshot, struct uuid replica)
 {
-	for (unsigned i = 0; i < snapshot->rows.replica_count; i++)
-		if (uuid_equal(snapshot->rows.replicas[i].replica, replica))
-			return &snapshot->rows.replicas[i];
-	return NULL;
+	return uuid_index_find(&snapshot->replicas, replica);
 }
 
 const struct volume_stats *snapshot_stats_find(const struct snapshot *snapshot, struct uuid volume)
 {
-	for (unsigned i = 0; i < snapshot->rows.volume_count; i++)
-		if (uuid_equal(snapshot->rows.stats[i].volume, volume))
-			return &snapshot->rows.stats[i];
+	return uuid_index_find(&snapshot->stats, volume);
+}
+
+const struct volume_stats *snapshot_shard_stats_find(
+	const struct snapshot *snapshot, struct uuid volume, struct uuid group)
+{
+	const struct volume_stats *stats = snapshot_stats_find(snapshot, volume);
+	const struct volume_stats *end = snapshot->rows.stats + snapshot->rows.volume_count;
+
+	/* The rows of a volume stand beside each other. */
+	for (; stats && stats < end && uuid_equal(stats->volume, volume); stats++)
+		if (uuid_equal(stats->group, group))
+			return stats;
 	return NULL;
 }

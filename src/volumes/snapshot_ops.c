@@ -27,10 +27,13 @@ struct snap {
 	enum request_op what;
 	char name[NAME_MAX_LEN + 1];
 	struct uuid snapshot;
-	uint32_t period_s; /* by a rule of its class */
+	uint32_t period_s;     /* by a rule of its class */
+	struct uuid import_of; /* by an import */
 	bool freeze;
+	bool again;    /* of several shards, and begun before: that one is removed first */
 	int frozen_fd; /* of the mount point; -1: it isn't frozen */
 	int rc;        /* what failed */
+	bool refused;  /* of a thick volume: what it freezes can't be kept anew; it is removed again */
 	struct request request;
 };
 
@@ -53,11 +56,20 @@ static void snap_end(struct op *op, int rc)
 	op_end(op, snap->rc ? snap->rc : rc);
 }
 
+static void snap_begin(struct op *op);
+
 /* Takes the volume down again if it was brought up for this. */
 static void snap_over(struct op *op, int rc)
 {
 	struct snap *snap = op->state;
 
+	rc = snap->rc ? snap->rc : rc; /* refused, and removed again */
+	if (!rc && snap->again) {
+		snap->again = false;
+		snap->what = REQUEST_SNAPSHOT;
+		snap_begin(op);
+		return;
+	}
 	snap->rc = rc;
 	op->why_undone = op->error;
 	if (op->brought_up)
@@ -66,12 +78,21 @@ static void snap_over(struct op *op, int rc)
 		snap_end(op, 0);
 }
 
+/* Before it is up. */
+static void snap_fail(struct op *op, int rc)
+{
+	if (op->brought_up)
+		snap_over(op, rc);
+	else
+		op_end(op, rc);
+}
+
 static void entry_committed(struct op *op)
 {
 	const struct snap *snap = op->state;
 
 	op->told_then = snap_over;
-	if (snap->what == REQUEST_SNAPSHOT)
+	if (snap->what == REQUEST_SNAPSHOT || (snap->what == REQUEST_ROLLBACK && op->restoring))
 		catalog_snapshot_ready(
 			op->volumes->catalog, op->volume, snap->snapshot, op_left_ms(op), op_told, op);
 	else if (snap->what == REQUEST_SNAPSHOT_DELETE)
@@ -117,12 +138,29 @@ static void entry_run(struct dataplane_call *call)
 	volume_submit(op->attachment->handle, &snap->request);
 }
 
+static void entry_submit(struct op *op);
+static void snap_refuse(struct op *op)
+{
+	struct snap *snap = op->state;
+
+	snap->what = REQUEST_SNAPSHOT_DELETE; /* a shard of several may have it: it goes from all */
+	snap->rc = error_set(&op->error, -ENOSPC,
+		"volume %s is thick: a snapshot freezes what is written, and its pools can't keep as much "
+		"again; remove older ones, or make room",
+		op->name);
+	entry_submit(op);
+}
+
 static void entry_told(struct op *op, int rc)
 {
 	const struct snap *snap = op->state;
 
 	thaw(op);
 	op->waits_for = NULL;
+	if (rc == -ENOSPC && snap->what == REQUEST_SNAPSHOT) {
+		snap_refuse(op);
+		return;
+	}
 	if (rc) {
 		rc = error_set(&op->error, rc, "volume %s: the entry for snapshot %s was not committed: %s",
 			op->name, snap->name, strerror(-rc));
@@ -144,6 +182,17 @@ static void entry_submit(struct op *op)
 	op->waits_for = "a quorum of its replicas";
 	op->expired = snap_expired;
 	op_call(op, op->attachment->thread, entry_run, entry_told);
+}
+
+/* From here on the volume may be of two times, until all its shards have the entry. */
+static void restore_told(struct op *op, int rc)
+{
+	if (rc) {
+		snap_over(op, rc);
+		return;
+	}
+	op->restoring = true;
+	entry_submit(op);
 }
 
 static int freeze_work(struct op *op)
@@ -179,12 +228,21 @@ static void freeze_done(struct op *op, int rc)
 	}
 }
 
+static void restore_begin(struct op *op)
+{
+	const struct snap *snap = op->state;
+
+	op->told_then = restore_told;
+	catalog_snapshot_restore(
+		op->volumes->catalog, op->volume, snap->snapshot, op_left_ms(op), op_told, op);
+}
+
 static void snap_up(struct op *op, int rc)
 {
 	const struct snap *snap = op->state;
 
 	if (rc) {
-		op_end(op, rc);
+		snap_fail(op, rc);
 		return;
 	}
 	op->attachment = attachment_find(op->volumes, op->name);
@@ -192,6 +250,8 @@ static void snap_up(struct op *op, int rc)
 		snap_over(op, error_set(&op->error, -EIO, "volume %s was taken by another node", op->name));
 	else if (snap->freeze && op->attachment->mounted)
 		op_work(op, freeze_work, freeze_done);
+	else if (snap->what == REQUEST_ROLLBACK && op->attachment->shards.count > 1)
+		restore_begin(op);
 	else
 		entry_submit(op);
 }
@@ -208,7 +268,7 @@ static void snap_recorded(struct op *op, int rc)
 	if (!rc)
 		rc = catalog_volume_find(op->volumes->catalog, op->name, &volume, &op->error);
 	if (rc) {
-		op_end(op, rc);
+		snap_fail(op, rc);
 		return;
 	}
 	/* Begun before: it keeps its UUID. */
@@ -255,17 +315,25 @@ static void snap_begin(struct op *op)
 		known = catalog_snapshot_find(volume, snap->name);
 	if (!rc && !known && snap->what != REQUEST_SNAPSHOT)
 		rc = error_set(&op->error, -ENOENT, "volume %s has no snapshot %s", op->name, snap->name);
-	if (!rc && snap->what == REQUEST_ROLLBACK && known->state != CATALOG_SNAPSHOT_READY)
+	if (!rc && snap->what == REQUEST_ROLLBACK)
+		op->restoring = known->state == CATALOG_SNAPSHOT_RESTORING;
+	if (!rc && snap->what == REQUEST_ROLLBACK && !op->restoring && known->state != CATALOG_SNAPSHOT_READY)
 		rc = error_set(&op->error, -EBUSY, "snapshot %s@%s is not ready", op->name, snap->name);
 	if (rc) {
-		op_end(op, rc);
+		snap_fail(op, rc);
 		return;
+	}
+	if (known && known->state == CATALOG_SNAPSHOT_MAKING && snap->what == REQUEST_SNAPSHOT &&
+		volume->shard_count > 1) {
+		snap->again = true;
+		snap->what = REQUEST_SNAPSHOT_DELETE;
 	}
 	op->volume = volume->volume;
 	op->told_then = snap_recorded;
 	if (snap->what == REQUEST_SNAPSHOT) {
 		struct catalog_snapshot record = { .snapshot = uuid_random(&op->volumes->random),
-			.period_s = snap->period_s };
+			.period_s = snap->period_s,
+			.import_of = snap->import_of };
 
 		snprintf(record.name, sizeof(record.name), "%s", snap->name);
 		snap->snapshot = record.snapshot;
@@ -277,7 +345,7 @@ static void snap_begin(struct op *op)
 	}
 }
 
-/* Of `like`: what, freeze, period_s. */
+/* Of `like`: what, freeze, period_s, import_of. */
 static void submit(struct volumes *volumes, const char *verb, const char *name, const char *snapshot,
 	const struct snap *like, volumes_done_fn fn, void *arg)
 {
@@ -304,10 +372,11 @@ static void submit(struct volumes *volumes, const char *verb, const char *name, 
 }
 
 void volumes_snapshot_create(struct volumes *volumes, const char *name, const char *snapshot, bool freeze,
-	volumes_done_fn fn, void *arg)
+	struct uuid import_of, volumes_done_fn fn, void *arg)
 {
 	submit(volumes, "create snapshot", name, snapshot,
-		&(struct snap){ .what = REQUEST_SNAPSHOT, .freeze = freeze }, fn, arg);
+		&(struct snap){ .what = REQUEST_SNAPSHOT, .freeze = freeze, .import_of = import_of }, fn,
+		arg);
 }
 
 void snapshot_create_scheduled(struct volumes *volumes, const char *name, const char *snapshot,
@@ -328,47 +397,4 @@ void volumes_rollback(
 	struct volumes *volumes, const char *name, const char *snapshot, volumes_done_fn fn, void *arg)
 {
 	submit(volumes, "roll back", name, snapshot, &(struct snap){ .what = REQUEST_ROLLBACK }, fn, arg);
-}
-
-/* Where it is attached: here, and who else says so. */
-static void devices_fill(struct volumes *volumes, const struct catalog_volume *volume,
-	const struct catalog_snapshot *snapshot, struct snapshot_view *view)
-{
-	char name[SNAPSHOT_NAME_MAX_LEN + 1];
-	const struct catalog_viewer *viewer = NULL;
-	const struct snapview *here;
-	unsigned from = 0;
-
-	snprintf(name, sizeof(name), "%s@%s", volume->name, snapshot->name);
-	here = snapview_find(volumes, name);
-	if (here && here->up) {
-		snprintf(view->device, sizeof(view->device), "%s", blockdev_link(here->blockdev));
-		view->nbd = here->nbd;
-	}
-	while (view->node_count < SNAPSHOT_VIEW_NODES &&
-		(viewer = catalog_viewer_next(volumes->catalog, volume, snapshot->snapshot, from)) != NULL) {
-		view->nodes[view->node_count++] = viewer->node;
-		from = (unsigned)(viewer - volume->viewers) + 1;
-	}
-}
-
-int volumes_each_snapshot(struct volumes *volumes, const char *name,
-	void (*fn)(void *arg, const struct snapshot_view *view), void *arg, struct error *error)
-{
-	static const char *const states[] = { "making", "ready", "removing" };
-	const struct catalog_volume *volume;
-	int rc = catalog_volume_find(volumes->catalog, name, &volume, error);
-
-	for (unsigned i = 0; rc == 0 && i < volume->snapshot_count; i++) {
-		const struct catalog_snapshot *snapshot = &volume->snapshots[i];
-		struct snapshot_view view = { .snapshot = snapshot->snapshot };
-
-		snprintf(view.name, sizeof(view.name), "%s", snapshot->name);
-		snprintf(view.state, sizeof(view.state), "%s", states[snapshot->state]);
-		schedule_period_format(snapshot->period_s, view.schedule);
-		time_format(snapshot->created_ns, view.created);
-		devices_fill(volumes, volume, snapshot, &view);
-		fn(arg, &view);
-	}
-	return rc;
 }

@@ -28,6 +28,8 @@ struct snapview *snapview_find(struct volumes *volumes, const char *name)
 static void view_free(struct op *op, struct snapview *view)
 {
 	list_remove(&view->node);
+	volume_shards_done(&view->shards);
+	volume_shards_done(&view->members);
 	free(view);
 	op->then_down(op, 0);
 }
@@ -177,9 +179,14 @@ static void opened(struct op *op, int rc)
 static void open_run(struct dataplane_call *call)
 {
 	struct snapview *view = op_of_call(call)->state;
+	struct volume_spec *specs = volume_shards_specs(&view->shards, &view->spec);
+	int rc = -ENOMEM;
 
-	dataplane_call_finish(
-		call, volume_view(dataplane_datapath(call->dataplane), &view->spec, &view->handle));
+	if (specs)
+		rc = volume_view_striped(dataplane_datapath(call->dataplane), specs, view->shards.count,
+			view->shards.stripe_bytes, &view->handle);
+	free(specs);
+	dataplane_call_finish(call, rc);
 }
 
 static void view_opened(struct op *op, int rc)
@@ -195,18 +202,20 @@ static void recorded(struct op *op, int rc)
 
 	if (!rc)
 		rc = catalog_volume_find_uuid(op->volumes->catalog, view->volume, &volume, &op->error);
+	if (!rc)
+		rc = volume_shards_fill(op->volumes, volume, &view->shards);
 	if (rc) {
 		undo(op, rc);
 		return;
 	}
-	attachment_spec_fill(op->volumes, volume, &view->spec);
+	attachment_spec_fill(volume, &view->spec);
 	view->spec.volume = view->volume;
 	view->spec.snapshot = view->snapshot;
 	view->spec.session = random_u64(&op->volumes->random);
 	/* For the words of events; one that is longer is cut. */
 	snprintf(view->spec.name, sizeof(view->spec.name), "%.*s", (int)NAME_MAX_LEN, view->name);
 	op->state = view;
-	view->thread = threads_of_volume(op->volumes, &view->spec);
+	view->thread = threads_of_volume(op->volumes, view->volume, &view->shards);
 	op_call(op, view->thread, open_run, view_opened);
 }
 
@@ -300,18 +309,36 @@ void volumes_snapshot_detach(struct volumes *volumes, const char *name, volumes_
 static void members_run(struct dataplane_call *call)
 {
 	struct snapview *view = container_of(call, struct snapview, members_call);
+	int rc = 0;
 
-	dataplane_call_finish(
-		call, volume_view_members(view->handle, view->members.voters, view->members.voter_count));
+	for (unsigned s = 0; s < view->members.count; s++) {
+		const struct shard_members *members = &view->members.members[s];
+		struct volume *shard = volume_shard(view->handle, s);
+		int now = shard ? volume_view_members(shard, members->voters, members->voter_count) : 0;
+
+		rc = rc ? rc : now;
+	}
+	dataplane_call_finish(call, rc);
 }
 
 static void members_told(struct dataplane_call *call)
 {
 	struct snapview *view = container_of(call, struct snapview, members_call);
+	struct volume_shards known = view->shards;
 
 	view->moving = false;
-	if (call->rc == 0)
-		view->spec = view->members;
+	if (call->rc)
+		return;
+	view->shards = view->members;
+	view->members = known;
+}
+
+static bool has_moved(const struct snapview *view, const struct catalog_volume *volume)
+{
+	for (unsigned s = 0; s < view->shards.count && s < volume->shard_count; s++)
+		if (view->shards.members[s].config_number != volume->shards[s].config_number)
+			return true;
+	return false;
 }
 
 void snapviews_plan(struct volumes *volumes)
@@ -322,10 +349,8 @@ void snapviews_plan(struct volumes *volumes)
 
 		if (!view->up || view->moving || ops_has(volumes, view->name, NULL) ||
 			catalog_volume_find_uuid(volumes->catalog, view->volume, &volume, NULL) ||
-			volume->shards[0].config_number == view->spec.config_number)
+			!has_moved(view, volume) || volume_shards_fill(volumes, volume, &view->members))
 			continue;
-		view->members = view->spec;
-		attachment_spec_fill(volumes, volume, &view->members);
 		view->members_call = (struct dataplane_call){ .run = members_run, .done = members_told };
 		view->moving = true;
 		dataplane_call(volumes->dataplanes[view->thread], &view->members_call);

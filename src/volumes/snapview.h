@@ -13,6 +13,7 @@
 #include "attach/attach.h"
 #include "catalog/snapshots.h"
 #include "datapath/dataplane.h"
+#include "volumes/volume_shards.h"
 
 struct op;
 struct volumes;
@@ -22,14 +23,15 @@ struct snapview {
 	struct volumes *volumes;
 	char name[SNAPSHOT_NAME_MAX_LEN + 1]; /* VOLUME@SNAPSHOT */
 	struct uuid volume, snapshot;
-	struct volume_spec spec;
+	struct volume_spec spec; /* what all shards have in common */
+	struct volume_shards shards;
 	struct volume *handle;
 	unsigned thread; /* of the data plane, where it is open */
 	struct blockdev *blockdev;
 	bool nbd, up;
 	/* A change of the volume's members, on its way to the data plane. */
 	struct dataplane_call members_call;
-	struct volume_spec members;
+	struct volume_shards members;
 	bool moving;
 };
 

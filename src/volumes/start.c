@@ -32,6 +32,7 @@ static void woken(uv_async_t *async)
 	struct volumes *volumes = async->data;
 
 	threads_drain(volumes);
+	ops_turn(volumes); /* a device that was to be opened is */
 }
 
 /*
@@ -263,6 +264,7 @@ static int catalog_begin(struct volumes *volumes, struct error *error)
 		.must_exist = !uuid_is_none(volumes->node.cluster) };
 	struct catalog_options options = {
 		.cluster = CONFIG_CLUSTER_NAME,
+		.node = volumes->config.node,
 		.opened = catalog_opened,
 		.changed = catalog_changed,
 		.trouble = catalog_trouble,
@@ -327,7 +329,7 @@ int volumes_start(struct uv_loop_s *loop, const struct volumes_config *config, s
 	list_init(&volumes->pools);
 	list_init(&volumes->attachments);
 	list_init(&volumes->snapviews);
-	list_init(&volumes->stewarded);
+	table_init(&volumes->stewarded);
 	snprintf(volumes->not_ready, sizeof(volumes->not_ready), "reading the catalog");
 	handles_begin(volumes);
 	rc = volumes_init(volumes, error);

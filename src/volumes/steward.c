@@ -26,17 +26,36 @@ static void steward_down(struct op *op)
 	attachment_take_down(op, op_end);
 }
 
-/* Nothing of the two is decided by the other: both are asked, for both watch. */
-static bool drain_waits(struct volumes *volumes, const struct catalog_volume *volume)
+static bool shard_drain_waits(
+	struct volumes *volumes, const struct catalog_volume *volume, const struct catalog_shard *shard)
 {
 	const struct catalog_replica *from;
 	struct catalog_replica learner;
 	struct error error;
 
-	if (!drain_is_wanted(volumes, volume))
+	if (!drain_is_wanted(volumes, shard))
 		return false;
-	from = drain_next(volumes, volume);
-	return !from || drain_place(volumes, volume, from, &learner, &error) == 0;
+	from = drain_next(volumes, shard);
+	return !from || drain_place(volumes, volume, shard, from, &learner, &error) == 0;
+}
+
+/* Asked of every volume. */
+static bool any_drain_is_wanted(const struct volumes *volumes, const struct catalog_volume *volume)
+{
+	for (unsigned s = 0; s < volume->shard_count; s++)
+		if (drain_is_wanted(volumes, &volume->shards[s]))
+			return true;
+	return false;
+}
+
+/* Nothing of the two is decided by the other: both are asked, for both watch. */
+static bool drain_waits(struct volumes *volumes, const struct catalog_volume *volume)
+{
+	bool waits = false;
+
+	for (unsigned s = 0; s < volume->shard_count; s++)
+		waits |= shard_drain_waits(volumes, volume, &volume->shards[s]);
+	return waits;
 }
 
 static bool steward_is_needed(struct volumes *volumes, struct attachment *attachment)
@@ -101,17 +120,18 @@ static void steward_begin(struct op *op)
 	attachment_bring_up(op, steward_up);
 }
 
-/* The same answer on every node: the first replica's whose node lives. */
-static bool is_ours(const struct volumes *volumes, const struct catalog_volume *volume)
+bool steward_is_ours(const struct volumes *volumes, const struct catalog_volume *volume)
 {
-	for (unsigned i = 0; i < volume->shards[0].replica_count; i++) {
-		const struct catalog_replica *replica = &volume->shards[0].replicas[i];
-		const struct catalog_node *node;
+	for (unsigned s = 0; s < volume->shard_count; s++)
+		for (unsigned i = 0; i < volume->shards[s].replica_count; i++) {
+			const struct catalog_replica *replica = &volume->shards[s].replicas[i];
+			const struct catalog_node *node;
 
-		if (!replica->retired && !catalog_node_find(volumes->catalog, replica->node, &node, NULL) &&
-			node->live)
-			return strcmp(replica->node, volumes->config.node) == 0;
-	}
+			if (!replica->retired &&
+				!catalog_node_find(volumes->catalog, replica->node, &node, NULL) &&
+				node->live)
+				return strcmp(replica->node, volumes->config.node) == 0;
+		}
 	return false;
 }
 
@@ -122,9 +142,10 @@ static bool needs_steward(struct volumes *volumes, const struct catalog_volume *
 	if (volume->state != CATALOG_VOLUME_READY || volume->shard_count == 0)
 		return false;
 	due = look_after_is_due(volumes, volume);
-	return !volume_is_attached(volume) && is_ours(volumes, volume) &&
-	       !attachment_find(volumes, volume->name) && !ops_has(volumes, volume->name, NULL) &&
-	       (due || drain_waits(volumes, volume));
+	/* What goes through lists is asked of few. */
+	return !volume_is_attached(volume) && steward_is_ours(volumes, volume) &&
+	       (due || any_drain_is_wanted(volumes, volume)) && !attachment_find(volumes, volume->name) &&
+	       !ops_has(volumes, volume->name, NULL) && (due || drain_waits(volumes, volume));
 }
 
 void stewards_plan(struct volumes *volumes)

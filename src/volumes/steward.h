@@ -12,6 +12,7 @@
 #include "catalog/catalog.h"
 
 struct attachment;
+struct attachment_shard;
 struct error;
 struct volumes;
 
@@ -24,16 +25,21 @@ static inline bool volume_is_attached(const struct catalog_volume *volume)
 	return !uuid_is_none(volume->holder.attachment) && !volume->holder.steward;
 }
 
-/* drain.c: the first voter on a pool that drains, if no change of members is under way; or NULL. */
-const struct catalog_replica *drain_next(const struct volumes *volumes, const struct catalog_volume *volume);
-/* Whether a voter is on a draining pool, under way or not. */
-bool drain_is_wanted(const struct volumes *volumes, const struct catalog_volume *volume);
-/* For a volume that is coordinated here, and has nothing else to change: asks for the next move. */
-void drain_plan(struct attachment *attachment, const struct catalog_volume *volume);
-/* Where drain_next() could go. -ENOSPC with the rule; told as an event now and then. */
+/* drain.c: a shard's first voter on a pool that drains, if no change of its members is under way; or NULL. */
+const struct catalog_replica *drain_next(const struct volumes *volumes, const struct catalog_shard *shard);
+/* Whether a voter of the shard is on a draining pool, under way or not. */
+bool drain_is_wanted(const struct volumes *volumes, const struct catalog_shard *shard);
+/* For a shard that is coordinated here, and has nothing else to change: asks for the next move. */
+void drain_plan(struct attachment_shard *of, const struct catalog_volume *volume);
+/* Where the shard's drain_next() could go: the pool that replaces its own, while that is known; else any.
+ * -ENOSPC with the rule. */
+int drain_place_find(struct volumes *volumes, const struct catalog_volume *volume,
+	const struct catalog_shard *shard, const struct catalog_replica *from,
+	struct catalog_replica *ret_learner, struct error *error) MUST_CHECK;
+/* The same; a failure is told as an event now and then. */
 int drain_place(struct volumes *volumes, const struct catalog_volume *volume,
-	const struct catalog_replica *from, struct catalog_replica *ret_learner,
-	struct error *error) MUST_CHECK;
+	const struct catalog_shard *shard, const struct catalog_replica *from,
+	struct catalog_replica *ret_learner, struct error *error) MUST_CHECK;
 
 /* Of the pools of this node that were replaced: removes one that is empty. After each plan. */
 void replaced_plan(struct volumes *volumes);
@@ -54,6 +60,11 @@ void look_after_done(struct volumes *volumes);
 /* Somebody wants this volume here: a steward that still opens it gives up. */
 void steward_yield(struct volumes *volumes, const char *name);
 
+/*
+ * Whether what a volume needs, where no holder cares for it, is this node's duty: the first replica's whose
+ * node lives. The same answer on every node that sees the same leases, and one that watches the volume.
+ */
+bool steward_is_ours(const struct volumes *volumes, const struct catalog_volume *volume);
 /* steward.c: begins and ends stewards; after each plan. */
 void stewards_plan(struct volumes *volumes);
 

@@ -39,6 +39,7 @@ static void handle_closed(uv_handle_t *handle)
 		local_pool_free(list_entry(list_first(&volumes->pools), struct local_pool, node));
 	look_after_done(volumes);
 	snapshot_free(&volumes->snapshot);
+	free(volumes->view_replicas);
 	mounts_close(volumes->mounts);
 	sessions_free(volumes->sessions);
 	node_state_close(&volumes->node);
@@ -83,46 +84,6 @@ static void attach_end(struct op *op)
 }
 
 /* ---- pools ---- */
-
-static void pool_closed(void *arg, int rc)
-{
-	dataplane_call_finish(arg, rc);
-}
-
-static void pool_close_run(struct dataplane_call *call)
-{
-	struct pool *pool = op_of_call(call)->state;
-
-	datapath_pool_remove(dataplane_datapath(call->dataplane), pool);
-	pool_close(pool, pool_closed, call);
-}
-
-static void pool_close_told(struct op *op, int rc)
-{
-	op->state = NULL; /* it was the pool's, and is gone */
-	if (rc)
-		log_error("a pool wasn't closed well: %s", strerror(-rc));
-	pools_close(op, op->then);
-}
-
-void pools_close(struct op *op, void (*then)(struct op *op, int rc))
-{
-	op->then = then;
-	list_for_each (node, &op->volumes->pools) {
-		struct local_pool *pool = list_entry(node, struct local_pool, node);
-
-		if (!pool->pool)
-			continue;
-		if (pool->phase == LOCAL_POOL_OPEN)
-			pool_scrub_keep(op->volumes, pool);
-		op->state = pool->pool;
-		pool->pool = NULL;
-		pool->phase = LOCAL_POOL_FAILED;
-		op_call(op, pool->thread, pool_close_run, pool_close_told);
-		return;
-	}
-	then(op, 0);
-}
 
 static void pools_closed(struct op *op, int rc)
 {

@@ -15,33 +15,78 @@
 
 static void hold_try(struct op *op);
 
-struct holder_probe {
-	struct op *op;
-	struct dataplane_call *call;
-	unsigned voter_count;
-	struct volume_voter voters[GROUP_MAX_VOTERS];
-	struct uuid attachment; /* the holder's, when it was asked */
-	struct probe_result result;
+struct shard_probe {
+	struct holder_probe *probe;
+	struct probe_result result; /* no answers: it couldn't be asked */
 };
+
+struct holder_probe {
+	struct dataplane_call *call;
+	struct uuid attachment; /* the holder's, when it was asked */
+	struct volume_shards shards;
+	unsigned left; /* that haven't answered yet */
+	struct shard_probe of_shard[];
+};
+
+static void probe_end(struct holder_probe *probe)
+{
+	if (--probe->left == 0)
+		dataplane_call_finish(probe->call, 0);
+}
 
 static void probe_answered(void *arg, const struct probe_result *result)
 {
-	struct holder_probe *probe = arg;
+	struct shard_probe *of = arg;
 
-	probe->result = *result;
-	dataplane_call_finish(probe->call, 0);
+	of->result = *result;
+	probe_end(of->probe);
 }
 
+/* All shards at once. */
 static void probe_run(struct dataplane_call *call)
 {
 	struct holder_probe *probe = op_of_call(call)->state;
-	int rc;
 
 	probe->call = call;
-	rc = datapath_probe(dataplane_datapath(call->dataplane), probe->voters, probe->voter_count,
-		PROBE_TIMEOUT_MS, probe_answered, probe);
-	if (rc)
-		dataplane_call_finish(call, rc);
+	probe->left = probe->shards.count + 1;
+	for (unsigned s = 0; s < probe->shards.count; s++) {
+		const struct shard_members *members = &probe->shards.members[s];
+
+		if (datapath_probe(dataplane_datapath(call->dataplane), members->voters, members->voter_count,
+			    PROBE_TIMEOUT_MS, probe_answered, &probe->of_shard[s]))
+			probe->left--;
+	}
+	probe_end(probe);
+}
+
+/* Of each shard a quorum has answered. Of two, one is enough: the other can be dropped (docs/protocol.md,
+ * "Membership"). */
+static bool has_quorums(const struct holder_probe *probe)
+{
+	for (unsigned s = 0; s < probe->shards.count; s++) {
+		unsigned voters = probe->shards.members[s].voter_count;
+
+		if (probe->of_shard[s].result.answers < (voters == 2 ? 1 : voters / 2 + 1))
+			return false;
+	}
+	return true;
+}
+
+/* Since the last word of the holder to any replica. */
+static uint64_t heard_ms(const struct holder_probe *probe)
+{
+	uint64_t least_ms = UINT64_MAX;
+
+	for (unsigned s = 0; s < probe->shards.count; s++)
+		if (probe->of_shard[s].result.heard_ms < least_ms)
+			least_ms = probe->of_shard[s].result.heard_ms;
+	return least_ms;
+}
+
+static void probe_free(struct holder_probe *probe)
+{
+	volume_shards_done(&probe->shards);
+	free(probe);
 }
 
 /* By force it is taken from the living; but not by one who could not open it: its holder would lose it for
@@ -71,27 +116,26 @@ static void force_told(struct op *op, bool reaches)
 static void probe_told(struct op *op, int rc)
 {
 	struct holder_probe *probe = op->state;
-	/* Of two, one is enough: the other can be dropped (docs/protocol.md, "Membership"). */
-	unsigned quorum = probe->voter_count == 2 ? 1 : probe->voter_count / 2 + 1;
+	bool reaches = has_quorums(probe);
 
 	op->state = NULL;
 	if (op->force_attach) {
-		force_told(op, rc == 0 && probe->result.answers >= quorum);
-		free(probe);
+		probe_free(probe);
+		force_told(op, rc == 0 && reaches);
 		return;
 	}
-	if (rc == 0 && probe->result.answers < quorum) {
+	if (rc == 0 && !reaches) {
 		op->waits_for =
 			"a quorum of the volume's replicas to say when they last heard from its holder";
 		rc = -EAGAIN;
-	} else if (rc == 0 && probe->result.heard_ms < op->volumes->config.group_lease_ms) {
+	} else if (rc == 0 && heard_ms(probe) < op->volumes->config.group_lease_ms) {
 		op->waits_for = "the former holder, whose node lease is over, but which the replicas still "
 				"hear";
 		rc = -EAGAIN;
 	}
 	if (rc == 0)
 		op->probed = probe->attachment;
-	free(probe);
+	probe_free(probe);
 	if (rc)
 		op_retry(op, HOLD_PAUSE_MS, hold_try);
 	else
@@ -101,19 +145,18 @@ static void probe_told(struct op *op, int rc)
 static void holder_probe(struct op *op)
 {
 	const struct catalog_volume *volume;
-	struct holder_probe *probe = calloc(1, sizeof(*probe));
-	struct volume_spec spec = { .voter_count = 0 };
+	struct holder_probe *probe = NULL;
 
-	if (!probe || catalog_volume_find(op->volumes->catalog, op->name, &volume, NULL) ||
-		!volume->shard_count) {
+	if (!catalog_volume_find(op->volumes->catalog, op->name, &volume, NULL) && volume->shard_count)
+		probe = calloc(1, sizeof(*probe) + volume->shard_count * sizeof(probe->of_shard[0]));
+	if (!probe || volume_shards_fill(op->volumes, volume, &probe->shards)) {
 		free(probe);
 		op_retry(op, HOLD_PAUSE_MS, hold_try);
 		return;
 	}
-	attachment_spec_fill(op->volumes, volume, &spec);
 	probe->attachment = volume->holder.attachment;
-	probe->voter_count = spec.voter_count;
-	memcpy(probe->voters, spec.voters, sizeof(probe->voters));
+	for (unsigned s = 0; s < probe->shards.count; s++)
+		probe->of_shard[s].probe = probe;
 	ASSERT(!op->state);
 	op->state = probe;
 	op_call(op, 0, probe_run, probe_told);

@@ -41,6 +41,8 @@ static struct dataplane_config thread_config(struct volumes *volumes, unsigned t
 		.entry_count = ENTRY_COUNT / count,
 		.lease_ms = (uint32_t)volumes->config.group_lease_ms,
 		.resync_bytes_per_s = volumes->config.resync_bytes_per_s / count,
+		.compare_every_ms = volumes->config.scrub_every_ms,
+		.compare_bytes_per_s = volumes->config.scrub_bytes_per_s / count,
 		.snapshot_cache_bytes = volumes->config.snapshot_cache_bytes / count,
 		.wake = thread_wake,
 		.event = thread_event,
@@ -103,12 +105,17 @@ unsigned threads_of_pool(const struct volumes *volumes, struct uuid pool)
 	return datapath_thread(pool, volumes->thread_count);
 }
 
-unsigned threads_of_volume(const struct volumes *volumes, const struct volume_spec *spec)
+unsigned threads_of_volume(
+	const struct volumes *volumes, struct uuid volume, const struct volume_shards *shards)
 {
-	for (unsigned i = 0; i < spec->voter_count; i++)
-		if (strcmp(spec->voters[i].node, volumes->config.node) == 0)
-			return threads_of_pool(volumes, spec->voters[i].pool);
-	return threads_of_pool(volumes, spec->volume);
+	for (unsigned s = 0; s < shards->count; s++) {
+		const struct shard_members *members = &shards->members[s];
+
+		for (unsigned i = 0; i < members->voter_count; i++)
+			if (strcmp(members->voters[i].node, volumes->config.node) == 0)
+				return threads_of_pool(volumes, members->voters[i].pool);
+	}
+	return threads_of_pool(volumes, volume);
 }
 
 struct uuid threads_pool_uuid(struct volumes *volumes)

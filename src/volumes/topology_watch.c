@@ -68,10 +68,11 @@ void topology_settle(struct volumes *volumes)
 
 static bool is_here(const struct volumes *volumes, const struct catalog_volume *volume)
 {
-	for (unsigned i = 0; volume->shard_count > 0 && i < volume->shards[0].replica_count; i++)
-		if (!volume->shards[0].replicas[i].retired &&
-			strcmp(volume->shards[0].replicas[i].node, volumes->config.node) == 0)
-			return true;
+	for (unsigned s = 0; s < volume->shard_count; s++)
+		for (unsigned i = 0; i < volume->shards[s].replica_count; i++)
+			if (!volume->shards[s].replicas[i].retired &&
+				strcmp(volume->shards[s].replicas[i].node, volumes->config.node) == 0)
+				return true;
 	return false;
 }
 

@@ -68,6 +68,7 @@ void volumes_unmount(struct volumes *volumes, const char *name, const char *id, 
 	if (!op_accept(op, fn, arg, name))
 		return;
 	op->before_ready = false;
+	op->no_look = true; /* what is used here is this node's own knowledge */
 	snprintf(op->id, sizeof(op->id), "%s", id);
 	op_submit(op);
 }

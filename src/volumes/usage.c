@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog/shards.h"
 #include "catalog/snapshots.h"
 #include "store/usage.h"
 #include "volumes/manager.h"
@@ -32,8 +33,8 @@ static const struct snapshot_replica *usage_replica_here(
 
 struct usage_view usage_of_replica(const struct snapshot_replica *replica)
 {
-	return (struct usage_view){ true, replica->live_bytes + replica->frozen_bytes,
-		replica->frozen_bytes };
+	return (struct usage_view){ true, replica->live_bytes + replica->frozen_bytes, replica->frozen_bytes,
+		replica->kept_bytes };
 }
 
 void usage_of_volume(
@@ -49,6 +50,7 @@ void usage_of_volume(
 			return;
 		sum.used_bytes += local->live_bytes + local->frozen_bytes;
 		sum.snapshot_bytes += local->frozen_bytes;
+		sum.kept_bytes += local->kept_bytes;
 	}
 	*ret_usage = sum;
 }
@@ -61,25 +63,32 @@ static void known_replica_tell(struct volumes *volumes, const struct catalog_vol
 {
 	const struct attachment *attachment = attachment_find_uuid(volumes, volume->volume);
 	struct replica_view row;
-	struct pool_replica_view view = { replica->replica, volume->name, volume->size_bytes, &row };
+	struct pool_replica_view view = { replica->replica, volume->name, catalog_replica_bytes(volume),
+		&row };
 
 	view_replica_fill(volumes, shard, replica,
-		attachment && attachment->handle ? snapshot_stats_find(&volumes->snapshot, volume->volume)
-						 : NULL,
+		attachment && attachment->handle
+			? snapshot_shard_stats_find(&volumes->snapshot, volume->volume, shard->group)
+			: NULL,
 		&row);
+	row.shard = (unsigned)(shard - volume->shards);
 	fn(arg, &view);
 }
 
-static bool is_in_record(const struct catalog_volume *volume, struct uuid replica)
+/* Whether it was told with the volumes that have a name: one that is being deleted has none any more. */
+static bool is_known(struct volumes *volumes, const struct snapshot_replica *local)
 {
-	for (unsigned s = 0; s < volume->shard_count; s++)
-		for (unsigned i = 0; i < volume->shards[s].replica_count; i++)
-			if (uuid_equal(volume->shards[s].replicas[i].replica, replica))
-				return true;
-	return false;
+	const struct catalog_volume *volume, *named;
+	const struct catalog_replica *replica;
+
+	if (catalog_volume_find_uuid(volumes->catalog, local->volume, &volume, NULL) ||
+		catalog_volume_find(volumes->catalog, volume->name, &named, NULL) || named != volume)
+		return false;
+	replica = catalog_volume_replica(volume, local->replica, NULL);
+	return replica && !replica->removed;
 }
 
-/* The catalog has forgotten it, or its volume: this node will delete it. */
+/* The catalog has forgotten it, or its volume, or that is being deleted: this node will delete it. */
 static void left_replica_tell(struct volumes *volumes, const struct snapshot_replica *local,
 	void (*fn)(void *arg, const struct pool_replica_view *view), void *arg)
 {
@@ -111,9 +120,7 @@ void volumes_each_pool_replica(struct volumes *volumes, struct uuid pool,
 	for (unsigned i = 0; i < rows->replica_count; i++) {
 		const struct snapshot_replica *local = &rows->replicas[i];
 
-		if (uuid_equal(local->pool, pool) &&
-			(catalog_volume_find_uuid(volumes->catalog, local->volume, &volume, NULL) ||
-				!is_in_record(volume, local->replica)))
+		if (uuid_equal(local->pool, pool) && !is_known(volumes, local))
 			left_replica_tell(volumes, local, fn, arg);
 	}
 }
@@ -235,7 +242,7 @@ static void shard_begin(struct op *op)
 	op_call(op, pool->thread, usage_run, usage_told);
 }
 
-static void usage_begin(struct op *op)
+static void volume_begin(struct op *op)
 {
 	struct usage_job *job = op->state;
 	const struct catalog_volume *volume;
@@ -245,6 +252,24 @@ static void usage_begin(struct op *op)
 		usage_answer(op, rc, false);
 	else
 		shard_begin(op);
+}
+
+static void usage_looked(struct op *op, int rc)
+{
+	if (rc || op->answered)
+		usage_answer(op, rc, false);
+	else
+		volume_begin(op);
+}
+
+static void usage_begin(struct op *op)
+{
+	const struct usage_job *job = op->state;
+
+	if (op->volumes->catalog_opened)
+		op_look(op, catalog_pin_name(op->volumes->catalog, job->name), usage_looked);
+	else
+		volume_begin(op);
 }
 
 /* Late or refused. */

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/base.h"
+#include "store/checksums.h"
 
 struct pool_view;
 struct replica_view;
@@ -19,6 +20,7 @@ struct usage_view {
 	bool known;
 	uint64_t used_bytes;     /* in whole, of which ... */
 	uint64_t snapshot_bytes; /* ... by snapshots, removed ones that aren't gone yet included */
+	uint64_t kept_bytes;     /* beside it, of what is free: of a thick one */
 };
 
 /* A replica of a pool; valid during the call. */

@@ -1,6 +1,7 @@
 /* A volume as it is seen from this node. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "catalog/snapshots.h"
@@ -16,8 +17,6 @@ static const char *const status_names[] = {
 	[REPLICA_AWAY] = "away",
 	[REPLICA_RETIRED] = "retired",
 };
-
-_Static_assert(VOLUME_VIEW_REPLICAS == CATALOG_MAX_REPLICAS, "all replicas of a record are shown");
 
 static const char *role_of(const struct catalog_shard *shard, const struct catalog_replica *replica)
 {
@@ -70,6 +69,7 @@ void view_replica_fill(struct volumes *volumes, const struct catalog_shard *shar
 		view->sync_map_bytes = voter->sync_map_bytes;
 		view->bad_reads = voter->bad_reads;
 		view->healed_blocks = voter->healed_blocks;
+		view->differing_grains = voter->differing_grains;
 		view->sync_done_bytes = voter->sync_done_bytes;
 		view->sync_total_bytes = voter->sync_total_bytes;
 	}
@@ -78,44 +78,63 @@ void view_replica_fill(struct volumes *volumes, const struct catalog_shard *shar
 	snprintf(view->state, sizeof(view->state), "%s", state);
 }
 
-static const char *state_here(const struct volume_stats *stats)
+/* Of the shards together: the worst. */
+static const char *state_here(
+	struct volumes *volumes, const struct catalog_volume *volume, const struct volume_stats *whole)
 {
 	unsigned good = 0, voters = 0;
 
-	if (stats->state != VOLUME_SERVING)
+	if (whole->state != VOLUME_SERVING)
 		return "no-quorum";
-	for (unsigned i = 0; i < stats->voter_count; i++) {
-		voters += stats->voters[i].is_voter;
-		good += stats->voters[i].is_voter && stats->voters[i].status == REPLICA_COMPLETE &&
-			stats->voters[i].connected && stats->voters[i].matched;
+	for (unsigned s = 0; s < volume->shard_count; s++) {
+		const struct volume_stats *stats = snapshot_shard_stats_find(
+			&volumes->snapshot, volume->volume, volume->shards[s].group);
+
+		for (unsigned i = 0; stats && i < stats->voter_count; i++) {
+			voters += stats->voters[i].is_voter;
+			good += stats->voters[i].is_voter && stats->voters[i].status == REPLICA_COMPLETE &&
+				stats->voters[i].connected && stats->voters[i].matched;
+		}
 	}
 	return good == voters ? "healthy" : "degraded";
 }
 
+/* As far as the leases of the replicas' nodes tell. */
+static void live_count(
+	struct volumes *volumes, const struct catalog_shard *shard, unsigned *ret_live, unsigned *ret_voters)
+{
+	*ret_live = *ret_voters = 0;
+	for (unsigned i = 0; i < shard->replica_count; i++) {
+		const struct catalog_node *node;
+
+		if (!uuid_is_among(shard->voters, shard->voter_count, shard->replicas[i].replica))
+			continue;
+		++*ret_voters;
+		*ret_live += !catalog_node_find(volumes->catalog, shard->replicas[i].node, &node, NULL) &&
+			     node->live;
+	}
+}
+
 /* Attached elsewhere: as far as the leases of its holder and of the replicas' nodes tell. */
-static const char *state_elsewhere(
-	struct volumes *volumes, const struct catalog_volume *volume, const struct catalog_shard *shard)
+static const char *state_elsewhere(struct volumes *volumes, const struct catalog_volume *volume)
 {
 	const struct catalog_node *holder;
-	unsigned live = 0, voters = 0;
+	bool degraded = false;
 
 	/* This node's by the record, but not in fact: the agent has just started, or it is being opened. */
 	if (!strcmp(volume->holder.node, volumes->config.node))
 		return "no-quorum";
 	if (catalog_node_find(volumes->catalog, volume->holder.node, &holder, NULL) || !holder->live)
 		return "no-quorum";
-	for (unsigned i = 0; i < shard->replica_count; i++) {
-		const struct catalog_node *node;
+	for (unsigned s = 0; s < volume->shard_count; s++) {
+		unsigned live, voters;
 
-		if (!uuid_is_among(shard->voters, shard->voter_count, shard->replicas[i].replica))
-			continue;
-		voters++;
-		live += !catalog_node_find(volumes->catalog, shard->replicas[i].node, &node, NULL) &&
-			node->live;
+		live_count(volumes, &volume->shards[s], &live, &voters);
+		if (live <= voters / 2)
+			return "no-quorum";
+		degraded |= live < voters;
 	}
-	if (live == voters)
-		return "healthy";
-	return live > voters / 2 ? "degraded" : "no-quorum";
+	return degraded ? "degraded" : "healthy";
 }
 
 static void here_fill(struct volumes *volumes, const struct attachment *attachment, struct volume_view *view)
@@ -175,6 +194,60 @@ static void origin_fill(
 				origin->snapshots[i].name);
 }
 
+/* Room for all replicas of the volume; false: no memory. */
+static bool replicas_room(struct volumes *volumes, const struct catalog_volume *volume)
+{
+	struct replica_view *more;
+	unsigned count = 0;
+
+	for (unsigned s = 0; s < volume->shard_count; s++)
+		count += volume->shards[s].replica_count;
+	if (count <= volumes->view_replica_room)
+		return true;
+	more = reallocarray(volumes->view_replicas, count, sizeof(*more));
+	if (!more)
+		return false;
+	volumes->view_replicas = more;
+	volumes->view_replica_room = count;
+	return true;
+}
+
+static void shards_fill(
+	struct volumes *volumes, const struct catalog_volume *volume, bool is_open, struct volume_view *view)
+{
+	if (!replicas_room(volumes, volume))
+		return; /* none are shown */
+	view->shards = volumes->view_shards;
+	view->replicas = volumes->view_replicas;
+	view->stripe_bytes = volume->stripe_bytes;
+	for (unsigned s = 0; s < volume->shard_count; s++) {
+		const struct catalog_shard *shard = &volume->shards[s];
+		const struct volume_stats *stats = NULL;
+
+		if (is_open)
+			stats = snapshot_shard_stats_find(&volumes->snapshot, volume->volume, shard->group);
+		volumes->view_shards[view->shard_count++] = (struct shard_view){ shard->group,
+			shard->config_number, shard->next_voter_count != 0 };
+		shared_zone_find(volumes, shard, view->shared_zone);
+		for (unsigned i = 0; i < shard->replica_count; i++) {
+			struct replica_view *replica = &view->replicas[view->replica_count++];
+
+			view_replica_fill(volumes, shard, &shard->replicas[i], stats, replica);
+			replica->shard = s;
+		}
+	}
+}
+
+static bool is_counted(const struct volumes *volumes, const struct catalog_volume *volume)
+{
+	const struct catalog_node *holder;
+
+	if (volume_is_attached(volume) &&
+		!catalog_node_find(volumes->catalog, volume->holder.node, &holder, NULL) && holder->live)
+		return strcmp(volume->holder.node, volumes->config.node) == 0;
+	return steward_is_ours(volumes, volume);
+}
+
 static void volume_fill(
 	struct volumes *volumes, const struct catalog_volume *volume, struct volume_view *view)
 {
@@ -200,22 +273,14 @@ static void volume_fill(
 	}
 	if (volume->holder.steward)
 		snprintf(view->steward_node, sizeof(view->steward_node), "%s", volume->holder.node);
-	for (unsigned s = 0; s < volume->shard_count && s < 1; s++) {
-		const struct catalog_shard *shard = &volume->shards[s];
-
-		view->config_number = shard->config_number;
-		view->joint = shard->next_voter_count != 0;
-		shared_zone_find(volumes, shard, view->shared_zone);
-		for (unsigned i = 0; i < shard->replica_count; i++)
-			view_replica_fill(volumes, shard, &shard->replicas[i], stats,
-				&view->replicas[view->replica_count++]);
-	}
+	shards_fill(volumes, volume, stats != NULL, view);
+	view->counted = is_counted(volumes, volume);
 	usage_of_volume(volumes, volume, &view->usage);
 	policy_fill(volumes, volume, &view->policy);
 	snprintf(view->state, sizeof(view->state), "%s",
-		stats && !attachment->steward ? state_here(stats)
+		stats && !attachment->steward ? state_here(volumes, volume, stats)
 		: !volume_is_attached(volume) ? "detached"
-		: volume->shard_count         ? state_elsewhere(volumes, volume, &volume->shards[0])
+		: volume->shard_count         ? state_elsewhere(volumes, volume)
 					      : "no-quorum");
 }
 

@@ -51,6 +51,7 @@ void volumes_cluster_view(struct volumes *volumes, struct cluster_view *ret_view
 	volumes_each_node(volumes, count_node, &view);
 	volumes_each_pool(volumes, count_pool, &view);
 	volumes_each_volume(volumes, count_volume, &view);
+	view.watched_count = (unsigned)catalog_watched_count(volumes->catalog);
 	*ret_view = view;
 }
 
@@ -58,8 +59,9 @@ void volumes_cluster_view(struct volumes *volumes, struct cluster_view *ret_view
 static void space_fill(const struct volumes *volumes, const struct local_pool *pool, struct pool_view *view)
 {
 	const struct space_warnings *warnings = &volumes->config.space_warnings;
-	unsigned level =
-		pool_space_level(warnings, pool ? pool->space_level : 0, view->used_bytes, view->size_bytes);
+	uint64_t taken = pool && pool->phase == LOCAL_POOL_OPEN ? pool_space_taken_bytes(&view->info)
+								: view->used_bytes;
+	unsigned level = pool_space_level(warnings, pool ? pool->space_level : 0, taken, view->size_bytes);
 
 	view->warned_percent = pool_space_level_percent(warnings, level);
 	view->full = level == pool_space_full_level(warnings);
@@ -98,6 +100,8 @@ void view_pool_fill(struct volumes *volumes, const struct catalog_pool *record, 
 	if (!view->local || !pool)
 		return;
 	view->info = pool->info;
+	view->checksums = pool->checksums;
+	pool_compare_fill(volumes, record->pool, &view->compare);
 	view->figures = pool->measured.figures;
 	snprintf(view->overwrote, sizeof(view->overwrote), "%s", pool->overwrote);
 	if (pool->phase == LOCAL_POOL_OPEN)

@@ -76,8 +76,10 @@ static void limits_done(struct dataplane_call *call)
 
 void limits_follow(struct attachment *attachment, const struct catalog_volume *volume)
 {
-	if (attachment->limiting || (attachment->spec.limits.iops == volume->limit_iops &&
-					    attachment->spec.limits.bytes_per_s == volume->limit_bytes_per_s))
+	/* Its record may say that it is held before it is open. */
+	if (!attachment->handle || attachment->limiting ||
+		(attachment->spec.limits.iops == volume->limit_iops &&
+			attachment->spec.limits.bytes_per_s == volume->limit_bytes_per_s))
 		return;
 	attachment->limits = (struct volume_limits){ volume->limit_iops, volume->limit_bytes_per_s };
 	attachment->limiting = true;

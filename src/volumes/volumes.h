@@ -19,6 +19,7 @@
 #include "catalog/catalog.h"
 #include "datapath/datapath.h"
 #include "fingerprint/fingerprint.h"
+#include "volumes/pool_compare.h"
 #include "volumes/usage.h"
 
 struct volumes;
@@ -40,10 +41,12 @@ struct volume_options {
 	bool sticky_given, sticky;       /* it isn't removed before this is cleared */
 	char near[NAME_MAX_LEN + 1];     /* a node where a copy is to be, if the rules allow it */
 	char from[2 * NAME_MAX_LEN + 2]; /* VOLUME[@SNAPSHOT], of which it is a clone */
+	unsigned shards;                 /* or SHARDS_AUTO */
+	bool thick_given, thick;         /* its room is kept for it */
 	unsigned given; /* a bit for each that was set, in the order of volume_option_names */
 };
 
-#define VOLUME_OPTIONS_COUNT 13
+#define VOLUME_OPTIONS_COUNT 15
 /* In the order of the fields above: also for help texts. */
 extern const char *const volume_option_names[VOLUME_OPTIONS_COUNT];
 /* Sets one option from text. -EINVAL: names the key or value and the nearest valid one; or it was set before.
@@ -81,22 +84,24 @@ void volumes_serve_nbd(struct volumes *volumes, const char *name, volumes_done_f
 void volumes_detach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
 /*
  * Asks for a change of members; where the volume is attached, that node carries it out: the new replica is
- * copied to first. from, to: a pool's or node's name, or NODE/POOL; to NULL: placement chooses. -EBUSY:
- * another is under way.
+ * copied to first. from, to: a pool's or node's name, or NODE/POOL; to NULL: placement chooses. Of a striped
+ * volume `from` ends with "#SHARD" where several shards have a replica there. -EBUSY: another is under way.
  */
+#define VOLUMES_FROM_LEN (2 * NAME_MAX_LEN + 1 + 3)
 void volumes_move_replica(struct volumes *volumes, const char *name, const char *from, const char *to,
 	volumes_done_fn fn, void *arg);
-/* One more, or one less, at a time; noted as its user's wish, which the class doesn't take back. */
+/* One more, or one less, at a time, of each shard; noted as its user's wish, which the class doesn't take
+ * back. */
 void volumes_set_replicas(
 	struct volumes *volumes, const char *name, unsigned replicas, volumes_done_fn fn, void *arg);
 /* Gives up the change that is asked for: -ENOENT: there is none; -EBUSY: its last step is being done. */
 void volumes_cancel_change(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
 /*
- * Snapshots of a volume; it is attached here for it where it is attached nowhere. freeze: its filesystem, if
- * it is mounted. A rollback is refused while it is attached. -EEXIST, -ENOENT, -EBUSY with words.
+ * Snapshots of a volume; it is attached here for it where it is nowhere. freeze: its filesystem, if mounted.
+ * import_of: what it is a copy of, or none. No rollback while attached. -EEXIST, -ENOENT, -EBUSY with words.
  */
 void volumes_snapshot_create(struct volumes *volumes, const char *name, const char *snapshot, bool freeze,
-	volumes_done_fn fn, void *arg);
+	struct uuid import_of, volumes_done_fn fn, void *arg);
 void volumes_snapshot_remove(
 	struct volumes *volumes, const char *name, const char *snapshot, volumes_done_fn fn, void *arg);
 void volumes_rollback(
@@ -150,17 +155,6 @@ void volumes_trace(struct volumes *volumes, const char *name,
 		unsigned count),
 	void *arg);
 
-/* What this node is, and its disks. */
-struct node_scan {
-	struct node_facts node;
-	enum tier tier; /* of the volumes that it can serve: by its pools, cores and network */
-	char tier_reason[TIER_REASON_MAX];
-	struct scan disks;
-};
-/* `measure`: disks that are free, all at once, only reading. The scan is valid during the call of fn. */
-void volumes_scan(struct volumes *volumes, bool measure,
-	void (*fn)(void *arg, int rc, const struct error *error, const struct node_scan *scan), void *arg);
-
 /*
  * The kvdb has gone back to a backup, and the agent changes nothing any more: what this node knows better is
  * put back, and the kvdb is accepted (catalog/accept.h). Without carry_out it is only told what would be.
@@ -172,10 +166,9 @@ void volumes_accept_restore(struct volumes *volumes, bool carry_out, volumes_lin
 
 /* ---- views: what is known now, from memory; strings live in the view ---- */
 
-#define VOLUME_VIEW_REPLICAS 8u /* as many as a record may have, retired ones too */
-
 struct replica_view {
 	struct uuid replica, pool;
+	unsigned shard; /* of its volume */
 	/* voter; next-voter, leaving-voter (the record is joint: both count); learner; retired */
 	char role[16];
 	char node[NAME_MAX_LEN + 1];
@@ -183,26 +176,30 @@ struct replica_view {
 	char zone[NAME_MAX_LEN + 1];
 	char state[16]; /* complete, syncing, damaged, away, retired, unknown */
 	uint64_t lag_entries, lag_bytes;
-	/* While it is resynced: see struct voter_stats. */
+	/* While it is resynced: see struct voter_stats. From syncs on: since the volume was attached. */
 	const char *sync_why; /* or NULL */
 	bool surveying;
 	unsigned survey_percent;
 	uint64_t sync_done_bytes, sync_total_bytes, sync_bytes_per_s;
-	/* Since the volume was attached. */
-	uint64_t syncs, sync_copied_bytes, sync_map_bytes, bad_reads, healed_blocks;
+	uint64_t syncs, sync_copied_bytes, sync_map_bytes, bad_reads, healed_blocks, differing_grains;
 	struct usage_view usage;
 };
 
-/* What a volume's class asks for, with what its user chose instead, and what is so. In the words of classes.
- */
+/* What a volume's class asks for, with what its user chose instead, in the words of classes. */
 struct policy_view {
 	char tier[64], spread[16], group_rule[16], on_no_quorum[64], rebuild_after[64], snapshots[128];
 	char group[NAME_MAX_LEN + 1]; /* "": none */
 	char selector[520];           /* "": any pool */
 	const char *reads;            /* "lease", "quorum" */
 	unsigned replicas;
-	bool sticky;
+	bool sticky, thick;
 	char breach[192]; /* in what it isn't as its class says, first; "": in nothing */
+};
+
+struct shard_view {
+	struct uuid group;
+	uint64_t config_number; /* of the record: it grows with each change of voters */
+	bool joint;
 };
 
 struct volume_view {
@@ -216,20 +213,22 @@ struct volume_view {
 	char attached_node[NAME_MAX_LEN + 1]; /* empty: nowhere */
 	char attached_since[TIME_TEXT_LEN + 1];
 	char steward_node[NAME_MAX_LEN + 1]; /* it is detached, and repaired by that node; or empty */
-	bool attached_here;
-	char device[512];     /* here only; of an NBD export: its socket */
-	bool nbd;             /* here only: an NBD export */
-	char mountpoint[512]; /* here only; empty when not mounted */
+	bool counted, attached_here; /* the first: by this node, where each volume is to be counted by one */
+	char device[512];            /* here only; of an NBD export: its socket */
+	bool nbd;                    /* here only: an NBD export */
+	char mountpoint[512];        /* here only; empty when not mounted */
 	uint32_t mount_count;
 	char shared_zone[NAME_MAX_LEN + 1]; /* two voters are in it, whatever the class says; else empty */
-	unsigned replica_count;
-	struct replica_view replicas[VOLUME_VIEW_REPLICAS];
+	/* Shard by shard, retired ones too; both valid until the next view, or control returns to the loop.
+	 */
+	unsigned shard_count, replica_count;
+	struct shard_view *shards;
+	struct replica_view *replicas;
+	uint64_t stripe_bytes;                  /* with several shards; else 0 */
 	uint64_t limit_iops, limit_bytes_per_s; /* 0: none */
 	/* Of a clone: the names, or UUIDs where the record is damaged; else empty. */
 	char origin[NAME_MAX_LEN + 1], origin_snapshot[NAME_MAX_LEN + 1];
-	uint64_t config_number; /* of the record: it grows with each change of voters */
-	bool joint;
-	struct volume_stats stats; /* here only: as of the last refresh (1 s) */
+	struct volume_stats stats; /* here only: as of the last refresh (1 s); as a whole */
 	struct policy_view policy;
 	struct usage_view usage; /* of one copy: known where a complete one is here */
 };
@@ -266,13 +265,14 @@ struct pool_view {
 	uint64_t size_bytes, used_bytes, provisioned_bytes;
 	bool draining, full;                    /* full: it takes no new writes */
 	char replaced_by[2 * NAME_MAX_LEN + 2]; /* it drains to this one, "NODE/POOL"; else empty */
-	unsigned replica_count;                 /* promised or there */
-	unsigned replica_limit;                 /* as many as it takes at most; 0: not known yet */
+	unsigned replica_count, replica_limit;  /* promised or there; at most, 0: not known yet */
 	unsigned load_percent, warned_percent;  /* as its node tells; the level warned of, or 0 */
 	bool local;
-	char overwrote[160];        /* local only, since this start: what its making by force destroyed */
-	struct pool_info info;      /* local only: as of the last refresh (1 s) */
-	struct measurement figures; /* local only: the newest; wall_ns 0: none */
+	char overwrote[160];   /* local only, since this start: what its making by force destroyed */
+	struct pool_info info; /* local only: as of the last refresh (1 s) */
+	struct pool_checksums_info checksums; /* the same */
+	struct pool_compare_view compare;     /* the same */
+	struct measurement figures;           /* local only: the newest; wall_ns 0: none */
 };
 
 struct node_view {
@@ -308,8 +308,8 @@ struct place_view {
 	bool relaxed; /* two copies would share a zone */
 	char class_name[NAME_MAX_LEN + 1];
 	char spread[16];
-	uint64_t size_bytes;
-	unsigned replicas;
+	uint64_t size_bytes; /* of each shard's replicas */
+	unsigned replicas, shard_count;
 	char why_not[ERROR_TEXT_MAX];
 	char advice[256]; /* the smallest change that would help */
 	size_t pool_count;
@@ -331,7 +331,7 @@ struct cluster_view {
 	bool ready;          /* the catalog has been read, pools are open */
 	char not_ready[160]; /* why not */
 	bool kvdb_ok;
-	unsigned node_count, node_up_count, pool_count, volume_count;
+	unsigned node_count, node_up_count, pool_count, volume_count, watched_count; /* see look.h */
 	uint64_t size_bytes, used_bytes;
 	unsigned healthy_count, degraded_count, no_quorum_count, detached_count;
 };
@@ -341,9 +341,9 @@ struct cluster_view {
 
 /* Strings live in the view, or as long as the call. */
 struct snapshot_view {
-	struct uuid snapshot;
+	struct uuid snapshot, import_of; /* the snapshot of which an import has made it a copy, or none */
 	char name[NAME_MAX_LEN + 1];
-	char state[16];     /* making, ready, removing */
+	char state[16];     /* making, ready, removing; restoring: its volume is being rolled back to it */
 	char schedule[128]; /* the rule of its class that has made it, "hourly"; "": a user has */
 	char created[TIME_TEXT_LEN + 1];
 	char device[ATTACHED_NAME_MAX]; /* here: the device, or an export's socket; else empty */

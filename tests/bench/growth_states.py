@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 
 from measure import BUILD, TOP, BenchError, fill, fio
 
@@ -122,6 +123,33 @@ class ManyVolumes(State):
 
     def shrink(self):
         run_all(self.agent.detach, self.idle()[:self.attached], threads=4)
+
+
+class Growing(State):
+    """The measured volume first, then more and more beside it; a tenth of them served by NBD, idle."""
+
+    def __init__(self, args, most=1000):
+        super().__init__(args)
+        self.name = f"growing to {most} volumes"
+        self.pool_gib = max(4, (most + 2) // 2 + 1)
+        self.made = self.served = 0
+
+    def grow_to(self, volumes):
+        """How long it took to make them, in seconds."""
+        began = time.monotonic()
+        run_all(lambda i: self.agent.create(f"idle-{i:04}", size="64M"), range(self.made, volumes))
+        self.made = volumes
+        spent = time.monotonic() - began
+        self.attach_to(volumes // 10)
+        self.name = f"{volumes} volumes, {self.served} attached"
+        return spent
+
+    def attach_to(self, volumes):
+        began = time.monotonic()
+        run_all(lambda i: self.agent.request("POST", f"/v1/volumes/idle-{i:04}/serve-nbd", {}),
+                range(self.served, volumes), threads=4)
+        self.served = max(self.served, volumes)
+        return time.monotonic() - began
 
 
 class BigMap(State):

@@ -116,6 +116,7 @@ int bench_open(struct bench *b)
 		.pool = pool,
 		.bufs = b->bufs,
 		.entries = b->entries,
+		.cache_bytes = b->cache_bytes,
 		.failed = failed,
 		.durable = durable,
 		.bad = b->bad,

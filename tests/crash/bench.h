@@ -12,6 +12,7 @@ struct bench {
 	struct buf_pool *bufs;
 	struct entry_pool *entries;
 	struct sim_disk *disk;
+	uint64_t cache_bytes; /* of checksums; 0: as in production, which is more than a small table has */
 	struct pool *pool;
 	struct pool_replica *made; /* by bench_replica() */
 	int rc;                    /* of what was waited for */

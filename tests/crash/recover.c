@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/usage.h"
 #include "tools/tools.h"
 
 #define CRASHES_IN_RECOVERY 24u
@@ -154,6 +155,19 @@ static void snapshots_check(struct bench *b, struct pool_replica *replica, const
 	}
 }
 
+/* What is kept for a thick one makes up its size; from a snapshot's entry on, all of it is kept. */
+static void kept_check(const struct pool_replica *replica, const struct model *m, struct violation *v)
+{
+	const struct pool_replica_identity *identity = pool_replica_identity(replica);
+	uint64_t kept = pool_replica_kept_bytes(replica), used = pool_replica_used_bytes(replica);
+
+	if (identity->thick != m->identity.thick)
+		violate(v, "a replica is not thick any more, or has become it");
+	else if (kept != (identity->thick ? MODEL_SIZE_BYTES - used : 0) &&
+		 (!identity->thick || kept != MODEL_SIZE_BYTES))
+		violate(v, "%" PRIu64 " bytes are kept beside %" PRIu64 " used ones", kept, used);
+}
+
 static void replica_check(struct bench *b, const struct model *m, struct violation *v)
 {
 	const struct uuid head = { 0 };
@@ -170,6 +184,7 @@ static void replica_check(struct bench *b, const struct model *m, struct violati
 		violate(v, "a crash alone has made a replica incomplete");
 		return;
 	}
+	kept_check(replica, m, v);
 	if (!explain(m, replica, &view)) {
 		struct position last = pool_replica_last(replica);
 
@@ -333,6 +348,7 @@ void recover_check(struct bench *b, struct bench *again, struct sim_disk *crashe
 	int rc;
 
 	b->disk = crashed;
+	b->cache_bytes = seed % 4 != 1;
 	if (offline)
 		offline = offline_load(&image, &source, crashed, "after the crash", violation);
 	if (again)

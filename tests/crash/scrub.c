@@ -2,7 +2,8 @@
  * scrub: a generated workload with snapshots and a clone on the simulated disk; then blocks of its grains,
  * pages of its table and its superblocks are damaged under the open pool. A pass of the scrub must find what
  * any reader could come across, mend table and superblocks by itself, and, as what it told is repaired from
- * an undamaged twin, end with nothing bad left.
+ * an undamaged twin, end with nothing bad left. So must it be where a page and a grain of it are bad at once;
+ * but a replica may be given up then to a resync, where a slot's blocks are not all seen from one place.
  *
  *     scrub [--workloads FROM..TO] [--mutant NAME]
  */
@@ -15,6 +16,7 @@
 
 #include "damage.h"
 #include "options.h"
+#include "store/checksums.h"
 #include "workload.h"
 
 #define OPERATIONS 80u
@@ -34,7 +36,7 @@ struct scrub_test {
 	struct bench bench, twin;
 	struct random random;
 	struct geometry geometry;
-	uint64_t seed, violations, bad_blocks, bad_pages;
+	uint64_t seed, violations, bad_blocks, bad_pages, lost, given_up;
 	unsigned views; /* that showed a bad block */
 	unsigned told_count;
 	struct told told[TOLD_MAX];
@@ -91,6 +93,18 @@ static int page_newest(const struct scrub_test *t, uint32_t page, uint64_t *ret_
 	return newest;
 }
 
+static void damage_whole(struct scrub_test *t, uint64_t grain_bytes)
+{
+	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
+		flip(t, grain_bytes + i * BLOCK_BYTES);
+}
+
+static void damage_copies(struct scrub_test *t, uint32_t page)
+{
+	for (unsigned copy = 0; copy < 2; copy++)
+		flip(t, geometry_page_offset(&t->geometry, page, copy));
+}
+
 static void damage_grain(struct scrub_test *t)
 {
 	const struct geometry *g = &t->geometry;
@@ -104,6 +118,12 @@ static void damage_grain(struct scrub_test *t)
 		if (is_zero(block))
 			continue;
 		flip(t, at);
+		/* Or all of its grain: the first block may be one that nobody sees any more. */
+		if (random_chance(&t->random, 1, 4))
+			damage_whole(t, at - (at - g->grain_offset_bytes) % GRAIN_BYTES);
+		/* Both copies of its page, too: what its checksums were nobody here knows any more. */
+		if (random_chance(&t->random, 1, 16))
+			damage_copies(t, (uint32_t)((at - g->grain_offset_bytes) / GRAIN_BYTES / PAGE_SLOTS));
 		return;
 	}
 }
@@ -184,6 +204,21 @@ static int grain_read(
 	return b->rc;
 }
 
+static bool is_given_up(struct pool_replica *replica)
+{
+	return pool_replica_state(replica)->incomplete;
+}
+
+/* What a resync would mend is bad still, for those, too, that stand on the same snapshots. */
+static bool some_are_given_up(const struct scrub_test *t)
+{
+	for (struct pool_replica *r = pool_replica_next(t->bench.pool, NULL); r;
+		r = pool_replica_next(t->bench.pool, r))
+		if (is_given_up(r))
+			return true;
+	return false;
+}
+
 static void view_check(struct scrub_test *t, struct uuid replica, struct uuid snapshot, bool mended)
 {
 	for (uint64_t index = 0; index < MODEL_SIZE_BYTES / GRAIN_BYTES; index++) {
@@ -240,7 +275,7 @@ static void repair(struct scrub_test *t, const struct told *told)
 		pool_replica_grain_heal(pool_replica_find(t->bench.pool, told->replica), &t->copy, blocks,
 			bench_finished, &t->bench);
 		bench_wait(&t->bench);
-		if (t->bench.rc != 0)
+		if (t->bench.rc != 0 && !is_given_up(pool_replica_find(t->bench.pool, told->replica)))
 			violation(t, "what was told can't be repaired: %d", t->bench.rc);
 	}
 	buf_put(t->copy.data);
@@ -287,6 +322,21 @@ static void metadata_check(struct scrub_test *t, const uint64_t *generations)
 
 /* ---- a workload ---- */
 
+static void lost_count(struct scrub_test *t)
+{
+	struct pool_checksums_info info;
+	uint64_t given_up = 0;
+
+	pool_checksums_info_get(t->bench.pool, &info);
+	t->lost += info.lost;
+	for (struct pool_replica *r = pool_replica_next(t->bench.pool, NULL); r;
+		r = pool_replica_next(t->bench.pool, r))
+		given_up += is_given_up(r);
+	t->given_up += given_up;
+	if (info.lost == 0 && given_up > 0)
+		violation(t, "a replica was given up, and no slot is lost");
+}
+
 static void open_copy(struct bench *b, const struct sim_disk *disk, uint64_t seed)
 {
 	b->disk = sim_disk_crashed_copy(disk, seed);
@@ -322,6 +372,7 @@ static void workload_run(struct scrub_test *t)
 	ASSERT(superblock_decode(block, 0, &sb) == 0);
 	t->geometry = sb.geometry;
 	t->bench.bad = told;
+	t->bench.cache_bytes = t->seed % 4 != 0;
 	open_copy(&t->twin, t->work.bench.disk, t->seed);
 	open_copy(&t->bench, t->work.bench.disk, t->seed);
 	generations = calloc(geometry_pages(&t->geometry), sizeof(*generations));
@@ -338,7 +389,8 @@ static void workload_run(struct scrub_test *t)
 		repair_all(t);
 	t->bad_blocks += scrub_info(t).since_open.bad_blocks;
 	t->bad_pages += scrub_info(t).since_open.bad_pages;
-	views_check(t, true);
+	lost_count(t);
+	views_check(t, !some_are_given_up(t));
 	bench_close(&t->bench);
 	bench_close(&t->twin);
 	sim_disk_free(t->bench.disk);
@@ -369,7 +421,7 @@ int main(int argc, char **argv)
 	bench_done(&t.bench);
 	bench_done(&t.work.bench);
 	printf("workloads %" PRIu64 ", bad blocks found %" PRIu64 ", bad pages and superblocks %" PRIu64
-	       ", violations %" PRIu64 "\n",
-		t.seed - from, t.bad_blocks, t.bad_pages, t.violations);
+	       ", slots lost %" PRIu64 ", replicas given up %" PRIu64 ", violations %" PRIu64 "\n",
+		t.seed - from, t.bad_blocks, t.bad_pages, t.lost, t.given_up, t.violations);
 	return t.violations == 0 ? 0 : 1;
 }

@@ -35,7 +35,8 @@ static void replicas_create(struct workload *w)
 		m->answered = 0;
 		m->commit_told = 0;
 		memset(m->base, 0, sizeof(m->base));
-		m->identity = (struct pool_replica_identity){ .size_bytes = MODEL_SIZE_BYTES };
+		m->identity =
+			(struct pool_replica_identity){ .size_bytes = MODEL_SIZE_BYTES, .thick = i == 1 };
 		m->identity.replica.byte[0] = (uint8_t)(10 + i);
 		m->identity.group.byte[0] = (uint8_t)(20 + i);
 		m->identity.volume.byte[0] = (uint8_t)(30 + i);
@@ -342,6 +343,7 @@ void workload_begin(struct workload *w, uint64_t seed)
 	random_init(&w->random, seed);
 	w->bench.disk = sim_disk_new(WORKLOAD_DISK_BYTES, seed);
 	w->bench.durable = NULL;
+	w->bench.cache_bytes = seed % 4 != 0; /* mostly one page of the table: a miss each time */
 	ASSERT(bench_format(&w->bench, WORKLOAD_JOURNAL_BYTES) == 0);
 	ASSERT(bench_open(&w->bench) == 0);
 	w->bench.durable = durable;

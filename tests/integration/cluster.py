@@ -4,12 +4,14 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = TOP / os.environ.get("QUOIN_BUILD", "build")
@@ -188,6 +190,14 @@ class Agent:
     def holder(self, name):
         attached = self.volume(name)["attached"]
         return attached["node"] if attached else None
+
+    def metric(self, metric, **labels):
+        """The sum of its samples with these labels: what the agent noted in the last second or before."""
+        page = urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10).read().decode()
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        found = [line for line in page.splitlines() if re.match(rf"{metric}[{{ ]", line) and all(w in line for w in wanted)]
+        assert found, f"no sample of {metric} with {labels}"
+        return sum(float(line.rsplit(" ", 1)[1]) for line in found)
 
     def events(self, kind=None):
         events = self.get("/v1/events")["events"]

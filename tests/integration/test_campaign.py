@@ -1,4 +1,4 @@
-"""A short campaign of faults, and a failover of each kind: tests/campaign has the long ones."""
+"""A short campaign of faults, a failover of each kind, a filesystem that is tortured: tests/campaign has the long ones."""
 
 import pathlib
 import subprocess
@@ -12,7 +12,8 @@ CAMPAIGN = pathlib.Path(__file__).resolve().parents[1] / "campaign"
 @pytest.mark.parametrize("words", [
     ["campaign.py", "--seconds", "30", "--seed", "1"],
     ["failover_times.py", "--count", "1"],
-], ids=["faults", "failover"])
+    ["torture.py", "--seconds", "15", "--filesystem", "xfs"],
+], ids=["faults", "failover", "torture"])
 def test_short_campaign(words):
     done = subprocess.run([sys.executable, "-B", str(CAMPAIGN / words[0]), *words[1:]], stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=280)

@@ -135,7 +135,7 @@ def test_a_clone_is_mounted_beside_its_origin(agents, name, fs):
         os.fsync(file.fileno())
     a.cli("snapshot", "create", f"{name}@one")
     (path / "before").write_text("later")
-    os.sync()
+    subprocess.run(["sync", "-f", path], check=True)
     a.plugin("Create", Name=clone, Opts={"from": f"{name}@one"})
     clone_path = pathlib.Path(a.plugin("Mount", Name=clone, ID="2")["Mountpoint"])
     assert (clone_path / "before").read_text() == "synced" and (path / "before").read_text() == "later"

@@ -1,9 +1,10 @@
 """What has rotted on a disk where nobody reads is found by a scrub, and repaired from another replica."""
 
 import os
+import subprocess
 
 from blockio import BLOCK, block, check_blocks, write_blocks
-from cluster import wait_for
+from cluster import BUILD, wait_for
 
 COUNT = 1024  # blocks
 
@@ -66,3 +67,51 @@ def test_a_scrub_finds_and_repairs_what_nobody_reads(cluster, name):
     refused = a.cli("pool", "scrub", "b/p", "--now", check=False)
     assert refused.returncode == 4 and "--node b" in refused.stderr
     a.detach(name)
+
+
+def misapply(agent, volume, numbers):
+    """Gives the stopped agent's replica of the volume another content in these blocks, with right checksums."""
+    subprocess.run([BUILD / "tests/lib/misapply", agent.pool, volume["cluster"], volume["pool"], volume["uuid"]]
+                   + [str(number) for number in numbers], check=True, timeout=60)
+
+
+def test_replicas_that_differ_are_found_and_written_anew(cluster, name):
+    a, b, c = cluster["a"], cluster["b"], cluster["c"]
+    a.create(name, size="64M")
+    device = a.attach(name)
+    write_blocks(device, 0, COUNT, version=1)
+    wait_for("applied", lambda: all(r["lag_bytes"] == 0 for r in a.volume(name)["replicas"]))
+    spoilt = {"b": [3, 5, 40], "c": [100, 101]}
+    uuids = {"cluster": a.get("/v1/status")["cluster"], "uuid": a.volume(name)["uuid"]}
+    for agent in (b, c):
+        pool = [r["pool_uuid"] for r in a.volume(name)["replicas"] if r["node"] == agent.name][0]
+        complete = len(a.events("replica-complete"))
+        agent.stop()
+        misapply(agent, {**uuids, "pool": pool}, spoilt[agent.name])
+        agent.start()
+        wait_for("complete", lambda: len(a.events("replica-complete")) > complete, 60)
+    # No scrub of a pool can see it: the checksums are right. Asked of b's pool, where nothing is attached.
+    done = b.cli("pool", "scrub", "p", "--now", "--follow")
+    assert "nothing bad" in done.stdout and "none of its volumes is attached here" in done.stdout
+    wait_for("compared", lambda: a.volume(name)["stats"]["compare"]["passes"] > 0
+             and not a.volume(name)["stats"]["compare"]["under_way"], 60)
+    compare = a.volume(name)["stats"]["compare"]
+    grains = {(n // 16) for numbers in spoilt.values() for n in numbers}
+    assert compare["differing"] == compare["rewritten"] == len(grains), compare
+    assert compare["grains"] >= COUNT // 16 and compare["undecided"] == 0
+    by_node = {r["node"]: r["differing_grains"] for r in a.volume(name)["replicas"]}
+    assert by_node == {"a": 0, "b": 2, "c": 1}, by_node
+    assert "written anew" in a.events("replica-differs")[-1]["text"]
+    assert f"{len(grains)} differ" in a.events("replicas-compared")[-1]["text"]
+    assert f"{len(grains)} differ ({len(grains)} written anew)" in a.cli("volume", "inspect", name).stdout
+    # Once more, asked for where it is attached: there is nothing any more.
+    done = a.cli("pool", "scrub", "p", "--now", "--follow")
+    assert "nothing differs" in done.stdout, done.stdout
+    assert a.metric("quoin_volume_differing_grains_total", volume=name) == len(grains)
+    # It really is the same: without a, the two that differed have all.
+    a.detach(name)
+    a.stop()
+    device = wait_for("attached", lambda: b.attach(name), 60)
+    check_blocks(device, 0, COUNT, version=1)
+    b.detach(name)
+    a.start()

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 from blockio import write_blocks
 from cluster import wait_for
@@ -106,5 +107,31 @@ def test_usage_adds_up_and_is_what_comes_back(shared, name):
     assert f'quoin_replica_used_bytes{{node="a"' in page and "quoin_pool_unowned_bytes" in page
     a.detach(name)
     a.remove(name)
+    for agent in shared.agents.values():
+        wait_for("all of it back", lambda: (adds_up(agent) or {}).get("used_bytes") == before, seconds=60)
+
+
+def off_by(agent):
+    pool = agent.get("/v1/pools/p")["pool"]
+    used = [replica["used_bytes"] for replica in pool["replica_list"]]
+    return 0 if None in used else pool["used_bytes"] - pool["room"]["unowned_bytes"] - sum(used)
+
+
+def test_volumes_that_are_being_removed_are_told_with_their_pool(shared, name):
+    a = shared["a"]
+    before = settled(a)["used_bytes"]
+    names = [f"{name}-{i}" for i in range(16)]
+    for victim in names:
+        a.create(victim, size="64M")
+        write_blocks(a.attach(victim), 0, 16 * BLOCKS, version=1)
+        a.detach(victim)
+    wait_for("what they use", lambda: (adds_up(a) or {}).get("used_bytes") == before + 16 * 16 * GRAIN)
+    with ThreadPoolExecutor(8) as removals:
+        running = [removals.submit(a.remove, victim) for victim in names]
+        while not all(removal.done() for removal in running):
+            for agent in shared.agents.values():
+                assert off_by(agent) == 0
+        for removal in running:
+            removal.result()
     for agent in shared.agents.values():
         wait_for("all of it back", lambda: (adds_up(agent) or {}).get("used_bytes") == before, seconds=60)

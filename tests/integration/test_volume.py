@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 
 import pytest
 
@@ -120,20 +121,39 @@ def test_fio_verifies_while_all_are_up(shared, name):
 
 
 def test_a_write_is_one_round_trip_and_one_durable_write(shared, name):
-    """From the trace: sent to the others before it is durable here, answered when a quorum has it, without waiting more."""
+    """From the trace: sent to the others before it is durable here, answered when a quorum has it, one entry of the log for a
+    write. From the counters: one frame to each other node, so there is no second round trip that it could wait for."""
     shared["a"].create(name, size="64M")
     device = shared["a"].attach(name)
     wait_for("healthy", lambda: shared["a"].volume(name)["state"] == "healthy")
-    write_blocks(device, 0, 8, version=1, batch=1)
-    traces = shared["a"].get(f"/v1/volumes/{name}/trace")["writes"][:8]
-    assert len(traces) == 8
+    writes, began = 48, time.monotonic()
+
+    def frames_out():
+        return shared["a"].metric("quoin_net_frames_total", direction="out")
+
+    before = frames_out()
+    write_blocks(device, 0, writes, version=1, batch=1)
+    wrote = time.monotonic() - began
+
+    def traces_of_all():
+        traces = shared["a"].get(f"/v1/volumes/{name}/trace")["writes"][:writes]
+        return traces if all(v["answer_us"] for trace in traces for v in trace["voters"]) else None
+
+    traces = wait_for("the third answer of each", traces_of_all)
+    assert len(traces) == writes and traces[0]["seq"] - traces[-1]["seq"] == writes - 1
+    waits = []
     for trace in traces:
-        answers = sorted(v["answer_us"] for v in trace["voters"] if v["answer_us"])
+        answers = sorted(v["answer_us"] for v in trace["voters"])
         assert trace["sent_us"] < trace["local_durable_us"], trace  # side by side, not one after the other
         assert trace["sent_us"] < answers[0], trace
-        # Committed by the second durable answer: not before it, and with nothing else to wait for.
-        assert answers[1] <= trace["committed_us"] < answers[1] + 2000, trace
-        assert trace["committed_us"] <= trace["answered_us"] < trace["committed_us"] + 2000, trace
+        assert answers[1] <= trace["committed_us"] <= trace["answered_us"], trace  # by the second durable answer
+        waits.append(trace["answered_us"] - answers[1])
+    # A busy machine may stop an agent anywhere, but not each time at the same place: a timer in the way would be in all.
+    assert min(waits) < 2000, waits
+    wait_for("its frames are counted", lambda: frames_out() >= before + 2 * writes)
+    # What more there is comes by time: to each one a second, and one where what is committed was not told for 5 ms.
+    more = 2 * (wrote / 0.005 + time.monotonic() - began + 5)
+    assert frames_out() - before <= 2 * writes + more
     assert "a quorum has it" in shared["a"].cli("volume", "trace", name).stdout
     shared["a"].detach(name)
     shared["a"].remove(name)

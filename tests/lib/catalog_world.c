@@ -146,15 +146,7 @@ static void on_trouble(void *user, int rc, const struct error *error)
 void world_open_begin(struct world *world, unsigned i, void (*moved)(struct world_node *node))
 {
 	struct world_node *node = &world->nodes[i];
-	struct catalog_options options = {
-		.cluster = "test",
-		.opened = on_opened,
-		.changed = on_changed,
-		.trouble = on_trouble,
-		.user = node,
-		.seed = random_u64(&world->random) | 1,
-		.list_page = 3, /* what is read in pages is read in many */
-	};
+	struct catalog_options options;
 	char text[32];
 
 	ASSERT(i < WORLD_NODES && !node->catalog);
@@ -165,6 +157,16 @@ void world_open_begin(struct world *world, unsigned i, void (*moved)(struct worl
 	(void)snprintf(node->record.address, sizeof(node->record.address), "127.0.0.1:742%u", i);
 	(void)snprintf(text, sizeof(text), "node%u", i);
 	node->record.node = world_uuid(text);
+	options = (struct catalog_options){
+		.cluster = "test",
+		.node = world->whole ? NULL : node->record.name,
+		.opened = on_opened,
+		.changed = on_changed,
+		.trouble = on_trouble,
+		.user = node,
+		.seed = random_u64(&world->random) | 1,
+		.list_page = 3, /* what is read in pages is read in many */
+	};
 	node->session = uuid_random(&world->random);
 	node->kvdb = kvdb_sim_open(world->sim);
 	ASSERT(catalog_open(node->kvdb, &options, &node->catalog, NULL) == 0);

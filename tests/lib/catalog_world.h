@@ -26,6 +26,8 @@ struct world_node {
 };
 
 struct world {
+	bool whole; /* nodes that are opened from now on have all volumes in view, not those that concern them
+		     */
 	struct loop loop;
 	struct kvdb_sim *sim;
 	struct random random;

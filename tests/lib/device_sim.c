@@ -46,9 +46,10 @@ struct sim_disk {
 	uint64_t operation; /* number of the last one */
 	uint64_t fail_at;
 	int fail_rc;
-	bool fail_for_good;
+	bool fail_for_good, fail_reads;
 	bool misdirect;
 	uint64_t stall_from_bytes;
+	uint64_t hang_from, hang_end; /* operations that hang */
 	uint64_t misdirect_from_bytes, misdirect_bytes;
 	struct sim_disk_counters counters;
 	void (*watch)(void *arg);
@@ -214,9 +215,12 @@ static struct sim_op *op_new(struct device *device, struct device_io *io, enum s
 	if (disk->fail_at != 0 && (disk->operation == disk->fail_at ||
 					  (disk->fail_for_good && disk->operation > disk->fail_at)))
 		op->rc = disk->fail_rc;
+	if (kind == SIM_READ && disk->fail_reads)
+		op->rc = -EIO;
 	list_push_back(&disk->ops, &op->node);
 	loop_timer_init(&op->timer, op_done, op);
-	loop_timer_set(disk->loop, &op->timer, loop_now_ns(disk->loop) + ns + 1);
+	if (disk->operation < disk->hang_from || disk->operation >= disk->hang_end)
+		loop_timer_set(disk->loop, &op->timer, loop_now_ns(disk->loop) + ns + 1);
 	return op;
 }
 
@@ -439,6 +443,11 @@ void sim_disk_fail(struct sim_disk *disk, uint64_t operation, int rc, bool for_g
 	disk->fail_for_good = for_good;
 }
 
+void sim_disk_fail_reads(struct sim_disk *disk, bool fail)
+{
+	disk->fail_reads = fail;
+}
+
 void sim_disk_misdirect(struct sim_disk *disk, uint64_t from_bytes, uint64_t by_bytes)
 {
 	ASSERT(by_bytes % BLOCK_BYTES == 0);
@@ -486,17 +495,32 @@ bool sim_disk_rot(struct sim_disk *disk, uint64_t from_bytes, uint64_t to_bytes,
 	return false;
 }
 
-void sim_disk_stall(struct sim_disk *disk, uint64_t from_bytes)
+/* All that hangs is answered. */
+static void ops_go_on(struct sim_disk *disk)
 {
-	disk->stall_from_bytes = from_bytes;
-	if (from_bytes != UINT64_MAX)
-		return;
 	list_for_each (node, &disk->ops) {
 		struct sim_op *op = list_entry(node, struct sim_op, node);
 
 		if (!loop_timer_is_set(&op->timer))
 			loop_timer_set(disk->loop, &op->timer, loop_now_ns(disk->loop) + disk->latency_ns);
 	}
+}
+
+void sim_disk_stall(struct sim_disk *disk, uint64_t from_bytes)
+{
+	disk->stall_from_bytes = from_bytes;
+	if (from_bytes == UINT64_MAX)
+		ops_go_on(disk);
+}
+
+void sim_disk_hang(struct sim_disk *disk, uint64_t operation, uint64_t count)
+{
+	disk->hang_from = disk->operation + operation;
+	disk->hang_end = count < UINT64_MAX - disk->hang_from ? disk->hang_from + count : UINT64_MAX;
+	if (operation > 0)
+		return;
+	disk->hang_end = 0;
+	ops_go_on(disk);
 }
 
 void sim_disk_peek(const struct sim_disk *disk, uint64_t offset_bytes, void *to, uint64_t length_bytes)

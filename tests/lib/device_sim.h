@@ -47,6 +47,8 @@ void sim_disk_latency(struct sim_disk *disk, uint64_t ns);
 /* The operation with this number (from now: 1 is the next) ends with rc, and so do all after it if
  * `for_good`. 0: never. */
 void sim_disk_fail(struct sim_disk *disk, uint64_t operation, int rc, bool for_good);
+/* Reads end with -EIO from now on, or no longer. */
+void sim_disk_fail_reads(struct sim_disk *disk, bool fail);
 /*
  * The next write at or beyond `from_bytes` goes to `by_bytes` further on (a multiple of 4096); 0 drops it. It
  * is answered as done.
@@ -64,6 +66,12 @@ bool sim_disk_rot(struct sim_disk *disk, uint64_t from_bytes, uint64_t to_bytes,
 	struct random *random);
 /* Writes at or beyond from_bytes hang, from the next one on, until this is called with UINT64_MAX. */
 void sim_disk_stall(struct sim_disk *disk, uint64_t from_bytes);
+/*
+ * The device does not answer: the operation with this number (from now: 1 is the next) and those after it,
+ * `count` in all (UINT64_MAX: for good), hang and have no effect, until this is called with 0, or the disk
+ * crashes.
+ */
+void sim_disk_hang(struct sim_disk *disk, uint64_t operation, uint64_t count);
 
 /* What a reader sees now. Multiples of 4096. */
 void sim_disk_peek(const struct sim_disk *disk, uint64_t offset_bytes, void *to, uint64_t length_bytes);

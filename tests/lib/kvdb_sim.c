@@ -34,7 +34,6 @@ struct sim_watch {
 	struct kvdb_watch base;
 	struct sim_handle *handle;
 	struct list node;
-	char *prefix;
 	uint64_t next, told;
 	struct loop_timer timer;
 };
@@ -84,7 +83,7 @@ static void sim_watch_cancel(struct kvdb_watch *base)
 
 	loop_timer_cancel(watch->handle->sim->loop, &watch->timer);
 	list_remove(&watch->node);
-	free(watch->prefix);
+	kvdb_prefixes_done(&watch->base.prefixes);
 	free(watch);
 }
 
@@ -107,7 +106,7 @@ static size_t events_collect(const struct sim_watch *watch, const struct sim_sta
 		const struct sim_item *item = &state->history.at[i];
 
 		if (item->mod_revision < watch->next || item->mod_revision > until ||
-			strncmp(item->key, watch->prefix, strlen(watch->prefix)) != 0)
+			!kvdb_prefixes_match(&watch->base.prefixes, item->key))
 			continue;
 		events[count++] = (struct kvdb_event){
 			.key = item->key,
@@ -158,15 +157,14 @@ static void watch_run(void *arg)
 	free(events);
 }
 
-static int sim_watch(struct kvdb *kvdb, const char *prefix, uint64_t from_revision,
+static int sim_watch(struct kvdb *kvdb, const struct kvdb_prefixes *prefixes, uint64_t from_revision,
 	const struct kvdb_watch_callbacks *callbacks, struct kvdb_watch **ret_watch)
 {
 	struct sim_watch *watch = calloc(1, sizeof(*watch));
 
 	ASSERT(watch);
-	watch->base = (struct kvdb_watch){ .kvdb = kvdb, .callbacks = *callbacks };
+	watch->base = (struct kvdb_watch){ .kvdb = kvdb, .prefixes = *prefixes, .callbacks = *callbacks };
 	watch->handle = handle_of(kvdb);
-	watch->prefix = strdup(prefix);
 	watch->next = from_revision;
 	loop_timer_init(&watch->timer, watch_run, watch);
 	list_push_back(&watch->handle->watches, &watch->node);

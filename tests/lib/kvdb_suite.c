@@ -361,7 +361,7 @@ static struct kvdb_watch *seen_watch(struct kvdb *kvdb, const char *prefix, uint
 	struct kvdb_watch_callbacks callbacks = { .events = seen_events, .lost = seen_lost, .arg = seen };
 	struct kvdb_watch *watch;
 
-	assert_int_equal(kvdb_watch(kvdb, prefix, from, &callbacks, &watch), 0);
+	assert_int_equal(kvdb_watch(kvdb, &prefix, 1, from, &callbacks, &watch), 0);
 	return watch;
 }
 
@@ -401,6 +401,38 @@ static void a_watch_tells_each_change_once_in_order(void **state)
 	assert_null(strstr(seen.text, "late"));
 	kvdb_suite_close(suite, a);
 	kvdb_suite_close(suite, b);
+}
+
+/* A copy may be compared where its original is meant: both were written at one revision. */
+static void a_watch_of_several_prefixes_tells_a_transaction_together(void **state)
+{
+	const struct kvdb_suite *suite = *state;
+	const char *const prefixes[] = { "/z/", "/w/" }, *const nested[] = { "/w/", "/w/a/" };
+	const struct kvdb_write writes[] = {
+		{ .key = "/w/1", .value = (const uint8_t *)"a", .value_bytes = 1 },
+		{ .key = "/not", .value = (const uint8_t *)"a", .value_bytes = 1 },
+		{ .key = "/z/1", .value = (const uint8_t *)"a", .value_bytes = 1 },
+	};
+	struct kvdb_txn txn = { .writes = writes, .write_count = LENGTH(writes) };
+	struct kvdb *a = suite->open(suite->user);
+	struct seen seen = { .base = kvdb_suite_list(suite, a, "/").revision };
+	struct kvdb_watch_callbacks callbacks = { .events = seen_events, .lost = seen_lost, .arg = &seen };
+	struct kvdb_answer answer = { 0 };
+	struct kvdb_watch *watch;
+
+	assert_int_equal(kvdb_watch(a, nested, 2, seen.base + 1, &callbacks, &watch), -EINVAL);
+	assert_int_equal(kvdb_watch(a, prefixes, 0, seen.base + 1, &callbacks, &watch), -EINVAL);
+	assert_int_equal(kvdb_watch(a, prefixes, 2, seen.base + 1, &callbacks, &watch), 0);
+	assert_int_equal(kvdb_suite_put(suite, a, "/z/0", "b", 0, NULL).rc, 0);
+	kvdb_transact(a, &txn, 5000, kvdb_answer_take, &answer);
+	kvdb_suite_wait(suite, &answer.done);
+	assert_int_equal(answer.rc, 0);
+	assert_true(kvdb_suite_get(suite, a, "/w/1").mod_revision == answer.revision);
+	assert_true(kvdb_suite_get(suite, a, "/z/1").mod_revision == answer.revision);
+	assert_int_equal(kvdb_suite_put(suite, a, "/w/1", NULL, 0, NULL).rc, 0);
+	seen_wait(suite, &seen, answer.revision + 1);
+	assert_string_equal(seen.text, "/z/0=b@+1 /w/1=a@+2 /z/1=a@+2 /w/1-@+3 ");
+	kvdb_suite_close(suite, a);
 }
 
 static void a_watch_can_begin_in_the_past(void **state)
@@ -502,6 +534,7 @@ const struct kvdb_suite_test kvdb_suite_tests[] = {
 	TEST(a_lease_that_is_kept_alive_goes_on),
 	TEST(a_revoked_lease_is_gone_with_its_keys),
 	TEST(a_watch_tells_each_change_once_in_order),
+	TEST(a_watch_of_several_prefixes_tells_a_transaction_together),
 	TEST(a_watch_can_begin_in_the_past),
 	TEST(a_watch_tells_progress_without_events),
 	TEST(a_watch_tells_the_keys_that_vanish_with_a_lease),

@@ -128,8 +128,11 @@ struct volume_view *volumes_fake_add(struct volumes *volumes, const char *name)
 	snprintf(view->state, sizeof(view->state), "detached");
 	snprintf(view->created, sizeof(view->created), "2026-01-31T12:00:00.000Z");
 	view->size_bytes = GIB;
+	view->shard_count = 1;
+	view->shards = &volume->shard;
+	view->replicas = volume->replicas;
 	view->replica_count = 3;
-	view->config_number = 1;
+	volume->shard.config_number = 1;
 	for (unsigned i = 0; i < 3; i++) {
 		struct replica_view *replica = &view->replicas[i];
 
@@ -386,9 +389,10 @@ void volumes_detach(struct volumes *volumes, const char *name, volumes_done_fn f
 }
 
 void volumes_snapshot_create(struct volumes *volumes, const char *name, const char *snapshot, bool freeze,
-	volumes_done_fn fn, void *arg)
+	struct uuid import_of, volumes_done_fn fn, void *arg)
 {
 	volumes->froze = freeze;
+	volumes->import_of = import_of;
 	snprintf(fake_op_add(volumes, FAKE_SNAPSHOT, name, fn, arg)->id, 300, "%s", snapshot);
 }
 

@@ -6,6 +6,7 @@
 #define QUOIN_TESTS_VOLUMES_FAKE_H
 
 #include "volumes/care.h"
+#include "volumes/look.h"
 #include "volumes/volumes.h"
 
 #define FAKE_VOLUMES 32
@@ -46,6 +47,8 @@ struct fake_op {
 struct fake_volume {
 	bool used;
 	struct volume_view view;
+	struct shard_view shard; /* view.shards */
+	struct replica_view replicas[8];
 	struct volume_options options;
 	struct snapshot_view snapshots[4];
 	unsigned snapshot_count;
@@ -55,8 +58,10 @@ struct fake_volume {
 struct volumes {
 	struct uv_loop_s *loop;
 	void *timer;
-	bool hold;   /* operations wait for volumes_fake_release() */
-	int fail_rc; /* operations end in this */
+	bool hold;                        /* operations wait for volumes_fake_release() */
+	int fail_rc;                      /* operations end in this */
+	int look_rc;                      /* so does what is read of volumes elsewhere; 0: all are known */
+	char looked_at[3 * NAME_MAX_LEN]; /* by the last look: "volume NAME", "node NODE", "all" */
 	char fail_text[256];
 	unsigned generations;
 	unsigned mounts, unmounts; /* calls */
@@ -64,6 +69,7 @@ struct volumes {
 	bool accepted;             /* a restored kvdb */
 	bool wiped;                /* volumes_pool_wipe() was carried out */
 	bool froze;                /* the last snapshot */
+	struct uuid import_of;     /* of the last snapshot */
 	struct cluster_view cluster;
 	struct fake_volume volumes[FAKE_VOLUMES];
 	struct pool_view pools[8];

@@ -53,6 +53,6 @@ void volumes_each_pool_replica(struct volumes *volumes, struct uuid pool,
 
 	for (unsigned i = 0; i < volumes->pool_count; i++)
 		if (uuid_equal(volumes->pools[i].pool, pool) && volumes->pools[i].local)
-			row.usage = (struct usage_view){ true, 5 * GRAIN_BYTES, 3 * GRAIN_BYTES };
+			row.usage = (struct usage_view){ true, 5 * GRAIN_BYTES, 3 * GRAIN_BYTES, 0 };
 	fn(arg, &view);
 }

@@ -6,6 +6,20 @@
 
 #include "volumes_fake.h"
 
+void volumes_look(struct volumes *volumes, const struct volumes_look *what, volumes_done_fn fn, void *arg)
+{
+	struct error error = { "" };
+
+	if (what->all)
+		snprintf(volumes->looked_at, sizeof(volumes->looked_at), "all");
+	else
+		snprintf(volumes->looked_at, sizeof(volumes->looked_at), "%s %s",
+			what->node ? "node" : "volume", what->node ? what->node : what->volume);
+	if (volumes->look_rc)
+		error_set(&error, volumes->look_rc, "the kvdb is away");
+	fn(arg, volumes->look_rc, &error);
+}
+
 /* One class, "default"; "postgres" has one volume that isn't as it says. */
 static void class_fill(struct class_view *view, const char *name)
 {

@@ -16,6 +16,7 @@ crash_subsets=50
 crash_mutants=(trim_falls_through coalesce_across_snapshot write_into_frozen redirect_not_awaited redirect_unverified
 	redirect_applied_unsettled redirect_in_place truncated_grain_reused)
 fuzz_seconds=${FUZZ_SECONDS:-10}
+fuzz_seed=${FUZZ_SEED:-1}
 quickstart_mib=${QUICKSTART_MIB:-64}
 
 has_sim() { grep -q "simulate" tests/sim/meson.build; }
@@ -248,7 +249,7 @@ part_fuzz() {
 		rm -rf "$corpus"
 		mkdir -p "$corpus"
 		cp -r "tests/fuzz/corpus/$name/." "$corpus/" 2>/dev/null || true
-		check "fuzz $name" "$target" "-max_total_time=$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 \
+		check "fuzz $name" "$target" "-max_total_time=$fuzz_seconds" "-seed=$fuzz_seed" -timeout=10 -rss_limit_mb=2048 \
 			"-artifact_prefix=$logs/fuzz-$name-" "$corpus" || true
 	done
 }

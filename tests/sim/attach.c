@@ -324,8 +324,10 @@ static void control(struct sim_event *event)
 		struct node *node = &c->nodes[i];
 
 		if (node->may_fail && c->sim.now_ns >= node->repair_ns) {
-			for (unsigned k = 0; k < c->plan.pools; k++)
+			for (unsigned k = 0; k < c->plan.pools; k++) {
 				disk_fail(node->pools[k].disk, 0, 0);
+				disk_hang(node->pools[k].disk, 0);
+			}
 			if (node->process)
 				node_crash(node, false);
 			node->may_fail = false;

@@ -75,6 +75,7 @@ static void volume_init(struct sim_volume *v, unsigned index, struct cluster *c)
 
 void cluster_init(struct cluster *c, uint64_t seed, bool print)
 {
+	c->seed = seed;
 	random_init(&c->random, seed);
 	loop_sim_init(&c->sim);
 	trace_init(&c->trace, &c->sim, print);

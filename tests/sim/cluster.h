@@ -54,6 +54,7 @@ struct plan {
 	uint64_t slow_ns, slow_for_ns, slow_disk_ns;
 	uint64_t stall_ns, stall_for_ns; /* a disk takes no writes of grains: its ring fills */
 	bool small;                      /* pools that the volumes fill */
+	bool thick;                      /* the first volume is */
 	uint64_t pause_ns, pause_for_ns;
 	uint64_t rot_ns, misdirect_ns, rot_ring_ns;
 	int rot_node;
@@ -62,9 +63,11 @@ struct plan {
 	uint64_t kvdb_ns, kvdb_for_ns; /* nobody reaches the kvdb */
 	uint64_t kvdb_late_ns;         /* so late an answer of it may come */
 	uint64_t fail_ns;              /* a disk answers EIO */
+	uint64_t hang_ns;              /* a disk does not answer any more */
 	uint64_t reopen_ns;
 	uint64_t change_ns;       /* a spare replica takes a voter's place */
 	uint64_t scrub_ms;        /* pools are scrubbed in so long; 0: not */
+	uint64_t compare_ms;      /* and their replicas compared; 0: not */
 	unsigned restarts, moves; /* so many at most: each costs seconds of leases, and a pool to be read */
 	int64_t drift_ppm;
 	uint32_t map_grains, map_copies; /* a resync's windows: small, or there would be one only */
@@ -212,6 +215,7 @@ struct cluster {
 	struct loop_sim sim;
 	struct scene *scene; /* NULL: it runs by chance */
 	struct trace trace;
+	uint64_t seed;
 	struct random random;
 	struct plan plan;
 	struct net_sim *net;

@@ -64,6 +64,16 @@ void disk_fail(struct disk *disk, uint64_t operation, int rc)
 	sim_disk_fail(disk->sim, operation, rc, true);
 }
 
+void disk_hang(struct disk *disk, uint64_t operation)
+{
+	sim_disk_hang(disk->sim, operation, UINT64_MAX);
+}
+
+void disk_fail_reads(struct disk *disk, bool fail)
+{
+	sim_disk_fail_reads(disk->sim, fail);
+}
+
 bool disk_rot(struct disk *disk, struct random *random)
 {
 	return sim_disk_rot(disk->sim, geometry_grain_offset(&disk->geometry, 0), UINT64_MAX, 0, random);

@@ -28,6 +28,10 @@ void disk_spoil_at(struct disk *disk, uint64_t offset_bytes);
 void disk_latency(struct disk *disk, uint64_t ns);
 /* From its operation after so many (1: the next) on, all end with rc. 0: never, again. */
 void disk_fail(struct disk *disk, uint64_t operation, int rc);
+/* The same, but they are not answered at all, until they are again. */
+void disk_hang(struct disk *disk, uint64_t operation);
+/* Reads fail, or no longer. */
+void disk_fail_reads(struct disk *disk, bool fail);
 /* Flips a bit in a block of a grain that was written. False where there is none. */
 bool disk_rot(struct disk *disk, struct random *random);
 /* In a block of the log's ring that other batches have followed, which say that it was durable. */

@@ -177,18 +177,40 @@ static void fault_kvdb(struct cluster *c)
 	trace_event(&c->trace, "kvdb-away", c->kvdb_back_ns, 0, 0);
 }
 
-/* A disk answers nothing but EIO until its node starts again. */
-static void fault_fail(struct cluster *c)
+/* A disk that is to fail, with its next operation or one of those that follow; NULL: not now. */
+static struct disk *disk_that_fails(struct cluster *c, const char *how, uint64_t *ret_operation)
 {
 	struct node *node = &c->nodes[any_node(c)];
+	unsigned pool;
 
 	if (!node_is_up(node) || c->plan.restarts == 0)
-		return;
-	trace_event(&c->trace, "disk-fails", node->index, 0, 0);
+		return NULL;
+	trace_event(&c->trace, how, node->index, 0, 0);
 	node->may_fail = true;
 	node->repair_ns = c->sim.now_ns + around(c, 10 * NS_PER_S);
-	disk_fail(node->pools[random_below(&c->random, c->plan.pools)].disk, 1 + random_below(&c->random, 40),
-		-EIO);
+	*ret_operation = 1 + random_below(&c->random, 40);
+	pool = (unsigned)random_below(&c->random, c->plan.pools);
+	return node->pools[pool].disk;
+}
+
+/* It answers nothing but EIO until its node starts again. */
+static void fault_fail(struct cluster *c)
+{
+	uint64_t operation;
+	struct disk *disk = disk_that_fails(c, "disk-fails", &operation);
+
+	if (disk)
+		disk_fail(disk, operation, -EIO);
+}
+
+/* It answers nothing at all until then: for longer than a pool waits, or not. */
+static void fault_hang(struct cluster *c)
+{
+	uint64_t operation;
+	struct disk *disk = disk_that_fails(c, "disk-hangs", &operation);
+
+	if (disk)
+		disk_hang(disk, operation);
 }
 
 static void fault_reopen(struct cluster *c)
@@ -234,6 +256,7 @@ static const struct fault faults[] = {
 	FAULT(fault_succeed, succeed_ns),
 	FAULT(fault_kvdb, kvdb_ns),
 	FAULT(fault_fail, fail_ns),
+	FAULT(fault_hang, hang_ns),
 	FAULT(fault_change, change_ns),
 	FAULT(fault_misdirect, misdirect_ns),
 	FAULT(fault_rot_ring, rot_ring_ns),

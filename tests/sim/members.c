@@ -114,7 +114,7 @@ static void record_asked(struct sim_volume *v, struct attached *a)
 		return;
 	if (a->outcome == RECORD_WRITTEN)
 		v->noted = v->members;
-	if (a->asked.next_voter_count == 0 ? a->outcome == RECORD_WRITTEN : a->outcome == RECORD_UNWRITTEN)
+	if (volume_record_is_stable(&a->asked, a->outcome))
 		v->noted_joint = false;
 	a->has_asked = false;
 	a->answer_ns = 0;

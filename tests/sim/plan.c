@@ -140,4 +140,7 @@ void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 		plan->scrub_ms = within(&r, 2, 60) * 1000;
 	if (plan->volumes > 1 && !plan->change_ns && !plan->small && random_chance(&r, 2, 3))
 		plan_striped(plan, &r);
+	if (random_chance(&r, 1, 2))
+		plan->compare_ms = within(&r, 20, random_chance(&r, 1, 2) ? 1000 : 20000);
+	plan->hang_ns = interval(&r, 15, 5000, 60000);
 }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,8 @@
 
 #define MAX_JOBS         64u
 #define SEEDS_PER_WORKER 200u
+/* A worker holds what the largest of its seeds took: behind one that took much another worker begins. */
+#define WORKER_KIB (512u << 10)
 
 struct report {
 	uint64_t seed;
@@ -46,6 +49,14 @@ static bool is_more(struct shared *shared, const struct runner_options *options)
 	return atomic_load(&shared->next) <= options->to && !atomic_load(&shared->stop);
 }
 
+static bool is_large(void)
+{
+	struct rusage used;
+
+	getrusage(RUSAGE_SELF, &used);
+	return used.ru_maxrss > (long)WORKER_KIB;
+}
+
 static void work(void *arg)
 {
 	const struct slot *slot = arg;
@@ -63,6 +74,8 @@ static void work(void *arg)
 		ASSERT(write(slot->reports[1], &report, sizeof(report)) == (ssize_t)sizeof(report));
 		memory_reset();
 		disks_forget();
+		if (is_large())
+			return;
 	}
 }
 

@@ -564,9 +564,11 @@ void scenario_run(const struct scenario *scenario, bool print, char text[static 
 		.disk_ns = 20 * NS_PER_US,
 		.drift_ppm = scenario->drift_ppm,
 		.reads_quorum = scenario->reads_quorum,
+		.thick = scenario->thick,
 		.error_after_ms = scenario->error_after_ms,
 		.map_grains = scenario->map_grains,
 		.map_copies = scenario->map_copies,
+		.compare_ms = scenario->compare_ms,
 		.rot_node = -1,
 		.net = { .delay_min_ns = 50 * NS_PER_US, .delay_max_ns = 60 * NS_PER_US } };
 	c->plan.net.hold = scene_holds;

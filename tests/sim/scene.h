@@ -57,8 +57,10 @@ struct scenario {
 	uint32_t hot_blocks; /* 0: 64 */
 	int64_t drift_ppm;
 	bool reads_quorum;
+	bool thick; /* the first volume is */
 	uint32_t error_after_ms;
 	uint32_t map_grains, map_copies; /* 0: as large as may be */
+	uint64_t compare_ms; /* so often replicas are compared with each other; 0: when asked to */
 };
 
 /* Ends the scene with these words: it has failed. */
@@ -184,7 +186,7 @@ extern const struct scenario *const scenario_lists[];
 extern const struct scenario scenarios_log[], scenarios_lease[], scenarios_sync[], scenarios_life[],
 	scenarios_room[], scenarios_maps[], scenarios_snapshot[], scenarios_members[], scenarios_quorum[],
 	scenarios_view[], scenarios_source[], scenarios_grow[], scenarios_cut[], scenarios_scrub[],
-	scenarios_stripe[];
+	scenarios_stripe[], scenarios_compare[], scenarios_thick[];
 
 const struct scenario *scenario_find(const char *name);
 /* Runs it; text: why it failed; empty: it passed. */

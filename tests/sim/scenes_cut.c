@@ -139,7 +139,7 @@ const struct scenario scenarios_cut[] = {
 		.run = lost_tail, .voters = 2 },
 	{ "lost-but-committed", "an entry that a quorum may have acknowledged is waited for, not cut off",
 		"A lost end of a log", { "cut_unproven" }, .run = lost_but_committed },
-	{ "lost-by-one-of-two", "who has it still is asked", "A lost end of a log", { 0 },
+	{ "lost-by-one-of-two", "who has it still is asked", "A lost end of a log", { "open_with_minority" },
 		.run = lost_by_one_of_two },
 	{ 0 },
 };

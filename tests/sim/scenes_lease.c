@@ -161,21 +161,26 @@ static void lease_with_drift(struct scene *s)
 	lease_is_waited_for(s);
 }
 
+/* A's replica has promised Y nothing: it is what A's session finds beside it when it wakes up. */
 static void pause_of_the_holder(struct scene *s)
 {
-	struct attached *x = scene_begin(s, 1), *y;
-	struct scene_io *r, *w;
+	struct attached *x = scene_serve(s, A), *y;
+	struct scene_io *r, *w, *late;
 
 	GOES_ON();
+	scene_written(s, x, 0, 1);
+	scene_run(s, 5000); /* applied */
 	r = scene_read(s, x, 0, 1);
 	w = scene_write(s, x, 1, 1);
-	scene_pause(s, X, 15000); /* SIGSTOP with both in flight */
+	scene_pause(s, A, 15000); /* SIGSTOP with both in flight */
 	y = scene_serve(s, Y);
 	GOES_ON();
 	scene_written(s, y, 0, 1);
 	scene_written(s, y, 1, 1);
+	late = scene_read(s, x, 0, 1); /* the first thing that is done after the pause */
 	scene_run(s, 16000);
-	EXPECT(r->answered && w->answered, "the fenced session left requests unanswered");
+	EXPECT(r->answered && w->answered && late->answered, "the fenced session left requests unanswered");
+	EXPECT(late->rc == -EIO, "a session that slept through its lease answers a read");
 	EXPECT(w->rc == -EIO || w->rc == 0, "it was answered with something else");
 	EXPECT(x->ended, "the fenced session goes on");
 	scene_seen(s, y, 0);
@@ -266,7 +271,7 @@ static void all_are_slow(struct scene *s)
 	GOES_ON();
 	scene_run(s, 5000); /* applied */
 	for (unsigned i = A; i <= C; i++)
-		scene_slow_disk(s, i, 700);
+		scene_slow_disk(s, i, 1500);
 	r = scene_read(s, x, 0, 1);
 	EXPECT(scene_is_answered(s, r, 8000) && r->rc == 0, "a read was turned away for ever");
 }
@@ -295,12 +300,12 @@ const struct scenario scenarios_lease[] = {
 		{ "check_before_read" }, .run = lease_checked_with_data },
 	{ "fenced-read", "a read that is under way when its session ends is not answered with data", "16",
 		{ "fenced_still_reads" }, .run = fenced_read },
-	{ "pause-of-the-holder", "a stopped process (SIGSTOP) that wakes up reads nothing old", "16", { 0 },
-		.run = pause_of_the_holder },
+	{ "pause-of-the-holder", "a stopped process (SIGSTOP) that wakes up reads nothing old", "16",
+		{ "expired_lease" }, .run = pause_of_the_holder },
 	{ "read-turns-away", "a read doesn't wait for a replica that is cut off", "Reads",
 		{ "reads_wait_for_silence" }, .run = read_turns_away },
-	{ "all-are-slow", "a read that nobody answers in time is not turned away for ever", "Reads", { 0 },
-		.run = all_are_slow },
+	{ "all-are-slow", "a read that nobody answers in time is not turned away for ever", "Reads",
+		{ "patience_never_grows" }, .run = all_are_slow },
 	{ "quorum-reads", "reads = quorum asks a quorum before each answer", "16",
 		{ "quorum_reads_by_lease" }, .run = quorum_reads, .reads_quorum = true },
 	{ "local-replica-behind", "the local replica serves only what it has", "17", { "read_from_laggard" },
@@ -310,8 +315,8 @@ const struct scenario scenarios_lease[] = {
 	{ "lease-is-waited-for", "a replica promises only when its leases have run out", "15 (Open, step 2)",
 		{ "no_lease_wait", "expired_lease" }, .run = lease_is_waited_for },
 	{ "dead-session-is-named",
-		"an agent that restarts names its dead session: its leases are not waited for", "19", { 0 },
-		.run = dead_session_is_named },
+		"an agent that restarts names its dead session: its leases are not waited for", "19",
+		{ "dead_claim_ignored" }, .run = dead_session_is_named },
 	{ "another-is-not-dead", "who names a dead session waits for the leases of every other one", "19",
 		{ "dead_claim_believed" }, .run = another_is_not_dead },
 	{ "lease-with-drift", "the same with clocks that drift as far as the margin", "15",

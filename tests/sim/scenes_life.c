@@ -76,26 +76,6 @@ static void pinned_ring(struct scene *s)
 	scene_seen(s, other, 0);
 }
 
-static void room_for_promise(struct scene *s)
-{
-	struct attached *x = scene_serve(s, X), *other, *again;
-	struct sim_volume *v1 = &s->c->volumes[1];
-
-	GOES_ON();
-	other = pin_ring(s);
-	for (uint32_t i = 0; i < 40; i++)
-		scene_write(s, x, i % 20 * GRAIN_BLOCKS, GRAIN_BLOCKS - 1);
-	scene_isolate(s, A);
-	scene_run(s, 2000);
-	/* Node 1's ring is as full as it gets; a promise must find room all the same. */
-	scene_kill(s, Y);
-	attach(v1, &s->c->nodes[X], 0);
-	again = attached_current(v1);
-	loop_sim_kick(&s->c->sim, X);
-	EXPECT(scene_is_ready(s, again, 30000), "no room for a promise or NEW_EPOCH");
-	(void)other;
-}
-
 static void clean_leave(struct scene *s)
 {
 	struct attached *x = scene_begin(s, 4), *y;
@@ -280,6 +260,103 @@ static void failed_pool(struct scene *s)
 	scene_compare(s, 16);
 }
 
+/* It is there, and has answered since it came. */
+static bool voter_answers(struct attached *a, unsigned voter)
+{
+	struct volume_stats stats;
+
+	volume_stats_get(a->volume, &stats);
+	return stats.voters[voter].status != REPLICA_AWAY && stats.voters[voter].matched;
+}
+
+static void hanging_pool(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 4);
+
+	GOES_ON();
+	s->c->nodes[B].may_fail = true;
+	disk_hang(s->c->nodes[B].pools[0].disk, 1);
+	scene_write_many(s, x, 4, 8);
+	GOES_ON();
+	scene_run(s, DEVICE_WAIT_MS + 2000);
+	EXPECT(!voter_answers(x, B), "a pool whose device hangs still answers");
+	scene_written(s, x, 2, 1);
+	scene_kill(s, B);
+	disk_hang(s->c->nodes[B].pools[0].disk, 0);
+	scene_back(s, B);
+	EXPECT(scene_is_level(s, x, 60000), "B did not come level");
+	scene_run(s, 3000);
+	scene_compare(s, 16);
+}
+
+/* The disk under the holder's own replica hangs with a read in it: it is had from elsewhere, all the same. */
+static void hanging_read(struct scene *s)
+{
+	struct attached *x = scene_serve(s, A);
+	uint32_t newest = scene_written(s, x, 1, 2);
+	struct scene_io *io;
+
+	scene_run(s, 5000);
+	s->c->nodes[A].may_fail = true;
+	disk_hang(s->c->nodes[A].pools[0].disk, 1);
+	io = scene_read(s, x, 0, 4);
+	EXPECT(scene_is_answered(s, io, DEVICE_WAIT_MS + 5000) && io->rc == 0,
+		"a read waits for a disk that hangs");
+	EXPECT(scene_seen(s, x, 1) == newest, "another write was read");
+	/* What the disk had to put somewhere comes late. */
+	disk_hang(s->c->nodes[A].pools[0].disk, 0);
+	scene_run(s, 1000);
+	EXPECT(scene_seen(s, x, 2) == newest, "another write was read");
+}
+
+/* What A reads itself it can't read; it is had from elsewhere, until A's pool is given up. */
+static void many_bad_reads(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 4);
+	const uint32_t grains = 34;
+
+	for (uint32_t i = 0; i < grains; i++)
+		scene_written(s, x, i * GRAIN_BLOCKS, 1);
+	scene_run(s, 5000);
+	s->c->nodes[A].may_fail = true;
+	disk_fail_reads(s->c->nodes[A].pools[0].disk, true);
+	for (uint32_t i = 0; i < grains; i++)
+		scene_seen(s, x, i * GRAIN_BLOCKS);
+	scene_run(s, 1000);
+	EXPECT(!voter_answers(x, A), "a pool that fails reads everywhere still answers");
+	GOES_ON();
+	for (uint32_t i = 0; i < grains; i++)
+		scene_seen(s, x, i * GRAIN_BLOCKS);
+}
+
+static void steward_gives_way(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 4), *y;
+	uint32_t last;
+	uint64_t from_ns;
+
+	GOES_ON();
+	/* C misses what is written last, and comes back when nobody has the volume. */
+	scene_kill(s, C);
+	last = scene_written(s, x, 2, 1);
+	scene_detach(s, x);
+	scene_back(s, C);
+	s->v->as_steward = true;
+	y = scene_serve(s, Y);
+	EXPECT(scene_is_level(s, y, 20000), "a steward does not bring C up to the others");
+	/* It hangs; whoever wants the volume waits for nothing. */
+	scene_pause(s, Y, 20000);
+	scene_power_off(s, A);
+	from_ns = s->c->sim.now_ns;
+	x = scene_serve(s, X);
+	EXPECT(s->c->sim.now_ns - from_ns < NS_PER_S, "a steward's leases were waited for: %llu ms",
+		(unsigned long long)((s->c->sim.now_ns - from_ns) / NS_PER_MS));
+	EXPECT(scene_seen(s, x, 2) == last, "an acknowledged write is lost");
+	last = scene_written(s, x, 3, 1);
+	EXPECT(scene_is_ended(s, y, 60000), "a steward that was succeeded goes on");
+	EXPECT(scene_seen(s, x, 3) == last, "a steward has undone a write");
+}
+
 const struct scenario scenarios_life[] = {
 	{ "power-cut-of-all",
 		"power lost everywhere at once: torn tails, no damage, nothing acknowledged lost", "25",
@@ -287,9 +364,7 @@ const struct scenario scenarios_life[] = {
 	{ "pinned-ring", "a group without quorum holds up no other group of its pools", "26",
 		{ "no_carry_forward" }, .run = pinned_ring, .volumes = 2,
 		.journal_bytes = UINT64_C(4) << 20 },
-	{ "room-for-promise", "a full ring has room for a promise", "32", { 0 }, .run = room_for_promise,
-		.volumes = 2, .journal_bytes = UINT64_C(4) << 20 },
-	{ "kvdb-outage", "with the kvdb away replicas come, go and catch up", "27", { 0 },
+	{ "kvdb-outage", "with the kvdb away replicas come, go and catch up", "27", { "away_for_good" },
 		.run = kvdb_outage },
 	{ "restart-without-kvdb", "an agent that restarts with the kvdb away raises `restart`", "31",
 		{ "restart_ignored" }, .run = restart_without_kvdb },
@@ -297,15 +372,23 @@ const struct scenario scenarios_life[] = {
 		"model 2", { "lost_is_outdated" }, .run = choice_source_lost },
 	{ "clean-leave", "a replica that left cleanly is behind, and known to be behind", "clean leave",
 		{ "quorum_of_one" }, .run = clean_leave },
-	{ "failover", "the holder dies without a word: the next serves within the bound", "27", { 0 },
-		.run = failover },
-	{ "released-is-followed-at-once", "a released session's leases are not waited for", "40", { 0 },
-		.run = released_is_followed_at_once },
+	{ "failover", "the holder dies without a word: the next serves within the bound", "27",
+		{ "question_renews" }, .run = failover },
+	{ "steward-gives-way", "a steward repairs, and whoever wants the volume waits for nothing", "29",
+		{ "steward_takes_leases" }, .run = steward_gives_way },
+	{ "released-is-followed-at-once", "a released session's leases are not waited for", "40",
+		{ "release_unheard" }, .run = released_is_followed_at_once },
 	{ "no-quorum-queues", "queued requests go on by themselves when the quorum returns", "policy queue",
-		{ 0 }, .run = no_quorum_queues },
+		{ "quorum_of_one" }, .run = no_quorum_queues },
 	{ "rotten-block-elsewhere", "a rotten block is read from another replica", "22", { "skip_crc" },
 		.run = rotten_block_elsewhere },
 	{ "failed-pool", "a pool whose write has failed answers nobody, and comes back whole", "store 17",
 		{ "failed_write_ignored" }, .run = failed_pool },
+	{ "hanging-pool", "a pool whose device does not answer is away in time, and comes back whole",
+		"store 17", { "hang_unnoticed" }, .run = hanging_pool },
+	{ "hanging-read", "a read that a disk does not answer is had from elsewhere when its pool has failed",
+		"store 17", { "failed_reads_wait" }, .run = hanging_read },
+	{ "many-bad-reads", "a pool whose device fails reads in many places is away, and nothing is lost",
+		"store 17", { "bad_reads_unnoticed" }, .run = many_bad_reads },
 	{ 0 },
 };

@@ -5,6 +5,7 @@
 #include "sim/disk.h"
 #include "sim/scene.h"
 #include "store/store.h"
+#include "store/usage.h"
 
 #define GRAINS (SIM_VOLUME_BYTES / GRAIN_BYTES)
 

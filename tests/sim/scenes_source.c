@@ -3,6 +3,7 @@
 
 #include "sim/scene.h"
 #include "store/store.h"
+#include "store/usage.h"
 
 /* ---- a source that hasn't heard of a commit ---- */
 

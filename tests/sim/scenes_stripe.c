@@ -125,12 +125,36 @@ static void across_stripes(struct scene *s)
 		scene_seen(s, x, i);
 }
 
+/* Both halves are read anew from elsewhere, into other memory than the disk was given. */
+static void hanging_read_across_stripes(struct scene *s)
+{
+	struct attached *x = striped_serve(s, HOLDER, 1);
+	struct scene_io *io;
+
+	scene_written(s, x, STRIPE_BLOCKS - 2, 4);
+	scene_run(s, 5000);
+	s->c->nodes[HOLDER].may_fail = true;
+	disk_hang(s->c->nodes[HOLDER].pools[0].disk, 1);
+	for (uint32_t i = 1; i <= 2; i++) {
+		io = scene_read(s, x, STRIPE_BLOCKS - 2 * i, 4 * i);
+		EXPECT(scene_is_answered(s, io, DEVICE_WAIT_MS + 5000) && io->rc == 0,
+			"a read waits for a disk that hangs");
+	}
+	disk_hang(s->c->nodes[HOLDER].pools[0].disk, 0);
+	scene_run(s, 1000);
+	for (uint32_t i = STRIPE_BLOCKS - 2; i < STRIPE_BLOCKS + 2; i++)
+		scene_seen(s, x, i);
+}
+
 const struct scenario scenarios_stripe[] = {
 	{ "half-snapshot", "a snapshot of several shards is one point in time", "12",
 		{ "snapshot_shard_by_shard" }, .run = half_snapshot, .volumes = 3, .hot_blocks = 1024 },
-	{ "one-shard-is-fenced", "a striped volume ends with the first shard that ends", "12", { 0 },
-		.run = one_shard_is_fenced, .volumes = 3, .hot_blocks = 1024 },
-	{ "across-stripes", "requests across stripes are as those within", "12", { 0 }, .run = across_stripes,
-		.volumes = 3, .hot_blocks = 1024 },
+	{ "one-shard-is-fenced", "a striped volume ends with the first shard that ends", "12",
+		{ "ignore_epoch" }, .run = one_shard_is_fenced, .volumes = 3, .hot_blocks = 1024 },
+	{ "across-stripes", "requests across stripes are as those within", "12", { "crossing_in_one_shard" },
+		.run = across_stripes, .volumes = 3, .hot_blocks = 1024 },
+	{ "hanging-read-across-stripes", "a read across stripes isn't held up by a disk that hangs", "12",
+		{ "failed_reads_wait" }, .run = hanging_read_across_stripes, .volumes = 3,
+		.hot_blocks = 1024 },
 	{ 0 },
 };

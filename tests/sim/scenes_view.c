@@ -133,7 +133,7 @@ const struct scenario scenarios_view[] = {
 	{ "view-of-incomplete", "a snapshot is not read from a replica that is being copied to",
 		"reading snapshots", { "snapshot_from_incomplete" }, .run = view_of_incomplete },
 	{ "view-without-quorum", "a snapshot is read from one replica, without a coordinator",
-		"reading snapshots", { 0 }, .run = view_without_quorum },
+		"reading snapshots", { "write_into_frozen" }, .run = view_without_quorum },
 	{ "view-map", "what has changed between two snapshots is told, and nothing else", "reading snapshots",
 		{ "changes_of_all" }, .run = view_map },
 	{ 0 },

@@ -1,6 +1,6 @@
 #!/bin/bash
-# mutants [--mutant NAME]: deliberate bugs in catalog and placement, each caught by the unit test named here: it fails
-# with the bug and passes without. As a test (no argument): exit status 1 where one is missed. With one mutant, as
+# mutants [--mutant NAME]: deliberate bugs in catalog, placement and store, each caught by the unit test named here: it
+# fails with the bug and passes without. As a test (no argument): exit status 1 where one is missed. With one mutant, as
 # tests/sim/mutants calls it: 1 where it is caught.
 set -u
 here=$(dirname "$(readlink -f "$0")")
@@ -16,6 +16,16 @@ takeover_after_outage volumes one_that_was_cut_off_itself_may_not_take_over_at_o
 takeover_unprobed volumes a_dead_holder_is_succeeded_only_after_the_replicas_were_probed
 drain_not_compared care a_draining_pool_gets_nothing_until_it_may_again
 replaced_leaves_first membership a_learner_is_in_the_record_and_no_voter
+copy_not_of_learner part each_node_that_a_volume_concerns_has_a_copy_and_no_other
+copy_not_deleted part each_node_that_a_volume_concerns_has_a_copy_and_no_other
+copy_not_rewritten part each_node_that_a_volume_concerns_has_a_copy_and_no_other
+sums_go_unflushed checksums what_is_written_but_not_flushed_stays_at_hand
+segment_grows_unmoved map a_hash_grows_with_what_is_mapped_and_loses_none
+hole_ends_searches map what_is_taken_out_is_gone_and_the_rest_is_found
+hang_unnoticed device device_that_does_not_answer_a_write_fails_the_pool_in_bounded_time
+close_waits_for_ever device pool_of_a_device_that_hangs_is_closed_in_bounded_time
+open_waits_for_ever device pool_whose_device_hangs_is_not_waited_for_when_it_is_opened
+works_wait_for_device device what_stands_in_a_batch_that_hangs_is_told_when_the_pool_fails
 "
 
 # passes PROGRAM TEST MUTANT

@@ -175,6 +175,37 @@ static void a_volume_is_made_shown_and_removed(void **state)
 	refused(f, "DELETE", "/v1/volumes/v", NULL, 404, "not-found", "no volume v");
 }
 
+static void what_is_elsewhere_is_read_first(void **state)
+{
+	static const struct {
+		const char *path, *looked_at;
+	} calls[] = {
+		{ "/v1/volumes", "all" },
+		{ "/v1/volumes/v", "volume v" },
+		{ "/v1/classes", "all" },
+		{ "/v1/classes/default", "all" },
+		{ "/v1/rebalance", "all" },
+		{ "/v1/pools/b/p2", "node b" },
+		{ "/v1/status", "all" },
+	};
+	struct fixture *f = *state;
+	json_t *json;
+
+	(void)volumes_fake_add(f->volumes, "v");
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		f->volumes->looked_at[0] = '\0';
+		json_decref(get(f, calls[i].path));
+		assert_string_equal(f->volumes->looked_at, calls[i].looked_at);
+	}
+	f->volumes->look_rc = -EAGAIN;
+	refused(f, "GET", "/v1/volumes", NULL, 503, "not-ready", "the kvdb is away");
+	refused(f, "GET", "/v1/volumes/elsewhere", NULL, 503, "not-ready", "the kvdb is away");
+	refused(f, "POST", "/v1/classes/postgres/check", "{}", 503, "not-ready", "the kvdb is away");
+	json = get(f, "/v1/status");
+	assert_true(json_is_false(json_object_get(json, "volumes_complete")));
+	json_decref(json);
+}
+
 static void a_snapshot_is_made_shown_and_removed(void **state)
 {
 	struct fixture *f = *state;
@@ -182,9 +213,12 @@ static void a_snapshot_is_made_shown_and_removed(void **state)
 
 	(void)volumes_fake_add(f->volumes, "v");
 	json = client_json(&f->loop, f->path, "POST", "/v1/volumes/v/snapshots",
-		"{\"name\": \"one\", \"freeze\": true}", 201);
+		"{\"name\": \"one\", \"freeze\": true, \"import_of\": "
+		"\"77000000-0000-0000-0000-000000000000\"}",
+		201);
 	assert_string_equal(text_of(json_object_get(json, "snapshot"), "state"), "ready");
 	assert_true(f->volumes->froze);
+	assert_int_equal(f->volumes->import_of.byte[0], 0x77);
 	json_decref(json);
 	json = get(f, "/v1/volumes/v/snapshots");
 	list = json_object_get(json, "snapshots");
@@ -197,6 +231,8 @@ static void a_snapshot_is_made_shown_and_removed(void **state)
 		"\"name\" must be a string");
 	refused(f, "POST", "/v1/volumes/v/snapshots", "{\"name\": \"o\", \"freeze\": 1}", 400, "invalid",
 		"\"freeze\" must be true or false");
+	refused(f, "POST", "/v1/volumes/v/snapshots", "{\"name\": \"o\", \"import_of\": \"x\"}", 400,
+		"invalid", "\"import_of\": \"x\" is no UUID");
 	json = client_json(&f->loop, f->path, "POST", "/v1/volumes/v/snapshots/one/serve-nbd", NULL, 200);
 	list = json_object_get(json, "snapshot");
 	assert_string_equal(text_of(list, "device"), "/dev/quoin/v@s");
@@ -499,6 +535,7 @@ int main(void)
 		TEST(pools_have_tier_and_room),
 		TEST(a_pool_is_added),
 		TEST(a_volume_is_made_shown_and_removed),
+		TEST(what_is_elsewhere_is_read_first),
 		TEST(a_snapshot_is_made_shown_and_removed),
 		TEST(wrong_volumes_are_refused),
 		TEST(a_volume_is_attached_and_detached),

@@ -217,6 +217,7 @@ static void attached_volumes_pools_and_replicas_are_counted(void **state)
 		"e0e0-e0e0-e0e0e0e0e0e0\"} 196608\n",
 		"quoin_pool_size_bytes{node=\"a\",pool=\"p1\"} 21474836480\n",
 		"quoin_pool_batches_total{node=\"a\",pool=\"p1\"} 7\n",
+		"quoin_pool_checksum_cache_misses_total{node=\"a\",pool=\"p1\"} 0\n",
 		"quoin_snapshot_reads_total{node=\"a\"} 3\n",
 		"quoin_snapshot_asked_total{node=\"a\",from=\"cache\"} 1\n",
 		"quoin_net_refused_total{node=\"a\",reason=\"crc\"} 2\n",
@@ -229,13 +230,13 @@ static void attached_volumes_pools_and_replicas_are_counted(void **state)
 
 	volumes_fake_attach_here(f->volumes, view);
 	view->replicas[1].lag_bytes = 4096;
-	view->replicas[0].usage = (struct usage_view){ true, 7 << 16, 3 << 16 };
+	view->replicas[0].usage = (struct usage_view){ true, 7 << 16, 3 << 16, 0 };
 	f->volumes->net.frames_in = 9;
 	f->volumes->net.refused_crc = 2;
 	volumes_fake_add(f->volumes, "elsewhere");
 	page = page_get(f);
 	checker = page_check(page);
-	assert_int_equal(checker.families, 73);
+	assert_int_equal(checker.families, 84);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		if (!strstr(page, lines[i]))
 			print_error("missing: %s", lines[i]);

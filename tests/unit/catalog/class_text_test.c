@@ -68,6 +68,7 @@ static void the_longest_class_has_a_text(void **state)
 	class.rebuild_after_ms = UINT32_MAX;
 	class.error_after_ms = UINT32_MAX;
 	class.limit_iops = class.limit_bytes_per_s = UINT64_MAX;
+	class.shards = SHARDS_AUTO;
 	class_text_format(&class, text);
 }
 
@@ -87,7 +88,7 @@ static void sections_and_comments_are_kept_apart(void **state)
 	static const char text[] =
 		"# about the file\n\n[class a]\n# one\n#  two\nreplicas=5\ntier = high, low\r\n"
 		"[class b]\nspread = rack\nselector = zone=a|b\nrebuild_after = 90s\niops_limit = "
-		"500\nbandwidth_limit = 100M\n"
+		"500\nbandwidth_limit = 100M\nshards = 4\n"
 		"on_no_quorum = error 1500ms\nversion = 7";
 	static struct seen seen;
 
@@ -98,6 +99,8 @@ static void sections_and_comments_are_kept_apart(void **state)
 	assert_int_equal(seen.classes[0].replicas, 5);
 	assert_int_equal(seen.classes[0].tiers, CLASS_TIER(TIER_HIGH) | CLASS_TIER(TIER_LOW));
 	assert_int_equal(seen.classes[0].number, 0);
+	assert_int_equal(seen.classes[0].shards, 0);
+	assert_int_equal(seen.classes[1].shards, 4);
 	assert_string_equal(seen.classes[1].comment, "");
 	assert_int_equal(seen.classes[1].spread, CLASS_SPREAD_RACK);
 	assert_string_equal(seen.classes[1].selector, "zone=a|b");
@@ -146,20 +149,19 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 						   "configuration) or a time from 1s to 30d, as in 10m" },
 		{ "[class a]\nversion = 0",
 			"line 2: version = 0: the number that `quoin class show` has told" },
-		{ "[class a]\nshards = 4",
-			"line 2: shards can't be set yet: a volume has one shard; leave it out" },
+		{ "[class a]\nshards = 65", "line 2: shards = 65: write a number from 1 to 64, or `auto`" },
+		{ "[class a]\nshards = 0", "line 2: shards = 0: write a number from 1 to 64, or `auto`" },
 		{ "[class a]\nsnapshots = hurly keep 4",
 			"line 2: snapshots: \"hurly keep 4\": did you mean \"hourly\"?" },
 		{ "[class a]\ntrim = hourly", "line 2: trim = hourly: write daily, weekly, never or a time "
 					      "from 1m to 30d, as in 12h" },
-		{ "[class a]\nthick = yes",
-			"line 2: thick can't be set yet: all volumes are thin; leave it out" },
+		{ "[class a]\nthick = maybe", "line 2: thick = maybe: write yes or no" },
 		{ "[class a]\nreplica = 1",
 			"line 2: unknown key \"replica\": did you mean \"replicas\"?; "
 			"there are description, replicas, "
 			"tier, spread, group_rule, selector, size, fs, mkfs_options, mount_options, reads, "
-			"on_no_quorum, rebuild_after, snapshots, trim, iops_limit, bandwidth_limit "
-			"and version" },
+			"on_no_quorum, rebuild_after, snapshots, trim, iops_limit, bandwidth_limit, "
+			"shards, thick and version" },
 		{ "[class a]\nmount_options = nosuid;reboot", "line 2: mount_options = nosuid;reboot: write "
 							      "`none` or options as in commit=30,nosuid, at "
 							      "most 127 characters" },

@@ -66,6 +66,7 @@ static void a_change_counts_and_the_same_again_does_not(void **state)
 	class.group_rule = CLASS_GROUP_APART;
 	class.rebuild_after_ms = 7000;
 	class.trim_s = 5400;
+	class.shards = 8;
 	assert_int_equal(schedule_parse("hourly keep 24, monthly keep 3", &class.snapshots, NULL), 0);
 	class.limit_iops = 900;
 	class.limit_bytes_per_s = 5u << 20;
@@ -79,6 +80,7 @@ static void a_change_counts_and_the_same_again_does_not(void **state)
 	assert_int_equal(class_of(world, 2, "gold")->replicas, 5);
 	assert_int_equal(class_of(world, 2, "gold")->rebuild_after_ms, 7000);
 	assert_int_equal(class_of(world, 2, "gold")->trim_s, 5400);
+	assert_int_equal(class_of(world, 2, "gold")->shards, 8);
 	assert_memory_equal(
 		&class_of(world, 2, "gold")->snapshots, &class.snapshots, sizeof(class.snapshots));
 	assert_int_equal(class_of(world, 2, "gold")->limit_iops, 900);

@@ -130,6 +130,37 @@ static void what_is_no_striped_volume_is_refused(void **state)
 	}
 }
 
+/* Each on a pool of its own, of a node of its own. */
+static int create_wide(struct world *world, unsigned count)
+{
+	static struct catalog_shard wide[CATALOG_MAX_SHARDS];
+	struct world_volume volume;
+
+	world_volume_fill(&volume, "wide", 64 * GIB, 1);
+	volume.volume.shards = wide;
+	volume.volume.shard_count = count;
+	volume.volume.stripe_bytes = MIB;
+	for (unsigned s = 0; s < count; s++) {
+		char node[8];
+
+		(void)snprintf(node, sizeof(node), "w%u", s);
+		wide[s] = volume.shard;
+		wide[s].group.byte[15] = (uint8_t)s;
+		wide[s].replicas[0].replica.byte[15] = (uint8_t)s;
+		wide[s].replicas[0].pool.byte[15] = (uint8_t)s;
+		wide[s].replicas[0].node = text_intern(node);
+		wide[s].voters[0] = wide[s].replicas[0].replica;
+	}
+	return create(world, &volume);
+}
+
+static void a_volume_on_more_pools_and_nodes_than_a_transaction_can_name_is_refused(void **state)
+{
+	assert_int_equal(create_wide(*state, 57), -EINVAL);
+	assert_int_equal(
+		create_wide(*state, 56), -ENOENT); /* there are no such pools, but they were looked for */
+}
+
 static int learner_add(struct world *world, const char *name, unsigned shard, unsigned pool)
 {
 	char node[] = { 'n', (char)('0' + pool), '\0' };
@@ -253,6 +284,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_pool_has_room_reserved_for_its_shards),
 		TEST(what_is_no_striped_volume_is_refused),
+		TEST(a_volume_on_more_pools_and_nodes_than_a_transaction_can_name_is_refused),
 		TEST(a_shards_members_change_alone),
 		TEST(all_that_is_asked_for_is_given_up_at_once),
 		TEST(it_is_gone_when_the_replicas_of_all_shards_are),

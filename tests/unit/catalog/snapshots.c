@@ -35,6 +35,24 @@ static int begin(struct world *world, unsigned by, const char *name, uint8_t uui
 	return answer.rc;
 }
 
+static int begin_copy(struct world *world, const char *name, uint8_t uuid, uint8_t import_of)
+{
+	struct catalog_snapshot snapshot = { .snapshot = { .byte[0] = uuid },
+		.import_of = { .byte[0] = import_of } };
+	struct world_answer answer = { 0 };
+
+	snprintf(snapshot.name, sizeof(snapshot.name), "%s", name);
+	catalog_snapshot_begin(world->nodes[0].catalog, world_find(world, 0, "v")->volume, &snapshot,
+		WORLD_TIMEOUT_MS, world_done, &answer);
+	assert_true(world_wait(world, &answer.done));
+	return answer.rc;
+}
+
+static uint8_t copy_of(struct world *world, const char *name)
+{
+	return catalog_snapshot_find(world_find(world, 0, "v"), name)->import_of.byte[0];
+}
+
 typedef void (*step_fn)(struct catalog *catalog, struct uuid volume, struct uuid snapshot,
 	uint32_t timeout_ms, catalog_done_fn fn, void *arg);
 
@@ -46,6 +64,25 @@ static int step(struct world *world, unsigned by, step_fn fn, uint8_t uuid)
 		WORLD_TIMEOUT_MS, world_done, &answer);
 	assert_true(world_wait(world, &answer.done));
 	return answer.rc;
+}
+
+static void what_a_snapshot_is_a_copy_of_is_said_at_its_beginning_only(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(begin_copy(world, "copy", 1, 77), 0);
+	assert_int_equal(begin_copy(world, "copy", 2, 77), 0); /* the same again */
+	assert_int_equal(copy_of(world, "copy"), 77);
+	assert_int_equal(begin_copy(world, "copy", 3, 78), -EBUSY);
+	/* Whoever ends it as a snapshot like others has made no copy. */
+	assert_int_equal(begin(world, 0, "copy", 4), 0);
+	assert_int_equal(copy_of(world, "copy"), 0);
+	assert_int_equal(catalog_snapshot_find(world_find(world, 0, "v"), "copy")->snapshot.byte[0], 1);
+	assert_int_equal(begin_copy(world, "copy", 5, 77), -EBUSY);
+	assert_int_equal(copy_of(world, "copy"), 0);
+	assert_int_equal(begin_copy(world, "other", 6, 79), 0);
+	assert_int_equal(step(world, 0, catalog_snapshot_ready, 6), 0);
+	assert_int_equal(copy_of(world, "other"), 79);
 }
 
 static void a_snapshot_comes_and_goes(void **state)
@@ -76,6 +113,27 @@ static void a_snapshot_comes_and_goes(void **state)
 	assert_null(catalog_snapshot_find(world_find(world, 0, "v"), "one"));
 	assert_int_equal(catalog_snapshot_find(world_find(world, 0, "v"), "two")->snapshot.byte[0], 2);
 	assert_int_equal(begin(world, 0, "one", 5), 0);
+}
+
+static void one_that_its_volume_goes_back_to_stays_until_that_is_done(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(begin(world, 0, "one", 1), 0);
+	assert_int_equal(step(world, 0, catalog_snapshot_restore, 1), -EBUSY);
+	assert_int_equal(step(world, 0, catalog_snapshot_ready, 1), 0);
+	assert_null(catalog_snapshot_restored(world_find(world, 0, "v")));
+	assert_int_equal(step(world, 0, catalog_snapshot_restore, 2), -ENOENT);
+	assert_int_equal(step(world, 0, catalog_snapshot_restore, 1), 0);
+	assert_int_equal(step(world, 0, catalog_snapshot_restore, 1), 0); /* again, by who finishes it */
+	assert_int_equal(catalog_snapshot_restored(world_find(world, 1, "v"))->snapshot.byte[0], 1);
+	assert_int_equal(step(world, 1, catalog_snapshot_remove, 1), -EBUSY);
+	assert_int_equal(step(world, 1, catalog_snapshot_look, 1), -EBUSY);
+	assert_int_equal(begin(world, 1, "one", 3), -EBUSY);
+	assert_int_equal(step(world, 1, catalog_snapshot_ready, 1), 0);
+	assert_null(catalog_snapshot_restored(world_find(world, 0, "v")));
+	assert_int_equal(step(world, 1, catalog_snapshot_remove, 1), 0);
+	assert_int_equal(step(world, 1, catalog_snapshot_restore, 1), -EBUSY);
 }
 
 /* Users' own hold a volume; what a schedule has made goes with it, unless somebody reads it. */
@@ -203,6 +261,7 @@ static void a_clone_holds_its_origin_and_the_snapshot(void **state)
 	assert_int_equal(clone_make(world, 1, "c", 2, size_bytes), -ENOENT);
 	assert_int_equal(clone_make(world, 1, "c", 1, size_bytes - GRAIN_BYTES), -EINVAL);
 	assert_int_equal(clone_make(world, 1, "c", 1, size_bytes), 0);
+	world_sleep(world, 100);
 	assert_true(uuid_equal(world_find(world, 0, "c")->origin, world_find(world, 0, "v")->volume));
 	assert_int_equal(world_find(world, 0, "c")->origin_snapshot.byte[0], 1);
 	assert_int_equal(world_find(world, 0, "c")->fs_made, world_find(world, 0, "v")->fs_made);
@@ -241,6 +300,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_snapshot_comes_and_goes, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			one_that_its_volume_goes_back_to_stays_until_that_is_done, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_a_snapshot_is_a_copy_of_is_said_at_its_beginning_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_schedules_snapshots_do_not_hold_a_volume, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			one_that_a_living_node_looks_at_is_not_removed, setup, teardown),

@@ -156,7 +156,8 @@ static void a_pool_is_inspected(void **state)
 		"            64 KiB free, 0 B being freed, 128 KiB of entries on their way; of what is "
 		"free 0 B are kept for trims and repair\n"
 		"errors      0 blocks of wrong checksum, 0 reads that the device failed, since it was "
-		"opened\n\nlast whole pass  none yet\nunder way        none\nknown to be bad  0 grains\n\n"
+		"opened\nchecksums   0 B of them in memory, at most about 0 B; 0 pages read for others\n"
+		"\nlast whole pass  none yet\nunder way        none\nknown to be bad  0 grains\n\n"
 		"REPLICA OF  ROLE   STATE     SIZE   USED     BY SNAPSHOTS\n"
 		"v           voter  complete  1 MiB  320 KiB  192 KiB\n"
 		"(removed)   -      -         -      64 KiB   -\n"
@@ -176,13 +177,14 @@ static void a_scrub_is_shown_and_asked_for(void **state)
 		"again), 1 bad pages (1 good again)\n"
 		"under way        since 2026-01-31T12:00:00.000Z, spread over its period,  25 %: "
 		"256 MiB read, nothing bad\n"
-		"known to be bad  1 grains\n";
-
+		"known to be bad  1 grains\ncompared         2 of 3 groups attached here, within 90 s: 70 "
+		"grains, 2 differ (1 written anew), 4 undecided; 1 under way, 40 %\n";
 	prints(f, "pool scrub p1",
-		"last whole pass  none yet\nunder way        none\nknown to be bad  0 grains\n");
-	*scrub = (struct pool_scrub_info){ .pages = 8, .known_bad = 1 };
+		"last whole pass  none yet\nunder way        none\nknown to be bad  0 grains\n"
+		"compared         none of its volumes is attached here\n");
+	f->volumes->pools[0].compare = (struct pool_compare_view){ 3, 1, 0, 40, 1, { 70, 2, 1, 4 }, 90000 };
+	*scrub = (struct pool_scrub_info){ .pages = 8, .known_bad = 1, .progress.page = 2 };
 	scrub->progress.began_wall_ns = scrub->progress.whole_wall_ns = UINT64_C(1769860800) * NS_PER_S;
-	scrub->progress.page = 2;
 	scrub->progress.pass.checked_bytes = UINT64_C(256) << 20;
 	scrub->progress.whole = (struct pool_scrub_tally){ UINT64_C(1) << 30, 5, 4, 1, 1 };
 	prints(f, "pool scrub p1", shown);
@@ -232,7 +234,7 @@ static void a_volume_lives_through_all_commands(void **state)
 		"VOLUME  SIZE   USED     BY SNAPSHOTS  CLASS    FS   STATE    ATTACHED  ZONES\n"
 		"v       2 GiB  unknown  unknown       default  xfs  healthy  a         "
 		"zone-a,zone-b,zone-c(away)\n");
-	volumes_fake_find(f->volumes, "v")->usage = (struct usage_view){ true, 3 << 20, 0 };
+	volumes_fake_find(f->volumes, "v")->usage = (struct usage_view){ true, 3 << 20, 0, 0 };
 	assert_non_null(
 		strstr(run(f, "volume inspect v").out, "used        3 MiB in each copy, 0 B of it by"));
 	prints(f, "volume detach v", "volume v detached\n");
@@ -280,7 +282,7 @@ static void inspect_shows_replicas_and_counters(void **state)
 	volumes_fake_attach_here(f->volumes, view);
 	snprintf(view->replicas[1].state, sizeof(view->replicas[1].state), "syncing");
 	snprintf(view->replicas[1].role, sizeof(view->replicas[1].role), "learner");
-	view->config_number = 3;
+	view->shards[0].config_number = 3;
 	view->replicas[1].lag_bytes = 1536;
 	view->replicas[1].sync_done_bytes = 1 << 20;
 	view->replicas[1].sync_total_bytes = 1 << 30;

@@ -129,6 +129,37 @@ static void calls_run_on_the_other_thread_and_come_back_in_order(void **state)
 	wait_for(&done_count, 5000);
 }
 
+static struct buf *kept;
+static unsigned left_count;
+
+static void left_run(struct dataplane_call *call)
+{
+	kept = buf_get(dataplane_bufs(call->dataplane), BLOCK_BYTES);
+	dataplane_leave(call->dataplane);
+	dataplane_call_finish(call, 0);
+}
+
+static void left_done(struct dataplane_call *call)
+{
+	(void)call;
+	left_count++;
+}
+
+/* What a disk that does not answer may still write to. */
+static void memory_that_is_left_outlives_the_thread(void **state)
+{
+	struct dataplane_call call = { .run = left_run, .done = left_done };
+
+	(void)state;
+	left_count = 0;
+	dataplane_call(plane, &call);
+	wait_for(&left_count, 1);
+	dataplane_stop(plane);
+	plane = NULL;
+	memset(kept->data, 7, BLOCK_BYTES);
+	assert_int_equal(kept->data[BLOCK_BYTES - 1], 7);
+}
+
 static void later_fires(void *arg)
 {
 	dataplane_call_finish(arg, -ETIME);
@@ -235,6 +266,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(calls_run_on_the_other_thread_and_come_back_in_order),
+		TEST(memory_that_is_left_outlives_the_thread),
 		TEST(a_call_may_be_finished_later),
 		TEST(a_stranger_is_an_event_and_many_are_one),
 		TEST(strangers_are_counted),

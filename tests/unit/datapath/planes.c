@@ -12,7 +12,7 @@
 
 #define POOL_FILE_BYTES    (UINT64_C(128) << 20)
 #define POOL_JOURNAL_BYTES (UINT64_C(8) << 20)
-#define WAIT_NS            (10 * NS_PER_S)
+#define WAIT_NS            (60 * NS_PER_S) /* of a machine that is busy */
 
 struct plane planes[PLANES];
 struct volume *volume;

@@ -129,6 +129,26 @@ static void commit_may_be_far_behind_or_ahead_of_the_entry(void **state)
 	entry_put(m.entry);
 }
 
+static void commit_out_of_the_fixed_structs_range_comes_back(void **state)
+{
+	struct message m = blank(MESSAGE_APPEND);
+
+	(void)state;
+	m.entry = write_new(1);
+	m.entry->seq = UINT64_C(1) << 40;
+	m.commit_seq = m.entry->seq - (UINT64_C(1) << 31);
+	m.all_seq = m.commit_seq;
+	round_trip(&m);
+	assert_true(in.message.commit_seq == m.commit_seq && in.message.all_seq == m.all_seq);
+	wire_in_done(&in);
+	m.commit_seq = m.entry->seq;
+	m.all_seq = 7;
+	round_trip(&m);
+	assert_true(in.message.commit_seq == m.commit_seq && in.message.all_seq == 7);
+	wire_in_done(&in);
+	entry_put(m.entry);
+}
+
 static void entries_of_older_epochs_and_without_data_travel_as_they_are(void **state)
 {
 	struct message m = blank(MESSAGE_APPEND);
@@ -365,6 +385,26 @@ static void nonsense_is_refused(void **state)
 	assert_int_equal(decoded(), 0);
 }
 
+/* The payload would be the entry's, and its checksums compared with nothing. */
+static void an_answer_with_an_entry_in_it_is_refused(void **state)
+{
+	static const enum message_type types[] = { MESSAGE_READ_ANSWER, MESSAGE_GRAIN_ANSWER,
+		MESSAGE_MAP_ANSWER, MESSAGE_OPEN };
+	struct message m = blank(MESSAGE_LOG_ANSWER);
+
+	(void)state;
+	m.entry = write_new(1);
+	wire_encode(&m, target, &out);
+	assert_int_equal(out.frame.type, MESSAGE_LOG_ANSWER);
+	assert_int_equal(decoded(), 0);
+	m.entry->payload->data[0] ^= 1;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		out.frame.type = (uint16_t)types[i];
+		assert_int_equal(decoded(), -EPROTO);
+	}
+	entry_put(m.entry);
+}
+
 static void bytes_at_random_never_do_harm(void **state)
 {
 	struct random random;
@@ -394,11 +434,31 @@ static void rows_out_of_order_are_refused(void **state)
 	assert_int_equal(decoded(), -EPROTO);
 }
 
+static void commit_before_the_first_entry_is_refused(void **state)
+{
+	struct message m = blank(MESSAGE_APPEND);
+
+	(void)state;
+	m.entry = write_new(1);
+	m.entry->seq = 50;
+	m.commit_seq = 0;
+	wire_encode(&m, target, &out);
+	assert_int_equal(out.frame.type, WIRE_APPEND);
+	assert_int_equal(out.body[40], (uint8_t)-50); /* commit_seq - seq, little end first */
+	assert_int_equal(decoded(), 0);
+	wire_in_done(&in);
+	out.body[40]--;
+	assert_int_equal(decoded(), -EPROTO);
+	entry_put(m.entry);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(append_of_its_own_epoch_fits_64_bytes_and_comes_back),
 		cmocka_unit_test(commit_may_be_far_behind_or_ahead_of_the_entry),
+		cmocka_unit_test(commit_out_of_the_fixed_structs_range_comes_back),
+		cmocka_unit_test(commit_before_the_first_entry_is_refused),
 		cmocka_unit_test(entries_of_older_epochs_and_without_data_travel_as_they_are),
 		cmocka_unit_test(heartbeat_answer_and_reads_come_back),
 		cmocka_unit_test(open_answer_with_a_full_table_of_epochs_comes_back),
@@ -406,6 +466,7 @@ int main(void)
 		cmocka_unit_test(a_question_for_a_snapshots_map_comes_back),
 		cmocka_unit_test(a_bad_grain_of_a_snapshot_comes_back),
 		cmocka_unit_test(nonsense_is_refused),
+		cmocka_unit_test(an_answer_with_an_entry_in_it_is_refused),
 		cmocka_unit_test(bytes_at_random_never_do_harm),
 		cmocka_unit_test(rows_out_of_order_are_refused),
 	};

@@ -337,7 +337,7 @@ static void a_watch_from_before_what_is_kept_is_lost(void **state)
 	a = suite->open(suite->user);
 	for (int i = 0; i < 30; i++)
 		assert_int_equal(kvdb_suite_put(suite, a, "/k", "v", 0, NULL).rc, 0);
-	assert_int_equal(kvdb_watch(a, "/", 2, &callbacks, &watch), 0);
+	assert_int_equal(kvdb_watch(a, (const char *[]){ "/" }, 1, 2, &callbacks, &watch), 0);
 	kvdb_suite_sleep(suite, 200);
 	assert_int_equal(losses.lost, 1);
 	assert_int_equal(losses.rc, -ESTALE);
@@ -374,7 +374,7 @@ static void a_database_from_a_backup_is_noticed(void **state)
 	a = suite->open(suite->user);
 	for (int i = 0; i < 5; i++)
 		revision = kvdb_suite_put(suite, a, "/k", "new", 0, NULL).revision;
-	assert_int_equal(kvdb_watch(a, "/", revision + 1, &callbacks, &watch), 0);
+	assert_int_equal(kvdb_watch(a, (const char *[]){ "/" }, 1, revision + 1, &callbacks, &watch), 0);
 	kvdb_suite_sleep(suite, 100);
 	file_remove(fixture);
 	assert_int_equal(rename(backup, fixture->path), 0);

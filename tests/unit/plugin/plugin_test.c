@@ -180,7 +180,7 @@ static void wrong_creates_are_refused_with_words(void **state)
 		{ "{\"Name\": \"v\", \"Opts\": {\"sise\": \"10G\"}}",
 			"unknown option \"sise\": did you mean \"size\"? There are size, class, replicas, "
 			"fs, "
-			"tier, group, nodes, zones, racks, selector, sticky, near and from" },
+			"tier, group, nodes, zones, racks, selector, sticky, near, from, shards and thick" },
 		{ "{\"Name\": \"v\", \"Opts\": {\"fs\": \"ext3\"}}",
 			"option fs=ext3: did you mean fs=ext4? There are ext4 and xfs" },
 		{ "{\"Name\": \"v\", \"Opts\": {\"replicas\": \"three\"}}",
@@ -423,6 +423,25 @@ static void get_of_no_volume_is_an_error(void **state)
 		"volume v: not known yet, this node is not ready: the catalog is being read");
 }
 
+/* dockerd forgets a volume whose Get is an Err, and hides all of a List's that is one. */
+static void a_kvdb_that_is_away_hides_nothing_that_is_known(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json;
+
+	volumes_fake_add(f->volumes, "v");
+	f->volumes->look_rc = -EAGAIN;
+	call_ok(f, "VolumeDriver.Get", "{\"Name\": \"v\"}");
+	assert_string_equal(f->volumes->looked_at, "volume v");
+	call_ok(f, "VolumeDriver.Path", "{\"Name\": \"v\"}");
+	call_err(f, "VolumeDriver.Get", "{\"Name\": \"elsewhere\"}", "the kvdb is away");
+	call_err(f, "VolumeDriver.Path", "{\"Name\": \"elsewhere\"}", "the kvdb is away");
+	json = call(f, "VolumeDriver.List", "{}\n");
+	assert_string_equal(f->volumes->looked_at, "all");
+	assert_int_equal(json_array_size(json_object_get(json, "Volumes")), 1);
+	json_decref(json);
+}
+
 static void list_names_all(void **state)
 {
 	struct fixture *f = *state;
@@ -524,6 +543,7 @@ int main(void)
 		TEST(get_shows_all_that_matters_in_status),
 		TEST(get_of_an_unwell_volume_is_no_error),
 		TEST(get_of_no_volume_is_an_error),
+		TEST(a_kvdb_that_is_away_hides_nothing_that_is_known),
 		TEST(list_names_all),
 		TEST(calls_from_memory_dont_wait_for_operations),
 		TEST(a_plugin_closes_under_a_mount_that_waits),

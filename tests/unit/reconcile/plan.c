@@ -186,7 +186,7 @@ static void a_damaged_record_makes_no_orphan_and_takes_nothing_down(void **state
 	char uuid[UUID_TEXT_LEN + 1];
 
 	observe_attached(scene, "v", "a");
-	(void)snprintf(key, sizeof(key), "/quoin/test/volume/%s", uuid_format(world_uuid("v"), uuid));
+	(void)snprintf(key, sizeof(key), "/quoin/test/at/n1/%s", uuid_format(world_uuid("v"), uuid));
 	kvdb_sim_scribble(scene->world->sim, key, "junk", 4);
 	assert_string_equal(plan(scene), "");
 }

@@ -232,9 +232,11 @@ static void poll_replica(struct group *g, int i)
 {
 	struct group_replica *r = &g->replicas[i];
 	struct replica_figures f;
-	struct replica_effect e;
+	const struct replica_effect *next;
 
-	while (replica_poll(r->machine, &e)) {
+	while ((next = replica_poll(r->machine)) != NULL) {
+		struct replica_effect e = *next;
+
 		switch (e.type) {
 		case REPLICA_SEND:
 			if (e.to != 0)

@@ -268,6 +268,49 @@ static void blocks_that_the_device_can_not_read_are_told_as_such(void **state)
 	assert_int_equal(info().scrub.known_bad, 0);
 }
 
+static void app_read_ended(struct pool_read *read, int rc)
+{
+	buf_put(read->into);
+	bench_finished(&bench, rc);
+}
+
+static void read_fails_in(uint32_t grain)
+{
+	struct pool_read read = { .fn = app_read_ended, .replica = replica, .length_bytes = BLOCK_BYTES };
+
+	read.offset_bytes = (uint64_t)grain * GRAIN_BYTES;
+	read.into = buf_get(bench.bufs, BLOCK_BYTES);
+	sim_disk_fail(bench.disk, 1, -EIO, false);
+	pool_read(&read);
+	bench_wait(&bench);
+	assert_int_equal(bench.rc, -EIO);
+}
+
+/* The application's reads and the scrub's count alike: places, not reads. */
+static void a_device_that_fails_reads_in_many_places_ends_the_pool(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 40 && !info().failed; i++) {
+		assert_int_equal(info().read_errors, i);
+		assert_true(i < 32);
+		read_fails_in(i);
+	}
+	assert_true(info().failed);
+	assert_string_equal(
+		info().why, "the device has failed reads in 32 places within an hour: Input/output error");
+}
+
+/* What failed an hour ago counts no more. */
+static void places_that_fail_now_and_then_leave_the_pool_alone(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 64; i++) {
+		read_fails_in(i);
+		bench_run(&bench, HOUR_MS / 30 * NS_PER_MS);
+	}
+	assert_false(info().failed);
+}
+
 static void a_restart_goes_on_where_the_pass_was(void **state)
 {
 	struct pool_scrub_progress progress;
@@ -323,6 +366,8 @@ int main(void)
 		TEST(a_rotten_block_is_told_again_until_it_is_overwritten),
 		TEST(an_error_of_the_device_that_does_not_come_again_is_only_counted),
 		TEST(blocks_that_the_device_can_not_read_are_told_as_such),
+		TEST(a_device_that_fails_reads_in_many_places_ends_the_pool),
+		TEST(places_that_fail_now_and_then_leave_the_pool_alone),
 		TEST(a_restart_goes_on_where_the_pass_was),
 		TEST(a_superblock_of_somebody_else_ends_the_pool),
 	};

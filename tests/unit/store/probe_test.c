@@ -297,6 +297,28 @@ static void a_failed_write_or_flush_fails_the_pool(void **state)
 	}
 }
 
+/* Who measures is told when the pool fails; what the device may still write to goes with its answer. */
+static void a_device_that_hangs_is_not_waited_for(void **state)
+{
+	(void)state;
+	assert_int_equal(bench_open(&bench), 0);
+	probed = false;
+	pool_probe_run(bench.pool, probe, told, NULL);
+	bench_run(&bench, 5 * NS_PER_MS);
+	sim_disk_hang(bench.disk, 1, UINT64_MAX);
+	bench_run(&bench, 9 * NS_PER_S);
+	assert_false(probed);
+	bench_run(&bench, 3 * NS_PER_S);
+	assert_true(probed);
+	assert_int_equal(probe_rc, -EIO);
+	assert_true(bench.failed);
+	pool_probe_free(probe);
+	probe = NULL;
+	sim_disk_hang(bench.disk, 0, 0);
+	bench_run(&bench, NS_PER_S);
+	bench.done = false;
+}
+
 static void a_failed_read_is_told_and_fails_nothing(void **state)
 {
 	(void)state;
@@ -322,6 +344,7 @@ int main(void)
 		TEST(closing_ends_it),
 		TEST(a_failed_write_or_flush_fails_the_pool),
 		TEST(a_failed_read_is_told_and_fails_nothing),
+		TEST(a_device_that_hangs_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests_name("store probe", tests, NULL, NULL);

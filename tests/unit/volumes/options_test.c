@@ -92,6 +92,11 @@ static void every_good_string_is_taken(void **state)
 		{ "near", "node-1.example" },
 		{ "from", "db" },
 		{ "from", "db@before-upgrade" },
+		{ "shards", "1" },
+		{ "shards", "64" },
+		{ "shards", "auto" },
+		{ "aggregation_level", "3" },
+		{ "aggregation_level", "auto" },
 	};
 
 	(void)state;
@@ -120,6 +125,9 @@ static void places_become_terms_of_a_selector(void **state)
 	assert_int_equal(options.replicas, 1);
 	assert_string_equal(options.tier, "high");
 	assert_true(options.sticky_given && options.sticky);
+	assert_int_equal(volume_options_set(&options, "aggregation_level", "3", &error), 0);
+	assert_int_equal(options.shards, 3);
+	assert_int_equal(volume_options_set(&options, "shards", "auto", &error), -EINVAL); /* twice */
 }
 
 /* Longer than any field. */
@@ -157,11 +165,13 @@ static void sizes_are_rounded_up_to_a_grain(void **state)
 }
 
 #define THERE                                                                                                \
-	"There are size, class, replicas, fs, tier, group, nodes, zones, racks, selector, sticky, near and " \
-	"from"
+	"There are size, class, replicas, fs, tier, group, nodes, zones, racks, selector, sticky, near, "    \
+	"from, "                                                                                             \
+	"shards and thick"
 #define THERE_LOWER                                                                                          \
-	"there are size, class, replicas, fs, tier, group, nodes, zones, racks, selector, sticky, near and " \
-	"from"
+	"there are size, class, replicas, fs, tier, group, nodes, zones, racks, selector, sticky, near, "    \
+	"from, "                                                                                             \
+	"shards and thick"
 
 static void wrong_options_are_refused_with_words(void **state)
 {
@@ -191,11 +201,13 @@ static void wrong_options_are_refused_with_words(void **state)
 		{ "sice", "1G", "unknown option \"sice\": did you mean \"size\"? " THERE },
 		{ "io_profile", "db",
 			"option io_profile is not offered: data is committed by a quorum in any case" },
-		{ "aggregation_level", "2",
-			"option aggregation_level is not offered: a volume has one replica group" },
-		{ "thick", "yes",
-			"option thick is not offered: all volumes are thin, and take room as they are "
-			"written" },
+		{ "shards", "0", "option shards=0: write a number from 1 to 64, or auto" },
+		{ "shards", "65", "option shards=65: write a number from 1 to 64, or auto" },
+		{ "shards", "Auto", "option shards=Auto: write a number from 1 to 64, or auto" },
+		{ "shards", "2x", "option shards=2x: write a number from 1 to 64, or auto" },
+		{ "aggregation_level", "none",
+			"option aggregation_level=none: write a number from 1 to 64, or auto" },
+		{ "thick", "always", "option thick=always: write yes or no" },
 		{ "snap_schedule", "daily",
 			"option snap_schedule is not offered: a class has the schedule: `quoin class set "
 			"CLASS "

@@ -1,8 +1,9 @@
-/* Things found by their UUID: a fixed number of buckets, intrusive nodes. Private to datapath. */
-#ifndef QUOIN_DATAPATH_TABLE_H
-#define QUOIN_DATAPATH_TABLE_H
+/* Things found by their UUID: a fixed number of buckets, intrusive nodes. For an array: uuid_index.h. */
+#ifndef QUOIN_BASE_TABLE_H
+#define QUOIN_BASE_TABLE_H
 
-#include "base/base.h"
+#include "base/list.h"
+#include "base/uuid.h"
 
 #define TABLE_BUCKETS 1024u
 

@@ -1,0 +1,34 @@
+/*
+ * Checksums of grains stay on the disk, behind a bounded cache. Who looks at grains' states may have to ask
+ * again a little later. Thread rule: the pool's loop.
+ */
+#ifndef QUOIN_STORE_CHECKSUMS_H
+#define QUOIN_STORE_CHECKSUMS_H
+
+#include "store/store.h"
+
+/*
+ * The grain's checksums are on the disk, and being read: what pool_replica_grain_view() and _applied() say of
+ * it is of use a little later. What was asked for since a turn began stays in memory until the next one has
+ * ended.
+ */
+bool pool_replica_grain_loads(struct pool_replica *replica, struct grain_level level, uint64_t index);
+void pool_replica_grains_turn(struct pool_replica *replica, bool begins);
+
+/*
+ * pool_replica_grain_heal() of blocks that are good by their checksums, and are not what others have: they
+ * and their checksums are the copy's afterwards. -EAGAIN also where other blocks differ from the copy's.
+ */
+void pool_replica_grain_rewrite(struct pool_replica *replica, const struct grain_copy *copy, uint16_t blocks,
+	pool_done_fn fn, void *arg);
+
+struct pool_checksums_info {
+	uint64_t bytes;   /* of memory that they take now, ... */
+	uint64_t limit;   /* ... and that the cache may take; what isn't written yet may be beyond it */
+	uint64_t waiting; /* pages of the table that a sweep has to write */
+	uint64_t misses;  /* pages of the table that were read for them */
+	uint64_t lost;    /* slots whose page and data were bad at once */
+};
+void pool_checksums_info_get(const struct pool *pool, struct pool_checksums_info *ret_info);
+
+#endif

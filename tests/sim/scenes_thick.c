@@ -1,0 +1,128 @@
+/* Scenes of a thick volume: X serves it, and Y a thin one that fills the pools of nodes B and C under it. */
+#include <errno.h>
+
+#include "sim/scene.h"
+#include "store/usage.h"
+
+#define GRAINS (SIM_VOLUME_BYTES / GRAIN_BYTES)
+
+/* The thin volume, whose replicas are on nodes 1 to 3. */
+static struct attached *serve_thin(struct scene *s)
+{
+	attach(&s->c->volumes[1], &s->c->nodes[Y], 0);
+	loop_sim_kick(&s->c->sim, Y);
+	if (!scene_is_ready(s, attached_current(&s->c->volumes[1]), SCENE_EVENTUALLY))
+		cluster_violation(s->c, "the thin volume did not serve");
+	return attached_current(&s->c->volumes[1]);
+}
+
+/* Writes grain after grain of the thin one until one is refused. */
+static void fill(struct scene *s, struct attached *y)
+{
+	for (uint32_t grain = 0; grain < GRAINS; grain++) {
+		struct scene_io *w = scene_write(s, y, grain * GRAIN_BLOCKS, GRAIN_BLOCKS);
+
+		EXPECT(scene_is_answered(s, w, 20000), "a write to a full pool was not answered");
+		if (w->rc == -ENOSPC)
+			return;
+		EXPECT(w->rc == 0, "a write to a full pool was answered with %d", w->rc);
+	}
+	EXPECT(MUTANT(thick_not_kept), "the scene is not what it says: the pools are not full");
+}
+
+static void write_whole(struct scene *s, struct attached *x, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to && !s->c->violation[0]; i++)
+		scene_written(s, x, i * GRAIN_BLOCKS + i % 3, i % 5 ? GRAIN_BLOCKS - i % 3 : 1);
+}
+
+static void made(void *arg, int rc, struct pool_replica *replica)
+{
+	(void)replica;
+	*(int *)arg = rc;
+}
+
+/* Of another thick one, in the pool of node B: what its making ends with. */
+static int make_another(struct scene *s, uint64_t size_bytes)
+{
+	struct pool_replica_identity identity = { .replica = uuid_random(&s->c->random),
+		.group = uuid_random(&s->c->random),
+		.volume = uuid_random(&s->c->random),
+		.size_bytes = size_bytes,
+		.thick = true };
+	int rc = 1;
+
+	pool_replica_create(s->c->nodes[B].process->pools[0], &identity, made, &rc);
+	loop_sim_kick(&s->c->sim, B);
+	scene_run(s, 100);
+	return rc;
+}
+
+/* Every block of it can be written, before and after restarts, whatever the thin one has taken. */
+static void thick_beside_thin(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 1), *y;
+
+	GOES_ON();
+	y = serve_thin(s);
+	GOES_ON();
+	fill(s, y);
+	GOES_ON();
+	EXPECT(make_another(s, 8 * GRAIN_BYTES) == -ENOSPC, "a thick replica was made without room");
+	write_whole(s, x, 0, GRAINS / 2);
+	GOES_ON();
+	for (unsigned i = B; i <= C; i++) {
+		scene_power_off(s, i);
+		scene_back(s, i);
+		EXPECT(scene_is_level(s, x, 60000), "the voters did not get level");
+	}
+	write_whole(s, x, 0, GRAINS);
+	GOES_ON();
+	/* And again, where it has all its grains and none is left for others. */
+	write_whole(s, x, 0, GRAINS);
+	EXPECT(scene_is_level(s, x, 60000), "the voters did not get level");
+	scene_run(s, 3000);
+	for (uint32_t i = 0; i < GRAINS; i += 7)
+		scene_seen(s, x, i * GRAIN_BLOCKS + 2);
+}
+
+/* With a snapshot all of it can be written anew; where that needs more than there is, there is none. */
+static void thick_snapshots(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 1), *y;
+	struct scene_io *io;
+
+	GOES_ON();
+	write_whole(s, x, 0, 40);
+	scene_snapshot(s, x, REQUEST_SNAPSHOT, 1);
+	GOES_ON();
+	y = serve_thin(s);
+	GOES_ON();
+	fill(s, y);
+	write_whole(s, x, 20, 60);
+	GOES_ON();
+	scene_run(s, 500);
+	io = scene_snapshot_begin(s, x, REQUEST_SNAPSHOT, 2);
+	EXPECT(scene_is_answered(s, io, 5000) && io->rc == -ENOSPC,
+		"a snapshot took the room that is kept for its volume");
+	write_whole(s, x, 0, GRAINS);
+	GOES_ON();
+	/* Of a thin one there is one, as ever: it takes nothing now. */
+	scene_snapshot(s, y, REQUEST_SNAPSHOT, 3);
+	/* What the first one held comes back. */
+	scene_snapshot(s, x, REQUEST_SNAPSHOT_DELETE, 1);
+	scene_run(s, 5000);
+	EXPECT(scene_is_level(s, x, 60000), "the voters did not get level");
+	scene_compare_levels(s);
+}
+
+const struct scenario scenarios_thick[] = {
+	{ "thick-beside-thin", "a thick volume is written whole in pools that a thin one fills", "24 (store)",
+		{ "thick_not_kept", "thick_without_room" }, .run = thick_beside_thin, .volumes = 2,
+		.thick = true, .disk_bytes = SIM_VOLUME_BYTES + (UINT64_C(10) << 20) },
+	{ "thick-snapshots",
+		"a snapshot of a thick volume is refused where what it freezes can't be kept anew",
+		"24 (store)", { "thick_not_kept", "thick_snapshot_unasked" }, .run = thick_snapshots,
+		.volumes = 2, .thick = true, .disk_bytes = SIM_VOLUME_BYTES + (UINT64_C(14) << 20) },
+	{ 0 },
+};
