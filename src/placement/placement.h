@@ -42,7 +42,8 @@ struct placement_pool {
 	bool draining; /* the pool or its node: what is there leaves, nothing comes */
 	uint64_t size_bytes, used_bytes;
 	uint64_t provisioned_bytes;
-	uint64_t limit_bytes; /* provisioned_bytes may not pass it */
+	uint64_t limit_bytes;      /* provisioned_bytes may not pass it */
+	uint64_t thick_room_bytes; /* so much more may be kept for thick volumes */
 	uint32_t replica_count;
 	uint32_t replica_limit; /* replica_count may not pass it; 0: none is known */
 	uint32_t load_percent;  /* of what its device can do; 100 and more count as 100 */
@@ -60,6 +61,7 @@ struct placement_request {
 	struct uuid volume;     /* decides between equals */
 	const char *class_name; /* for words only */
 	uint64_t size_bytes;
+	bool thick;        /* all of it must be free, to be kept for it */
 	unsigned replicas; /* new ones, beside those that stay: 1 .. GROUP_MAX_VOTERS */
 	unsigned tiers;    /* CLASS_TIER() of each that will do */
 	enum class_spread spread;

@@ -43,6 +43,9 @@ int placement_pools_read(const struct catalog *catalog, struct placement_pool **
 			.load_percent = pool->load_percent,
 			.limit_bytes = (uint64_t)((unsigned __int128)pool->size_bytes * limit_percent / 100),
 		};
+		/* What is promised must be free, or kept for thick volumes already. */
+		if (pool->thick_limit_bytes > pool->thick_bytes)
+			pools[i].thick_room_bytes = pool->thick_limit_bytes - pool->thick_bytes;
 		/* All that is free is kept for thick volumes. */
 		if (pool->thick_bytes > 0 && pool->thick_bytes >= pool->thick_limit_bytes)
 			pools[i].used_bytes = pool->size_bytes;

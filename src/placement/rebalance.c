@@ -178,6 +178,8 @@ static size_t tier_plan(struct plan *plan, enum tier tier, struct rebalance_move
 		moved_note(plan, plan->move.volume);
 		plan->pools[from].provisioned_bytes -= plan->move.bytes;
 		plan->pools[plan->move.to].provisioned_bytes += plan->move.bytes;
+		if (plan->input->volumes[plan->move.volume].thick)
+			plan->pools[plan->move.to].thick_room_bytes -= plan->move.bytes;
 		moves[count++] = plan->move;
 	}
 	return count;

@@ -21,6 +21,7 @@ struct rebalance_volume {
 	const char *
 		group; /* of whose volumes at most one gives a replica: their rule is about all; NULL: none */
 	bool stays;    /* its members change already */
+	bool thick;    /* as its rules say */
 	unsigned count;
 	size_t pools[CATALOG_MAX_REPLICAS]; /* of its replicas: indexes; SIZE_MAX: of no pool that is known */
 };

@@ -138,7 +138,9 @@ unsigned pool_objections(const struct placement_request *request, const struct p
 		objections |= VERDICT_BIT(PLACEMENT_TIER);
 	if (!group_allows(request, pool->node))
 		objections |= VERDICT_BIT(PLACEMENT_GROUP);
-	if (pool_room_bytes(pool) < request->size_bytes)
+	if (pool_room_bytes(pool) < request->size_bytes ||
+		(request->thick && pool->thick_room_bytes < request->size_bytes &&
+			!MUTANT(thick_placed_anywhere)))
 		objections |= VERDICT_BIT(PLACEMENT_ROOM);
 	if ((unsigned __int128)pool->used_bytes * 100 >=
 		(unsigned __int128)pool->size_bytes * PLACEMENT_FULL_PERCENT)

@@ -145,6 +145,7 @@ int placing_rules_init(struct volumes *volumes, const struct catalog_class *clas
 					     .volume = volume->volume,
 					     .class_name = class->name,
 					     .size_bytes = catalog_replica_bytes(volume),
+					     .thick = volume->thick,
 					     .replicas = replicas,
 					     .tiers = volume_tiers(volume, class),
 					     .spread = class->spread,
@@ -162,22 +163,15 @@ int placing_rules_init(struct volumes *volumes, const struct catalog_class *clas
 	return rc ? error_set(error, rc, "no memory to place volume %s", volume->name) : 0;
 }
 
-/* What is promised must be free, or kept for thick volumes already. */
-static void limits_of_thick(struct volumes *volumes, struct placing *placing)
+/* Words and choices go by what a thick one finds, where that is less. */
+static void limits_of_thick(struct placing *placing)
 {
-	const struct catalog_pool *known;
-
 	for (size_t i = 0; i < placing->pool_count; i++) {
 		struct placement_pool *pool = &placing->pools[i];
-		uint64_t room = 0;
 
-		if (catalog_pool_find(volumes->catalog, pool->pool, &known, NULL))
-			continue;
-		if (known->thick_limit_bytes > known->thick_bytes)
-			room = known->thick_limit_bytes - known->thick_bytes;
 		if (pool->limit_bytes > pool->provisioned_bytes &&
-			pool->limit_bytes - pool->provisioned_bytes > room)
-			pool->limit_bytes = pool->provisioned_bytes + room;
+			pool->limit_bytes - pool->provisioned_bytes > pool->thick_room_bytes)
+			pool->limit_bytes = pool->provisioned_bytes + pool->thick_room_bytes;
 	}
 }
 
@@ -195,7 +189,7 @@ int placing_init(struct volumes *volumes, const struct catalog_class *class,
 			placement_beside_read(volumes->catalog, shard, leaving, placing->beside);
 	rc = placement_pools_read(volumes->catalog, &placing->pools, &placing->pool_count);
 	if (!rc && volume->thick)
-		limits_of_thick(volumes, placing);
+		limits_of_thick(placing);
 	return rc ? error_set(error, rc, "no memory to place volume %s", volume->name) : 0;
 }
 
@@ -211,8 +205,11 @@ int placing_shard(struct placing *placing, unsigned shard, struct placement_resu
 				&request, placing->pools, placing->pool_count, ret_result, explains, error)
 		      : placement_choose(&request, placing->pools, placing->pool_count, ret_result, error);
 	for (unsigned i = 0; !rc && i < ret_result->count; i++) {
-		placing->pools[ret_result->index[i]].provisioned_bytes += request.size_bytes;
-		placing->pools[ret_result->index[i]].replica_count++;
+		struct placement_pool *pool = &placing->pools[ret_result->index[i]];
+
+		pool->provisioned_bytes += request.size_bytes;
+		pool->thick_room_bytes -= request.thick ? request.size_bytes : 0;
+		pool->replica_count++;
 	}
 	return rc;
 }

@@ -36,6 +36,7 @@ static void shard_read(struct rebalance_reading *reading, const struct catalog_v
 
 	*to = (struct rebalance_volume){ .volume = record->volume,
 		.size_bytes = catalog_replica_bytes(record),
+		.thick = record->thick,
 		.stays = shard->next_voter_count != 0 };
 	if (catalog_class_find(volumes->catalog, record->class_name, &class, NULL)) {
 		to->stays = true;

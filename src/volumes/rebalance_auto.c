@@ -136,7 +136,7 @@ static uint32_t pools_mark(const struct placement_pool *pools, size_t count)
 
 	for (size_t i = 0; i < count; i++) {
 		const uint64_t facts[] = { pools[i].provisioned_bytes, pools[i].limit_bytes, pools[i].tier,
-			pools[i].ok, pools[i].node_live, pools[i].draining };
+			pools[i].ok, pools[i].node_live, pools[i].draining, pools[i].thick_room_bytes };
 
 		mark = crc32c_extend(mark, pools[i].pool.byte, sizeof(pools[i].pool.byte));
 		mark = crc32c_extend(mark, facts, sizeof(facts));

@@ -1,11 +1,14 @@
-"""A thick volume beside thin ones that fill its pools to the last grain: all of it can be written."""
+"""A thick volume beside thin ones that fill its pools to the last grain: all of it can be written; and its room is
+kept wherever its replicas come to be."""
 
 import errno
 import json
 import os
 
+import pytest
+
 from blockio import aligned, block, open_direct
-from cluster import wait_for
+from cluster import Cluster, wait_for
 
 GRAIN = 65536
 BLOCKS = GRAIN // 4096
@@ -91,3 +94,129 @@ def test_a_thick_volume_is_written_whole_in_full_pools(small, name):
             assert bytes(where)[:4096] == content(grain, 3)[:4096]
     for fd in fds.values():
         os.close(fd)
+
+
+def room_kept(cluster):
+    return {name: inspect(agent, "pool", "inspect", "p")["pool"]["room"]["kept_bytes"]
+            for name, agent in cluster.agents.items() if agent.process}
+
+
+def with_a_fourth(cluster, **keys):
+    lines = "".join(f"{key} = {value}\n" for key, value in keys.items())
+    d = cluster.add("d", pool_gib=1)
+    d.config.write_text(d.config.read_text().replace("[cluster]\n", "[cluster]\n" + lines))
+    d.start()
+    wait_for("d's pool is known everywhere", lambda: all(
+        len([p for p in agent.get("/v1/pools")["pools"] if p["state"] == "ok"]) == 4 for agent in
+        cluster.agents.values()))
+    return d
+
+
+def is_on(agent, name, nodes):
+    volume = agent.volume(name)
+    return volume["state"] == "healthy" and sorted(r["node"] for r in volume["replicas"]) == sorted(nodes)
+
+
+def refused(agent, words, *command):
+    done = agent.cli(*command, check=False)
+    assert done.returncode == 4 and words in done.stderr, (done.returncode, done.stderr)
+
+
+@pytest.fixture
+def rebuilding():
+    """Three agents with pools of 1 GiB; who is away for 3 s is replaced."""
+    cluster = Cluster()
+    for name in "abc":
+        agent = cluster.add(name, pool_gib=1)
+        agent.config.write_text(agent.config.read_text().replace("[cluster]\n", "[cluster]\nrebuild_after = 3s\n"))
+    yield cluster.init().start()
+    problems = cluster.close()
+    assert not problems, problems
+
+
+def test_room_is_kept_where_a_replica_comes_and_given_back_where_it_goes(rebuilding, name):
+    cluster, a = rebuilding, rebuilding["a"]
+    whole = THICK_MIB * MIB
+    a.cli("volume", "create", name, "--size", f"{THICK_MIB}M", "--thick", "yes")
+    wait_for("kept", lambda: room_kept(cluster) == {"a": whole, "b": whole, "c": whole})
+    fd = open_direct(a.attach(name))
+    grains = list(range(THICK_MIB * 4))  # a quarter
+    write_whole(fd, 1, grains)
+    wait_for("applied", lambda: volume_of(a, name)["used_bytes"] == len(grains) * GRAIN, 60)
+    kept = whole - len(grains) * GRAIN
+
+    # The only other zone has no room for all of it, as long as another has that.
+    with_a_fourth(cluster, rebuild_after="3s")
+    other = name + "-other"
+    a.cli("volume", "create", other, "--size", "480M", "--thick", "yes", "--replicas", "1", "--selector", "node=d")
+    wait_for("d keeps it", lambda: room_kept(cluster)["d"] == 480 * MIB)
+    refused(a, "room", "volume", "move-replica", name, "--from", "c", "--to", "d")
+    refused(a, "room", "node", "drain", "c")
+    assert is_on(a, name, "abc") and room_kept(cluster)["d"] == 480 * MIB
+    a.cli("volume", "rm", other)
+    wait_for("d has given it back", lambda: room_kept(cluster)["d"] == 0)
+
+    # Moved, drained, replaced.
+    a.cli("volume", "move-replica", name, "--from", "c", "--to", "d")
+    wait_for("moved", lambda: is_on(a, name, "abd"), 60)
+    wait_for("kept there, and given back", lambda: room_kept(cluster) == {"a": kept, "b": kept, "c": 0, "d": kept})
+    a.cli("pool", "drain", "b/p")
+    wait_for("drained", lambda: is_on(a, name, "acd"), 60)
+    wait_for("kept there, and given back", lambda: room_kept(cluster) == {"a": kept, "b": 0, "c": kept, "d": kept})
+    a.cli("pool", "undrain", "b/p")
+    cluster["d"].kill()
+    wait_for("replaced", lambda: room_kept(cluster) == {"a": kept, "b": kept, "c": kept}, 60)
+    cluster["d"].start()
+    wait_for("given back", lambda: room_kept(cluster) == {"a": kept, "b": kept, "c": kept, "d": 0} and
+             is_on(a, name, "abc"), 60)
+
+    # And all of it is there, and can be written.
+    where = aligned(bytes(GRAIN))
+    assert os.preadv(fd, [where], grains[-2] * GRAIN) == GRAIN and bytes(where) == content(grains[-2], 1)
+    write_whole(fd, 2, range(THICK_MIB * 16))
+    wait_for("nothing is left to be kept", lambda: not any(room_kept(cluster).values()), 60)
+    os.close(fd)
+
+
+def test_room_is_kept_for_shards_and_clones(small, name):
+    a = small["a"]
+    with_a_fourth(small)
+    a.cli("volume", "create", name, "--size", f"{THICK_MIB}M", "--thick", "yes", "--shards", "2")
+    shard = THICK_MIB * MIB // 2
+
+    def kept_by_shards():
+        kept = dict.fromkeys("abcd", 0)
+        for replica in a.volume(name)["replicas"]:
+            kept[replica["node"]] += shard
+        return kept
+
+    wait_for("kept for each shard", lambda: room_kept(small) == kept_by_shards())
+    assert sum(room_kept(small).values()) == 3 * THICK_MIB * MIB
+    nodes = [{r["node"] for r in a.volume(name)["replicas"] if r["shard"] == n} for n in range(2)]
+    comes, goes = ({*"abcd"} - nodes[1]).pop(), min(nodes[1])
+    a.attach(name)
+    a.cli("volume", "move-replica", name, "--from", f"{goes}#1", "--to", comes)
+    wait_for("moved", lambda: {r["node"] for r in a.volume(name)["replicas"] if r["shard"] == 1}
+             == nodes[1] - {goes} | {comes}, 60)
+    wait_for("kept there, and given back", lambda: room_kept(small) == kept_by_shards())
+    a.detach(name)
+    a.cli("volume", "rm", name)
+    wait_for("all is given back", lambda: not any(room_kept(small).values()))
+
+    # A clone keeps its whole size beside what it shares with its origin, or is not made.
+    origin, clone = name + "-origin", name + "-clone"
+    a.create(origin, size="400M")
+    fd = open_direct(a.attach(origin))
+    write_whole(fd, 1, range(64))
+    os.close(fd)
+    a.cli("snapshot", "create", f"{origin}@s")
+    a.cli("volume", "create", clone, "--from", f"{origin}@s", "--thick", "yes")
+    on = sorted(r["node"] for r in a.volume(origin)["replicas"])
+    wait_for("kept", lambda: {n for n, kept in room_kept(small).items() if kept == 400 * MIB} == {*on})
+    refused(a, "room", "volume", "create", clone + "-2", "--from", f"{origin}@s", "--thick", "yes")
+    assert not [v for v in a.get("/v1/volumes")["volumes"] if v["name"] == clone + "-2"]
+    fd = open_direct(a.attach(clone))
+    write_whole(fd, 2, range(32))
+    wait_for("a grain of its own leaves what is kept", lambda: volume_of(a, clone)["used_bytes"] == 32 * GRAIN
+             and volume_of(a, clone)["kept_bytes"] == 400 * MIB - 32 * GRAIN, 60)
+    os.close(fd)

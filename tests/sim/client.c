@@ -54,6 +54,8 @@ static void done(struct request *request, int rc)
 		c->failed++;
 	if (rc == -EINVAL)
 		cluster_violation(c, "node %u: a good request was answered with EINVAL", a->node->index);
+	if (rc == -ENOSPC && request->op == REQUEST_WRITE)
+		thick_refused(a->of);
 	if (rc == 0 && !op->is_read)
 		history_acknowledged(a->of->history, op->write);
 	if (rc == 0 && op->is_read &&

@@ -60,9 +60,10 @@ static void volume_init(struct sim_volume *v, unsigned index, struct cluster *c)
 	snprintf(v->name, sizeof(v->name), "v%u", index);
 	v->volume = uuid_random(&c->random);
 	v->group = uuid_random(&c->random);
-	v->size_bytes = SIM_VOLUME_BYTES;
+	v->size_bytes = sim_is_thick(v) && c->plan.thick_bytes ? c->plan.thick_bytes : SIM_VOLUME_BYTES;
 	v->history = history_new(SIM_VOLUME_GROWN / BLOCK_BYTES, random_u64(&c->random));
-	v->hot_blocks = c->plan.hot_blocks;
+	v->hot_blocks = sim_is_thick(v) && c->plan.thick_bytes ? (uint32_t)(v->size_bytes / BLOCK_BYTES)
+							       : c->plan.hot_blocks;
 	v->replica_count = c->plan.voters[index];
 	ASSERT(v->replica_count <= c->plan.nodes);
 	for (unsigned i = 0; i < v->replica_count; i++)
@@ -99,6 +100,8 @@ static bool run_until(struct cluster *c, uint64_t limit_ns, bool (*fn)(struct cl
 			return true;
 		if (!loop_sim_step(&c->sim, end_ns))
 			return false;
+		if (c->plan.thick)
+			thick_check(c);
 	}
 	if (!c->violation[0])
 		cluster_violation(c, "it runs in circles: %llu steps", (unsigned long long)STEPS_LIMIT);

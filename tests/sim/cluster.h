@@ -54,7 +54,8 @@ struct plan {
 	uint64_t slow_ns, slow_for_ns, slow_disk_ns;
 	uint64_t stall_ns, stall_for_ns; /* a disk takes no writes of grains: its ring fills */
 	bool small;                      /* pools that the volumes fill */
-	bool thick;                      /* the first volume is */
+	bool thick;                      /* the first volume is; all shards are, where it is striped */
+	uint64_t thick_bytes;            /* of its size; 0: SIM_VOLUME_BYTES */
 	uint64_t pause_ns, pause_for_ns;
 	uint64_t rot_ns, misdirect_ns, rot_ring_ns;
 	int rot_node;
@@ -123,6 +124,8 @@ struct sim_pool {
 	struct disk *disk;
 	struct uuid uuid;
 	bool formatted;
+	uint64_t short_grains; /* of what it keeps for thick ones it may lack so many: thick.c */
+	uint64_t short_ns;     /* when it has lacked some last; 0: never */
 };
 
 struct node {
@@ -144,6 +147,7 @@ struct sim_replica {
 	bool retired; /* it has left the group: to be deleted, and made anew with another name */
 	const struct process *busy; /* at that */
 	struct pool_replica_identity of;
+	unsigned snapshots, snapshots_due; /* of a thick one, when it was looked at last */
 };
 
 /* What the kvdb says. */
@@ -269,6 +273,12 @@ void client_start(struct attached *attached);
 void client_stop(struct attached *attached);
 /* Where pools are small most of a volume is trimmed, once. */
 void client_trim(struct attached *attached);
+/* thick.c: room is kept for all of the volume */
+bool sim_is_thick(const struct sim_volume *v);
+/* After each step: each pool has what it keeps. */
+void thick_check(struct cluster *c);
+/* A write of this volume was refused for lack of room. */
+void thick_refused(struct sim_volume *v);
 /* levels.c: makes the request one for a snapshot */
 void snapshot_request(struct sim_volume *v, struct random *random, struct request *request);
 bool levels_compare(struct sim_volume *v);

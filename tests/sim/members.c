@@ -256,9 +256,10 @@ void members_renew(struct sim_volume *v, struct node *node)
 		*renewal = (struct renewal){ node, node->process, replica };
 		replica->busy = node->process;
 		replica->created = false;
-		replica->of = (struct pool_replica_identity){
-			.group = v->group, .volume = v->volume, .size_bytes = v->size_bytes
-		};
+		replica->of = (struct pool_replica_identity){ .group = v->group,
+			.volume = v->volume,
+			.size_bytes = v->size_bytes,
+			.thick = sim_is_thick(v) };
 		datapath_replica_delete(node->process->datapath, replica->uuid, deleted, renewal);
 	}
 }

@@ -67,6 +67,7 @@ static const struct {
 	{ "zone_not_strict", "../unit/mutants", { NULL } },
 	{ "group_rule_ignored", "../unit/mutants", { NULL } },
 	{ "selector_ignored", "../unit/mutants", { NULL } },
+	{ "thick_placed_anywhere", "../unit/mutants", { NULL } },
 	{ "tier_ignored", "../unit/mutants", { NULL } },
 	{ "takeover_after_outage", "../unit/mutants", { NULL } },
 	{ "takeover_unprobed", "../unit/mutants", { NULL } },

@@ -109,7 +109,7 @@ static void replicas_make(struct asked *asked)
 			.group = v->group,
 			.volume = v->volume,
 			.size_bytes = v->size_bytes,
-			.thick = c->plan.thick && v->index == 0 };
+			.thick = sim_is_thick(v) };
 
 		if (i % GROUP_MAX_VOTERS >= v->replica_count || replica->node != node->index ||
 			replica->pool != asked->pool || replica->retired ||

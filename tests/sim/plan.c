@@ -73,6 +73,38 @@ static void plan_striped(struct plan *plan, struct random *r)
 		plan->write_percent = 40;
 }
 
+/* Thin volumes are about to fill the pools of a thick one, all of which is written. What is kept free beside
+ * it, for what thin ones are sent before they hear that it is full, is a quarter in pools that small. */
+static void plan_thick_small(struct plan *plan, struct random *r)
+{
+	uint64_t grains = within(r, 130, 320), thin = within(r, 4, 40);
+
+	if (plan->volumes == 1)
+		plan->voters[plan->volumes++] = 3;
+	plan->journal_bytes = (uint64_t)plan->volumes << (plan->change_ns ? 21 : 20);
+	plan->small = true;
+	plan->disk_bytes = plan->journal_bytes + (UINT64_C(1) << 20) + grains * GRAIN_BYTES;
+	plan->thick_bytes = (grains * 7 / 10 - thin) * GRAIN_BYTES;
+	plan->hot_blocks = (uint32_t)within(r, 2 * thin, grains) * GRAIN_BLOCKS;
+	if (plan->operations < 600)
+		plan->operations = within(r, 600, SIM_OPERATIONS);
+	if (plan->write_percent < 50)
+		plan->write_percent = 50;
+}
+
+static void plan_thick(struct plan *plan, struct random *r, bool liveness)
+{
+	bool may_stay_full = plan->change_ns != 0 || plan->snapshots != 0;
+
+	if (plan->small || !random_chance(r, 1, 4))
+		return;
+	plan->thick = true;
+	if (plan->striped) /* one node may have a replica of each shard, in one pool */
+		plan->disk_bytes = (plan->volumes + 1) * SIM_VOLUME_BYTES;
+	else if (random_chance(r, 3, 4) && (!liveness || !may_stay_full))
+		plan_thick_small(plan, r);
+}
+
 void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 {
 	struct random r;
@@ -143,4 +175,5 @@ void plan_make(struct plan *plan, uint64_t seed, bool liveness)
 	if (random_chance(&r, 1, 2))
 		plan->compare_ms = within(&r, 20, random_chance(&r, 1, 2) ? 1000 : 20000);
 	plan->hang_ns = interval(&r, 15, 5000, 60000);
+	plan_thick(plan, &r, liveness);
 }

@@ -116,6 +116,46 @@ static void thick_snapshots(struct scene *s)
 	scene_compare_levels(s);
 }
 
+/* It grows, is rolled back, and one replica is made anew from the others: what it lacks then is kept as well.
+ */
+static void thick_changes(struct scene *s)
+{
+	struct attached *x = scene_begin(s, 1), *y;
+
+	GOES_ON();
+	write_whole(s, x, 0, 20);
+	scene_snapshot(s, x, REQUEST_SNAPSHOT, 1);
+	write_whole(s, x, 0, 60);
+	GOES_ON();
+	s->v->size_bytes = SIM_VOLUME_GROWN;
+	volume_grow(x->volume, SIM_VOLUME_GROWN);
+	loop_sim_kick(&s->c->sim, x->node->index);
+	scene_run(s, 1000);
+	y = serve_thin(s);
+	GOES_ON();
+	fill(s, y);
+	GOES_ON();
+	scene_snapshot(s, x, REQUEST_ROLLBACK, 1);
+	write_whole(s, x, 0, GRAINS);
+	GOES_ON();
+	/* The others write on while C is away, for so long that it is resynced. */
+	scene_isolate(s, C);
+	scene_lose(s, X, C);
+	write_whole(s, x, GRAINS / 2, GRAINS * 3 / 2);
+	GOES_ON();
+	scene_run(s, 3000);
+	EXPECT(scene_log_is_gone(s), "C can follow by the log");
+	scene_heal(s);
+	EXPECT(scene_is_level(s, x, 60000), "the voters did not get level");
+	write_whole(s, x, 0, 2 * GRAINS);
+	GOES_ON();
+	EXPECT(scene_is_level(s, x, 60000), "the voters did not get level");
+	scene_run(s, 3000);
+	for (uint32_t i = 0; i < 2 * GRAINS; i += 7)
+		scene_seen(s, x, i * GRAIN_BLOCKS + 2);
+	scene_compare_levels(s);
+}
+
 const struct scenario scenarios_thick[] = {
 	{ "thick-beside-thin", "a thick volume is written whole in pools that a thin one fills", "24 (store)",
 		{ "thick_not_kept", "thick_without_room" }, .run = thick_beside_thin, .volumes = 2,
@@ -124,5 +164,9 @@ const struct scenario scenarios_thick[] = {
 		"a snapshot of a thick volume is refused where what it freezes can't be kept anew",
 		"24 (store)", { "thick_not_kept", "thick_snapshot_unasked" }, .run = thick_snapshots,
 		.volumes = 2, .thick = true, .disk_bytes = SIM_VOLUME_BYTES + (UINT64_C(14) << 20) },
+	{ "thick-changes",
+		"a thick volume grows, is rolled back, and a replica of it is resynced, in full pools",
+		"24 (store)", { "thick_not_kept" }, .run = thick_changes, .volumes = 2, .thick = true,
+		.disk_bytes = SIM_VOLUME_GROWN + (UINT64_C(14) << 20) },
 	{ 0 },
 };

@@ -193,6 +193,32 @@ static void the_rules_bind_here_too(void **state)
 	assert_int_equal(run(REBALANCE_PERCENT, MAX_VOLUMES), 0);
 }
 
+/* What a move is refused for would be planned again and again, and stand before all others. */
+static void a_thick_volume_moves_only_where_its_room_can_be_kept(void **state)
+{
+	(void)state;
+	begin(5);
+	for (unsigned i = 0; i < 3; i++)
+		pool_add(i, TIER_HIGH);
+	for (unsigned i = 0; i < 60; i++)
+		volume_add(20 * GIB);
+	for (size_t i = 0; i < volume_count; i += 2)
+		requests[i].thick = volumes[i].thick = true;
+	pool_add(3, TIER_HIGH);
+	pools[3].thick_room_bytes = 50 * GIB;
+	assert_true(run(REBALANCE_PERCENT, MAX_VOLUMES) > 0);
+	pools[3].thick_room_bytes -= 2 * 20 * GIB;
+	for (size_t i = 0, thick = 0; i < move_count; i++) {
+		thick += volumes[moves[i].volume].thick;
+		assert_true(thick <= 2);
+	}
+	/* Where only those are left that can't go it is as even as it can be. */
+	for (size_t i = 1; i < volume_count; i += 2)
+		volumes[i].stays = true;
+	pools[0].provisioned_bytes += 500 * GIB;
+	assert_int_equal(run(REBALANCE_PERCENT, MAX_VOLUMES), 0);
+}
+
 static void of_a_group_one_volume_moves_a_plan(void **state)
 {
 	(void)state;
@@ -394,6 +420,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(from_three_equal_nodes_to_four_no_more_than_the_least_is_moved),
 		cmocka_unit_test(what_is_even_enough_stays),
 		cmocka_unit_test(the_rules_bind_here_too),
+		cmocka_unit_test(a_thick_volume_moves_only_where_its_room_can_be_kept),
 		cmocka_unit_test(by_itself_it_ends_lowers_each_time_and_moves_no_more_than_the_least),
 		cmocka_unit_test(by_itself_it_ends_wherever_it_began),
 		cmocka_unit_test(it_begins_above_ten_percent_and_ends_below_five),
