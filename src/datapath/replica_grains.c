@@ -263,6 +263,27 @@ static void rewrite(struct job *job)
 	buf_put(copy.data);
 }
 
+static void replaced(void *arg, int rc)
+{
+	heal_over(arg, rc, rc == 0 ? GRAIN_BLOCKS : 0);
+}
+
+/* So it is with a whole grain: what stands here doesn't matter, but what is applied does. */
+static void replace(struct job *job)
+{
+	const struct message *m = &job->message;
+	struct host *host = job->host;
+	struct grain_copy copy;
+
+	if (m->grain.layer != LAYER_TOP || pool_replica_levels_move(host->store) ||
+		copy_make(job, &copy) != 0) {
+		heal_over(job, -EAGAIN, 0);
+		return;
+	}
+	pool_replica_grain_replace(host->store, &copy, m->grain.seq, m->seq, replaced, job);
+	buf_put(copy.data);
+}
+
 /* Everything that the copy has is applied here too. */
 static void heal_applied(void *arg, int rc)
 {
@@ -270,6 +291,10 @@ static void heal_applied(void *arg, int rc)
 	struct host *host = job->host;
 	struct buf *into = NULL;
 
+	if (rc == 0 && !host->gone && job->message.seq != 0) {
+		replace(job);
+		return;
+	}
 	if (rc == 0 && !host->gone && job->message.blocks != 0) {
 		rewrite(job);
 		return;
@@ -295,7 +320,7 @@ void host_grain_heal(struct host *host, const struct replica_effect *effect)
 {
 	struct job *job = grain_job(host, effect);
 
-	if (!job || !effect->message.grain.found) {
+	if (!job || (!effect->message.grain.found && effect->message.seq == 0)) {
 		if (job)
 			job_put(job);
 		replica_grain_healed(host->machine, effect->to, &effect->message, -EAGAIN, 0);

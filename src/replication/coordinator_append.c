@@ -2,7 +2,7 @@
  * The stream of entries: a request gets the next seq and goes to all voters at once; a quorum of durable
  * answers of matched, complete voters commits it. docs/protocol.md, "Append".
  */
-#include "replication/coordinator_copy.h"
+#include "replication/coordinator_compare.h"
 
 #include <errno.h>
 #include <string.h>
@@ -24,6 +24,8 @@ void coordinator_append(struct coordinator *co, struct entry *entry, struct oper
 		slot->bytes_so_far += coordinator_slot(co, co->last_seq)->bytes_so_far;
 	co->last_seq = entry->seq;
 	co->window_bytes += slot->bytes;
+	if (co->compare.watches)
+		coordinator_compare_entry(co, entry);
 	if (op)
 		op->seq = entry->seq;
 }

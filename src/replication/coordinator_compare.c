@@ -85,6 +85,8 @@ static void pass_begin(struct coordinator *co)
 	c->through = c->level = (struct position){ { 0, 0 }, 0 };
 	c->cursor = 0;
 	c->tries = c->waits = 0;
+	c->watches = c->snapshots_differ = false;
+	c->steady = UINT8_MAX;
 	c->step = COMPARE_TREE;
 	co->changed = true;
 }
@@ -109,7 +111,7 @@ static void pass_end(struct coordinator *co)
 		c->next_ns = co->now_ns + FIRST_NS;
 	if (c->once_more)
 		c->next_ns = co->now_ns;
-	c->once_more = c->missing = false;
+	c->once_more = c->missing = c->watches = false;
 	co->changed = true;
 }
 

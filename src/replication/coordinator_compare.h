@@ -26,6 +26,10 @@ void coordinator_compare_again(struct coordinator *co, uint64_t after_ns);
 bool coordinator_compare_judge(struct coordinator *co, uint64_t end);
 /* A repair has ended; the copy is free. */
 void coordinator_compare_repaired(struct coordinator *co, int target, bool rewritten);
+/* An entry gets its seq. */
+void coordinator_compare_entry(struct coordinator *co, const struct entry *entry);
+/* Whether what the maps of commit point q said of the grain that is watched is so still. */
+bool coordinator_compare_is_untouched(const struct coordinator *co, uint64_t q);
 /* Whether what a source has given is what a repair is to write. */
 bool coordinator_compare_is_expected(const struct copy *copy, const struct message *answer);
 

@@ -44,7 +44,7 @@ static void copy_end(struct coordinator *co, struct copy *copy, bool done)
 	copy->data = NULL;
 	copy->stage = COPY_FREE;
 	co->copy_count--;
-	if (copy->rewrite)
+	if (copy->compares)
 		coordinator_compare_repaired(co, copy->target, done);
 }
 
@@ -135,7 +135,7 @@ static void fill_read(struct coordinator *co, const struct copy *copy, struct me
 	m->snapshot = copy->snapshot;
 }
 
-static void fill_write(const struct copy *copy, struct message *m)
+static void fill_write(const struct coordinator *co, const struct copy *copy, struct message *m)
 {
 	ASSERT((copy->data != NULL) == (copy->grain.found && copy->grain.present != 0));
 	m->type = copy->heal ? MESSAGE_GRAIN_HEAL : MESSAGE_GRAIN_WRITE;
@@ -145,6 +145,13 @@ static void fill_write(const struct copy *copy, struct message *m)
 	m->payload = copy->data;
 	m->crc = copy->crc;
 	m->blocks = copy->rewrite;
+	if (!copy->compares || copy->rewrite != 0)
+		return;
+	/* From its newest entry on until now it is what a replica must have. */
+	m->seq = co->commit_seq;
+	if (!copy->grain.found)
+		m->grain.seq = copy->q;
+	ASSERT(m->grain.seq <= copy->q && copy->q <= m->seq);
 }
 
 bool coordinator_copy_message(struct coordinator *co, int i, struct message *m)
@@ -159,7 +166,12 @@ bool coordinator_copy_message(struct coordinator *co, int i, struct message *m)
 			return true;
 		}
 		if (copy->stage == COPY_IN_HAND && copy->target == i) {
-			fill_write(copy, m);
+			if (copy->compares && copy->rewrite == 0 &&
+				!coordinator_compare_is_untouched(co, copy->q)) {
+				coordinator_copy_free(co, copy);
+				continue;
+			}
+			fill_write(co, copy, m);
 			copy->stage = COPY_SENT;
 			return true;
 		}
@@ -207,8 +219,8 @@ void coordinator_recv_grain_answer(struct coordinator *co, int i, const struct m
 		return;
 	}
 	if (m->rc != 0 || !answer_makes_sense(copy, m) ||
-		(copy->rewrite && !coordinator_compare_is_expected(copy, m))) {
-		co->dropped += m->rc == 0 && !copy->rewrite;
+		(copy->compares && !coordinator_compare_is_expected(copy, m))) {
+		co->dropped += m->rc == 0 && !copy->compares;
 		if (copy->heal)
 			coordinator_heal_again(co, copy);
 		else
@@ -235,7 +247,9 @@ void coordinator_recv_grain_written(struct coordinator *co, int i, const struct 
 		co->dropped++;
 		return;
 	}
-	if (copy->rewrite) {
+	if (copy->compares) {
+		if (m->rc != 0 && m->rc != -EAGAIN)
+			co->compare.tries = COMPARE_TRIES; /* nor a little later */
 		copy_end(co, copy, m->rc == 0 && m->blocks > 0);
 		return;
 	}

@@ -102,7 +102,7 @@ void coordinator_heal_again(struct coordinator *co, struct copy *copy)
 {
 	ASSERT(copy->heal && copy->stage != COPY_FREE);
 	/* A comparison looks at all of them once more. */
-	if (++copy->tries < HEAL_TRIES && !copy->rewrite)
+	if (++copy->tries < HEAL_TRIES && !copy->compares)
 		coordinator_copy_again(co, copy, (uint64_t)copy->tries * copy->tries * RETRY_NS);
 	else
 		coordinator_copy_free(co, copy);

@@ -1,10 +1,11 @@
 /*
  * What a comparison decides of each grain. Replicas that have the same content are the same, whatever their
  * maps were taken at. Where they differ that means something only if all maps were taken at one commit point:
- * else an entry in between may be the difference, and the grain is looked at again. What differs is written
- * anew in place where a quorum agrees and only checksums differ, in a grain of the same version and shape:
- * what is to be written is then certain, and so is what it replaces, whatever is written meanwhile. All else
- * is told, and left as it is: never a guess.
+ * else an entry in between may be the difference, and the grain is looked at again. What differs is repaired
+ * where a quorum agrees. Where only checksums differ, in a grain of the same version and shape, blocks are
+ * written anew in place: what is to be written is certain, and so is what it replaces, whatever is written
+ * meanwhile. Else, in the volume as it is, the grain is replaced whole while no entry touches it. All else is
+ * told, and left as it is: never a guess.
  */
 #include "replication/coordinator_compare.h"
 
@@ -104,7 +105,7 @@ static int differing(const struct coordinator *co, const struct seen *seen, uint
 	return -1;
 }
 
-/* Blocks of the target that are to be written anew; 0: it has another version or shape. */
+/* Blocks of the target that are to be written anew in place; 0: it has another version or shape. */
 static uint16_t blocks_to_rewrite(const struct seen *seen, const struct map_record *good, int target)
 {
 	const struct map_record *bad = &seen->records[target];
@@ -117,6 +118,57 @@ static uint16_t blocks_to_rewrite(const struct seen *seen, const struct map_reco
 		if (bad->crc[i] != good->crc[i])
 			blocks = (uint16_t)(blocks | 1u << i);
 	return blocks;
+}
+
+/* ---- a grain that is to be replaced ---- */
+
+void coordinator_compare_entry(struct coordinator *co, const struct entry *entry)
+{
+	struct compare *c = &co->compare;
+	uint64_t start = c->watch_index * GRAIN_BYTES;
+	bool has_range = entry->op == ENTRY_WRITE || entry->op == ENTRY_TRIM || entry->op == ENTRY_ZERO;
+
+	ASSERT(c->watches && entry->seq > c->watch_from);
+	/* What changes the levels touches all. */
+	if (!has_range || (entry->offset_bytes < start + GRAIN_BYTES &&
+				  entry->offset_bytes + entry->length_bytes > start))
+		c->touched_seq = entry->seq;
+}
+
+bool coordinator_compare_is_untouched(const struct coordinator *co, uint64_t q)
+{
+	const struct compare *c = &co->compare;
+
+	return (c->watches && q >= c->watch_from && c->touched_seq <= q) || MUTANT(replace_unwatched);
+}
+
+/* From now on it is known what is written into it. */
+static void watch(struct coordinator *co, uint64_t index)
+{
+	struct compare *c = &co->compare;
+
+	if (c->watches && c->watch_index == index)
+		return;
+	c->watches = true;
+	c->watch_index = index;
+	c->watch_from = co->last_seq;
+	c->touched_seq = 0;
+}
+
+/* What is put into a snapshot would be seen through the trims above it, where they have left no mark over
+ * nothing; and what is taken away above a snapshot lets it be seen. */
+static bool may_replace(
+	const struct coordinator *co, const struct map_record *good, int target, uint8_t agreed)
+{
+	const struct compare *c = &co->compare;
+	uint8_t all = (uint8_t)(agreed | 1u << target);
+
+	if (c->layer != LAYER_TOP || MUTANT(replace_never) || MUTANT(compare_at_any_point))
+		return false;
+	if ((c->snapshots_differ || (c->steady & all) != all) && !MUTANT(replace_over_differing))
+		return false;
+	/* Peers say so: it isn't our own. */
+	return good->seq <= c->maps[target].q && c->maps[target].q <= co->commit_seq;
 }
 
 /* Later once more, from this grain on; false: that was often enough. */
@@ -149,16 +201,17 @@ static void count(struct coordinator *co, uint64_t index, int target, uint8_t ag
 {
 	struct compare_status *s = &co->compare.status;
 
+	s->in_snapshot = co->compare.layer != LAYER_TOP;
 	s->pass.differing++;
 	s->all.differing++;
 	s->pass.rewritten += rewritten;
 	s->all.rewritten += rewritten;
+	co->compare.snapshots_differ |= s->in_snapshot && !rewritten;
 	if (agreed != 0) {
 		co->compare.differing_grains[target]++;
 		co->compare.rewritten_grains[target] += rewritten;
 	}
 	s->index = index;
-	s->in_snapshot = co->compare.layer != LAYER_TOP;
 	s->voter = target;
 	s->agreed = agreed;
 	s->rewritten = rewritten;
@@ -172,15 +225,23 @@ static bool repair(struct coordinator *co, const struct seen *seen, int target, 
 {
 	const struct map_record *good = &seen->records[__builtin_ctz(agreed)];
 	uint16_t blocks = blocks_to_rewrite(seen, good, target);
+	uint64_t q = co->compare.maps[target].q;
 	struct copy *copy;
 
-	if (blocks == 0 || !look_again(co, seen->index))
+	if ((blocks == 0 && !may_replace(co, good, target, agreed)) || !look_again(co, seen->index))
 		return false;
+	if (blocks == 0) {
+		watch(co, seen->index);
+		if (!coordinator_compare_is_untouched(co, q))
+			return true;
+	}
 	copy = coordinator_copy_new(co, target, co->compare.layer, seen->index, true);
 	if (!copy)
 		return true;
 	copy->bad = (uint8_t)~agreed;
+	copy->compares = true;
 	copy->rewrite = blocks;
+	copy->q = q;
 	copy->expected = *good;
 	co->compare.step = COMPARE_REPAIR;
 	co->compare.status.agreed = agreed;
@@ -192,7 +253,10 @@ bool coordinator_compare_judge(struct coordinator *co, uint64_t end)
 {
 	struct compare *c = &co->compare;
 	struct seen seen;
+	bool undecided;
 
+	if (c->layer != LAYER_TOP)
+		c->steady &= c->voters;
 	while (look(co, end, &seen)) {
 		enum verdict is = verdict(co, &seen);
 
@@ -211,8 +275,10 @@ bool coordinator_compare_judge(struct coordinator *co, uint64_t end)
 			}
 			count(co, seen.index, target, agreed, false);
 		}
-		c->status.pass.undecided += is == VERDICT_CHANGING || is == VERDICT_LOST;
-		c->status.all.undecided += is == VERDICT_CHANGING || is == VERDICT_LOST;
+		undecided = is == VERDICT_CHANGING || is == VERDICT_LOST;
+		c->snapshots_differ |= undecided && c->layer != LAYER_TOP;
+		c->status.pass.undecided += undecided;
+		c->status.all.undecided += undecided;
 		c->status.pass.grains++;
 		c->status.all.grains++;
 	}
@@ -225,6 +291,8 @@ bool coordinator_compare_is_expected(const struct copy *copy, const struct messa
 	const struct map_record *expected = &copy->expected;
 	unsigned n = 0;
 
+	if (expected->present == 0 && expected->zero == 0)
+		return !answer->grain.found;
 	if (!answer->grain.found || answer->grain.present != expected->present ||
 		answer->grain.zero != expected->zero ||
 		!map_record_is_of_version(expected, answer->grain.epoch, answer->grain.seq))

@@ -16,8 +16,8 @@
  *   MAP_COMPARE        -> (the target)  frees what the source hasn't; MAP_COMPARED: which grains differ
  *   GRAIN_READ         -> (a source)    GRAIN_ANSWER: one grain
  *   GRAIN_WRITE        -> (the target)  GRAIN_WRITTEN
- *   GRAIN_HEAL         -> (who has a    GRAIN_HEALED: bad blocks of this very version are written anew
- *                         bad block)
+ *   GRAIN_HEAL         -> (who has a    GRAIN_HEALED: bad blocks of this very version are written anew; or
+ *                         bad block)    the grain becomes what a quorum has
  *                     <-               GRAIN_BAD: its scrub has found bad blocks; nobody has asked
  *                     <-               COMPARE_ASKED: its pool is scrubbed now: the replicas are to be
  *                                       compared (MAP_READ of each of them)
@@ -83,7 +83,7 @@ enum message_type {
 struct message_grain {
 	uint64_t layer;
 	uint64_t index;
-	bool found;         /* ANSWER, WRITE: false: nothing is there */
+	bool found;         /* ANSWER, WRITE, HEAL: false: nothing is there */
 	struct epoch epoch; /* of the newest entry in it: its version, the same on every replica */
 	uint64_t seq;
 	uint16_t present;
@@ -149,7 +149,8 @@ struct message {
 	uint64_t seq; /* MATCH: keep up to it; READ: read_seq; LOG_READ: which; GRAIN_READ: at least this new;
 			 SYNC_FINISH: to be applied before; APPEND_ANSWER, MATCH_ANSWER, SYNC_FINISHED:
 			 durable up to it; MAP_READ: at least this new; MAP_ANSWER, GRAIN_ANSWER: q, the
-			 commit_seq at which it was taken */
+			 commit_seq at which it was taken; GRAIN_HEAL, not 0: the whole grain becomes
+			 this one, if what is applied by then is between grain.seq and this */
 	uint64_t commit_seq; /* APPEND, OPEN_ANSWER, APPEND_ANSWER, GRAIN_READ */
 	uint64_t all_seq;    /* APPEND */
 	uint64_t room_bytes; /* OPEN_ANSWER, MATCH_ANSWER, APPEND_ANSWER: payload that it can take now */

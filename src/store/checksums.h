@@ -22,6 +22,17 @@ void pool_replica_grains_turn(struct pool_replica *replica, bool begins);
 void pool_replica_grain_rewrite(struct pool_replica *replica, const struct grain_copy *copy, uint16_t blocks,
 	pool_done_fn fn, void *arg);
 
+/*
+ * The top's grain becomes the copy, whole, whatever stands there; without blocks and marks: nothing stands
+ * there any more. The copy must be what a replica holds of the grain that has applied up to anything from
+ * from_seq to until_seq: it is done only while this one has, so that entries that touch the grain and aren't
+ * in the copy come behind it. The caller knows that no entry between them changes the levels. Errors:
+ * -EAGAIN: not now; -ENOTSUP: what lies below isn't what the copy's marks were made for; -ENOSPC: no grain is
+ * free.
+ */
+void pool_replica_grain_replace(struct pool_replica *replica, const struct grain_copy *copy,
+	uint64_t from_seq, uint64_t until_seq, pool_done_fn fn, void *arg);
+
 struct pool_checksums_info {
 	uint64_t bytes;   /* of memory that they take now, ... */
 	uint64_t limit;   /* ... and that the cache may take; what isn't written yet may be beyond it */

@@ -103,6 +103,7 @@ struct work {
 	struct replica_state state; /* STATE, with ... */
 	uint64_t size_bytes;
 	struct position position; /* TRUNCATE, RESET, APPLIED: up to here */
+	uint64_t until_seq; /* HEAL, not 0: a whole grain, while what is applied is from position to this */
 	struct epoch_start rows[EPOCHS_MAX];
 	unsigned row_count;
 	struct layer *layer; /* TOP, LAYER */

@@ -27,6 +27,8 @@ void grain_stamp(struct round_grain *grain, struct epoch epoch, uint64_t seq);
 void grain_block(struct round_grain *grain, unsigned block, const uint8_t *source, uint32_t crc);
 /* A physical grain for content where there was none. */
 void grain_place(struct pool *pool, struct round_grain *grain);
+/* Another one than it stands in: all its blocks are written. */
+void grain_place_anew(struct pool *pool, struct round_grain *grain);
 bool grain_needs_place(struct pool *pool, const struct layer *layer, uint64_t index);
 /* The same, and whether the grain's checksums are at hand: those that a round has in it are. */
 bool grain_has_sums(

@@ -1,4 +1,4 @@
-/* What an apply round takes besides entries: grains copied by a resync, blocks written anew by a repair. */
+/* What an apply round takes besides entries: grains copied by a resync, blocks and grains of a repair. */
 #include "store/round.h"
 
 #include <errno.h>
@@ -81,6 +81,11 @@ uint32_t grains_for_marks(const struct pool *pool)
 	return pool->round.grain_count > extra ? pool->round.grain_count - extra : 0;
 }
 
+static bool is_without_grains(struct pool *pool, const struct layer *layer)
+{
+	return pool->map.ready_count <= grains_for_marks(pool) || !thick_spares(pool, layer);
+}
+
 /* A copy that needs a grain, and none is ready. */
 static bool put_lacks_place(struct pool *pool, const struct work *work)
 {
@@ -90,8 +95,30 @@ static bool put_lacks_place(struct pool *pool, const struct work *work)
 	if (work->kind != WORK_PUT || (copy->state.present | copy->state.zero) == 0)
 		return false;
 	layer = level_upper(work->replica, copy->level);
-	return layer && grain_needs_place(pool, layer, copy->index) &&
-	       (pool->map.ready_count <= grains_for_marks(pool) || !thick_spares(pool, layer));
+	return layer && grain_needs_place(pool, layer, copy->index) && is_without_grains(pool, layer);
+}
+
+/* It is the copy then, `stop` being the next level below. */
+static void grain_put(struct pool *pool, struct layer *layer, const struct layer *stop,
+	const struct grain_copy *copy, bool elsewhere)
+{
+	struct round_grain *grain = round_grain(pool, layer, copy->index);
+
+	/* What the level's lower layers mark as zero goes with them: the marks must stand here. */
+	grain->below = layer_masks_at(pool, stop ? stop : layer->parent, NULL, copy->index).present;
+	if (copy->state.present && elsewhere)
+		grain_place_anew(pool, grain);
+	else if (copy->state.present)
+		grain_place(pool, grain);
+	grain_stamp(grain, copy->state.epoch, copy->state.seq);
+	for (unsigned i = 0; i < GRAIN_BLOCKS; i++) {
+		bool present = copy->state.present & 1u << i;
+
+		grain_block(grain, i, present ? copy->data->data + (size_t)i * BLOCK_BYTES : NULL,
+			copy->state.crc[i]);
+	}
+	if (stop)
+		grain->slot.zero &= copy->state.zero;
 }
 
 /* The level's content replaces what is there: nothing of it may shine through from below its own level. */
@@ -102,7 +129,6 @@ static bool round_put(struct pool *pool, struct work *work)
 	struct layer *layer = level_upper(replica, copy->level);
 	const struct layer *stop;
 	struct round_replica *rr;
-	struct round_grain *grain;
 
 	ASSERT(!copy->level.whole);
 	if (!layer) {
@@ -122,20 +148,7 @@ static bool round_put(struct pool *pool, struct work *work)
 		return false;
 	if (work->rc != 0)
 		return true;
-	grain = round_grain(pool, layer, copy->index);
-	/* What the level's lower layers mark as zero goes with them: the marks must stand here. */
-	grain->below = layer_masks_at(pool, stop ? stop : layer->parent, NULL, copy->index).present;
-	if (copy->state.present)
-		grain_place(pool, grain);
-	grain_stamp(grain, copy->state.epoch, copy->state.seq);
-	for (unsigned i = 0; i < GRAIN_BLOCKS; i++) {
-		bool present = copy->state.present & 1u << i;
-
-		grain_block(grain, i, present ? copy->data->data + (size_t)i * BLOCK_BYTES : NULL,
-			copy->state.crc[i]);
-	}
-	if (stop)
-		grain->slot.zero &= copy->state.zero;
+	grain_put(pool, layer, stop, copy, false);
 	replica_grain_mark(replica, copy->index);
 	return true;
 }
@@ -256,6 +269,52 @@ static bool round_heal(struct pool *pool, struct work *work)
 	return true;
 }
 
+/* ---- a grain that a comparison has found other than a quorum's ---- */
+
+/* The copy is what must stand where so much is applied. Of a trim that takes several rounds a part may be. */
+static bool is_in_force(const struct work *work)
+{
+	const struct pool_replica *replica = work->replica;
+
+	return replica->applied.seq >= work->position.seq &&
+	       ((replica->applied.seq <= work->until_seq && replica->trim_cursor == 0) ||
+		       MUTANT(replace_overtaken));
+}
+
+static int replace_refused(struct pool *pool, const struct work *work)
+{
+	const struct pool_replica *replica = work->replica;
+	const struct grain_copy *copy = &work->copy;
+	const struct layer *top = replica->top, *stop = level_below(replica, top);
+	uint16_t below = layer_masks_at(pool, stop, NULL, copy->index).present;
+
+	if (replica->state.incomplete || level_upper(replica, copy->level) != top || !is_in_force(work))
+		return -EAGAIN;
+	/* Checksums that are lost a repair of bad blocks finds; a removed snapshot's layer is merged first.
+	 */
+	if (blocks_lost(pool, work) != 0 || (stop && level_clear(pool, top, stop, copy->index, false) != 0))
+		return -EAGAIN;
+	if (copy->state.zero & ~below)
+		return -ENOTSUP;
+	return copy->state.present != 0 && is_without_grains(pool, top) ? -ENOSPC : 0;
+}
+
+/* In its turn, as a repair; into another grain, so that readers and a restart find the old one or the new. */
+static bool round_replace(struct pool *pool, struct work *work)
+{
+	struct pool_replica *replica = work->replica;
+
+	if (!heal_has_sums(pool, work) || pool->round.grain_count == pool->round.grain_max ||
+		!round_replica(&pool->round, replica))
+		return false;
+	work->rc = replace_refused(pool, work);
+	if (work->rc != 0)
+		return true;
+	grain_put(pool, replica->top, level_below(replica, replica->top), &work->copy, true);
+	replica_grain_mark(replica, work->copy.index);
+	return true;
+}
+
 static bool round_restructure(struct pool *pool, struct work *work)
 {
 	struct round_replica *rr = round_replica(&pool->round, work->replica);
@@ -267,7 +326,7 @@ static bool round_restructure(struct pool *pool, struct work *work)
 static bool round_work(struct pool *pool, struct work *work)
 {
 	if (work->kind == WORK_HEAL)
-		return round_heal(pool, work);
+		return work->until_seq != 0 ? round_replace(pool, work) : round_heal(pool, work);
 	return work->kind == WORK_STRUCTURE ? round_restructure(pool, work) : round_put(pool, work);
 }
 

@@ -104,6 +104,14 @@ void grain_place(struct pool *pool, struct round_grain *grain)
 	ASSERT(grain->to != PHYS_NONE);
 }
 
+void grain_place_anew(struct pool *pool, struct round_grain *grain)
+{
+	if (place_has_grain(pool, grain->to) && grain->to != grain->phys)
+		return;
+	grain->to = map_alloc(pool);
+	ASSERT(grain->to != PHYS_NONE);
+}
+
 /* Where the grain will stand, as far as the round goes by now. */
 static uint32_t round_stands(struct pool *pool, const struct layer *layer, uint64_t index, bool *ret_in_round)
 {

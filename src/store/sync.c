@@ -99,6 +99,7 @@ void pool_replica_grain_heal(struct pool_replica *replica, const struct grain_co
 
 	ASSERT((bad_blocks & ~copy->state.present) == 0);
 	work->bad_blocks = bad_blocks;
+	work->until_seq = 0;
 	work->rewrite_blocks = 0;
 	grain_work(work, copy, fn, arg);
 }
@@ -109,6 +110,18 @@ void pool_replica_grain_rewrite(struct pool_replica *replica, const struct grain
 	struct work *work = work_get(replica->pool, replica, WORK_HEAL);
 
 	ASSERT((blocks & ~copy->state.present) == 0);
+	work->until_seq = 0;
 	work->bad_blocks = work->rewrite_blocks = blocks;
+	grain_work(work, copy, fn, arg);
+}
+
+void pool_replica_grain_replace(struct pool_replica *replica, const struct grain_copy *copy,
+	uint64_t from_seq, uint64_t until_seq, pool_done_fn fn, void *arg)
+{
+	struct work *work = work_get(replica->pool, replica, WORK_HEAL);
+
+	ASSERT(until_seq != 0);
+	work->position.seq = from_seq;
+	work->until_seq = until_seq;
 	grain_work(work, copy, fn, arg);
 }

@@ -181,12 +181,24 @@ bool scene_log_is_gone(struct scene *s);
 /* X's log ends in entries that only `voter` has, uncommitted; and X is dead. */
 void scene_leave_tail(struct scene *s, struct attached *x, unsigned voter, uint32_t first, uint32_t count);
 
+/* ---- comparisons: scenes_compare.c ---- */
+#define SCENE_GRAINS 8u
+/* X serves; so many grains are written, and applied everywhere. */
+struct attached *scene_begin_grains(struct scene *s);
+struct compare_status scene_compared(struct attached *a);
+/* A pass is over; arg: the attachment. */
+bool scene_is_compared(struct scene *s, const void *arg);
+/* The scrub of this node asks for one. */
+void scene_compare_ask(struct scene *s, unsigned node);
+/* And it is waited for; what it has found. */
+struct compare_tally scene_compare_pass(struct scene *s, struct attached *a, unsigned node);
+
 extern const struct scenario *const scenario_lists[];
 /* NULL-terminated by a name of NULL. */
 extern const struct scenario scenarios_log[], scenarios_lease[], scenarios_sync[], scenarios_life[],
 	scenarios_room[], scenarios_maps[], scenarios_snapshot[], scenarios_members[], scenarios_quorum[],
 	scenarios_view[], scenarios_source[], scenarios_grow[], scenarios_cut[], scenarios_scrub[],
-	scenarios_stripe[], scenarios_compare[], scenarios_thick[];
+	scenarios_stripe[], scenarios_compare[], scenarios_replace[], scenarios_thick[];
 
 const struct scenario *scenario_find(const char *name);
 /* Runs it; text: why it failed; empty: it passed. */

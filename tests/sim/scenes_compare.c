@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define GRAINS 8u
+#define GRAINS SCENE_GRAINS
 
 static struct pool *pool_of(struct scene *s, unsigned node)
 {
@@ -65,7 +65,7 @@ static void misapply(
 
 /* ---- comparisons ---- */
 
-static struct compare_status compared(struct attached *a)
+struct compare_status scene_compared(struct attached *a)
 {
 	struct volume_stats stats;
 
@@ -73,28 +73,27 @@ static struct compare_status compared(struct attached *a)
 	return stats.compare;
 }
 
-static bool is_compared(struct scene *s, const void *arg)
+bool scene_is_compared(struct scene *s, const void *arg)
 {
 	(void)s;
-	return compared((struct attached *)(uintptr_t)arg).passes > 0;
+	return scene_compared((struct attached *)(uintptr_t)arg).passes > 0;
 }
 
-static void compare_ask(struct scene *s, unsigned node)
+void scene_compare_ask(struct scene *s, unsigned node)
 {
 	datapath_pool_compare(s->c->nodes[node].process->datapath, pool_of(s, node));
 	loop_sim_kick(&s->c->sim, node);
 }
 
-/* A pass that the scrub of this node asks for; what it has found. */
-static struct compare_tally compare_all(struct scene *s, struct attached *a, unsigned node)
+struct compare_tally scene_compare_pass(struct scene *s, struct attached *a, unsigned node)
 {
-	compare_ask(s, node);
-	if (!scene_until(s, 120000, is_compared, a))
+	scene_compare_ask(s, node);
+	if (!scene_until(s, 120000, scene_is_compared, a))
 		cluster_violation(s->c, "the comparison doesn't end");
-	return compared(a).last;
+	return scene_compared(a).last;
 }
 
-static struct attached *grains_begin(struct scene *s)
+struct attached *scene_begin_grains(struct scene *s)
 {
 	struct attached *x = scene_begin(s, 1);
 
@@ -107,7 +106,7 @@ static struct attached *grains_begin(struct scene *s)
 static void differing_is_rewritten(struct scene *s)
 {
 	const struct grain_level now = { 0 };
-	struct attached *x = grains_begin(s);
+	struct attached *x = scene_begin_grains(s);
 	struct compare_tally found;
 
 	GOES_ON();
@@ -115,7 +114,7 @@ static void differing_is_rewritten(struct scene *s)
 	GOES_ON();
 	misapply(s, C, now, 5, 0);
 	GOES_ON();
-	found = compare_all(s, x, B);
+	found = scene_compare_pass(s, x, B);
 	EXPECT(found.grains == GRAINS, "%u grains were compared", (unsigned)found.grains);
 	EXPECT(found.differing == 2 && found.rewritten == 2, "%u differ, %u were rewritten",
 		(unsigned)found.differing, (unsigned)found.rewritten);
@@ -127,7 +126,7 @@ static void differing_is_rewritten(struct scene *s)
 /* The volume has other blocks in their place. */
 static void differing_snapshot(struct scene *s)
 {
-	struct attached *x = grains_begin(s);
+	struct attached *x = scene_begin_grains(s);
 	struct grain_level level = { 0 };
 	struct compare_tally found;
 
@@ -140,7 +139,7 @@ static void differing_snapshot(struct scene *s)
 	EXPECT(pool_replica_snapshot_at(scene_store(s, B), 0, &level.snapshot), "there is no snapshot");
 	misapply(s, B, level, 3, 2);
 	GOES_ON();
-	found = compare_all(s, x, A);
+	found = scene_compare_pass(s, x, A);
 	EXPECT(found.grains == 2 * GRAINS, "%u grains were compared", (unsigned)found.grains);
 	EXPECT(found.differing == 1 && found.rewritten == 1, "%u differ, %u were rewritten",
 		(unsigned)found.differing, (unsigned)found.rewritten);
@@ -153,16 +152,16 @@ static void differing_snapshot(struct scene *s)
 static void differing_of_two(struct scene *s)
 {
 	const struct grain_level now = { 0 };
-	struct attached *x = grains_begin(s);
+	struct attached *x = scene_begin_grains(s);
 	struct compare_tally found;
 
 	GOES_ON();
 	misapply(s, B, now, 3, 7);
 	GOES_ON();
-	found = compare_all(s, x, A);
+	found = scene_compare_pass(s, x, A);
 	EXPECT(found.differing == 1 && found.rewritten == 0, "%u differ, %u were rewritten",
 		(unsigned)found.differing, (unsigned)found.rewritten);
-	EXPECT(compared(x).agreed == 0, "somebody is said to be right");
+	EXPECT(scene_compared(x).agreed == 0, "somebody is said to be right");
 	scene_written(s, x, 3 * GRAIN_BLOCKS + 7, 1); /* for the last look */
 	scene_run(s, 5000);
 	scene_compare(s, GRAINS * GRAIN_BLOCKS);
@@ -190,10 +189,10 @@ static void compared_while_written(struct scene *s)
 	}
 	scene_fast_disk(s, C);
 	EXPECT(scene_is_level(s, x, SCENE_EVENTUALLY), "the voters did not get level");
-	EXPECT(compared(x).all.differing == 0, "what is written to differs: %u grains",
-		(unsigned)compared(x).all.differing);
-	EXPECT(compared(x).passes > 3, "the scene is not what it says: %u passes",
-		(unsigned)compared(x).passes);
+	EXPECT(scene_compared(x).all.differing == 0, "what is written to differs: %u grains",
+		(unsigned)scene_compared(x).all.differing);
+	EXPECT(scene_compared(x).passes > 3, "the scene is not what it says: %u passes",
+		(unsigned)scene_compared(x).passes);
 	scene_run(s, 5000);
 	scene_compare(s, GRAINS * GRAIN_BLOCKS);
 }
@@ -202,7 +201,7 @@ static void compared_while_written(struct scene *s)
 static void overtaken_rewrite(struct scene *s)
 {
 	const struct grain_level now = { 0 };
-	struct attached *x = grains_begin(s);
+	struct attached *x = scene_begin_grains(s);
 	struct scene_io *io;
 	uint32_t last;
 
@@ -210,7 +209,7 @@ static void overtaken_rewrite(struct scene *s)
 	misapply(s, A, now, 3, 7);
 	GOES_ON();
 	scene_hold(s, B, X, MESSAGE_GRAIN_ANSWER, 0);
-	compare_ask(s, C);
+	scene_compare_ask(s, C);
 	EXPECT(scene_is_held(s, B, X), "B is not asked for its copy");
 	io = scene_write(s, x, 3 * GRAIN_BLOCKS + 7, 1);
 	EXPECT(scene_is_answered(s, io, SCENE_EVENTUALLY) && io->rc == 0, "the write is not answered");
@@ -219,9 +218,9 @@ static void overtaken_rewrite(struct scene *s)
 	EXPECT(pool_replica_applied_seq(scene_store(s, A)) == scene_last_seq(x),
 		"the scene is not what it says: A has not applied the write");
 	scene_heal(s);
-	EXPECT(scene_until(s, 60000, is_compared, x), "the comparison doesn't end");
+	EXPECT(scene_until(s, 60000, scene_is_compared, x), "the comparison doesn't end");
 	/* The write has put the block right; the copy of before must not have been written over it. */
-	EXPECT(compared(x).last.differing == 0, "an older block was written over a newer one");
+	EXPECT(scene_compared(x).last.differing == 0, "an older block was written over a newer one");
 	EXPECT(scene_seen(s, x, 3 * GRAIN_BLOCKS + 7) == last, "a newer write is lost");
 	scene_run(s, 5000);
 	scene_compare(s, GRAINS * GRAIN_BLOCKS);

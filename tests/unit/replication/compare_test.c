@@ -26,7 +26,12 @@ static struct fake fakes[3];
 static unsigned maps_asked, grains_read, heals;
 static int healed; /* the last one */
 static uint32_t healed_blocks;
-static bool gives_another; /* a source's grain isn't what its map said */
+static bool gives_another;      /* a source's grain isn't what its map said */
+static struct message replaced; /* the last GRAIN_HEAL of a whole grain */
+static int heal_rc;
+static struct operation trim; /* is begun when a source is asked for its grain, if ... */
+static bool trims;            /* ... this is set: of this one: */
+static uint64_t trim_index;
 
 static const struct epoch_start rows[] = { { { 1, 0 }, 1 } };
 
@@ -37,7 +42,9 @@ static int setup(void **state)
 	maps_asked = grains_read = heals = 0;
 	healed = -1;
 	healed_blocks = 0;
-	gives_another = false;
+	heal_rc = 0;
+	gives_another = trims = false;
+	replaced = (struct message){ 0 };
 	for (unsigned i = 0; i < 3; i++) {
 		last_seq[i] = 4;
 		fakes[i] = (struct fake){ .has = true };
@@ -86,6 +93,17 @@ static void map_answer(unsigned i, const struct message *m, struct message *answ
 	map_record_encode(answer->payload->data, &f->record);
 }
 
+static void trim_begin(void)
+{
+	trims = false;
+	trim = (struct operation){ .entry = entry_get(entries) };
+	assert_non_null(trim.entry);
+	trim.entry->op = ENTRY_TRIM;
+	trim.entry->offset_bytes = trim_index * GRAIN_BYTES;
+	trim.entry->length_bytes = GRAIN_BYTES;
+	coordinator_submit(machine, &trim, now_ns);
+}
+
 static void grain_answer(unsigned i, const struct message *m, struct message *answer)
 {
 	static uint32_t crc[GRAIN_BLOCKS];
@@ -93,10 +111,14 @@ static void grain_answer(unsigned i, const struct message *m, struct message *an
 	unsigned count = 0;
 
 	grains_read++;
+	if (trims)
+		trim_begin();
 	answer->type = MESSAGE_GRAIN_ANSWER;
 	answer->token = m->token;
 	answer->seq = m->seq;
 	answer->grain = m->grain;
+	if (!fakes[i].has)
+		return;
 	answer->grain.found = true;
 	answer->grain.epoch = record->epoch;
 	answer->grain.seq = record->seq;
@@ -154,11 +176,15 @@ static bool reply(unsigned i, const struct message *m, struct message *answer)
 		heals++;
 		healed = (int)i;
 		healed_blocks = m->blocks;
-		fakes[i].record = fakes[(i + 1) % 3].record;
+		if (m->seq != 0)
+			replaced = *m;
+		if (heal_rc == 0)
+			fakes[i] = fakes[(i + 1) % 3];
 		answer->type = MESSAGE_GRAIN_HEALED;
 		answer->token = m->token;
 		answer->grain = m->grain;
-		answer->blocks = 1;
+		answer->rc = heal_rc;
+		answer->blocks = heal_rc == 0;
 		return true;
 	default:
 		return false;
@@ -327,7 +353,8 @@ static void who_is_missing_is_asked_when_he_is_there(void **state)
 	assert_int_equal(healed, 0);
 }
 
-static void another_version_or_shape_is_told_and_left_alone(void **state)
+/* The whole grain, if what is applied there is from the newest entry in it on up to what is committed. */
+static void another_version_or_shape_is_replaced(void **state)
 {
 	struct compare_tally found;
 
@@ -336,14 +363,87 @@ static void another_version_or_shape_is_told_and_left_alone(void **state)
 	fakes[2].record.crc[5]++;
 	found = compared(3);
 	assert_int_equal(found.differing, 1);
-	assert_int_equal(status_get().voter, 2);
-	fakes[2].record = fakes[0].record;
-	fakes[2].record.zero = 0x2; /* trimmed elsewhere */
+	assert_int_equal(found.rewritten, 1);
+	assert_int_equal(healed, 2);
+	assert_int_equal(healed_blocks, 0);
+	assert_int_equal(replaced.grain.layer, LAYER_TOP);
+	assert_int_equal(replaced.grain.index, GRAIN);
+	assert_true(replaced.grain.found);
+	assert_int_equal(replaced.grain.seq, 3);
+	assert_int_equal(replaced.seq, 5); /* with the session's own */
+	fakes[2].record.zero = 0x2;        /* trimmed elsewhere */
 	pass_ms(2000);
-	assert_int_equal(status_get().last.differing, 1);
-	fakes[2].has = false; /* nothing of it */
+	assert_int_equal(status_get().all.rewritten, 2);
+	assert_int_equal(replaced.grain.zero, 1);
+}
+
+static void what_is_missing_or_too_many_is_replaced(void **state)
+{
+	(void)state;
+	fakes[1].has = false;
+	fakes[1].record = (struct map_record){ 0 };
+	assert_int_equal(compared(3).rewritten, 1);
+	assert_int_equal(healed, 1);
+	assert_true(replaced.grain.found);
+	for (unsigned i = 0; i < 3; i++) {
+		fakes[i].has = i == 0;
+		if (i > 0)
+			fakes[i].record = (struct map_record){ 0 };
+	}
 	pass_ms(2000);
-	assert_int_equal(status_get().last.differing, 1);
+	assert_int_equal(status_get().all.rewritten, 2);
+	assert_int_equal(healed, 0);
+	assert_false(replaced.grain.found);
+	assert_null(replaced.payload);
+	/* There is no newest entry: where the maps were taken that much was applied. */
+	assert_int_equal(replaced.grain.seq, 5);
+	assert_int_equal(replaced.seq, 5);
+}
+
+/* It is looked at again, with what is committed then; what is written elsewhere does no harm. */
+static void what_is_touched_meanwhile_is_not_replaced(void **state)
+{
+	(void)state;
+	fakes[1].record.seq = 2;
+	fakes[1].record.crc[5]++;
+	trims = true;
+	trim_index = GRAIN;
+	assert_int_equal(compared(3).rewritten, 1);
+	assert_int_equal(grains_read, 2);
+	assert_int_equal(heals, 1);
+	assert_int_equal(replaced.seq, 6);
+	fakes[1].record.zero = 0x2;
+	trims = true;
+	trim_index = GRAIN + 1;
+	pass_ms(2000);
+	assert_int_equal(grains_read, 3);
+	assert_int_equal(heals, 2);
+}
+
+static void what_is_refused_for_good_is_told_at_once(void **state)
+{
+	struct compare_tally found;
+
+	(void)state;
+	fakes[1].has = false;
+	fakes[1].record = (struct map_record){ 0 };
+	heal_rc = -ENOTSUP;
+	found = compared(3);
+	assert_int_equal(found.differing, 1);
+	assert_int_equal(found.rewritten, 0);
+	assert_int_equal(heals, 1);
+	heal_rc = -EAGAIN;
+	pass_ms(20000);
+	assert_true(heals > 5);
+	assert_int_equal(status_get().all.rewritten, 0);
+}
+
+static void a_version_beyond_its_map_is_told_and_left_alone(void **state)
+{
+	(void)state;
+	fakes[0].record.seq = fakes[2].record.seq = 99;
+	fakes[1].record.crc[5]++;
+	assert_int_equal(compared(3).differing, 1);
 	assert_int_equal(status_get().all.rewritten, 0);
 	assert_int_equal(grains_read + heals, 0);
 }
@@ -389,7 +489,11 @@ int main(void)
 		TEST(a_copy_that_is_no_longer_what_was_compared_is_not_written),
 		TEST(of_two_nobody_is_believed),
 		TEST(who_is_missing_is_asked_when_he_is_there),
-		TEST(another_version_or_shape_is_told_and_left_alone),
+		TEST(another_version_or_shape_is_replaced),
+		TEST(what_is_missing_or_too_many_is_replaced),
+		TEST(what_is_touched_meanwhile_is_not_replaced),
+		TEST(what_is_refused_for_good_is_told_at_once),
+		TEST(a_version_beyond_its_map_is_told_and_left_alone),
 		TEST(lost_checksums_are_no_difference),
 		TEST(a_scrub_asks_for_one_at_once),
 	};
