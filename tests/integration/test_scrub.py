@@ -70,7 +70,10 @@ def test_a_scrub_finds_and_repairs_what_nobody_reads(cluster, name):
 
 
 def misapply(agent, volume, numbers):
-    """Gives the stopped agent's replica of the volume another content in these blocks, with right checksums."""
+    """
+    Gives the stopped agent's replica of the volume another content in these blocks, with right checksums. lost:N, more:N:
+    it no longer has the grain of this block, or has there what the first grain has.
+    """
     subprocess.run([BUILD / "tests/lib/misapply", agent.pool, volume["cluster"], volume["pool"], volume["uuid"]]
                    + [str(number) for number in numbers], check=True, timeout=60)
 
@@ -81,7 +84,8 @@ def test_replicas_that_differ_are_found_and_written_anew(cluster, name):
     device = a.attach(name)
     write_blocks(device, 0, COUNT, version=1)
     wait_for("applied", lambda: all(r["lag_bytes"] == 0 for r in a.volume(name)["replicas"]))
-    spoilt = {"b": [3, 5, 40], "c": [100, 101]}
+    # Three grains of b and four of c: other content, lost, and one that nobody has written.
+    spoilt = {"b": [3, 5, 40, "lost:200"], "c": [100, 101, "lost:300", "lost:330", f"more:{COUNT + 32}"]}
     uuids = {"cluster": a.get("/v1/status")["cluster"], "uuid": a.volume(name)["uuid"]}
     for agent in (b, c):
         pool = [r["pool_uuid"] for r in a.volume(name)["replicas"] if r["node"] == agent.name][0]
@@ -96,22 +100,25 @@ def test_replicas_that_differ_are_found_and_written_anew(cluster, name):
     wait_for("compared", lambda: a.volume(name)["stats"]["compare"]["passes"] > 0
              and not a.volume(name)["stats"]["compare"]["under_way"], 60)
     compare = a.volume(name)["stats"]["compare"]
-    grains = {(n // 16) for numbers in spoilt.values() for n in numbers}
-    assert compare["differing"] == compare["rewritten"] == len(grains), compare
+    grains = 3 + 4
+    assert compare["differing"] == compare["rewritten"] == grains, compare
     assert compare["grains"] >= COUNT // 16 and compare["undecided"] == 0
     by_node = {r["node"]: r["differing_grains"] for r in a.volume(name)["replicas"]}
-    assert by_node == {"a": 0, "b": 2, "c": 1}, by_node
+    assert by_node == {"a": 0, "b": 3, "c": 4}, by_node
     assert "written anew" in a.events("replica-differs")[-1]["text"]
-    assert f"{len(grains)} differ" in a.events("replicas-compared")[-1]["text"]
-    assert f"{len(grains)} differ ({len(grains)} written anew)" in a.cli("volume", "inspect", name).stdout
+    assert f"{grains} differ" in a.events("replicas-compared")[-1]["text"]
+    assert f"{grains} differ ({grains} written anew)" in a.cli("volume", "inspect", name).stdout
     # Once more, asked for where it is attached: there is nothing any more.
     done = a.cli("pool", "scrub", "p", "--now", "--follow")
     assert "nothing differs" in done.stdout, done.stdout
-    assert a.metric("quoin_volume_differing_grains_total", volume=name) == len(grains)
+    assert a.metric("quoin_volume_differing_grains_total", volume=name) == grains
     # It really is the same: without a, the two that differed have all.
     a.detach(name)
     a.stop()
     device = wait_for("attached", lambda: b.attach(name), 60)
     check_blocks(device, 0, COUNT, version=1)
+    with open(device, "rb") as file:
+        file.seek((COUNT + 32) * BLOCK)
+        assert not any(file.read(16 * BLOCK))
     b.detach(name)
     a.start()

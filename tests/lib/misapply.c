@@ -1,7 +1,8 @@
 /*
- * misapply PATH CLUSTER POOL VOLUME BLOCK...: gives blocks of a volume's replica another content, with right
- * checksums, in a pool that nobody has open: what a write that went to the wrong place leaves. UUIDs as text;
- * the replica must have the blocks. For integration tests.
+ * misapply PATH CLUSTER POOL VOLUME [lost:|more:]BLOCK...: gives blocks of a volume's replica another
+ * content, with right checksums, in a pool that nobody has open: what a write that went to the wrong place
+ * leaves. Or the grain that has the block is lost without a trace; or it has what the volume's first grain
+ * has. UUIDs as text; the replica must have the blocks. For integration tests.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -60,16 +61,44 @@ static void got(void *arg, int rc, struct grain_copy *copy)
 	buf_put(copy->data);
 }
 
+/* What the first grain has. */
+static void first_got(void *arg, int rc, struct grain_copy *copy)
+{
+	(void)arg;
+	if (rc < 0)
+		die("the first grain", rc);
+	copy->index = run.block / GRAIN_BLOCKS;
+	pool_replica_grain_replace(run.replica, copy, 0, UINT64_MAX, written, NULL);
+	buf_put(copy->data);
+}
+
+static void lose(void)
+{
+	struct grain_copy nothing = { .index = run.block / GRAIN_BLOCKS };
+
+	pool_replica_grain_replace(run.replica, &nothing, 0, UINT64_MAX, written, NULL);
+}
+
 static void next(void)
 {
 	const struct grain_level top = { 0 };
+	const char *at;
+	bool lost, more;
 
 	if (!*run.blocks) {
 		pool_close(run.pool, closed, NULL);
 		return;
 	}
-	run.block = strtoull(*run.blocks++, NULL, 10);
-	pool_replica_grain_get(run.replica, top, run.block / GRAIN_BLOCKS, got, NULL);
+	at = *run.blocks++;
+	lost = strncmp(at, "lost:", 5) == 0;
+	more = strncmp(at, "more:", 5) == 0;
+	run.block = strtoull(lost || more ? at + 5 : at, NULL, 10);
+	if (lost)
+		lose();
+	else if (more)
+		pool_replica_grain_get(run.replica, top, 0, first_got, NULL);
+	else
+		pool_replica_grain_get(run.replica, top, run.block / GRAIN_BLOCKS, got, NULL);
 }
 
 static void applied(void *arg, int rc)
@@ -105,7 +134,7 @@ int main(int argc, char **argv)
 
 	if (argc < 6 || uuid_parse(argv[2], &options.cluster) || uuid_parse(argv[3], &options.pool) ||
 		uuid_parse(argv[4], &volume)) {
-		fprintf(stderr, "usage: %s PATH CLUSTER POOL VOLUME BLOCK...\n", argv[0]);
+		fprintf(stderr, "usage: %s PATH CLUSTER POOL VOLUME [lost:|more:]BLOCK...\n", argv[0]);
 		return 2;
 	}
 	run.blocks = argv + 5;
