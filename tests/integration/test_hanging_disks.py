@@ -41,7 +41,7 @@ def make(disk):
 
 def add(cluster, name, **how):
     agent = cluster.add(name, **how)
-    agent.config.write_text(agent.config.read_text().replace("[cluster]\n", "[cluster]\nrebuild_after = 2s\n"))
+    agent.config.write_text(agent.config.read_text().replace("[cluster]\n", "[cluster]\nrebuild_after = 5s\n"))
     return agent
 
 
