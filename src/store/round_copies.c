@@ -276,9 +276,10 @@ static bool is_in_force(const struct work *work)
 {
 	const struct pool_replica *replica = work->replica;
 
+	if (replica->trim_cursor != 0 && !MUTANT(replace_in_trim))
+		return false;
 	return replica->applied.seq >= work->position.seq &&
-	       ((replica->applied.seq <= work->until_seq && replica->trim_cursor == 0) ||
-		       MUTANT(replace_overtaken));
+	       (replica->applied.seq <= work->until_seq || MUTANT(replace_overtaken));
 }
 
 static int replace_refused(struct pool *pool, const struct work *work)

@@ -58,6 +58,7 @@ static const struct {
 	{ "scrub_trusts_table", "scrub", { "--workloads", "1..20" } },
 	{ "sums_stay_old", "enumerate", { "--workloads", "1..12", "--subsets", "4" } },
 	{ "sums_go_unflushed", "../unit/mutants", { NULL } },
+	{ "replace_in_trim", "../unit/mutants", { NULL } },
 	{ "segment_grows_unmoved", "../unit/mutants", { NULL } },
 	{ "hole_ends_searches", "../unit/mutants", { NULL } },
 	{ "close_waits_for_ever", "../unit/mutants", { NULL } },
