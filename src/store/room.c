@@ -42,7 +42,7 @@ static uint64_t grains_reserve(const struct pool *pool)
 	return pool->g.grain_count / GRAIN_RESERVE_DIV + 1 + pool->grains_reserved + pool->thick_grains;
 }
 
-static uint64_t least_grains(const struct pool *pool, bool thick)
+static uint64_t slack_grains(const struct pool *pool, bool thick)
 {
 	uint64_t slack = pool->g.grain_count / GRAIN_SLACK_DIV;
 
@@ -53,17 +53,22 @@ static uint64_t least_grains(const struct pool *pool, bool thick)
 	 */
 	if (thick && slack < pool->g.ring_blocks / 8)
 		slack = least(pool->g.ring_blocks / 8, pool->g.grain_count / 4);
-	return grains_reserve(pool) + slack;
+	return slack;
+}
+
+uint64_t pool_thick_slack_grains(const struct pool *pool)
+{
+	return slack_grains(pool, true);
 }
 
 uint64_t pool_least_grains(const struct pool *pool)
 {
-	return least_grains(pool, pool->thick_grains > 0);
+	return grains_reserve(pool) + slack_grains(pool, pool->thick_grains > 0);
 }
 
 uint64_t pool_least_thick_grains(const struct pool *pool)
 {
-	return least_grains(pool, true);
+	return grains_reserve(pool) + pool_thick_slack_grains(pool);
 }
 
 uint64_t pool_spare_grains(const struct pool *pool)

@@ -16,6 +16,8 @@ uint64_t pool_spare_grains(const struct pool *pool);
 uint64_t pool_least_grains(const struct pool *pool);
 /* The same where a thick replica comes. */
 uint64_t pool_least_thick_grains(const struct pool *pool);
+/* Of that, what thin replicas may be sent before they have told that it is full. */
+uint64_t pool_thick_slack_grains(const struct pool *pool);
 
 /* ---- thick.c ---- */
 /* After each change of what the replica has mapped in its top, of its size, and of its snapshots to come. */
@@ -29,8 +31,8 @@ bool thick_fits(const struct pool *pool, uint64_t grains);
 /* Each write of this replica has its grain, however full the pool is: it is thick, and the pool has all that
  * it keeps. */
 bool thick_is_free(const struct pool_replica *replica);
-/* The layer may have a fresh grain that no entry has asked for: one is left beside those that are kept for
- * thick replicas. */
+/* The layer may have a fresh grain that no entry has asked for, as for what a resync copies: beside those
+ * that are kept for thick replicas enough are left for the entries of thin ones. */
 bool thick_spares(const struct pool *pool, const struct layer *layer);
 
 #endif

@@ -71,10 +71,18 @@ bool thick_is_free(const struct pool_replica *replica)
 	       (replica->thick_grains == 0 || thick_is_covered(replica->pool));
 }
 
+/* Half of what thin ones may be sent is left: what was written a little beyond what is full can be copied. */
+static uint64_t grains_left_by_copies(const struct pool *pool)
+{
+	if (pool->thick_grains == 0 || MUTANT(copies_leave_what_is_kept))
+		return pool->thick_grains;
+	return pool->thick_grains + pool->grains_reserved + pool_thick_slack_grains(pool) / 2;
+}
+
 bool thick_spares(const struct pool *pool, const struct layer *layer)
 {
 	return (layer->top_of && layer->top_of->head.identity.thick) ||
-	       grains_to_come(pool) > pool->thick_grains;
+	       grains_to_come(pool) > grains_left_by_copies(pool);
 }
 
 bool pool_replica_snapshot_fits(const struct pool_replica *replica)
