@@ -124,6 +124,7 @@ struct sim_pool {
 	struct disk *disk;
 	struct uuid uuid;
 	bool formatted;
+	bool replayed;         /* and not all that its journal had has been applied yet */
 	uint64_t short_grains; /* of what it keeps for thick ones it may lack so many: thick.c */
 	uint64_t short_ns;     /* when it has lacked some last; 0: never */
 };

@@ -124,6 +124,7 @@ static void replicas_make(struct asked *asked)
 		return;
 	}
 	node->process->is_open[asked->pool] = true;
+	node->pools[asked->pool].replayed = true;
 	trace_event(&c->trace, "pool-open", node->index, asked->pool, 0);
 	free(asked);
 }

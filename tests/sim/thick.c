@@ -62,7 +62,9 @@ static void pool_check(struct node *node, unsigned k)
 	thick_pool_look(look.pool, &is);
 	least = look.kept_grains + is.reserved + is.spare;
 	worst = is.used + is.taken + least; /* all that is taken is so by thin ones */
-	lacks = is.used + look.kept_grains + is.reserved;
+	/* Each entry that was replayed counts as one that needs a grain of its own. */
+	of->replayed = of->replayed && is.reserved != 0;
+	lacks = is.used + look.kept_grains + (of->replayed ? 0 : is.reserved);
 	if (look.came && worst > is.all + of->short_grains)
 		of->short_grains = worst - is.all;
 	else if (is.used + least <= is.all)
