@@ -34,6 +34,8 @@ static const struct http_route routes[] = {
 	{ "POST", "/v1/volumes/*/attach", handle_volume_attach, ATTACH_MS },
 	{ "POST", "/v1/volumes/*/serve-nbd", handle_volume_serve_nbd, ATTACH_MS },
 	{ "POST", "/v1/volumes/*/detach", handle_volume_detach, OPERATION_MS },
+	{ "POST", "/v1/volumes/*/begin-import", handle_import_begin, OPERATION_MS },
+	{ "POST", "/v1/volumes/*/end-import", handle_import_end, OPERATION_MS },
 	{ "POST", "/v1/volumes/*/move-replica", handle_volume_move_replica, OPERATION_MS },
 	{ "POST", "/v1/volumes/*/set-sticky", handle_volume_set_sticky, OPERATION_MS },
 	{ "POST", "/v1/volumes/*/set-limits", handle_volume_set_limits, OPERATION_MS },

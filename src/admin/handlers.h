@@ -58,7 +58,6 @@ int options_json_read(const json_t *body, struct volume_options *options, struct
 void handle_volume_create(struct http_request *request, void *arg);
 void handle_volume_remove(struct http_request *request, void *arg);
 void handle_volume_attach(struct http_request *request, void *arg);
-void handle_volume_serve_nbd(struct http_request *request, void *arg);
 void handle_volume_move_replica(struct http_request *request, void *arg);
 void handle_volume_set_sticky(struct http_request *request, void *arg);
 void handle_volume_set_limits(struct http_request *request, void *arg);
@@ -66,6 +65,15 @@ void handle_volume_resize(struct http_request *request, void *arg);
 void handle_volume_set_replicas(struct http_request *request, void *arg);
 void handle_volume_cancel_change(struct http_request *request, void *arg);
 void handle_volume_detach(struct http_request *request, void *arg);
+/* For attach and its like: answers with the volume as it is afterwards; a volumes_done_fn of the request. */
+void on_volume_changed(void *arg, int rc, const struct error *error);
+/* imports.c */
+void handle_volume_serve_nbd(struct http_request *request, void *arg);
+void handle_import_begin(struct http_request *request, void *arg);
+void handle_import_end(struct http_request *request, void *arg);
+/* json.c: the UUID at `key`; absent: *ret_uuid stays if !required. -EINVAL, with words. */
+int body_uuid(const json_t *body, const char *key, bool required, struct uuid *ret_uuid,
+	struct error *error) MUST_CHECK;
 /* snapshots.c */
 void handle_snapshots(struct http_request *request, void *arg);
 void handle_snapshot_create(struct http_request *request, void *arg);

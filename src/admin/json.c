@@ -54,3 +54,13 @@ void respond_removed(struct http_request *request, unsigned param, int rc, const
 		http_respond_json(request, 200,
 			answer_json("removed", http_json_text(http_request_param(request, param))));
 }
+
+int body_uuid(const json_t *body, const char *key, bool required, struct uuid *ret_uuid, struct error *error)
+{
+	const char *text;
+	int rc = http_json_string(body, key, required, UUID_TEXT_LEN, &text, error);
+
+	if (rc == 0 && text && uuid_parse(text, ret_uuid) != 0)
+		rc = error_set(error, -EINVAL, "\"%s\": \"%s\" is no UUID", key, text);
+	return rc;
+}

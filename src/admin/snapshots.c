@@ -115,16 +115,6 @@ static void on_made(void *arg, int rc, const struct error *error)
 	http_respond_json(request, 201, answer_json("snapshot", search.found));
 }
 
-static int import_of_read(const json_t *body, struct uuid *ret_import_of, struct error *error)
-{
-	const char *text;
-	int rc = http_json_string(body, "import_of", false, UUID_TEXT_LEN, &text, error);
-
-	if (rc == 0 && text && uuid_parse(text, ret_import_of) != 0)
-		rc = error_set(error, -EINVAL, "\"import_of\": \"%s\" is no UUID", text);
-	return rc;
-}
-
 /* "name": "before-upgrade", "freeze": true, "import_of": UUID */
 void handle_snapshot_create(struct http_request *request, void *arg)
 {
@@ -144,7 +134,7 @@ void handle_snapshot_create(struct http_request *request, void *arg)
 	if (rc == 0)
 		rc = http_json_flag(body, "freeze", &freeze, &error);
 	if (rc == 0)
-		rc = import_of_read(body, &import_of, &error);
+		rc = body_uuid(body, "import_of", false, &import_of, &error);
 	if (rc < 0)
 		http_respond_error(request, rc, &error);
 	else

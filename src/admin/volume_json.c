@@ -166,6 +166,8 @@ json_t *volume_json(const struct volume_view *view, bool with_stats)
 		volume, "shared_zone", view->shared_zone[0] ? json_string(view->shared_zone) : json_null());
 	json_object_set_new(
 		volume, "breach", view->policy.breach[0] ? http_json_text(view->policy.breach) : json_null());
+	json_object_set_new(
+		volume, "import", view->import_unfinished ? json_string("unfinished") : json_null());
 	json_object_set_new(volume, "origin",
 		view->origin[0]
 			? json_pack("{s:s, s:s}", "volume", view->origin, "snapshot", view->origin_snapshot)

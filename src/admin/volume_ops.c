@@ -50,7 +50,7 @@ static void on_created(void *arg, int rc, const struct error *error)
 
 void handle_volume_create(struct http_request *request, void *arg)
 {
-	const char *known[VOLUME_OPTIONS_COUNT + 1] = { "name" };
+	const char *known[VOLUME_OPTIONS_COUNT + 2] = { "name", "import" };
 	struct admin *admin = arg;
 	struct volume_options options;
 	struct error error;
@@ -58,22 +58,23 @@ void handle_volume_create(struct http_request *request, void *arg)
 	json_t *body;
 	int rc;
 
-	memcpy(known + 1, volume_option_names, sizeof(volume_option_names));
-	rc = http_request_fields(request, known, VOLUME_OPTIONS_COUNT + 1, &body, &error);
+	memcpy(known + 2, volume_option_names, sizeof(volume_option_names));
+	rc = http_request_fields(request, known, VOLUME_OPTIONS_COUNT + 2, &body, &error);
 	if (rc == 0)
 		rc = http_json_string(body, "name", true, NAME_MAX_LEN, &name, &error);
 	if (rc == 0)
 		rc = name_check("volume name", name, &error);
 	if (rc == 0)
 		rc = options_json_read(body, &options, &error);
+	if (rc == 0)
+		rc = body_uuid(body, "import", false, &options.import, &error);
 	if (rc < 0)
 		http_respond_error(request, rc, &error);
 	else
 		volumes_create(admin->volumes, name, &options, on_created, request);
 }
 
-/* For attach and detach: answers with the volume as it is afterwards. */
-static void on_changed(void *arg, int rc, const struct error *error)
+void on_volume_changed(void *arg, int rc, const struct error *error)
 {
 	struct http_request *request = arg;
 
@@ -113,21 +114,15 @@ void handle_volume_attach(struct http_request *request, void *arg)
 	if (rc < 0)
 		http_respond_error(request, rc, &error);
 	else
-		volumes_attach(admin->volumes, http_request_param(request, 0), force, on_changed, request);
-}
-
-void handle_volume_serve_nbd(struct http_request *request, void *arg)
-{
-	struct admin *admin = arg;
-
-	volumes_serve_nbd(admin->volumes, http_request_param(request, 0), on_changed, request);
+		volumes_attach(
+			admin->volumes, http_request_param(request, 0), force, on_volume_changed, request);
 }
 
 void handle_volume_detach(struct http_request *request, void *arg)
 {
 	struct admin *admin = arg;
 
-	volumes_detach(admin->volumes, http_request_param(request, 0), on_changed, request);
+	volumes_detach(admin->volumes, http_request_param(request, 0), on_volume_changed, request);
 }
 
 /* "from": "b", "to": "d/p"; each a node's or pool's name or both, "to" may be left out */
@@ -148,7 +143,7 @@ void handle_volume_move_replica(struct http_request *request, void *arg)
 		http_respond_error(request, rc, &error);
 	else
 		volumes_move_replica(
-			admin->volumes, http_request_param(request, 0), from, to, on_changed, request);
+			admin->volumes, http_request_param(request, 0), from, to, on_volume_changed, request);
 }
 
 /* "replicas": 3 or "3" */
@@ -169,7 +164,7 @@ void handle_volume_set_replicas(struct http_request *request, void *arg)
 		http_respond_error(request, rc, &error);
 	else
 		volumes_set_replicas(admin->volumes, http_request_param(request, 0), options.replicas,
-			on_changed, request);
+			on_volume_changed, request);
 }
 
 /* A number that isn't negative, or text: digits; for bytes a size, or 0. */
@@ -214,7 +209,7 @@ void handle_volume_set_limits(struct http_request *request, void *arg)
 		http_respond_error(request, rc, &error);
 	else
 		volumes_set_limits(
-			admin->volumes, http_request_param(request, 0), &wish, on_changed, request);
+			admin->volumes, http_request_param(request, 0), &wish, on_volume_changed, request);
 }
 
 /* "size": "20G" */
@@ -234,8 +229,8 @@ void handle_volume_resize(struct http_request *request, void *arg)
 	if (rc < 0)
 		http_respond_error(request, rc, &error);
 	else
-		volumes_resize(admin->volumes, http_request_param(request, 0), options.size_bytes, on_changed,
-			request);
+		volumes_resize(admin->volumes, http_request_param(request, 0), options.size_bytes,
+			on_volume_changed, request);
 }
 
 /* "sticky": "yes" or "no" */
@@ -255,13 +250,13 @@ void handle_volume_set_sticky(struct http_request *request, void *arg)
 	if (rc < 0)
 		http_respond_error(request, rc, &error);
 	else
-		volumes_set_sticky(
-			admin->volumes, http_request_param(request, 0), options.sticky, on_changed, request);
+		volumes_set_sticky(admin->volumes, http_request_param(request, 0), options.sticky,
+			on_volume_changed, request);
 }
 
 void handle_volume_cancel_change(struct http_request *request, void *arg)
 {
 	struct admin *admin = arg;
 
-	volumes_cancel_change(admin->volumes, http_request_param(request, 0), on_changed, request);
+	volumes_cancel_change(admin->volumes, http_request_param(request, 0), on_volume_changed, request);
 }

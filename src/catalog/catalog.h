@@ -171,6 +171,7 @@ struct catalog_volume {
 	struct catalog_snapshot *snapshots;  /* oldest first: catalog/snapshots.h */
 	struct catalog_viewer *viewers;      /* of its snapshots */
 	struct uuid origin, origin_snapshot; /* of a clone: a volume, one of its snapshots; else none */
+	struct uuid import, import_base;     /* one that hasn't ended: catalog/import.h; else none */
 	uint64_t revision;                   /* of the record; ignored on input */
 	/* For catalog_volume_create(): its class's, as it was placed by; not kept. */
 	uint64_t class_revision;
@@ -359,24 +360,22 @@ void catalog_change_cancel(struct catalog *catalog, struct uuid volume, struct u
 struct catalog_attach {
 	struct uuid volume;
 	struct uuid attachment; /* new for a new device; the old one for a device that lived on */
-	/*
-	 * The holder's attachment for which the caller's PROBE has found no replica that heard from it;
-	 * else none.
-	 */
+	/* The holder's, for which the caller's PROBE has found no replica that heard from it; else none. */
 	struct uuid probed;
-	bool force;   /* succeeds a living holder: the caller is loud about it */
-	bool steward; /* serves no I/O; succeeds nobody but a steward whose node is down: -EBUSY */
+	struct uuid import; /* by which import, or none: catalog/import.h */
+	bool for_snapshots; /* nothing of it is used: one whose import has not ended may be attached, too */
+	bool force;         /* succeeds a living holder: the caller is loud about it */
+	bool steward;       /* serves no I/O; succeeds nobody but a steward whose node is down: -EBUSY */
 };
 
 /*
  * Makes this node (registered before) the holder, with epoch_number + 1; the record that fn gets is the
  * configuration to open. Allowed when nobody or a steward holds it, or this node does; or the holder is dead:
- *   -EBUSY       a living node holds it (the words name it and since when).
+ *   -EBUSY       a living node holds it (the words name it and since when); or its import hasn't ended.
  *   -EOWNERDEAD  the holder's lease has run out: PROBE the replicas, then ask again with `probed`.
  *   -EHOSTDOWN   the lease has run out, but this node hasn't had the kvdb in reach for a whole lease: ask
  *                again later.
- *   -ENOENT      no such volume, or it is being deleted.
- *   -ESTALE      this node's own lease isn't in force.
+ *   -ENOENT      no such volume, or it is being deleted; -ESTALE: this node's own lease isn't in force.
  */
 void catalog_volume_attach(struct catalog *catalog, const struct catalog_attach *attach, uint32_t timeout_ms,
 	catalog_volume_fn fn, void *arg);

@@ -181,7 +181,7 @@ struct op {
 	catalog_volume_fn volume_fn;
 	void *arg;
 	/* inputs */
-	struct uuid volume, group, replica, attachment;
+	struct uuid volume, group, replica, attachment, import;
 	struct catalog_attach attach;
 	struct catalog_membership membership;
 	struct catalog_replica learner;
@@ -255,8 +255,9 @@ int pool_room_check(const struct op *op, const struct catalog_pool *pool,
  */
 int learner_step(struct op *op, struct op_txn *txn, struct error *error) MUST_CHECK;
 int leave_step(struct op *op, struct op_txn *txn, struct error *error) MUST_CHECK;
-/* ops_replicas.c: into the record that is being made. */
+/* ops_replicas.c, ops_import.c: into the record that is being made. */
 void replicas_want_note(struct op *op);
+void import_clear(struct catalog_volume *volume);
 /* clones.c */
 /* The names of a volume's clones, of one snapshot (none: of any); returns how many there are. */
 unsigned clones_name(

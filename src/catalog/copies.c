@@ -91,6 +91,7 @@ static struct catalog_volume digest(const struct catalog_volume *volume)
 	digest.fs_made = false;
 	digest.limit_iops = digest.limit_bytes_per_s = 0;
 	digest.sticky = false;
+	import_clear(&digest);
 	digest.label_count = digest.snapshot_count = digest.viewer_count = 0;
 	return digest;
 }

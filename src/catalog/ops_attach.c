@@ -4,6 +4,7 @@
  * (docs/protocol.md, Attach).
  */
 #include "catalog/catalog_private.h"
+#include "catalog/import.h"
 
 #include <errno.h>
 #include <string.h>
@@ -86,6 +87,17 @@ static void holder_fill(struct op *op, struct op_txn *txn, struct uuid attachmen
 	txn_if_revision(txn, catalog, RECORD_LIVE, catalog->node.name, live->revision);
 }
 
+/* The same of an import that hasn't ended: who is refused for that need not wait for a dead holder first. */
+static int may_attach(
+	struct op *op, struct op_txn *txn, const struct catalog_volume *volume, struct error *error)
+{
+	int rc = holder_check(op, txn, volume, error), refused = 0;
+
+	if (rc != -EBUSY && !op->attach.steward && !op->attach.for_snapshots && !MUTANT(half_import_attached))
+		refused = catalog_import_refuse(volume, op->attach.import, error);
+	return refused ? refused : rc;
+}
+
 static int attach_step(struct op *op, struct op_txn *txn, struct error *error)
 {
 	const struct catalog_volume *volume = NULL;
@@ -100,7 +112,7 @@ static int attach_step(struct op *op, struct op_txn *txn, struct error *error)
 		return OP_FINISHED;
 	rc = own_lease(op, volume, &live, error);
 	if (rc == 0)
-		rc = holder_check(op, txn, volume, error);
+		rc = may_attach(op, txn, volume, error);
 	if (rc == 0)
 		rc = volume_edit(op, volume, error);
 	if (rc != 0)

@@ -1,5 +1,6 @@
 /* Operations on a volume's snapshots: catalog/snapshots.h. */
 #include "catalog/catalog_private.h"
+#include "catalog/import.h"
 
 #include <errno.h>
 #include <string.h>
@@ -92,6 +93,9 @@ static int begin_step(struct op *op, struct op_txn *txn, struct error *error)
 	struct catalog_volume *to;
 	int rc = volume_open(op, &volume, error);
 
+	/* What is a copy of a snapshot is made by the import alone, when it is all there. */
+	if (rc == 0 && uuid_is_none(op->snapshot.import_of))
+		rc = catalog_import_refuse(volume, (struct uuid){ 0 }, error);
 	if (rc != 0)
 		return rc;
 	known = catalog_snapshot_find(volume, op->snapshot.name);
@@ -140,6 +144,9 @@ static int state_set(
 		rc = clones_refuse(op->catalog, volume, snapshot, error);
 	if (rc != 0)
 		return rc;
+	/* It was rolled back, all of it: that ends an import, too. */
+	if (snapshot->state == CATALOG_SNAPSHOT_RESTORING && state == CATALOG_SNAPSHOT_READY)
+		import_clear(op->volume_record);
 	snapshot->state = state;
 	txn_put_volume(op, txn, volume);
 	return 0;

@@ -41,11 +41,17 @@ int volume_pack(const struct catalog_volume *record, struct record_bytes *ret_by
 /* Makes bytes with room for the header, and the message behind it. */
 int message_pack(const ProtobufCMessage *message, struct record_bytes *ret_bytes) MUST_CHECK;
 
-/* record_snapshots.c: parts of volume_in() and volume_pack(). */
+/* record_snapshots.c: parts of volume_in() and volume_pack(); origin_out(), import_out(): NULL for none. */
 int snapshots_in(
 	const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error) MUST_CHECK;
 void snapshot_out(const struct catalog_snapshot *record, Quoin__Catalog__Snapshot *to);
 int viewers_in(
 	const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error) MUST_CHECK;
+int origin_in(
+	const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error) MUST_CHECK;
+Quoin__Catalog__Origin *origin_out(const struct catalog_volume *record, Quoin__Catalog__Origin *to);
+int import_in(
+	const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error) MUST_CHECK;
+Quoin__Catalog__Import *import_out(const struct catalog_volume *record, Quoin__Catalog__Import *to);
 
 #endif

@@ -1,4 +1,4 @@
-/* Of a volume's record: its snapshots, and who has them attached. */
+/* Of a volume's record: its snapshots, who has them attached, and from what its content comes. */
 #include "catalog/record_codec.h"
 #include "catalog/snapshots.h"
 
@@ -72,4 +72,49 @@ int viewers_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to,
 			rc = uuid_in("viewer's session", from->session, &viewer->session, error);
 	}
 	return rc;
+}
+
+int origin_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error)
+{
+	int rc;
+
+	if (!message->origin)
+		return 0;
+	rc = uuid_in("origin", message->origin->volume, &to->origin, error);
+	if (rc == 0)
+		rc = uuid_in("origin's snapshot", message->origin->snapshot, &to->origin_snapshot, error);
+	return rc;
+}
+
+Quoin__Catalog__Origin *origin_out(const struct catalog_volume *record, Quoin__Catalog__Origin *to)
+{
+	if (uuid_is_none(record->origin))
+		return NULL;
+	quoin__catalog__origin__init(to);
+	to->volume = uuid_out(&record->origin);
+	to->snapshot = uuid_out(&record->origin_snapshot);
+	return to;
+}
+
+int import_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to, struct error *error)
+{
+	int rc;
+
+	if (!message->import)
+		return 0;
+	rc = uuid_in("import", message->import->import, &to->import, error);
+	if (rc == 0 && message->import->onto.len > 0)
+		rc = uuid_in("snapshot below its import", message->import->onto, &to->import_base, error);
+	return rc;
+}
+
+Quoin__Catalog__Import *import_out(const struct catalog_volume *record, Quoin__Catalog__Import *to)
+{
+	if (uuid_is_none(record->import))
+		return NULL;
+	quoin__catalog__import__init(to);
+	to->import = uuid_out(&record->import);
+	if (!uuid_is_none(record->import_base))
+		to->onto = uuid_out(&record->import_base);
+	return to;
 }

@@ -214,10 +214,10 @@ int volume_in(const Quoin__Catalog__Volume *message, struct catalog_volume *to, 
 		rc = snapshots_in(message, to, error);
 	if (rc == 0)
 		rc = viewers_in(message, to, error);
-	if (rc == 0 && message->origin)
-		rc = uuid_in("origin", message->origin->volume, &to->origin, error);
-	if (rc == 0 && message->origin)
-		rc = uuid_in("origin's snapshot", message->origin->snapshot, &to->origin_snapshot, error);
+	if (rc == 0)
+		rc = origin_in(message, to, error);
+	if (rc == 0)
+		rc = import_in(message, to, error);
 	if (rc != 0)
 		return rc;
 	to->size_bytes = message->size_bytes;
@@ -250,6 +250,7 @@ struct shard_messages {
 struct volume_messages {
 	Quoin__Catalog__Holder holder;
 	Quoin__Catalog__Origin origin;
+	Quoin__Catalog__Import import;
 	Quoin__Catalog__Label labels[CATALOG_MAX_LABELS];
 	Quoin__Catalog__Label *label_pointers[CATALOG_MAX_LABELS];
 	Quoin__Catalog__Shard *shard_pointers[CATALOG_MAX_SHARDS];
@@ -351,12 +352,8 @@ static void volume_out(
 		parts->holder.steward = record->holder.steward;
 		to->holder = &parts->holder;
 	}
-	if (!uuid_is_none(record->origin)) {
-		quoin__catalog__origin__init(&parts->origin);
-		parts->origin.volume = uuid_out(&record->origin);
-		parts->origin.snapshot = uuid_out(&record->origin_snapshot);
-		to->origin = &parts->origin;
-	}
+	to->origin = origin_out(record, &parts->origin);
+	to->import = import_out(record, &parts->import);
 	for (unsigned i = 0; i < record->shard_count; i++) {
 		shard_out(&record->shards[i], &parts->shards[i]);
 		parts->shard_pointers[i] = &parts->shards[i].shard;

@@ -2,8 +2,8 @@
  * quoin volume import: an export on standard input becomes a new volume, or, where it has only what has
  * changed, goes into one that is a copy of its beginning. What fails is undone.
  *
- *   header -> volume created       -> serve-nbd -> records written in order -> end seen, flushed
- *          or found, with its base                                          -> snapshot kept -> detach
+ *   header -> volume created, unfinished; serve-nbd         -> records written in order -> end seen, flushed
+ *          or found with its base; serve-nbd, unfinished      -> snapshot kept -> finished -> detach
  *
  *   undone: the snapshot removed; detached; the volume removed, or rolled back to its base
  */
@@ -54,7 +54,6 @@ static int record_write(struct import_job *job, enum export_event event)
 	const struct export_reader *reader = &job->reader;
 	int rc;
 
-	job->is_written = true;
 	if (event == EXPORT_ZERO)
 		return nbd_link_zero(&job->link, reader->offset_bytes, reader->length_bytes, &job->error);
 	rc = nbd_link_write(&job->link, reader->offset_bytes, (uint32_t)reader->length_bytes, &job->error);
@@ -97,17 +96,18 @@ static int stream_import(struct import_job *job)
 /* Not there yet: the same options would be a success of `create`, and another's content be written over. */
 static int name_is_free(struct import_job *job)
 {
-	unsigned status;
-	int exit_code = transfer_call(job->cli, "GET", job->volume, NULL, NULL, &status, &job->error);
+	json_t *answer;
+	int exit_code = transfer_call(job->cli, "GET", job->volume, NULL, &answer, NULL, &job->error);
 
 	if (exit_code == EXIT_NOT_FOUND)
 		return EXIT_OK;
 	if (exit_code != EXIT_OK)
 		return exit_code;
-	error_set(&job->error, -EEXIST,
-		"it exists already, and an import makes a new one. Where it is what an import has left that "
-		"was "
-		"killed: remove it");
+	error_set(&job->error, -EEXIST, "it exists already, and an import makes a new one%s",
+		json_is_string(json_object_get(json_object_get(answer, "volume"), "import"))
+			? "; this one is what an import has left that was killed, or is under way"
+			: "");
+	json_decref(answer);
 	return EXIT_REFUSED;
 }
 
@@ -120,7 +120,8 @@ static int volume_make(struct import_job *job)
 
 	snprintf(size, sizeof(size), "%lluK", (unsigned long long)header->size_bytes / 1024);
 	if (!body || json_object_set_new(body, "size", json_string(size)) != 0 ||
-		json_object_set_new(body, "fs", json_string(header->fs)) != 0) {
+		json_object_set_new(body, "fs", json_string(header->fs)) != 0 ||
+		json_object_set_new(body, "import", json_string(job->import)) != 0) {
 		json_decref(body);
 		error_set(&job->error, -EINVAL, "an argument or an option is not valid UTF-8");
 		return EXIT_USAGE;
@@ -131,12 +132,22 @@ static int volume_make(struct import_job *job)
 	return exit_code;
 }
 
+/* A call that says which import it is; `onto` NULL: nothing else. */
+static int import_call(struct import_job *job, const char *suffix, const char *onto, json_t **ret_answer)
+{
+	json_t *body = json_pack("{s:s, s:s*}", "import", job->import, "onto", onto);
+	char path[IMPORT_PATH_MAX];
+	int exit_code = transfer_call(
+		job->cli, "POST", import_path(job, suffix, path), body, ret_answer, NULL, &job->error);
+
+	json_decref(body);
+	return exit_code;
+}
+
 static int volume_serve(struct import_job *job)
 {
-	char path[IMPORT_PATH_MAX];
 	json_t *answer, *attached;
-	int exit_code = transfer_call(
-		job->cli, "POST", import_path(job, "/serve-nbd", path), NULL, &answer, NULL, &job->error);
+	int exit_code = import_call(job, "/serve-nbd", NULL, &answer);
 
 	if (exit_code != EXIT_OK)
 		return exit_code;
@@ -144,6 +155,19 @@ static int volume_serve(struct import_job *job)
 	snprintf(job->socket, sizeof(job->socket), "%s", text_of(attached, "device"));
 	json_decref(answer);
 	return EXIT_OK;
+}
+
+/* From now on it may be no longer as its base. */
+static int increment_begin(struct import_job *job)
+{
+	int exit_code = import_base_check(job);
+
+	if (exit_code != EXIT_OK)
+		return exit_code;
+	exit_code = import_call(job, "/begin-import", job->base, NULL);
+	/* Without an answer it may have begun. */
+	job->is_written = exit_code != EXIT_REFUSED && exit_code != EXIT_NOT_FOUND;
+	return exit_code;
 }
 
 /* The volume has a copy of the snapshot from now on: increments go onto that. */
@@ -216,13 +240,15 @@ static int content_import(struct import_job *job)
 	int exit_code = volume_serve(job);
 
 	if (exit_code == EXIT_OK && job->is_increment)
-		exit_code = import_base_check(job);
+		exit_code = increment_begin(job);
 	if (exit_code == EXIT_OK) {
 		exit_code = transfer_exit_code(stream_import(job));
 		nbd_link_close(&job->link);
 	}
 	if (exit_code == EXIT_OK)
 		exit_code = snapshot_keep(job);
+	if (exit_code == EXIT_OK)
+		exit_code = import_call(job, "/end-import", NULL, NULL);
 	transfer_progress_end();
 	return exit_code;
 }
@@ -296,6 +322,7 @@ int cmd_volume_import(struct cli *cli)
 {
 	struct import_job *job = calloc(1, sizeof(*job));
 	int exit_code = EXIT_USAGE;
+	struct random random;
 
 	if (!job) {
 		fprintf(stderr, "quoin: no memory\n");
@@ -303,6 +330,8 @@ int cmd_volume_import(struct cli *cli)
 	}
 	job->cli = cli;
 	job->volume = cli->args[0];
+	random_init_system(&random);
+	(void)uuid_format(uuid_random(&random), job->import);
 	export_reader_init(&job->reader, job->payload);
 	if (name_check("volume name", job->volume, &job->error) != 0) {
 		fprintf(stderr, "quoin: %s\n", job->error.text);

@@ -37,12 +37,14 @@ int cmd_volume_list(struct cli *cli)
 	json_array_foreach(json_object_get(answer, "volumes"), index, volume)
 	{
 		char size[SIZE_TEXT_LEN + 1], used[SIZE_TEXT_LEN + 1], snapshots[SIZE_TEXT_LEN + 1],
-			zones[512];
+			zones[512], state[64];
 
 		zones_format(volume, zones, sizeof(zones));
+		snprintf(state, sizeof(state), "%s%s", text_of(volume, "state"),
+			json_is_string(json_object_get(volume, "import")) ? ", import unfinished" : "");
 		table_row(&table, text_of(volume, "name"), size_text(volume, "size_bytes", size),
 			size_text(volume, "used_bytes", used), size_text(volume, "snapshot_bytes", snapshots),
-			text_of(volume, "class"), text_of(volume, "fs"), text_of(volume, "state"),
+			text_of(volume, "class"), text_of(volume, "fs"), state,
 			text_of(json_object_get(volume, "attached"), "node"), zones);
 	}
 	table_print(&table);
@@ -241,6 +243,10 @@ int cmd_volume_inspect(struct cli *cli)
 	stats = json_object_get(volume, "stats");
 	printf("volume      %s (%s)\n", text_of(volume, "name"), text_of(volume, "uuid"));
 	printf("state       %s\n", text_of(volume, "state"));
+	if (json_is_string(json_object_get(volume, "import")))
+		printf("import      %s: it is under way, or was killed; nobody else uses the volume "
+		       "meanwhile\n",
+			text_of(volume, "import"));
 	printf("size        %s, %s, class %s\n", size_text(volume, "size_bytes", size), text_of(volume, "fs"),
 		text_of(volume, "class"));
 	if (number_of(volume, "stripe_bytes") > 0)

@@ -14,9 +14,11 @@ struct import_job {
 	char socket[SOCKET_PATH_MAX];
 	bool is_increment;           /* into a volume that is there */
 	bool is_made;                /* the volume is this import's, and goes with it */
-	bool is_written;             /* what an increment goes into isn't its base any more */
+	bool is_written;             /* what an increment goes into may not be its base any more */
 	bool is_kept;                /* the snapshot was begun; it goes with the import, too */
 	char base[NAME_MAX_LEN + 1]; /* of an increment: the snapshot that it goes onto */
+	/* By which the agent knows it: until it ends, nobody else has the volume. */
+	char import[UUID_TEXT_LEN + 1];
 	struct export_reader reader;
 	struct nbd_link link;
 	uint8_t bytes[IMPORT_READ_BYTES];       /* of the file */

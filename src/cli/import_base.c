@@ -7,15 +7,21 @@
 
 #define FLAG_CHANGED 1u /* of quoin:changed-since: */
 
+/* What the agent says of the volume. */
+struct seen {
+	uint64_t size_bytes;
+	bool unfinished; /* an import before this one was killed in the middle */
+};
+
 /* For whom the volume is too small: its origin has grown. */
-static int volume_grow(struct import_job *job, const json_t *volume)
+static int volume_grow(struct import_job *job, uint64_t was_bytes)
 {
 	uint64_t size = job->reader.header.size_bytes;
 	char path[IMPORT_PATH_MAX], text[32];
 	json_t *body;
 	int exit_code;
 
-	if ((uint64_t)number_of(volume, "size_bytes") >= size)
+	if (was_bytes >= size)
 		return EXIT_OK;
 	snprintf(text, sizeof(text), "%lluK", (unsigned long long)size / 1024);
 	body = json_pack("{s:s}", "size", text);
@@ -25,7 +31,7 @@ static int volume_grow(struct import_job *job, const json_t *volume)
 	return exit_code;
 }
 
-static int volume_look(struct import_job *job)
+static int volume_look(struct import_job *job, struct seen *ret_seen)
 {
 	const struct export_header *header = &job->reader.header;
 	json_t *answer, *volume, *attached;
@@ -45,9 +51,9 @@ static int volume_look(struct import_job *job)
 		error_set(&job->error, -EBUSY, "it is attached on node %s: detach it first",
 			text_of(attached, "node"));
 		exit_code = EXIT_REFUSED;
-	} else {
-		exit_code = volume_grow(job, volume);
 	}
+	*ret_seen = (struct seen){ .size_bytes = (uint64_t)number_of(volume, "size_bytes"),
+		.unfinished = json_is_string(json_object_get(volume, "import")) };
 	json_decref(answer);
 	return exit_code;
 }
@@ -99,9 +105,19 @@ static int base_find(struct import_job *job)
 
 int import_base_find(struct import_job *job)
 {
-	int exit_code = volume_look(job);
+	struct seen seen;
+	int exit_code = volume_look(job, &seen);
 
-	return exit_code == EXIT_OK ? base_find(job) : exit_code;
+	if (exit_code == EXIT_OK)
+		exit_code = base_find(job);
+	if (exit_code == EXIT_OK && seen.unfinished) {
+		error_set(&job->error, -EBUSY,
+			"an import into it did not finish: `quoin snapshot rollback %s@%s` makes it what it "
+			"was before",
+			job->volume, job->base);
+		exit_code = EXIT_REFUSED;
+	}
+	return exit_code == EXIT_OK ? volume_grow(job, seen.size_bytes) : exit_code;
 }
 
 static int unchanged(struct import_job *job, struct nbd_link *link)

@@ -3,12 +3,31 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "catalog/import.h"
 #include "volumes/in_use.h"
 #include "volumes/manager.h"
 #include "volumes/steward.h"
 
 #define ATTACH_DEADLINE_MS 60000u
 #define DETACH_DEADLINE_MS 30000u
+
+int attachment_front_check(struct op *op)
+{
+	const struct catalog_volume *volume;
+
+	if (!op->for_snapshots && !op->steward &&
+		!catalog_volume_find(op->volumes->catalog, op->name, &volume, NULL) &&
+		catalog_import_refuse(volume, op->import, &op->error))
+		return -EBUSY;
+	if (op->attachment->nbd == op->nbd)
+		return 0;
+	return error_set(&op->error, -EBUSY,
+		op->attachment->nbd
+			? "volume %s is exported by NBD on this node (%s), at %s: `quoin volume detach %s` "
+			  "first"
+			: "volume %s is attached on this node (%s) as %s: `quoin volume detach %s` first",
+		op->name, op->volumes->config.node, blockdev_link(op->attachment->blockdev), op->name);
+}
 
 /* The view that the caller looks at next shows the attached volume as it is. */
 static void attach_seen(struct op *op)
@@ -70,12 +89,14 @@ static void serve_nbd_begin(struct op *op)
 	attachment_bring_up(op, attach_up);
 }
 
-void volumes_serve_nbd(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
+void volumes_serve_nbd(
+	struct volumes *volumes, const char *name, struct uuid import, volumes_done_fn fn, void *arg)
 {
 	struct op *op = op_make(volumes, "export volume", name, ATTACH_DEADLINE_MS, serve_nbd_begin, fn, arg);
 
 	if (!op_accept(op, fn, arg, name))
 		return;
+	op->import = import;
 	op->patient = true;
 	op_submit(op);
 }

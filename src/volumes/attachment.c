@@ -364,16 +364,6 @@ static void up_after_fence(struct op *op, int rc)
 	up_begin(op);
 }
 
-static int other_front(struct op *op)
-{
-	return error_set(&op->error, -EBUSY,
-		op->attachment->nbd
-			? "volume %s is exported by NBD on this node (%s), at %s: `quoin volume detach %s` "
-			  "first"
-			: "volume %s is attached on this node (%s) as %s: `quoin volume detach %s` first",
-		op->name, op->volumes->config.node, blockdev_link(op->attachment->blockdev), op->name);
-}
-
 void attachment_bring_up(struct op *op, op_step_fn then)
 {
 	op->then = then;
@@ -389,7 +379,7 @@ void attachment_bring_up(struct op *op, op_step_fn then)
 	}
 	if (op->attachment) {
 		ASSERT(op->attachment->phase == ATTACHMENT_UP);
-		then(op, op->attachment->nbd == op->nbd ? 0 : other_front(op));
+		then(op, attachment_front_check(op));
 		return;
 	}
 	up_begin(op);

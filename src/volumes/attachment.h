@@ -93,6 +93,8 @@ struct attachment *attachment_find_uuid(struct volumes *volumes, struct uuid vol
  * op->brought_up tells whether it was this. Undone where it fails. Then `then`.
  */
 void attachment_bring_up(struct op *op, void (*then)(struct op *op, int rc));
+/* attach.c: -EBUSY where op->attachment, which is UP, is another way in, or another import's. */
+int attachment_front_check(struct op *op) MUST_CHECK;
 /*
  * For attachment_bring_up() and resume.c. attachment_device() goes on where the data plane has opened it;
  * undo ends what failed with rc and op->error, and keeps both. Then op->then. attachment_new() takes `shards`

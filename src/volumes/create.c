@@ -58,6 +58,9 @@ static int compare_existing(struct op *op, const struct catalog_volume *volume)
 		return differs(volume, "number of replicas", &op->error);
 	if (options->sticky_given && options->sticky != volume->sticky)
 		return differs(volume, "sticky", &op->error);
+	if (!uuid_is_none(options->import) && !uuid_equal(options->import, volume->import))
+		return error_set(&op->error, -EEXIST,
+			"volume %s exists already, and an import makes a new one", volume->name);
 	return compare_lasting(op->volumes, volume, options, &op->error);
 }
 

@@ -76,7 +76,7 @@ struct op {
 	char id[MOUNT_ID_MAX + 1];
 	struct volume_options options;
 	struct pool_config pool;
-	struct uuid volume, replica, pool_uuid, probed;
+	struct uuid volume, replica, pool_uuid, probed, import;
 	struct attachment *attachment;
 	struct pool_device *device; /* that is being looked at and opened; freed with it */
 	unsigned tries, pools_closing;
@@ -85,6 +85,7 @@ struct op {
 	bool steward;            /* attachment_bring_up(): without a device, for changes of members */
 	bool nbd;                /* attachment_bring_up(): as an NBD export */
 	bool restoring;          /* attachment_bring_up(): though it is half rolled back */
+	bool for_snapshots;      /* attachment_bring_up(): though its import has not ended */
 	bool force_attach;       /* succeeds a holder that lives */
 	bool force_reaches;      /* a quorum of the replicas has answered: it may */
 	bool brought_up;         /* by this operation */

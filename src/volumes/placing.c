@@ -56,6 +56,7 @@ int volume_draft(const char *name, const struct volume_options *options, const s
 	volume->shard_count = 1;
 	volume->replicas = options->replicas;
 	volume->sticky = options->sticky;
+	volume->import = options->import;
 	volume->thick = options->thick_given ? options->thick : class->thick;
 	snprintf(volume->group_name, sizeof(volume->group_name), "%s", options->group);
 	if (options->tier[0] && class_tier_parse(options->tier, &volume->tiers) < 0)

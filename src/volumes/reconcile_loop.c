@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog/import.h"
 #include "reconcile/reconcile.h"
 #include "volumes/manager.h"
 #include "volumes/mount.h"
@@ -183,6 +184,24 @@ static void bring_up_told(struct op *op, int rc)
 	op_retry(op, BRING_UP_PAUSE_MS, bring_up_pause);
 }
 
+/*
+ * The export of an import that has not ended was there for who has died with this agent's former life: it
+ * does not come back.
+ */
+static bool import_let_go(struct op *op)
+{
+	const struct catalog_volume *volume;
+
+	if (attachment_find(op->volumes, op->name) ||
+		catalog_volume_find(op->volumes->catalog, op->name, &volume, NULL) ||
+		!catalog_import_refuse(volume, (struct uuid){ 0 }, &op->error))
+		return false;
+	manager_event(op->volumes, "volume-not-attached", op->name, "%s", op->error.text);
+	if (mounts_attached_set(op->volumes->mounts, op->name, ATTACHED_NOT, &op->error))
+		manager_event(op->volumes, "state-not-written", op->name, "%s", op->error.text);
+	return true;
+}
+
 static void bring_up_begin(struct op *op)
 {
 	struct mounts_count count = mounts_count(op->volumes->mounts, op->name);
@@ -191,7 +210,7 @@ static void bring_up_begin(struct op *op)
 	op->nbd = as == ATTACHED_NBD && !count.current && !count.older;
 	if (count.current || count.older)
 		mount_run(op, bring_up_told);
-	else if (as != ATTACHED_NOT)
+	else if (as != ATTACHED_NOT && !import_let_go(op))
 		attachment_bring_up(op, bring_up_told);
 	else
 		op_end(op, 0);

@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "catalog/import.h"
 #include "catalog/snapshots.h"
 #include "volumes/manager.h"
 #include "volumes/snapshot_schedule.h"
@@ -98,8 +99,9 @@ static void entry_committed(struct op *op)
 	else if (snap->what == REQUEST_SNAPSHOT_DELETE)
 		catalog_snapshot_gone(
 			op->volumes->catalog, op->volume, snap->snapshot, op_left_ms(op), op_told, op);
-	else
-		snap_over(op, 0);
+	else /* rolled back: what an import had begun in it is gone */
+		catalog_import_end(
+			op->volumes->catalog, op->volume, (struct uuid){ 0 }, op_left_ms(op), op_told, op);
 }
 
 /* ---- the entry, and the filesystem around it ---- */
@@ -161,13 +163,12 @@ static void entry_told(struct op *op, int rc)
 		snap_refuse(op);
 		return;
 	}
-	if (rc) {
-		rc = error_set(&op->error, rc, "volume %s: the entry for snapshot %s was not committed: %s",
-			op->name, snap->name, strerror(-rc));
-		snap_over(op, rc);
-		return;
-	}
-	entry_committed(op);
+	if (rc)
+		snap_over(op, error_set(&op->error, rc,
+				      "volume %s: the entry for snapshot %s was not committed: %s", op->name,
+				      snap->name, strerror(-rc)));
+	else
+		entry_committed(op);
 }
 
 static void entry_submit(struct op *op)
@@ -187,12 +188,11 @@ static void entry_submit(struct op *op)
 /* From here on the volume may be of two times, until all its shards have the entry. */
 static void restore_told(struct op *op, int rc)
 {
-	if (rc) {
+	op->restoring = !rc;
+	if (rc)
 		snap_over(op, rc);
-		return;
-	}
-	op->restoring = true;
-	entry_submit(op);
+	else
+		entry_submit(op);
 }
 
 static int freeze_work(struct op *op)
@@ -276,6 +276,7 @@ static void snap_recorded(struct op *op, int rc)
 	if (known)
 		snap->snapshot = known->snapshot;
 	op->nbd = attachment && attachment->nbd;
+	op->for_snapshots = true;
 	attachment_bring_up(op, snap_up);
 }
 
@@ -289,8 +290,7 @@ static int holder_check(struct op *op, const struct catalog_volume *volume)
 	if (snap->what == REQUEST_ROLLBACK && (here || held))
 		return error_set(&op->error, -EBUSY,
 			"volume %s is attached on node %s: detach it first, for a rollback changes it under "
-			"who "
-			"uses it",
+			"who uses it",
 			op->name, here ? op->volumes->config.node : volume->holder.node);
 	if (!here && held && strcmp(volume->holder.node, op->volumes->config.node) != 0)
 		return error_set(&op->error, -EBUSY,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "catalog/accept.h"
+#include "catalog/import.h"
 #include "catalog/snapshots.h"
 #include "volumes/manager.h"
 
@@ -57,7 +58,7 @@ static bool step_begin(struct volumes *volumes, const struct attachment *attachm
 
 	if (catalog_volume_find(volumes->catalog, attachment->spec.name, &volume, NULL) ||
 		catalog_class_find(volumes->catalog, volume->class_name, &class, NULL) ||
-		class->snapshots.count == 0)
+		class->snapshots.count == 0 || catalog_import_is_unfinished(volume))
 		return false;
 	subject = (struct subject){ volumes->catalog, volume };
 	step = schedule_next(&class->snapshots, clock_wall_ns(volumes->clock), volume->snapshots,

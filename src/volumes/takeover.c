@@ -192,6 +192,8 @@ static void hold_try(struct op *op)
 		.probed = op->probed,
 		.force = op->force_attach,
 		.steward = op->steward,
+		.import = op->import,
+		.for_snapshots = op->for_snapshots,
 	};
 	const struct catalog_volume *volume;
 	int rc = catalog_volume_find(op->volumes->catalog, op->name, &volume, &op->error);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog/import.h"
 #include "catalog/snapshots.h"
 #include "volumes/manager.h"
 #include "volumes/policy.h"
@@ -259,6 +260,7 @@ static void volume_fill(
 	snprintf(view->class_name, sizeof(view->class_name), "%s", volume->class_name);
 	snprintf(view->fs, sizeof(view->fs), "%s", volume->fs);
 	origin_fill(volumes, volume, view);
+	view->import_unfinished = catalog_import_is_unfinished(volume);
 	view->limit_iops = volume->limit_iops;
 	view->limit_bytes_per_s = volume->limit_bytes_per_s;
 	time_format(volume->created_ns, view->created);

@@ -43,14 +43,14 @@ struct volume_options {
 	char from[2 * NAME_MAX_LEN + 2]; /* VOLUME[@SNAPSHOT], of which it is a clone */
 	unsigned shards;                 /* or SHARDS_AUTO */
 	bool thick_given, thick;         /* its room is kept for it */
+	struct uuid import;              /* that makes it: volumes/import.h; no option of text */
 	unsigned given; /* a bit for each that was set, in the order of volume_option_names */
 };
 
 #define VOLUME_OPTIONS_COUNT 15
 /* In the order of the fields above: also for help texts. */
 extern const char *const volume_option_names[VOLUME_OPTIONS_COUNT];
-/* Sets one option from text. -EINVAL: names the key or value and the nearest valid one; or it was set before.
- */
+/* Sets one option from text. -EINVAL: names key or value and the nearest valid one; or it was set before. */
 int volume_options_set(
 	struct volume_options *options, const char *key, const char *value, struct error *error) MUST_CHECK;
 #define VOLUME_INLINE_MAX_LEN 1024u
@@ -77,9 +77,10 @@ void volumes_remove(struct volumes *volumes, const char *name, volumes_done_fn f
 void volumes_attach(struct volumes *volumes, const char *name, bool force, volumes_done_fn fn, void *arg);
 /*
  * An NBD server of this volume on a unix socket, beside the admin socket: nbd/NAME.sock; the view's `device`.
- * Success where it is there already; -EBUSY where the volume is attached here as a device. Ends with detach.
+ * Success where it is there already; -EBUSY: attached here as a device. `import`: volumes/import.h, or none.
  */
-void volumes_serve_nbd(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
+void volumes_serve_nbd(
+	struct volumes *volumes, const char *name, struct uuid import, volumes_done_fn fn, void *arg);
 /* -EBUSY while it is mounted, or NBD clients are connected. */
 void volumes_detach(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg);
 /*
@@ -90,8 +91,7 @@ void volumes_detach(struct volumes *volumes, const char *name, volumes_done_fn f
 #define VOLUMES_FROM_LEN (2 * NAME_MAX_LEN + 1 + 3)
 void volumes_move_replica(struct volumes *volumes, const char *name, const char *from, const char *to,
 	volumes_done_fn fn, void *arg);
-/* One more, or one less, at a time, of each shard; noted as its user's wish, which the class doesn't take
- * back. */
+/* One more, or one less, at a time, of each shard; noted as its user's wish, which stays. */
 void volumes_set_replicas(
 	struct volumes *volumes, const char *name, unsigned replicas, volumes_done_fn fn, void *arg);
 /* Gives up the change that is asked for: -ENOENT: there is none; -EBUSY: its last step is being done. */
@@ -141,8 +141,8 @@ void volumes_resize(
 /* A sticky volume is not removed: -EPERM, with words. */
 void volumes_set_sticky(
 	struct volumes *volumes, const char *name, bool sticky, volumes_done_fn fn, void *arg);
-/* Attaches if need be, makes the filesystem if it is new, mounts; the path is in the view. IDs are counted,
- * and persist. */
+/* Attaches if need be, makes the filesystem if it is new, mounts: the view's path. IDs are counted, and stay.
+ */
 void volumes_mount(struct volumes *volumes, const char *name, const char *id, volumes_done_fn fn, void *arg);
 /* With the last ID gone: unmounts and detaches. */
 void volumes_unmount(
@@ -213,6 +213,7 @@ struct volume_view {
 	char attached_node[NAME_MAX_LEN + 1]; /* empty: nowhere */
 	char attached_since[TIME_TEXT_LEN + 1];
 	char steward_node[NAME_MAX_LEN + 1]; /* it is detached, and repaired by that node; or empty */
+	bool import_unfinished;              /* it is under way, or was left so: catalog/import.h */
 	bool counted, attached_here; /* the first: by this node, where each volume is to be counted by one */
 	char device[512];            /* here only; of an NBD export: its socket */
 	bool nbd;                    /* here only: an NBD export */
@@ -393,8 +394,7 @@ struct volumes_config; /* volumes/config.h: what quoind.conf says */
 /* Starts: data plane, kvdb, pools, leftovers of a killed agent. The cluster view tells when it is ready. */
 int volumes_start(struct uv_loop_s *loop, const struct volumes_config *config, struct volumes **ret_volumes,
 	struct error *error) MUST_CHECK;
-/* Unmounts and detaches what is mounted here, closes pools, stops threads; bounded by 30 s. The handle is
- * gone when fn runs. */
+/* Unmounts, detaches, closes pools, stops threads; bounded by 30 s. The handle is gone when fn runs. */
 void volumes_stop(struct volumes *volumes, void (*fn)(void *arg), void *arg);
 
 #endif

@@ -205,17 +205,87 @@ def test_an_interrupted_export_or_import_leaves_nothing(agents, name, tmp_path):
     reader.send_signal(signal.SIGTERM)
     assert reader.wait(40) == 1 and b"interrupted" in reader.stderr.read()
     wait_for("no volume left", lambda: copy not in names(a), 10)
-    # Killed: what is left is told by the next import, and can be taken away.
-    reader = subprocess.Popen([str(QUOIN), "volume", "import", copy], env=environment(a), stdin=subprocess.PIPE)
+    a.detach(name)
+    a.remove(name)
+
+
+def refused_while_unfinished(agents, volume, words):
+    """Whatever uses the volume as it is, on each of the nodes; what it says is what the user has to do."""
+    for agent in agents:
+        for command in (("volume", "attach", volume), ("volume", "attach", volume, "--force"), ("volume", "serve-nbd", volume),
+                        ("snapshot", "create", f"{volume}@now"), ("volume", "create", f"{volume}-clone", "--from", volume),
+                        ("volume", "export", volume)):
+            done = agent.cli(*command, check=False)
+            assert done.returncode == 4 and words in done.stderr, (command, done.stderr)
+        listed = [line for line in agent.cli("volume", "list").stdout.splitlines() if line.startswith(f"{volume} ")]
+        assert len(listed) == 1 and "import unfinished" in listed[0], listed
+        assert "import      unfinished" in agent.cli("volume", "inspect", volume).stdout
+        assert agent.volume(volume)["import"] == "unfinished"
+
+
+def killed_import(agent, volume, begin):
+    """SIGKILL in the middle, when something has been written; then detached by hand."""
+    reader = subprocess.Popen([str(QUOIN), "volume", "import", volume], env=environment(agent), stdin=subprocess.PIPE)
+    # More than can be in flight: when it is taken in, something has been written.
     reader.stdin.write(begin)
     reader.stdin.flush()
-    wait_for("the volume", lambda: copy in names(a) and a.volume(copy)["attached"])
+    assert agent.volume(volume)["attached"] and agent.volume(volume)["import"] == "unfinished"
     reader.kill()
     reader.wait()
-    done = import_bytes(a, copy, begin)
+    wait_for("the client gone", lambda: agent.cli("volume", "detach", volume, check=False).returncode == 0)
+
+
+def test_a_killed_import_leaves_a_volume_that_nobody_uses(agents, name, tmp_path):
+    a, b = agents["a"], agents["b"]
+    copy = f"{name}-copy"
+    a.create(name, size="256M")
+    write_blocks(a.attach(name), 0, 16384, version=1)
+    export(a, name, tmp_path / "file")
+    whole = (tmp_path / "file").read_bytes()
+    killed_import(a, copy, whole[:14 * MIB])
+    wait_for("the volume at b", lambda: copy in names(b))
+    refused_while_unfinished((a, b), copy, f"its import did not finish; unless it is still under way, `quoin volume rm {copy}`")
+    with pytest.raises(AssertionError, match="its import did not finish"):
+        a.plugin("Mount", Name=copy, ID="1")
+    done = import_bytes(a, copy, whole)
     assert done.returncode == 4 and b"left that was killed" in done.stderr
-    wait_for("the client gone", lambda: a.cli("volume", "detach", copy, check=False).returncode == 0)
+    # Its replicas are looked after all the same.
+    b.cli("volume", "set-replicas", copy, "2")
+    wait_for("two voters", lambda: [r["role"] for r in b.volume(copy)["replicas"]].count("voter") == 2, 60)
+    b.cli("volume", "rm", copy)
+    wait_for("no volume left", lambda: copy not in names(a))
+    import_file(a, copy, tmp_path / "file")
+    assert a.volume(copy)["import"] is None
+    check_blocks(a.attach(copy), 0, 16384, version=1)
+    for volume in (copy, name):
+        a.detach(volume)
+        a.remove(volume)
+
+
+def test_the_export_of_a_killed_import_ends_with_its_agent(cluster, name, tmp_path):
+    a = cluster["a"]
+    copy = f"{name}-copy"
+    a.create(name, size="256M")
+    write_blocks(a.attach(name), 0, 16384, version=1)
+    export(a, name, tmp_path / "file")
+    reader = subprocess.Popen([str(QUOIN), "volume", "import", copy], env=environment(a), stdin=subprocess.PIPE)
+    reader.stdin.write((tmp_path / "file").read_bytes()[:14 * MIB])
+    reader.stdin.flush()
+    reader.kill()
+    reader.wait()
+    # Of the two that are attached one gets a snapshot by schedule.
+    a.cli("class", "set", "default", "snapshots=every 1m keep 2")
+    wait_for("a snapshot by schedule", lambda: snapshots(a, name))
+    time.sleep(3)  # a look at each volume a second
+    assert snapshots(a, copy) == []
+    assert a.events("snapshot-missed") == []
+    a.kill()
+    a.start()
+    wait_for("the volume attached nowhere", lambda: copy in names(a) and a.volume(copy)["attached"] is None, 60)
+    done = a.cli("volume", "attach", copy, check=False)
+    assert done.returncode == 4 and "its import did not finish" in done.stderr, done.stderr
     a.cli("volume", "rm", copy)
+    wait_for("the volume again", lambda: a.volume(name)["attached"], 60)
     a.detach(name)
     a.remove(name)
 

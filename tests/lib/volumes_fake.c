@@ -296,6 +296,10 @@ static int op_do(struct volumes *volumes, const struct fake_op *op, struct error
 	case FAKE_SET_REPLICAS:
 	case FAKE_CANCEL_CHANGE:
 		return 0;
+	case FAKE_IMPORT_BEGIN:
+	case FAKE_IMPORT_END:
+		volume->view.import_unfinished = op->kind == FAKE_IMPORT_BEGIN;
+		return 0;
 	case FAKE_SNAPSHOT:
 	case FAKE_SNAPSHOT_REMOVE:
 	case FAKE_ROLLBACK:
@@ -375,11 +379,6 @@ void volumes_remove(struct volumes *volumes, const char *name, volumes_done_fn f
 void volumes_attach(struct volumes *volumes, const char *name, bool force, volumes_done_fn fn, void *arg)
 {
 	volumes->forced = force;
-	fake_op_add(volumes, FAKE_ATTACH, name, fn, arg);
-}
-
-void volumes_serve_nbd(struct volumes *volumes, const char *name, volumes_done_fn fn, void *arg)
-{
 	fake_op_add(volumes, FAKE_ATTACH, name, fn, arg);
 }
 

@@ -6,6 +6,7 @@
 #define QUOIN_TESTS_VOLUMES_FAKE_H
 
 #include "volumes/care.h"
+#include "volumes/import.h"
 #include "volumes/look.h"
 #include "volumes/volumes.h"
 
@@ -26,6 +27,8 @@ struct fake_op {
 		FAKE_CANCEL_CHANGE,
 		FAKE_MOUNT,
 		FAKE_UNMOUNT,
+		FAKE_IMPORT_BEGIN,
+		FAKE_IMPORT_END,
 		FAKE_SNAPSHOT,
 		FAKE_SNAPSHOT_REMOVE,
 		FAKE_ROLLBACK,
@@ -70,6 +73,7 @@ struct volumes {
 	bool wiped;                /* volumes_pool_wipe() was carried out */
 	bool froze;                /* the last snapshot */
 	struct uuid import_of;     /* of the last snapshot */
+	struct uuid import;        /* of the last export or import */
 	struct cluster_view cluster;
 	struct fake_volume volumes[FAKE_VOLUMES];
 	struct pool_view pools[8];

@@ -77,6 +77,7 @@ static const struct {
 	{ "copy_not_deleted", "../unit/mutants", { NULL } },
 	{ "copy_not_rewritten", "../unit/mutants", { NULL } },
 	{ "drain_not_compared", "../unit/mutants", { NULL } },
+	{ "half_import_attached", "../unit/mutants", { NULL } },
 	{ "replaced_leaves_first", "../unit/mutants", { NULL } },
 };
 

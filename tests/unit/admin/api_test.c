@@ -206,6 +206,35 @@ static void what_is_elsewhere_is_read_first(void **state)
 	json_decref(json);
 }
 
+static void an_import_tells_its_beginning_and_end(void **state)
+{
+	static const char import[] = "{\"import\": \"77000000-0000-0000-0000-000000000000\"}";
+	static const char onto[] =
+		"{\"import\": \"78000000-0000-0000-0000-000000000000\", \"onto\": \"mon\"}";
+	struct fixture *f = *state;
+	struct volume_view *view = volumes_fake_add(f->volumes, "v");
+	json_t *json = client_json(&f->loop, f->path, "POST", "/v1/volumes/v/serve-nbd", import, 200);
+
+	assert_int_equal(f->volumes->import.byte[0], 0x77);
+	assert_true(json_is_null(json_object_get(json_object_get(json, "volume"), "import")));
+	json_decref(json);
+	json = client_json(&f->loop, f->path, "POST", "/v1/volumes/v/begin-import", onto, 200);
+	assert_int_equal(f->volumes->import.byte[0], 0x78);
+	assert_string_equal(text_of(json_object_get(json, "volume"), "import"), "unfinished");
+	json_decref(json);
+	json_decref(client_json(&f->loop, f->path, "POST", "/v1/volumes/v/end-import", import, 200));
+	assert_int_equal(f->volumes->import.byte[0], 0x77);
+	assert_false(view->import_unfinished);
+	json_decref(client_json(&f->loop, f->path, "POST", "/v1/volumes/v/serve-nbd", NULL, 200));
+	assert_true(uuid_is_none(f->volumes->import));
+	refused(f, "POST", "/v1/volumes/v/end-import", "{}", 400, "invalid",
+		"\"import\" is missing from the request");
+	refused(f, "POST", "/v1/volumes/v/begin-import", import, 400, "invalid",
+		"\"onto\" is missing from the request");
+	refused(f, "POST", "/v1/volumes", "{\"name\": \"w\", \"import\": \"x\"}", 400, "invalid",
+		"\"import\": \"x\" is no UUID");
+}
+
 static void a_snapshot_is_made_shown_and_removed(void **state)
 {
 	struct fixture *f = *state;
@@ -535,6 +564,8 @@ int main(void)
 		TEST(pools_have_tier_and_room),
 		TEST(a_pool_is_added),
 		TEST(a_volume_is_made_shown_and_removed),
+		TEST(what_is_elsewhere_is_read_first),
+		TEST(an_import_tells_its_beginning_and_end),
 		TEST(what_is_elsewhere_is_read_first),
 		TEST(a_snapshot_is_made_shown_and_removed),
 		TEST(wrong_volumes_are_refused),
