@@ -216,7 +216,7 @@ static void create_told(void *arg, int rc, const struct error *error, const stru
 		manager_event(op->volumes, "volume-created", op->name, "%s, class %s, %u replicas",
 			size_format(volume->size_bytes, size), volume->class_name,
 			volume->shards[0].voter_count);
-	manager_plan(op->volumes);
+	manager_kick(op->volumes);
 	replicas_wait(op);
 }
 

@@ -129,7 +129,7 @@ static void marks_tell(struct op *op)
 			drain->draining ? "no replica comes, and those that are there move away (%u pools)"
 					: "replicas may come again (%u pools)",
 			drain->count);
-	manager_plan(op->volumes);
+	manager_kick(op->volumes);
 	op_end(op, 0);
 }
 

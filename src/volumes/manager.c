@@ -34,12 +34,27 @@ int manager_ready_check(const struct volumes *volumes, struct error *error)
 	return error_set(error, -ESHUTDOWN, "node %s is stopping", volumes->config.node);
 }
 
+static void plan_fired(uv_timer_t *timer)
+{
+	struct volumes *volumes = timer->data;
+	uint64_t began_ns = clock_now_ns(volumes->clock);
+	uint64_t left_ms = plan_pace_left_ms(&volumes->plan_pace, began_ns);
+
+	if (left_ms) {
+		uv_timer_start(&volumes->plan, plan_fired, left_ms, 0);
+		return;
+	}
+	manager_plan(volumes);
+	plan_pace_made(&volumes->plan_pace, began_ns, clock_now_ns(volumes->clock));
+}
+
 static void kick_fired(uv_timer_t *timer)
 {
 	struct volumes *volumes = timer->data;
 
 	manager_start_step(volumes);
-	manager_plan(volumes);
+	if (!uv_is_active((uv_handle_t *)&volumes->plan))
+		plan_fired(&volumes->plan);
 	ops_turn(volumes);
 }
 

@@ -16,6 +16,7 @@
 #include "volumes/mounts.h"
 #include "volumes/node_state.h"
 #include "volumes/ops.h"
+#include "volumes/plan_pace.h"
 #include "volumes/pools.h"
 #include "volumes/snapshot.h"
 #include "volumes/threads.h"
@@ -53,7 +54,8 @@ struct volumes {
 	struct list ops;
 	uv_timer_t ops_timer; /* deadlines and pauses; runs only while there are operations */
 	uv_timer_t kick;      /* a turn of the operations, and a plan, soon */
-	bool plan_wanted;
+	uv_timer_t plan;      /* runs while a plan that is wanted has to wait */
+	struct plan_pace plan_pace;
 	uv_timer_t tick; /* each second: snapshot, lingering devices */
 
 	struct list pools; /* struct local_pool */
@@ -93,12 +95,16 @@ struct volumes {
 /* An event, and a line in the log. */
 void manager_event(struct volumes *volumes, const char *kind, const char *subject, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-/* Something has changed: operations that wait, and the plan, are looked at soon. */
+/*
+ * Something has changed: operations that wait are looked at in the next turn of the loop, and the plan is
+ * made then or, for all that has changed meanwhile, as soon as its pace allows.
+ */
 void manager_kick(struct volumes *volumes);
 /* 0, or -EAGAIN with words. */
 int manager_ready_check(const struct volumes *volumes, struct error *error) MUST_CHECK;
 
-/* reconcile_loop.c: compares what is with what should be, and begins what follows. */
+/* reconcile_loop.c: compares what is with what should be, and begins what follows. Who has changed something
+ * calls manager_kick() instead. */
 void manager_plan(struct volumes *volumes);
 /* Attaches what was here when the agent was last stopped in order, and nobody else has taken since. */
 void manager_wanted_again(struct volumes *volumes);

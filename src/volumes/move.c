@@ -30,7 +30,7 @@ static void wish_told(void *arg, int rc, const struct error *error)
 		op->error = *error;
 	else
 		manager_event(op->volumes, "membership-wanted", op->name, "%s", op->verb);
-	manager_plan(op->volumes);
+	manager_kick(op->volumes);
 	op_end(op, rc);
 }
 
@@ -170,7 +170,7 @@ static void cancel_told(void *arg, int rc, const struct error *error)
 		op->error = *error;
 	else
 		manager_event(op->volumes, "membership-given-up", op->name, "by a user's wish");
-	manager_plan(op->volumes);
+	manager_kick(op->volumes);
 	op_end(op, rc);
 }
 
@@ -217,7 +217,7 @@ static void count_told(void *arg, int rc, const struct error *error)
 
 	if (rc) {
 		op->error = *error;
-		manager_plan(op->volumes);
+		manager_kick(op->volumes);
 		op_end(op, rc);
 		return;
 	}
@@ -263,7 +263,7 @@ static void count_step(struct op *op)
 		volume->shards[move->shard].voter_count == move->replicas)
 		move->shard++;
 	if (rc || move->shard >= volume->shard_count) {
-		manager_plan(op->volumes);
+		manager_kick(op->volumes);
 		op_end(op, rc);
 		return;
 	}

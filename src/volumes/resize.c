@@ -116,7 +116,7 @@ static void resize_told(struct op *op, int rc)
 	if (resize->has_changed)
 		manager_event(op->volumes, "volume-resized", op->name, "%s, on each of its pools",
 			size_format(resize->size_bytes, size));
-	manager_plan(op->volumes);
+	manager_kick(op->volumes);
 	grow_here(op);
 }
 

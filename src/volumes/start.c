@@ -284,9 +284,11 @@ static void handles_begin(struct volumes *volumes)
 	/* None of these fails but for want of descriptors, at the very start. */
 	ASSERT(uv_async_init(volumes->loop, &volumes->wake, woken) == 0);
 	ASSERT(uv_timer_init(volumes->loop, &volumes->kick) == 0);
+	ASSERT(uv_timer_init(volumes->loop, &volumes->plan) == 0);
 	ASSERT(uv_timer_init(volumes->loop, &volumes->tick) == 0);
 	ASSERT(uv_timer_init(volumes->loop, &volumes->ops_timer) == 0);
-	volumes->wake.data = volumes->kick.data = volumes->tick.data = volumes->ops_timer.data = volumes;
+	volumes->wake.data = volumes->kick.data = volumes->plan.data = volumes->tick.data =
+		volumes->ops_timer.data = volumes;
 }
 
 static int volumes_init(struct volumes *volumes, struct error *error)

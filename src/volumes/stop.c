@@ -52,7 +52,8 @@ static void catalog_closed(void *arg)
 {
 	struct volumes *volumes = arg;
 	uv_handle_t *handles[] = { (uv_handle_t *)&volumes->wake, (uv_handle_t *)&volumes->kick,
-		(uv_handle_t *)&volumes->tick, (uv_handle_t *)&volumes->ops_timer };
+		(uv_handle_t *)&volumes->plan, (uv_handle_t *)&volumes->tick,
+		(uv_handle_t *)&volumes->ops_timer };
 
 	threads_stop(volumes);
 	volumes->handles_open = sizeof(handles) / sizeof(handles[0]);

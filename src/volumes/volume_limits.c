@@ -20,7 +20,7 @@ static void limits_told(void *arg, int rc, const struct error *error)
 	else
 		manager_event(op->volumes, "limits-set", op->name, "%llu requests, %llu bytes a second",
 			(unsigned long long)wish->iops, (unsigned long long)wish->bytes_per_s);
-	manager_plan(op->volumes);
+	manager_kick(op->volumes);
 	op_end(op, rc);
 }
 

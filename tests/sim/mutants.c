@@ -79,6 +79,7 @@ static const struct {
 	{ "drain_not_compared", "../unit/mutants", { NULL } },
 	{ "half_import_attached", "../unit/mutants", { NULL } },
 	{ "replaced_leaves_first", "../unit/mutants", { NULL } },
+	{ "plans_unpaced", "../unit/mutants", { NULL } },
 };
 
 static char crash_dir[256];

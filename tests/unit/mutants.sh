@@ -1,5 +1,5 @@
 #!/bin/bash
-# mutants [--mutant NAME]: deliberate bugs in catalog, placement and store, each caught by the unit test named here: it
+# mutants [--mutant NAME]: deliberate bugs in catalog, placement, store and volumes, each caught by the unit test named here: it
 # fails with the bug and passes without. As a test (no argument): exit status 1 where one is missed. With one mutant, as
 # tests/sim/mutants calls it: 1 where it is caught.
 set -u
@@ -30,6 +30,7 @@ hang_unnoticed device device_that_does_not_answer_a_write_fails_the_pool_in_boun
 close_waits_for_ever device pool_of_a_device_that_hangs_is_closed_in_bounded_time
 open_waits_for_ever device pool_whose_device_hangs_is_not_waited_for_when_it_is_opened
 works_wait_for_device device what_stands_in_a_batch_that_hangs_is_told_when_the_pool_fails
+plans_unpaced plan_pace plans_take_a_tenth_of_the_time_however_many_changes_there_are
 "
 
 # passes PROGRAM TEST MUTANT
