@@ -96,7 +96,10 @@ static json_t *held_json(const struct held *held)
 	return root;
 }
 
-int held_write(const char *state_dir, const struct held *held, struct error *error)
+typedef int (*write_fn)(const char *path, const char *text, size_t len_bytes, struct error *error);
+
+static int held_write_by(
+	write_fn write_file, const char *state_dir, const struct held *held, struct error *error)
 {
 	char path[HELD_PATH_BYTES];
 	json_t *root = held_json(held);
@@ -110,9 +113,19 @@ int held_write(const char *state_dir, const struct held *held, struct error *err
 	rc = state_dir_make(path, error);
 	held_path(state_dir, held->spec.name, path);
 	if (!rc)
-		rc = state_file_write(path, text, strlen(text), error);
+		rc = write_file(path, text, strlen(text), error);
 	free(text);
 	return rc;
+}
+
+int held_write(const char *state_dir, const struct held *held, struct error *error)
+{
+	return held_write_by(state_file_write, state_dir, held, error);
+}
+
+int held_write_for_boot(const char *state_dir, const struct held *held, struct error *error)
+{
+	return held_write_by(state_file_write_for_boot, state_dir, held, error);
 }
 
 void held_remove(const char *state_dir, const char *name)

@@ -103,7 +103,7 @@ static int mounts_save(const struct mounts *mounts, struct error *error)
 	json_decref(root);
 	if (!text)
 		return error_set(error, -ENOMEM, "no memory to write %s", mounts->path);
-	rc = state_file_write(mounts->path, text, strlen(text), error);
+	rc = state_file_write_for_boot(mounts->path, text, strlen(text), error);
 	free(text);
 	return rc;
 }

@@ -4,7 +4,8 @@
  * running container holds already (`docker cp`), and a dockerd that was killed forgets to unmount.
  *
  * Thread rule: the control thread. Error rule: 0 or -errno, with words where a file is concerned. Every
- * change is on disk, flushed, before its function returns.
+ * change is in the file before its function returns, so that it outlives this process; it isn't flushed, for
+ * no other boot believes it (state_file.h).
  */
 #ifndef QUOIN_VOLUMES_MOUNTS_H
 #define QUOIN_VOLUMES_MOUNTS_H
@@ -18,8 +19,8 @@ struct mounts;
 
 #define MOUNT_ID_MAX 255u
 
-/* Reads PATH; an absent file, or one of another boot, is empty. -EINVAL: damaged (the caller may remove it
- * and go on). */
+/* Reads PATH; an absent file, or one of another boot, is empty. -EINVAL: damaged, as a crash of the machine
+ * may leave it (the caller may remove it and go on). */
 int mounts_open(
 	const char *path, const char *boot_id, struct mounts **ret_mounts, struct error *error) MUST_CHECK;
 void mounts_close(struct mounts *mounts);

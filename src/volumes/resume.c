@@ -21,13 +21,15 @@
 
 /* ---- what is noted ---- */
 
-static void note(struct attachment *attachment, const struct held *held)
+typedef int (*note_fn)(const char *state_dir, const struct held *held, struct error *error);
+
+static void note(struct attachment *attachment, const struct held *held, note_fn write_note)
 {
 	struct volumes *volumes = attachment->volumes;
 	struct error why;
 
 	/* Without a device there is nothing to resume. */
-	if (!attachment->steward && held_write(volumes->config.state_dir, held, &why))
+	if (!attachment->steward && write_note(volumes->config.state_dir, held, &why))
 		manager_event(volumes, "state-not-written", attachment->spec.name, "%s", why.text);
 }
 
@@ -41,7 +43,7 @@ void held_note(struct attachment *attachment)
 		attachment->of_shard[s].changing = attachment->shards.members[s].next_mask != 0;
 		held.changing |= attachment->of_shard[s].changing;
 	}
-	note(attachment, &held);
+	note(attachment, &held, held_write_for_boot);
 }
 
 void held_note_size(struct attachment *attachment)
@@ -52,7 +54,7 @@ void held_note_size(struct attachment *attachment)
 	if (held_read(attachment->volumes->config.state_dir, attachment->spec.name, &held, &error))
 		return; /* a steward's, or it could not be written: nothing is opened by it */
 	held.spec.size_bytes = attachment->spec.size_bytes;
-	note(attachment, &held);
+	note(attachment, &held, held_write);
 	volume_shards_done(&held.shards);
 }
 
@@ -67,7 +69,7 @@ void held_note_change(struct attachment *attachment)
 		held.changing |= attachment->of_shard[s].changing;
 	if (held.changing) {
 		held.shards = attachment->shards;
-		note(attachment, &held);
+		note(attachment, &held, held_write);
 		return;
 	}
 	if (catalog_volume_find_uuid(attachment->volumes->catalog, attachment->spec.volume, &volume, NULL))
@@ -75,7 +77,7 @@ void held_note_change(struct attachment *attachment)
 	attachment_spec_fill(volume, &held.spec);
 	held.spec.epoch = attachment->spec.epoch;
 	if (volume_shards_fill(attachment->volumes, volume, &held.shards) == 0)
-		note(attachment, &held);
+		note(attachment, &held, held_write);
 	volume_shards_done(&held.shards);
 }
 
@@ -196,7 +198,7 @@ static void resume_begin(struct op *op)
 	rc = held_check(op, &held, &op->error);
 	if (!rc && !op->nbd)
 		rc = attach_supported(&op->error);
-	/* On disk before anybody hears of it: no two sessions have one epoch. */
+	/* On disk, flushed, before anybody hears of it: no two sessions have one epoch. */
 	held.spec.epoch.restart++;
 	if (!rc)
 		rc = held_write(volumes->config.state_dir, &held, &op->error);

@@ -103,7 +103,7 @@ static int sessions_save(const struct sessions *sessions, struct error *error)
 	json_decref(root);
 	if (!text)
 		return error_set(error, -ENOMEM, "no memory to write %s", sessions->path);
-	rc = state_file_write(sessions->path, text, strlen(text), error);
+	rc = state_file_write_for_boot(sessions->path, text, strlen(text), error);
 	free(text);
 	return rc;
 }

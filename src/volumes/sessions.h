@@ -23,9 +23,9 @@ int sessions_open(const char *path, const char *boot_id, int lock_fd, struct ses
 	struct error *error) MUST_CHECK;
 void sessions_free(struct sessions *sessions);
 /*
- * The volume's next session, written down before it is used. *ret_dead is the one before, if that is
- * certainly dead; else 0; it is set in every case. An error with words: it could not be written; then the
- * next start has to wait, no more.
+ * The volume's next session, written down before it is used, for this boot (state_file.h). *ret_dead is the
+ * one before, if that is certainly dead; else 0; it is set in every case. An error with words: it could not
+ * be written; then the next start has to wait, no more.
  */
 int sessions_begin(struct sessions *sessions, struct uuid volume, uint64_t session, uint64_t *ret_dead,
 	struct error *error) MUST_CHECK;

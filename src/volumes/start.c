@@ -216,7 +216,8 @@ static void node_record_fill(struct volumes *volumes)
 	snprintf(record->address, sizeof(record->address), "%s", config->address.text);
 }
 
-/* A damaged table of mounts is put aside: what is mounted is found by its devices, and cleaned up. */
+/* A damaged table of mounts, as after a crash of the machine, is put aside: what is mounted is found by its
+ * devices, and cleaned up. */
 static int mounts_begin(struct volumes *volumes, struct error *error)
 {
 	char path[CONFIG_PATH_MAX + 32], aside[CONFIG_PATH_MAX + 48];

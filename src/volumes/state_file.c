@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mutant.h"
+
 static int fail(struct error *error, const char *verb, const char *path)
 {
 	return error_set(error, -errno, "can't %s %s: %s", verb, path, strerror(errno));
@@ -65,7 +67,7 @@ out:
 	return rc;
 }
 
-static int write_all(int fd, const char *text, size_t len)
+static int write_all(int fd, const char *text, size_t len, bool flush)
 {
 	while (len) {
 		ssize_t n = write(fd, text, len);
@@ -77,7 +79,7 @@ static int write_all(int fd, const char *text, size_t len)
 		text += n;
 		len -= (size_t)n;
 	}
-	return fsync(fd) ? -errno : 0;
+	return flush && fsync(fd) ? -errno : 0;
 }
 
 static int parent_sync(const char *path, struct error *error)
@@ -99,17 +101,18 @@ static int parent_sync(const char *path, struct error *error)
 	return rc;
 }
 
-int state_file_write(const char *path, const char *text, size_t len_bytes, struct error *error)
+static int file_replace(const char *path, const char *text, size_t len_bytes, bool flush, struct error *error)
 {
 	char aside[PATH_MAX];
 	int fd, rc;
 
-	if (snprintf(aside, sizeof(aside), "%s.new", path) >= (int)sizeof(aside))
+	if (snprintf(aside, sizeof(aside), "%s%s", path, MUTANT(state_in_place) ? "" : ".new") >=
+		(int)sizeof(aside))
 		return error_set(error, -ENAMETOOLONG, "the path %s is too long", path);
 	fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail(error, "write", aside);
-	rc = write_all(fd, text, len_bytes);
+	rc = write_all(fd, text, len_bytes, flush);
 	if (close(fd) && !rc)
 		rc = -errno;
 	if (rc) {
@@ -118,7 +121,17 @@ int state_file_write(const char *path, const char *text, size_t len_bytes, struc
 	}
 	if (rename(aside, path))
 		return fail(error, "replace", path);
-	return parent_sync(path, error);
+	return flush ? parent_sync(path, error) : 0;
+}
+
+int state_file_write(const char *path, const char *text, size_t len_bytes, struct error *error)
+{
+	return file_replace(path, text, len_bytes, true, error);
+}
+
+int state_file_write_for_boot(const char *path, const char *text, size_t len_bytes, struct error *error)
+{
+	return file_replace(path, text, len_bytes, false, error);
 }
 
 int state_boot_id(char ret_text[static UUID_TEXT_LEN + 1], struct error *error)

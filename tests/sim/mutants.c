@@ -80,6 +80,7 @@ static const struct {
 	{ "half_import_attached", "../unit/mutants", { NULL } },
 	{ "replaced_leaves_first", "../unit/mutants", { NULL } },
 	{ "plans_unpaced", "../unit/mutants", { NULL } },
+	{ "state_in_place", "../unit/mutants", { NULL } },
 };
 
 static char crash_dir[256];

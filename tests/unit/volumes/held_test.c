@@ -150,6 +150,24 @@ static void a_raised_restart_and_a_change_under_way_are_kept(void **state)
 	volume_shards_done(&out.shards);
 }
 
+static void what_an_attach_noted_gives_way_to_a_raised_restart_and_back(void **state)
+{
+	struct held in = a_volume(), out;
+
+	(void)state;
+	assert_int_equal(held_write_for_boot(dir, &in, &words), 0);
+	assert_int_equal(held_read(dir, "pg", &out, &words), 0);
+	assert_int_equal(out.spec.epoch.restart, 2);
+	volume_shards_done(&out.shards);
+	in.spec.epoch.restart++;
+	assert_int_equal(held_write(dir, &in, &words), 0);
+	in.spec.epoch = (struct epoch){ .number = 8 };
+	assert_int_equal(held_write_for_boot(dir, &in, &words), 0);
+	assert_int_equal(held_read(dir, "pg", &out, &words), 0);
+	assert_true(epoch_equal(out.spec.epoch, in.spec.epoch));
+	volume_shards_done(&out.shards);
+}
+
 static void what_is_not_held_is_not_found(void **state)
 {
 	struct held in = a_volume(), out;
@@ -204,6 +222,8 @@ int main(void)
 			all_shards_of_a_striped_volume_are_read_back, dir_begin, dir_end),
 		cmocka_unit_test_setup_teardown(
 			a_raised_restart_and_a_change_under_way_are_kept, dir_begin, dir_end),
+		cmocka_unit_test_setup_teardown(
+			what_an_attach_noted_gives_way_to_a_raised_restart_and_back, dir_begin, dir_end),
 		cmocka_unit_test_setup_teardown(what_is_not_held_is_not_found, dir_begin, dir_end),
 		cmocka_unit_test_setup_teardown(a_damaged_note_is_refused_whole, dir_begin, dir_end),
 	};

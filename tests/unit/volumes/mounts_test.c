@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "volumes/mounts.h"
@@ -123,6 +125,56 @@ static void restart_keeps_counts_and_another_boot_drops_them(void **state)
 	mounts_close(m);
 }
 
+/* Tells of each holder once it is written down. */
+static _Noreturn void child_adds(int told)
+{
+	struct mounts *m = mounts_of(boot);
+	uint32_t count;
+
+	for (;;) {
+		if (mounts_add(m, "v", "a", &words))
+			_exit(1);
+		count = mounts_count(m, "v").current;
+		if (write(told, &count, sizeof(count)) != sizeof(count))
+			_exit(1);
+	}
+}
+
+static void a_process_killed_at_any_moment_leaves_what_it_has_told(void **state)
+{
+	uint32_t told = 0, count, at_least;
+
+	(void)state;
+	for (unsigned round = 0; round < 60; round++) {
+		int ends[2];
+		struct mounts *m;
+		pid_t child;
+
+		assert_int_equal(pipe(ends), 0);
+		child = fork();
+		assert_true(child >= 0);
+		if (child == 0)
+			child_adds(ends[1]);
+		close(ends[1]);
+		at_least = told + 1 + round % 7;
+		while (told < at_least)
+			assert_int_equal(read(ends[0], &told, sizeof(told)), sizeof(told));
+		usleep(round * 37 % 400); /* somewhere within a later one */
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		while (read(ends[0], &count, sizeof(count)) == sizeof(count))
+			told = count;
+		close(ends[0]);
+		m = mounts_of(boot);
+		/* The one that was under way is there, or isn't. */
+		assert_in_range(mounts_count(m, "v").current, told, told + 1);
+		told = mounts_count(m, "v").current;
+		mounts_close(m);
+	}
+	(void)snprintf(words.text, sizeof(words.text), "%s.new", path);
+	unlink(words.text);
+}
+
 static void append_name(void *arg, const char *volume)
 {
 	strncat(arg, volume, 8);
@@ -167,6 +219,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(older_ids_alone_can_be_forgotten, dir_begin, dir_end),
 		cmocka_unit_test_setup_teardown(
 			restart_keeps_counts_and_another_boot_drops_them, dir_begin, dir_end),
+		cmocka_unit_test_setup_teardown(
+			a_process_killed_at_any_moment_leaves_what_it_has_told, dir_begin, dir_end),
 		cmocka_unit_test_setup_teardown(each_volume_is_told_once, dir_begin, dir_end),
 		cmocka_unit_test_setup_teardown(damaged_file_is_an_error, dir_begin, dir_end),
 	};
