@@ -44,11 +44,12 @@ static void sync_status(
 static void voter_status(
 	const struct coordinator *co, const struct voter *v, struct coordinator_voter_status *s)
 {
-	bool known = v->up && v->promised;
+	/* A connection alone says nothing: behind it the replica's pool may have failed. */
+	bool known = v->up && v->promised && (v->stage != VOTER_OPENING || MUTANT(silence_is_health));
 
 	*s = (struct coordinator_voter_status){
 		.up = v->up,
-		.promised = v->promised,
+		.promised = known,
 		.complete = known && !v->incomplete,
 		.damaged = (known && v->incomplete && v->damaged) || v->unmatched,
 		.matched = v->stage == VOTER_STREAMING,

@@ -189,6 +189,7 @@ void coordinator_release(struct coordinator *co, uint64_t now_ns);
 void coordinator_end(struct coordinator *co, int rc, uint64_t now_ns);
 
 struct coordinator_voter_status {
+	/* promised: it is up, and has answered OPEN since it is. */
 	bool up, promised, complete, damaged, matched, syncing, stale, retired;
 	bool full;      /* its pool is: it has room for what is under way only */
 	bool unmatched; /* its log can't be matched with the group's: it has no part in this session */
