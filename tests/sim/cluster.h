@@ -24,7 +24,7 @@
 #define SIM_VOLUME_GROWN   (SIM_VOLUME_BYTES * 2) /* by a scene */
 #define SIM_OPERATIONS     2000u
 #define SIM_DISK_BYTES     (UINT64_C(96) << 20)
-#define SIM_BUF_BYTES      (UINT64_C(48) << 20)
+#define SIM_BUF_BYTES      (UINT64_C(96) << 20) /* all of a node's volumes are read at once at the end */
 
 struct cluster;
 struct node;
