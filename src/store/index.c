@@ -86,16 +86,20 @@ static struct piece **piece_bucket(const struct pool_replica *replica, uint64_t 
 	return &replica->pool->piece_heads[hash_of(replica->head.dir, index) & replica->pool->index_mask];
 }
 
-/* Above a snapshot that is to come nothing is mapped yet. At open, all of them do. A thick replica has it. */
+/* Above a snapshot that is to come nothing is mapped yet. At open, all of them do. */
 static bool needs_grain(const struct pool_replica *replica, uint64_t index)
 {
 	const struct pool *pool = replica->pool;
 
-	if (replica->head.identity.thick)
-		return false;
 	if (!replica->top || replica->structural > 0)
 		return true;
 	return !index_has_grain(replica, index) && map_find(pool, replica->top, index) >= pool->g.grain_count;
+}
+
+/* A thick replica's come out of what is kept for it. */
+static uint64_t *reserved_of(struct pool_replica *replica)
+{
+	return replica->head.identity.thick ? &replica->thick_due : &replica->pool->grains_reserved;
 }
 
 /* In the order of the log; at open one may come late. */
@@ -147,7 +151,7 @@ static void pieces_add(struct log_entry *le)
 		if (entry->op == ENTRY_WRITE && le->replica->top)
 			replica_grain_mark(le->replica, index);
 	}
-	le->replica->pool->grains_reserved += le->reserved;
+	*reserved_of(le->replica) += le->reserved;
 }
 
 static void pieces_remove(struct log_entry *le)
@@ -170,7 +174,12 @@ static void pieces_remove(struct log_entry *le)
 	if (le->shapes)
 		le->replica->shapes--;
 	le->shapes = false;
-	le->replica->pool->grains_reserved -= le->reserved;
+	index_unreserve(le);
+}
+
+void index_unreserve(struct log_entry *le)
+{
+	*reserved_of(le->replica) -= le->reserved;
 	le->reserved = 0;
 }
 

@@ -12,6 +12,8 @@ void index_add(struct log_entry *le);
 /* A bare one has got its entry. */
 void index_fill(struct log_entry *le);
 void index_remove(struct log_entry *le);
+/* What it was to take it has taken, or never will. */
+void index_unreserve(struct log_entry *le);
 struct log_entry *index_find(const struct pool_replica *replica, uint64_t seq);
 /* The newest entry up to `seq` that says something of this block; NULL: none. */
 struct log_entry *index_block(const struct pool_replica *replica, uint64_t block, uint64_t seq);

@@ -274,8 +274,6 @@ void pool_pump(struct pool *pool)
 		prepare_pump(pool);
 		journal_pump(pool);
 	}
-	if (pool->io_busy > 0)
-		watch_arm(pool);
 	if (pool->opening) {
 		opening_pump(pool);
 		return;

@@ -371,8 +371,8 @@ struct pool_replica {
 	struct list rollbacks; /* entries that are not applied, by wide_node: reads wait for committed ones */
 	uint32_t structural;   /* entries that make a new top and are not applied */
 	uint32_t shapes;       /* those that change the levels */
-	uint32_t snapshots_due; /* those that make snapshots */
-	uint64_t thick_grains;  /* kept for it */
+	uint32_t snapshots_due;           /* those that make snapshots */
+	uint64_t thick_grains, thick_due; /* kept for it; of these: what its entries may take */
 	uint64_t grain_limit;
 	uint64_t edge, hold;
 	uint64_t trim_cursor; /* the entry after `applied` is a trim that is done up to this grain */

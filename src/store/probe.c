@@ -381,5 +381,4 @@ void pool_probe_run(struct pool *pool, struct pool_probe *probe, pool_done_fn fn
 	grains_take(probe);
 	probe->begin_ns = probe->part_ns = probe_now_ns(probe);
 	part_fill(probe);
-	watch_arm(pool);
 }

@@ -231,7 +231,6 @@ static void read_plan(struct pool *pool, struct pool_read *read)
 		pool_io_began(pool, &list_entry(node, struct read_run, node)->io);
 	}
 	read_sums_wait(pool, read);
-	watch_arm(pool);
 	list_for_each (node, &read->runs) {
 		struct read_run *run = list_entry(node, struct read_run, node);
 

@@ -88,8 +88,7 @@ void redirect_add(struct pool *pool, struct batch *batch, struct log_entry *le)
 {
 	struct redirect_io *rio = NULL;
 
-	pool->grains_reserved -= le->reserved;
-	le->reserved = 0;
+	index_unreserve(le);
 	for (unsigned i = 0; i < le->redirects; i++) {
 		/* The next grain of the pool: one write. */
 		if (rio && le->pieces[i].fresh == le->pieces[i - 1].fresh + 1) {

@@ -83,12 +83,23 @@ bool pool_is_full(const struct pool *pool)
 	return pool->map.free_count + pool->map.quarantine_count < pool_least_grains(pool);
 }
 
+/*
+ * Of what is kept for it: all but what its own entries are going to take. That matters where the pool hasn't
+ * got what it should keep: what is there must not be promised twice.
+ */
+static uint64_t thick_left(const struct pool_replica *replica)
+{
+	uint64_t due = MUTANT(thick_promised_twice) ? 0 : replica->thick_due;
+
+	return replica->thick_grains > due ? replica->thick_grains - due : 0;
+}
+
 bool pool_replica_is_full(const struct pool_replica *replica)
 {
 	const struct pool *pool = replica->pool;
 
 	return !thick_is_free(replica) && pool->map.free_count + pool->map.quarantine_count <
-						  pool_least_grains(pool) - replica->thick_grains;
+						  pool_least_grains(pool) - thick_left(replica);
 }
 
 /* A fresh grain may be taken by each 4 KiB. Those of a thick one are kept for it, unless the pool hasn't got
@@ -100,7 +111,7 @@ static uint64_t grains_bytes(const struct pool_replica *replica)
 
 	if (thick_is_free(replica))
 		return UINT64_MAX;
-	reserve -= replica->thick_grains;
+	reserve -= thick_left(replica);
 	return grains > reserve ? (grains - reserve) * BLOCK_BYTES : 0;
 }
 

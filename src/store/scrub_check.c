@@ -20,7 +20,6 @@ static void read_begin(struct pool *pool, enum scrub_stage stage, uint64_t offse
 	scrub_count(pool, (struct pool_scrub_tally){ .checked_bytes = length_bytes });
 	s->reading_bytes = offset_bytes;
 	pool_io_began(pool, &s->io);
-	watch_arm(pool);
 	pool->device->ops->read(pool->device, &s->io, &s->iov, 1, offset_bytes);
 }
 

@@ -112,7 +112,6 @@ static void fetch_read(struct sums_fetch *fetch)
 	fetch->generation = pool->map.pages[page].generation;
 	fetch->offset_bytes = geometry_page_offset(&pool->g, page, pool->map.pages[page].copy);
 	pool_io_began(pool, &fetch->io);
-	watch_arm(pool);
 	pool->device->ops->read(pool->device, &fetch->io, &fetch->iov, 1, fetch->offset_bytes);
 }
 

@@ -94,7 +94,6 @@ static void rebuild_read(struct pool *pool, uint64_t offset_bytes, uint32_t leng
 	rebuild->io.fn = ended;
 	rebuild->offset_bytes = offset_bytes;
 	pool_io_began(pool, &rebuild->io);
-	watch_arm(pool);
 	pool->device->ops->read(pool->device, &rebuild->io, &rebuild->iov, 1, offset_bytes);
 }
 

@@ -8,7 +8,9 @@
  *
  * A grain that comes into the top leaves what is free, and what is kept, by one; one that is trimmed comes
  * back to both. A rollback gives up as many grains as it has to have anew. A snapshot alone needs more: it is
- * refused where that is not free (coordinator_full.c). Entries count in `kept` already, and not as reserved.
+ * refused where that is not free (coordinator_full.c). Entries count in `kept` already, and not as reserved;
+ * what they are going to take matters only where the pool lost some of what it keeps, as when thin entries
+ * took it while a snapshot was on its way: thick ones are told what is left then, and no grain of it twice.
  */
 #include "store/pool.h"
 #include "store/usage.h"

@@ -79,7 +79,8 @@ void watch_done(struct pool *pool)
 	loop_timer_cancel(pool->loop, &pool->watch.timer);
 }
 
-void watch_arm(struct pool *pool)
+/* Nothing was in flight before: what comes is counted from here. */
+static void watch_begin(struct pool *pool)
 {
 	if (loop_timer_is_set(&pool->watch.timer) || pool->failed)
 		return;
@@ -93,6 +94,7 @@ void pool_io_began(struct pool *pool, struct device_io *io)
 	io->began = pool->watch.slot;
 	pool->watch.busy[io->began]++;
 	pool->io_busy++;
+	watch_begin(pool);
 }
 
 void pool_io_ended(struct pool *pool, struct device_io *io)

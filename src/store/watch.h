@@ -28,8 +28,6 @@ struct watch {
 
 void watch_init(struct pool *pool);
 void watch_done(struct pool *pool);
-/* Something is on its way to the device. */
-void watch_arm(struct pool *pool);
 /* An operation is about to be given to the device: one more is busy. */
 void pool_io_began(struct pool *pool, struct device_io *io);
 /* It has ended. */

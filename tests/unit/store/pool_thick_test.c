@@ -21,6 +21,8 @@
 #define BLOCKS        (THIN_BYTES / BLOCK_BYTES)
 #define GRAINS        (THICK_BYTES / GRAIN_BYTES)
 
+#define BEYOND_RING_BYTES (JOURNAL_BYTES + (UINT64_C(1) << 20))
+
 enum { THICK, THIN, VOLUMES };
 
 struct volume {
@@ -285,6 +287,43 @@ static void a_snapshot_keeps_all_of_it_anew(void **state)
 	all_is_there();
 }
 
+/* A snapshot whose room others took meanwhile: writes are refused before the pool runs dry. */
+static void what_the_pool_has_not_got_is_not_promised(void **state)
+{
+	struct volume *v = &volumes[THICK];
+	unsigned refused = 0;
+
+	(void)state;
+	thin_fills();
+	thick_is_written_whole();
+	assert_false(pool_replica_snapshot_fits(v->replica));
+	append_op(v, ENTRY_SNAPSHOT, 0, 0, 1);
+	append_op(&volumes[THIN], ENTRY_TRIM, 0, BLOCKS / 12, 0);
+	bench_run(&bench, 10 * NS_PER_S);
+	assert_false(pool_replica_is_full(v->replica));
+	/* All that it takes before any of it is applied, from a coordinator that hasn't heard that it is
+	 * full. */
+	sim_disk_stall(bench.disk, BEYOND_RING_BYTES);
+	for (uint64_t i = 0; i < GRAINS; i++) {
+		if (pool_replica_room(v->replica) < BLOCK_BYTES)
+			refused++;
+		else
+			append_op(v, ENTRY_WRITE, i * GRAIN_BLOCKS, 1, 0);
+		if (i % 8 == 7)
+			bench_run(&bench, NS_PER_MS);
+	}
+	sim_disk_stall(bench.disk, UINT64_MAX);
+	bench_run(&bench, 10 * NS_PER_S);
+	assert_false(bench.failed);
+	assert_true(refused > 0);
+	all_is_there();
+	/* It goes on when there is room again. */
+	append_op(&volumes[THIN], ENTRY_TRIM, 0, BLOCKS, 0);
+	bench_run(&bench, 10 * NS_PER_S);
+	thick_is_written_whole();
+	all_is_there();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +333,8 @@ int main(void)
 			it_is_refused_where_its_room_is_not_free, pool_make, pool_drop),
 		cmocka_unit_test_setup_teardown(it_keeps_more_when_it_grows, pool_make, pool_drop),
 		cmocka_unit_test_setup_teardown(a_snapshot_keeps_all_of_it_anew, pool_make, pool_drop),
+		cmocka_unit_test_setup_teardown(
+			what_the_pool_has_not_got_is_not_promised, pool_make, pool_drop),
 	};
 
 	return cmocka_run_group_tests_name("store pool thick", tests, NULL, NULL);
