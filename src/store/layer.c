@@ -40,6 +40,12 @@ static bool table_grow(struct pool *pool)
 	return true;
 }
 
+/* Numbers are consecutive within an open, and begin anew with each: all their bits count. */
+static struct layer **layer_bucket(struct pool *pool, uint64_t number)
+{
+	return &pool->layer_buckets[number * UINT64_C(0x9e3779b97f4a7c15) >> (64 - LAYER_BUCKETS_LOG)];
+}
+
 struct layer *layer_new(struct pool *pool, uint64_t number, struct layer *parent, uint64_t limit)
 {
 	struct layer *layer = calloc(1, sizeof(*layer));
@@ -71,15 +77,22 @@ struct layer *layer_new(struct pool *pool, uint64_t number, struct layer *parent
 	while (after != &pool->layers && list_entry(after, struct layer, node)->record.number > number)
 		after = after->prev;
 	list_insert_between(&layer->node, after, after->next);
+	layer->bucket_next = *layer_bucket(pool, number);
+	*layer_bucket(pool, number) = layer;
 	return layer;
 }
 
 void layer_free(struct pool *pool, struct layer *layer)
 {
+	struct layer **at = layer_bucket(pool, layer->record.number);
+
 	ASSERT(pool->layer_table[layer->id] == layer);
 	ASSERT(layer->tree->refs > 0);
 	ASSERT(!layer->top_of);
 	pool->layer_table[layer->id] = NULL;
+	while (*at != layer)
+		at = &(*at)->bucket_next;
+	*at = layer->bucket_next;
 	list_remove(&layer->node);
 	list_remove(&layer->owned);
 	if (--layer->tree->refs == 0) {
@@ -89,15 +102,13 @@ void layer_free(struct pool *pool, struct layer *layer)
 	free(layer);
 }
 
-struct layer *layer_by_number(const struct pool *pool, uint64_t number)
+struct layer *layer_by_number(struct pool *pool, uint64_t number)
 {
-	list_for_each (node, &pool->layers) {
-		struct layer *layer = list_entry(node, struct layer, node);
+	struct layer *layer = *layer_bucket(pool, number);
 
-		if (layer->record.number == number)
-			return layer;
-	}
-	return NULL;
+	while (layer && layer->record.number != number)
+		layer = layer->bucket_next;
+	return layer;
 }
 
 struct layer *layer_of_snapshot(const struct pool_replica *replica, struct uuid snapshot)

@@ -15,6 +15,9 @@
 #include "store/ondisk.h"
 #include "store/store.h"
 
+#define LAYER_BUCKETS_LOG 12u
+#define LAYER_BUCKETS     (1u << LAYER_BUCKETS_LOG)
+
 /* Its bitmap has a bit for each index that any layer of the tree has, or had, or that is pending. */
 struct tree {
 	uint64_t key; /* with an index: what the map is keyed by */
@@ -24,8 +27,9 @@ struct tree {
 };
 
 struct layer {
-	struct list node;           /* pool->layers, by number */
-	struct list owned;          /* replica->layers: the frozen ones of its tree, by number */
+	struct list node;  /* pool->layers, by number */
+	struct list owned; /* replica->layers: the frozen ones of its tree, by number */
+	struct layer *bucket_next;
 	struct layer_record record; /* as of the ring's head; of a top only number, parent and root */
 	struct layer *parent;       /* as the map stands; so are all of the following */
 	struct tree *tree;
@@ -60,7 +64,7 @@ struct layer *layer_new(struct pool *pool, uint64_t number, struct layer *parent
 /* Room for so many indices. False: no memory. */
 bool tree_grow(struct tree *tree, uint64_t limit) MUST_CHECK;
 void layer_free(struct pool *pool, struct layer *layer);
-struct layer *layer_by_number(const struct pool *pool, uint64_t number);
+struct layer *layer_by_number(struct pool *pool, uint64_t number);
 /* The snapshot of this name; NULL: not there (not applied yet, or removed). */
 struct layer *layer_of_snapshot(const struct pool_replica *replica, struct uuid snapshot);
 /* The uppermost layer of a level; NULL: it is not there. */

@@ -305,15 +305,15 @@ struct pool {
 	struct loop_task pump;
 	struct loop_task answers; /* tells what must not be told inside the call */
 	struct list answer_works;
-	struct pool_replica **dir; /* by directory place */
-	struct list replicas,
-		to_apply; /* to_apply: all whose log goes on beyond what is applied, and maybe others */
+	struct pool_replica **dir;      /* by directory place */
+	struct list replicas, to_apply; /* whose log goes on beyond what is applied, and maybe others */
 	uint32_t replica_count;
 	uint64_t directory_sum;                        /* of the records as of the ring's head */
 	uint64_t layer_sum;                            /* and of the frozen layers' */
 	uint64_t next_layer, next_tree, layers_change; /* the last: grows when parents have changed */
 	struct list layers;                            /* all, by number */
 	struct layer **layer_table;                    /* by id */
+	struct layer *layer_buckets[LAYER_BUCKETS];    /* by number: layer_by_number() */
 	uint32_t layer_table_size;
 	bool layer_sum_stale;
 	bool reap;               /* something may have gone out of reach */

@@ -153,7 +153,7 @@ class Growing(State):
 
 
 class BigMap(State):
-    """Pools of 1 TiB whose table is full of grains of replicas that nobody asks for."""
+    """Pools of 1 TiB with many grains of replicas that nobody asks for; no more than a class lets be taken (95 %)."""
 
     def __init__(self, args):
         super().__init__(args)
