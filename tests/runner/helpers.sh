@@ -103,6 +103,20 @@ tests_named() {
 	meson test -C "$1" --no-rebuild --list 2>/dev/null </dev/null | sed 's/.* \/ //' | grep "^$2" || true
 }
 
+# count_logs FOLDER WHAT: one test for each FOLDER/NAME.log, passed where NAME.ok stands beside it.
+count_logs() {
+	local log
+	for log in "$1"/*.log; do
+		if [ -f "${log%.log}.ok" ]; then
+			add 1 0 0
+		else
+			add 0 1 0
+			say "" "--- $2 $(basename "$log" .log)"
+			tail -60 "$log"
+		fi
+	done
+}
+
 # own_runner PATH: a part that brings its own runner, which ends in `N passed, M failed[, K skipped]`.
 own_runner() {
 	local log last rc=0

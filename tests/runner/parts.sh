@@ -2,7 +2,7 @@
 # The parts of tests/run: for each one part_NAME, and has_NAME where it may not be there yet. Sourced, never run.
 
 # In the order in which they run: what is quick and tells most comes first.
-every_part=(quick tidy unit crash sim integration quickstart fuzz sanitizers valgrind clang model docs vm bench ratchet fresh)
+every_part=(quick tidy unit crash sim integration quickstart fuzz sanitizers valgrind model docs vm bench ratchet fresh)
 # Run by name only: `quick` is in the others, `fresh` fetches a whole Debian, `bench` measures.
 by_name_only=" quick fresh bench "
 
@@ -172,7 +172,7 @@ simulate_batch() {
 
 # simulate_in BUILD SECONDS FROM TO [ARGUMENT...]: batches, as many side by side as there are processors.
 simulate_in() {
-	local build=$1 seconds=$2 from=$3 to=$4 dir start end batch
+	local build=$1 seconds=$2 from=$3 to=$4 dir start end
 	shift 4
 	dir=$logs/sim-$(tr / - <<<"$build")
 	rm -rf "$dir"
@@ -186,15 +186,7 @@ simulate_in() {
 			touch "$dir/$start.ok"; } &
 	done
 	wait
-	for batch in "$dir"/*.log; do
-		if [ -f "${batch%.log}.ok" ]; then
-			add 1 0 0
-		else
-			add 0 1 0
-			say "" "--- simulate: the batch of seeds that starts at $(basename "$batch" .log)"
-			cat "$batch"
-		fi
-	done
+	count_logs "$dir" "simulate: the batch of seeds that starts at"
 }
 
 sim_hash() {
@@ -237,23 +229,39 @@ part_sim() {
 	done
 }
 
+# The other compiler, and what both fuzz and sanitizers need: with the address sanitizer and the fuzzers.
+build_clang() {
+	CC=clang build_in build-clang -Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link
+}
+
+# fuzz_target TARGET: new inputs go to a copy of the corpus; a crash leaves its input beside the logs.
+fuzz_target() {
+	local name=${1##*/libfuzzer-} corpus
+	corpus=$logs/corpus-$name
+	rm -rf "$corpus"
+	mkdir -p "$corpus"
+	cp -r "tests/fuzz/corpus/$name/." "$corpus/" 2>/dev/null || true
+	"$1" "$fuzz_bound" "-seed=$fuzz_seed" -timeout=10 -rss_limit_mb=2048 "-artifact_prefix=$logs/fuzz-$name-" "$corpus"
+}
+
+# As many side by side as there are processors.
 part_fuzz() {
-	local target name corpus
+	local target name dir=$logs/fuzz
 	build_in build || return
 	meson_tests build --suite fuzz
-	CC=clang build_in build-fuzz -Db_sanitize=address,undefined -Db_lundef=false \
-		-Dc_args=-fsanitize=fuzzer-no-link || return
-	for target in build-fuzz/tests/fuzz/libfuzzer-*; do
+	build_clang || return
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	for target in build-clang/tests/fuzz/libfuzzer-*; do
 		[ -f "$target" ] && [ -x "$target" ] || continue
 		name=${target##*/libfuzzer-}
-		# New inputs go to a copy; a crash leaves its input beside the logs.
-		corpus=$logs/corpus-$name
-		rm -rf "$corpus"
-		mkdir -p "$corpus"
-		cp -r "tests/fuzz/corpus/$name/." "$corpus/" 2>/dev/null || true
-		check "fuzz $name" "$target" "$fuzz_bound" "-seed=$fuzz_seed" -timeout=10 -rss_limit_mb=2048 \
-			"-artifact_prefix=$logs/fuzz-$name-" "$corpus" || true
+		while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
+			wait -n || true
+		done
+		{ fuzz_target "$target" >"$dir/$name.log" 2>&1 </dev/null && touch "$dir/$name.ok"; } &
 	done
+	wait
+	count_logs "$dir" fuzz
 }
 
 # The thread sanitizer of Debian 12 needs its memory where kernels with more randomness may not put it.
@@ -265,9 +273,9 @@ without_randomness() {
 
 part_sanitizers() {
 	local wrapper
-	if build_in build-asan -Db_sanitize=address,undefined; then
-		meson_tests build-asan --suite unit --timeout-multiplier 12
-		if has_sim; then simulate_in build-asan 300 1 40; fi
+	if build_clang; then
+		meson_tests build-clang --suite unit --timeout-multiplier 12
+		if has_sim; then simulate_in build-clang 300 1 40; fi
 	fi
 	if build_in build-tsan -Db_sanitize=thread; then
 		wrapper=$(without_randomness)
@@ -283,11 +291,6 @@ part_valgrind() {
 	meson_tests build --timeout-multiplier 20 \
 		--wrapper 'valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
 		"${names[@]}"
-}
-
-part_clang() {
-	CC=clang build_in build-clang || return
-	meson_tests build-clang --suite unit
 }
 
 part_model() { own_runner tests/model/run; }
