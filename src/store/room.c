@@ -83,23 +83,24 @@ bool pool_is_full(const struct pool *pool)
 	return pool->map.free_count + pool->map.quarantine_count < pool_least_grains(pool);
 }
 
+bool pool_replica_is_full(const struct pool_replica *replica)
+{
+	const struct pool *pool = replica->pool;
+
+	return !thick_is_free(replica) && pool->map.free_count + pool->map.quarantine_count <
+						  pool_least_grains(pool) - replica->thick_grains;
+}
+
 /*
  * Of what is kept for it: all but what its own entries are going to take. That matters where the pool hasn't
- * got what it should keep: what is there must not be promised twice.
+ * got what it should keep: what is there must not be promised twice. (Who asks whether it is full needs no
+ * such care: the slack beside the reserve is for what is under way.)
  */
 static uint64_t thick_left(const struct pool_replica *replica)
 {
 	uint64_t due = MUTANT(thick_promised_twice) ? 0 : replica->thick_due;
 
 	return replica->thick_grains > due ? replica->thick_grains - due : 0;
-}
-
-bool pool_replica_is_full(const struct pool_replica *replica)
-{
-	const struct pool *pool = replica->pool;
-
-	return !thick_is_free(replica) && pool->map.free_count + pool->map.quarantine_count <
-						  pool_least_grains(pool) - thick_left(replica);
 }
 
 /* A fresh grain may be taken by each 4 KiB. Those of a thick one are kept for it, unless the pool hasn't got
