@@ -247,14 +247,14 @@ static void structure_move(struct pool *pool, struct round_replica *rr, uint64_t
 			top_set(replica, rr->layer);
 		else
 			layer_free(pool, rr->layer);
-		pool->reap = true;
+		pool->reap.wanted = true;
 		break;
 	case ENTRY_DELETE_SNAPSHOT:
 		if (!stands)
 			break;
 		map_page_dirty(pool, geometry_place_page(&pool->g, rr->layer->record.place), batch);
 		rr->layer->is_snapshot = false;
-		pool->reap = true;
+		pool->reap.wanted = true;
 		break;
 	default:
 		return;
@@ -274,7 +274,7 @@ void replica_top_moved(struct pool_replica *replica, struct layer *top)
 			layer_own(layer, NULL);
 	}
 	replica->serial++;
-	replica->pool->reap = true;
+	replica->pool->reap.wanted = true;
 	layers_number(replica->pool);
 }
 
@@ -315,9 +315,9 @@ void apply_images_durable(struct pool *pool, uint64_t batch)
 	pool->change++;
 	pool->counters.apply_rounds++;
 	round->state = ROUND_IDLE;
-	if (pool->reap)
+	if (pool->reap.wanted)
 		layers_reap(pool);
-	pool->reap = false;
+	pool->reap.wanted = false;
 	while ((node = list_pop_front(&round->leftovers)) != NULL)
 		le_release(list_entry(node, struct log_entry, log_node));
 	while ((node = list_pop_front(&round->taken)) != NULL) {

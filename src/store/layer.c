@@ -208,63 +208,6 @@ void layers_number(struct pool *pool)
 
 /* ---- what is reached ---- */
 
-static void reach(struct layer *layer)
-{
-	for (; layer && !layer->reached; layer = layer->parent)
-		layer->reached = true;
-}
-
-static void grains_free(struct pool *pool, struct layer *layer)
-{
-	const struct tree *tree = layer->tree;
-
-	for (uint64_t word = 0; word < tree->limit / 64 + 1; word++)
-		for (uint64_t bits = tree->bits[word]; bits; bits &= bits - 1) {
-			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(bits);
-			uint32_t place = map_find(pool, layer, index);
-
-			if (place == PHYS_NONE)
-				continue;
-			map_remove(pool, place);
-			map_quarantine(pool, place, pool->journal.durable);
-		}
-}
-
-void layers_reap(struct pool *pool)
-{
-	bool gone = false;
-
-	ASSERT(pool->round.state == ROUND_IDLE);
-	list_for_each (node, &pool->layers)
-		list_entry(node, struct layer, node)->reached = false;
-	list_for_each (node, &pool->layers) {
-		struct layer *layer = list_entry(node, struct layer, node);
-
-		if (layer->top_of || layer->pinned || (layer->owner && layer->is_snapshot))
-			reach(layer);
-	}
-	list_for_each_safe (node, &pool->layers) {
-		struct layer *layer = list_entry(node, struct layer, node);
-
-		if (layer->reached)
-			continue;
-		grains_free(pool, layer);
-		ASSERT(layer->grains == 0);
-		if (layer->record.place != PHYS_NONE && layer->head_batch == 0) {
-			map_unalloc(pool, layer->record.place);
-		} else if (layer->record.place != PHYS_NONE) {
-			map_page_dirty(pool, geometry_place_page(&pool->g, layer->record.place),
-				pool->journal.durable);
-			map_layer_remove(pool, layer->record.place);
-		}
-		layer_free(pool, layer);
-		gone = true;
-	}
-	if (gone)
-		layers_number(pool);
-	pool->change++;
-}
-
 static void reach_record(struct pool *pool, uint64_t number)
 {
 	while (number != 0) {
@@ -339,6 +282,8 @@ struct layer_masks layer_masks_at(
 			continue;
 		masks.present |= slot->present & open;
 		masks.zero |= slot->zero & open;
+		if ((uint16_t)(masks.present | masks.zero) == UINT16_MAX)
+			break;
 	}
 	return masks;
 }

@@ -12,6 +12,7 @@
 #ifndef QUOIN_STORE_LAYER_H
 #define QUOIN_STORE_LAYER_H
 
+#include "loop/loop.h"
 #include "store/ondisk.h"
 #include "store/store.h"
 
@@ -22,8 +23,9 @@
 struct tree {
 	uint64_t key; /* with an index: what the map is keyed by */
 	uint64_t *bits;
-	uint64_t limit; /* indices */
-	uint32_t refs;  /* layers */
+	uint64_t limit;      /* indices */
+	uint64_t reap_index; /* below it nothing dead is left */
+	uint32_t refs;       /* layers */
 };
 
 struct layer {
@@ -40,6 +42,7 @@ struct layer {
 	uint32_t id;                 /* in pool->layer_table */
 	uint32_t in, out, next, size, children;
 	bool is_snapshot, reached;
+	bool dead;   /* nothing reaches it: reap.c */
 	bool pinned; /* on its way to be a top */
 	/* usage.c, during one turn: its row, and where a child has a grain instead of it */
 	uint64_t instead_index;
@@ -73,8 +76,21 @@ struct layer *level_upper(const struct pool_replica *replica, struct grain_level
 const struct layer *level_below(const struct pool_replica *replica, const struct layer *upper);
 /* After parents have changed: the walk is made anew. */
 void layers_number(struct pool *pool);
-/* What nothing reaches any more goes, its grains into quarantine. No round may be under way. */
+
+/* reap.c. Dead layers, by layer.owned. */
+struct reap {
+	bool wanted; /* something may have gone out of reach */
+	struct list layers;
+	struct loop_timer timer; /* set: the turns of others */
+};
+
+void reap_init(struct pool *pool);
+void reap_done(struct pool *pool);
+/* What nothing reaches any more is dead. No round may be under way. */
 void layers_reap(struct pool *pool);
+/* Some of its grains go into quarantine, and it goes with the last. No round may be under way. */
+void reap_pump(struct pool *pool);
+
 /* Of the records of the frozen layers that will be reached once all that is composed is durable. */
 uint64_t layers_sum(struct pool *pool);
 void layer_own(struct layer *layer, struct pool_replica *owner);

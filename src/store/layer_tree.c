@@ -17,10 +17,10 @@ unsigned pool_replica_snapshots(
 {
 	unsigned count = 0;
 
-	list_for_each (node, &replica->pool->layers) {
-		const struct layer *layer = list_entry(node, struct layer, node);
+	list_for_each (node, &replica->layers) {
+		const struct layer *layer = list_entry(node, struct layer, owned);
 
-		if (layer->owner != replica || !layer->is_snapshot)
+		if (!layer->is_snapshot)
 			continue;
 		if (count++ >= max)
 			continue;
@@ -36,10 +36,10 @@ unsigned pool_replica_snapshots(
 
 bool pool_replica_snapshot_at(const struct pool_replica *replica, unsigned n, struct uuid *ret_snapshot)
 {
-	list_for_each (node, &replica->pool->layers) {
-		const struct layer *layer = list_entry(node, struct layer, node);
+	list_for_each (node, &replica->layers) {
+		const struct layer *layer = list_entry(node, struct layer, owned);
 
-		if (layer->owner != replica || !layer->is_snapshot || n-- > 0)
+		if (!layer->is_snapshot || n-- > 0)
 			continue;
 		*ret_snapshot = layer->record.snapshot;
 		return true;

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MERGE_LOOKS    16384u          /* indices that a turn looks at */
+#define MERGE_LOOKS    4096u           /* indices that a turn looks at */
 #define MERGE_RETRY_NS (10 * NS_PER_S) /* after a failed read */
 
 static void merge_due(void *arg)
@@ -51,7 +51,7 @@ void merge_done(struct pool *pool)
 static bool layer_is_removed(const struct layer *layer)
 {
 	return !layer->top_of && !layer->pinned && !(layer->owner && layer->is_snapshot) &&
-	       layer->head_batch != 0;
+	       layer->head_batch != 0 && !layer->dead;
 }
 
 static uint64_t layer_root(const struct layer *layer)
@@ -64,7 +64,7 @@ static bool layer_is_heir(const struct layer *heir, const struct layer *gone)
 {
 	const struct pool_replica *top_of = heir->top_of;
 
-	if (heir->pinned || layer_root(heir) != layer_root(gone))
+	if (heir->pinned || heir->dead || layer_root(heir) != layer_root(gone))
 		return false;
 	return top_of ? !top_of->deleted && !top_of->creating && top_of->head.layer == heir->record.number
 		      : heir->head_batch != 0;
@@ -106,10 +106,10 @@ bool merge_pair_find(const struct pool *pool, struct merge_pair *ret_pair)
 	list_for_each (node, &pool->layers) {
 		struct layer *heir = list_entry(node, struct layer, node), *gone = heir->parent;
 
-		if (!layer_may_go(gone, heir) || !tree_is_whole(pool, heir->tree))
-			continue;
 		/* The heir goes first when it is one of those itself. */
-		if (layer_is_removed(heir) && heir->children == 1)
+		if (!layer_may_go(gone, heir) || (layer_is_removed(heir) && heir->children == 1))
+			continue;
+		if (!tree_is_whole(pool, heir->tree))
 			continue;
 		*ret_pair = (struct merge_pair){ gone, heir, replica_above(pool, heir) };
 		if (ret_pair->replica)
@@ -235,6 +235,9 @@ static bool steps_collect(struct pool *pool, const struct merge_pair *pair)
 
 	merge->count = 0;
 	merge->blocks_used = 0;
+	merge->next = 0;
+	if (pair->gone->record.grain_count == 0 && pair->gone->grains == 0)
+		return true;
 	for (uint64_t word = merge->cursor / 64; word < tree->limit / 64 + 1; word++) {
 		uint64_t bits = tree->bits[word];
 
@@ -267,7 +270,7 @@ void merge_pump(struct pool *pool)
 	bool from_start, end;
 
 	if (!merge->wanted || merge->state != MERGE_IDLE || loop_timer_is_set(&merge->timer) ||
-		pool->round.state != ROUND_IDLE || pool->reap || pool->closing || pool->opening)
+		pool->round.state != ROUND_IDLE || pool->reap.wanted || pool->closing || pool->opening)
 		return;
 	if (!merge_pair_find(pool, &pair)) {
 		merge->wanted = false;
@@ -291,5 +294,5 @@ void merge_pump(struct pool *pool)
 	if (end && from_start)
 		merge->wanted = false;
 	else
-		merge_pause(pool, MERGE_IDLE_NS);
+		merge_pause(pool, pool->unapplied_bytes > 0 ? MERGE_LOOK_PAUSE_NS : MERGE_IDLE_NS);
 }

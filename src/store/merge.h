@@ -8,10 +8,11 @@
 struct pool;
 struct round_replica;
 
-#define MERGE_PAUSE_NS (50 * NS_PER_MS) /* between turns, beside writes */
-#define MERGE_IDLE_NS  (2 * NS_PER_MS)  /* the same, when nothing else is to be done */
-#define MERGE_STEPS    256u             /* grains in one turn */
-#define MERGE_BLOCKS   256u             /* of which so many blocks are copied: 1 MiB */
+#define MERGE_PAUSE_NS      (50 * NS_PER_MS) /* between turns, beside writes */
+#define MERGE_IDLE_NS       (2 * NS_PER_MS)  /* the same, when nothing else is to be done */
+#define MERGE_LOOK_PAUSE_NS (5 * NS_PER_MS)  /* beside writes, between turns that found nothing */
+#define MERGE_STEPS         256u             /* grains in one turn */
+#define MERGE_BLOCKS        256u             /* of which so many blocks are copied: 1 MiB */
 
 /* What a turn does with a grain of the removed layer. */
 struct merge_step {

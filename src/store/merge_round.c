@@ -156,6 +156,6 @@ void merge_move(struct pool *pool, struct round_replica *rr, uint64_t batch)
 	rr->heir->parent = rr->gone->parent;
 	if (!rr->heir->top_of)
 		map_page_dirty(pool, geometry_place_page(&pool->g, rr->heir->record.place), batch);
-	pool->reap = true;
+	pool->reap.wanted = true;
 	layers_number(pool);
 }

@@ -121,6 +121,7 @@ int pool_new(struct loop *loop, struct device *device, const struct pool_open_op
 	loop_task_init(&pool->answers, answers_run, pool);
 	loop_task_init(&pool->fail_task, fail_told, pool);
 	watch_init(pool);
+	reap_init(pool);
 	close_init(pool);
 	*ret_pool = pool;
 	return 0;
@@ -177,6 +178,7 @@ void pool_free(struct pool *pool)
 	loop_task_cancel(&pool->answers);
 	loop_task_cancel(&pool->fail_task);
 	watch_done(pool);
+	reap_done(pool);
 	loop_timer_cancel(pool->loop, &pool->watch.leave);
 	if (pool->dir) {
 		journal_done(pool);

@@ -316,7 +316,7 @@ struct pool {
 	struct layer *layer_buckets[LAYER_BUCKETS];    /* by number: layer_by_number() */
 	uint32_t layer_table_size;
 	bool layer_sum_stale;
-	bool reap;               /* something may have gone out of reach */
+	struct reap reap;
 	struct list commit_news; /* replicas whose commit_seq no header has */
 	struct list zombies;     /* deleted, waiting for a round to end */
 	/* log entries */

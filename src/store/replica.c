@@ -224,15 +224,16 @@ void replicas_finalize(struct pool *pool)
 {
 	if (pool->round.state != ROUND_IDLE)
 		return;
-	if (pool->reap)
+	if (pool->reap.wanted)
 		layers_reap(pool);
-	pool->reap = false;
+	pool->reap.wanted = false;
 	list_for_each_safe (node, &pool->zombies) {
 		struct pool_replica *replica = list_entry(node, struct pool_replica, node);
 
 		if (replica->gone_batch != 0 && replica->reads == 0)
 			replica_finalize(replica);
 	}
+	reap_pump(pool);
 }
 
 const struct pool_replica_identity *pool_replica_identity(const struct pool_replica *replica)

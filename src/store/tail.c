@@ -127,7 +127,7 @@ static void settle_if_short(struct pool *pool)
 {
 	const struct map *map = &pool->map;
 
-	if (map->quarantine_count > 0 && map->free_count < pool->g.grain_count / 64 + 1)
+	if (map->quarantine_first != PHYS_NONE && map->free_count < pool->g.grain_count / 64 + 1)
 		pool->journal.mark_wanted = true;
 }
 
