@@ -175,12 +175,15 @@ static void applied_raise(struct pool_replica *replica)
 /*
  * An end comes as a record of its own before another replica takes the place. So where entries came without a
  * record, or another replica's record stands there, and no end, a page was lost: entries before this record
- * are not in the log.
+ * are not in the log. Unless its end comes after all: then the page was only newer than this part of the
+ * ring, and says already who has the place since; what was suspected of it went with it.
  */
 static void directory_begin(struct opening *o, const struct directory_record *record)
 {
 	struct suspect *s = &o->suspects[record->dir];
 
+	if (record->layer == 0 && !MUTANT(damage_outlives_end))
+		*s = (struct suspect){ 0 };
 	if (record->layer != 0 && (s->orphans || o->pool->dir[record->dir]))
 		s->damaged = true;
 	s->orphans = false;

@@ -103,6 +103,9 @@ static void replica_settle(struct image *image, struct image_replica *replica)
 {
 	const struct directory_record *record = &replica->record;
 
+	if (replica->page_lost)
+		finding_add(image, SEVERITY_DAMAGE, "replica", UINT64_MAX, replica,
+			"its page of the table was lost, and entries of its log with it");
 	applied_settle(replica);
 	pending_settle(image, replica);
 	if (replica->rotten_seq > record->applied.seq) {

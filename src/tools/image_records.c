@@ -40,7 +40,8 @@ bool image_payload_is_intact(const struct record *record, const uint8_t *payload
 
 /*
  * An end comes as a record of its own before another replica takes the place. So where entries came without a
- * record, or another replica's record stands there, and no end, a page was lost, and entries with it.
+ * record, or another replica's record stands there, and no end, a page was lost, and entries with it: told of
+ * who is there at the ring's end, for the page may only be newer than this part of the ring.
  */
 static struct image_replica *take_new_replica(struct image *image, const struct directory_record *record)
 {
@@ -53,11 +54,8 @@ static struct image_replica *take_new_replica(struct image *image, const struct 
 	if (record->layer == 0)
 		return NULL;
 	replica = image_replica_new(image, record);
-	if (replica && lost) {
-		finding_add(image, SEVERITY_DAMAGE, "replica", UINT64_MAX, replica,
-			"its page of the table was lost, and entries of its log with it");
-		replica->damaged = true;
-	}
+	if (replica && lost)
+		replica->page_lost = replica->damaged = true;
 	return replica;
 }
 
@@ -76,7 +74,7 @@ static int take_directory(struct image *image, const struct directory_record *re
 	}
 	if (replica->record.state.incomplete && !record->state.incomplete) {
 		/* Its group has made it whole since: what was found further back is no damage any more. */
-		replica->damaged = false;
+		replica->damaged = replica->page_lost = false;
 		replica->rotten_seq = 0;
 	}
 	replica->record = *record;

@@ -60,7 +60,7 @@ struct image_replica {
 	uint64_t found_count, found_sum; /* of its slots */
 	uint64_t block_count;            /* present */
 	uint64_t *seen;                  /* a bit an index */
-	bool damaged;
+	bool damaged, page_lost;
 	uint64_t rotten_seq; /* an entry that is rotten, above what is applied */
 };
 

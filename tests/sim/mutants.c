@@ -69,6 +69,7 @@ static const struct {
 	{ "group_rule_ignored", "../unit/mutants", { NULL } },
 	{ "selector_ignored", "../unit/mutants", { NULL } },
 	{ "thick_placed_anywhere", "../unit/mutants", { NULL } },
+	{ "damage_outlives_end", "../unit/mutants", { NULL } },
 	{ "reap_at_once", "../unit/mutants", { NULL } },
 	{ "thick_promised_twice", "../unit/mutants", { NULL } },
 	{ "tier_ignored", "../unit/mutants", { NULL } },
