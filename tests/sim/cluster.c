@@ -181,6 +181,7 @@ void cluster_run(uint64_t seed, bool liveness, bool print, struct seed_result *r
 		.answered = c->answered,
 		.reads = reads,
 		.events = c->trace.events,
+		.excused = c->excused,
 	};
 	snprintf(ret_result->violation, sizeof(ret_result->violation), "%s", c->violation);
 }

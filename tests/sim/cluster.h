@@ -227,7 +227,7 @@ struct cluster {
 	struct node nodes[SIM_MAX_NODES];
 	struct sim_volume volumes[SIM_MAX_VOLUMES];
 	enum cluster_phase phase;
-	bool liveness;
+	bool liveness, excused;
 	uint64_t operations; /* begun */
 	uint64_t answered, failed;
 	uint64_t pending; /* of live handles */
@@ -300,7 +300,7 @@ void faults_stop(struct cluster *c);
 /* converge.c: everything answered, all replicas complete and the same; 0: not yet, 1: yes */
 int cluster_converged(struct cluster *c);
 bool cluster_compare(struct cluster *c);
-/* Says why not. */
+/* Says why not; or excuses it. */
 void cluster_unconverged(struct cluster *c);
 /* Reads every block once more through the volume. */
 bool cluster_read_all(struct cluster *c);
@@ -313,6 +313,7 @@ struct seed_result {
 	uint64_t hash;
 	uint64_t simulated_ns;
 	uint64_t operations, answered, reads, events;
+	bool excused; /* liveness was not asked for: cluster_unconverged() */
 	char violation[512];
 };
 

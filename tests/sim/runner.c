@@ -97,6 +97,7 @@ static void count(const struct slot *slot, const struct report *report, struct r
 	totals->operations += result->operations;
 	totals->reads += result->reads;
 	totals->events += result->events;
+	totals->excused += result->excused;
 	totals->hash +=
 		hash_mix(hash_mix(report->seed, report->seed), result->hash); /* in whatever order they end */
 	if (!result->violation[0])

@@ -15,7 +15,7 @@ struct runner_options {
 };
 
 struct runner_totals {
-	uint64_t seeds, violations;
+	uint64_t seeds, violations, excused;
 	uint64_t first_violation_after; /* seeds run until then; 0: none */
 	uint64_t simulated_ns, operations, reads, events;
 	uint64_t hash;

@@ -2,7 +2,7 @@
  * simulate --seeds FROM..TO [--mode safety|liveness] [--mutant NAME] [--trace] [--jobs N] [--alone]
  * simulate --list-mutants
  *
- * Last line: seeds N, violations V, simulated HOURS h, hash H. Exit status 1 on a violation.
+ * Last line: seeds N, violations V, excused E, simulated HOURS h, hash H. Exit status 1 on a violation.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -113,7 +113,9 @@ int main(int argc, char **argv)
 	runner_run(&run, &totals);
 	printf("operations %" PRIu64 ", reads checked %" PRIu64 ", events %" PRIu64 "\n", totals.operations,
 		totals.reads, totals.events);
-	printf("seeds %" PRIu64 ", violations %" PRIu64 ", simulated %.2f h, hash %016" PRIx64 "\n",
-		totals.seeds, totals.violations, (double)totals.simulated_ns / 3.6e12, totals.hash);
+	printf("seeds %" PRIu64 ", violations %" PRIu64 ", excused %" PRIu64
+	       ", simulated %.2f h, hash %016" PRIx64 "\n",
+		totals.seeds, totals.violations, totals.excused, (double)totals.simulated_ns / 3.6e12,
+		totals.hash);
 	return totals.violations > 0;
 }
