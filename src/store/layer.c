@@ -185,6 +185,7 @@ void layers_number(struct pool *pool)
 
 		layer->size = 1;
 		layer->children = 0;
+		layer->dead_child = false;
 	}
 	for (struct list *node = pool->layers.prev; node != &pool->layers; node = node->prev) {
 		struct layer *layer = list_entry(node, struct layer, node);
@@ -193,7 +194,8 @@ void layers_number(struct pool *pool)
 			continue;
 		ASSERT(layer->parent->tree == layer->tree);
 		layer->parent->size += layer->size;
-		layer->parent->children++;
+		layer->parent->children += !layer->dead;
+		layer->parent->dead_child = layer->parent->dead_child || layer->dead;
 	}
 	list_for_each (node, &pool->layers) {
 		struct layer *layer = list_entry(node, struct layer, node);

@@ -42,8 +42,9 @@ struct layer {
 	uint32_t id;                 /* in pool->layer_table */
 	uint32_t in, out, next, size, children;
 	bool is_snapshot, reached;
-	bool dead;   /* nothing reaches it: reap.c */
-	bool pinned; /* on its way to be a top */
+	bool dead;       /* nothing reaches it: reap.c */
+	bool dead_child; /* `children` are the others */
+	bool pinned;     /* on its way to be a top */
 	/* usage.c, during one turn: its row, and where a child has a grain instead of it */
 	uint64_t instead_index;
 	uint32_t instead_place, usage_row;

@@ -98,7 +98,8 @@ static struct pool_replica *replica_above(const struct pool *pool, const struct 
 
 static bool layer_may_go(const struct layer *gone, const struct layer *heir)
 {
-	return gone && layer_is_removed(gone) && gone->children == 1 && layer_is_heir(heir, gone);
+	return gone && layer_is_removed(gone) && gone->children == 1 && !gone->dead_child &&
+	       layer_is_heir(heir, gone);
 }
 
 bool merge_pair_find(const struct pool *pool, struct merge_pair *ret_pair)

@@ -53,6 +53,8 @@ static void layer_die(struct pool *pool, struct layer *layer)
 
 void layers_reap(struct pool *pool)
 {
+	bool some = false;
+
 	ASSERT(pool->round.state == ROUND_IDLE);
 	list_for_each (node, &pool->layers)
 		list_entry(node, struct layer, node)->reached = false;
@@ -65,9 +67,13 @@ void layers_reap(struct pool *pool)
 	list_for_each (node, &pool->layers) {
 		struct layer *layer = list_entry(node, struct layer, node);
 
-		if (!layer->reached && !layer->dead)
-			layer_die(pool, layer);
+		if (layer->reached || layer->dead)
+			continue;
+		layer_die(pool, layer);
+		some = true;
 	}
+	if (some)
+		layers_number(pool);
 	pool->change++;
 }
 
