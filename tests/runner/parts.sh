@@ -9,7 +9,7 @@ by_name_only=" quick fresh bench "
 sim_seeds=${SIM_SEEDS:-2000}
 sim_batch=250
 sim_mutants=(ack_before_durable quorum_of_one ignore_epoch read_uncommitted skip_crc)
-crash_workloads=${CRASH_WORKLOADS:-80}
+crash_workloads=${CRASH_WORKLOADS:-40}
 rot_flips=${ROT_FLIPS:-20000}
 crash_batch=10
 crash_subsets=50
@@ -158,7 +158,7 @@ crash_enumerate() {
 		fi
 	done
 	say "states of a crash: $states"
-	[ $rc -eq 0 ] && { [ "$workloads" -lt 80 ] || [ $states -ge 300000 ]; }
+	[ $rc -eq 0 ] && { [ "$workloads" -lt 40 ] || [ $states -ge 300000 ]; }
 }
 
 # simulate_batch BUILD SECONDS FROM TO [ARGUMENT...]: succeeds if all seeds ran and none violated anything.
