@@ -140,6 +140,13 @@ void bench_close(struct bench *b)
 	b->pool = NULL;
 }
 
+void bench_end(struct bench *b)
+{
+	bench_close(b);
+	sim_disk_free(b->disk);
+	bench_done(b);
+}
+
 static void created(void *arg, int rc, struct pool_replica *replica)
 {
 	struct bench *b = arg;
@@ -153,6 +160,35 @@ struct pool_replica *bench_replica(struct bench *b, const struct pool_replica_id
 	pool_replica_create(b->pool, identity, created, b);
 	bench_wait(b);
 	return b->made;
+}
+
+struct pool_replica *bench_numbered(struct bench *b, uint8_t number, uint64_t size_bytes)
+{
+	const struct pool_replica_identity identity = { .replica.byte[0] = number, .size_bytes = size_bytes };
+	struct pool_replica *replica = bench_replica(b, &identity);
+
+	ASSERT(b->rc == 0);
+	return replica;
+}
+
+void bench_append_block(
+	struct bench *b, struct pool_replica *replica, uint64_t seq, uint64_t offset_bytes, uint8_t byte)
+{
+	struct entry *entry = entry_get(b->entries);
+
+	ASSERT(entry);
+	entry->epoch.number = 1;
+	entry->seq = seq;
+	entry->op = ENTRY_WRITE;
+	entry->offset_bytes = offset_bytes;
+	entry->length_bytes = BLOCK_BYTES;
+	entry->payload = buf_get(b->bufs, BLOCK_BYTES);
+	ASSERT(entry->payload);
+	entry->payload->len_bytes = BLOCK_BYTES;
+	memset(entry->payload->data, byte, BLOCK_BYTES);
+	crc32c_blocks(entry->payload->data, 1, entry->crc);
+	pool_replica_append(replica, entry);
+	entry_put(entry);
 }
 
 struct bench_reading {

@@ -35,10 +35,17 @@ void bench_run(struct bench *b, uint64_t ns);
 int bench_format(struct bench *b, uint64_t journal_bytes);
 int bench_open(struct bench *b);
 void bench_close(struct bench *b);
+/* Closes the pool, and frees its disk and all memory. */
+void bench_end(struct bench *b);
 /* A pool_done_fn that ends bench_wait(). */
 void bench_finished(void *arg, int rc);
 /* A new replica. NULL: refused; b->rc tells why. */
 struct pool_replica *bench_replica(struct bench *b, const struct pool_replica_identity *identity);
+/* The same, thin, by a number as its UUID; it must not be refused. */
+struct pool_replica *bench_numbered(struct bench *b, uint8_t number, uint64_t size_bytes);
+/* Appends an entry of epoch 1 that fills one block with `byte`. */
+void bench_append_block(
+	struct bench *b, struct pool_replica *replica, uint64_t seq, uint64_t offset_bytes, uint8_t byte);
 /* Of the snapshot, or (none) of the volume. Returns what the read has ended with. */
 int bench_read(struct bench *b, struct pool_replica *replica, struct uuid snapshot, uint64_t offset_bytes,
 	uint32_t length_bytes, struct buf *into);

@@ -92,9 +92,7 @@ static int pool_drop(void **state)
 {
 	(void)state;
 	buf_put(into);
-	bench_close(&bench);
-	sim_disk_free(bench.disk);
-	bench_done(&bench);
+	bench_end(&bench);
 	return 0;
 }
 

@@ -50,9 +50,7 @@ static void begin(void)
 
 static void end(void)
 {
-	bench_close(&bench);
-	sim_disk_free(bench.disk);
-	bench_done(&bench);
+	bench_end(&bench);
 }
 
 static void made(void *arg, int rc, struct pool_replica *of)

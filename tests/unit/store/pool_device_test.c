@@ -56,9 +56,7 @@ static int pool_drop(void **state)
 	bench_run(&bench, 600 * NS_PER_S); /* what was stuck ends */
 	bench.done = false;
 	if (bench.pool)
-		bench_close(&bench);
-	sim_disk_free(bench.disk);
-	bench_done(&bench);
+		bench_end(&bench);
 	return 0;
 }
 

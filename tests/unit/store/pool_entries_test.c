@@ -89,9 +89,7 @@ static void drop(bool opened)
 		bench_close(&again);
 	sim_disk_free(again.disk);
 	bench_done(&again);
-	bench_close(&bench);
-	sim_disk_free(bench.disk);
-	bench_done(&bench);
+	bench_end(&bench);
 }
 
 static void what_is_applied_needs_no_entry(void **state)

@@ -88,9 +88,7 @@ static void end(void)
 	bench_close(&again);
 	sim_disk_free(again.disk);
 	bench_done(&again);
-	bench_close(&bench);
-	sim_disk_free(bench.disk);
-	bench_done(&bench);
+	bench_end(&bench);
 }
 
 /* A crash after so long: whatever of the log is durable then can be read, with the size that it needs. */
@@ -132,9 +130,7 @@ static void a_smaller_size_changes_nothing(void **state)
 	pool_replica_grow(replica, NEW_BYTES);
 	pool_replica_grow(replica, OLD_BYTES);
 	assert_int_equal(pool_replica_size(replica), NEW_BYTES);
-	bench_close(&bench);
-	sim_disk_free(bench.disk);
-	bench_done(&bench);
+	bench_end(&bench);
 }
 
 int main(void)

@@ -48,9 +48,7 @@ static int pool_make(void **state)
 static int pool_drop(void **state)
 {
 	(void)state;
-	bench_close(&bench);
-	sim_disk_free(bench.disk);
-	bench_done(&bench);
+	bench_end(&bench);
 	return 0;
 }
 

@@ -5,8 +5,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <string.h>
-
 #include "bench.h"
 #include "store/pool.h"
 
@@ -18,17 +16,6 @@
 static struct bench bench;
 static struct pool_replica *replica;
 
-static struct pool_replica *make(uint8_t number)
-{
-	struct pool_replica_identity identity = { .size_bytes = VOLUME_BYTES };
-	struct pool_replica *made;
-
-	identity.replica.byte[0] = number;
-	made = bench_replica(&bench, &identity);
-	assert_int_equal(bench.rc, 0);
-	return made;
-}
-
 static int pool_make(void **state)
 {
 	(void)state;
@@ -37,16 +24,14 @@ static int pool_make(void **state)
 	bench.durable = bench_commit;
 	assert_int_equal(bench_format(&bench, JOURNAL_BYTES), 0);
 	assert_int_equal(bench_open(&bench), 0);
-	replica = make(1);
+	replica = bench_numbered(&bench, 1, VOLUME_BYTES);
 	return 0;
 }
 
 static int pool_drop(void **state)
 {
 	(void)state;
-	bench_close(&bench);
-	sim_disk_free(bench.disk);
-	bench_done(&bench);
+	bench_end(&bench);
 	return 0;
 }
 
@@ -54,19 +39,7 @@ static int pool_drop(void **state)
 static void write_grains(struct pool_replica *to, uint64_t count, uint8_t byte)
 {
 	for (uint64_t seq = 1; seq <= count; seq++) {
-		struct entry *entry = entry_get(bench.entries);
-
-		entry->epoch.number = 1;
-		entry->seq = seq;
-		entry->op = ENTRY_WRITE;
-		entry->offset_bytes = (seq - 1) * GRAIN_BYTES;
-		entry->length_bytes = BLOCK_BYTES;
-		entry->payload = buf_get(bench.bufs, BLOCK_BYTES);
-		entry->payload->len_bytes = BLOCK_BYTES;
-		memset(entry->payload->data, byte, BLOCK_BYTES);
-		crc32c_blocks(entry->payload->data, 1, entry->crc);
-		pool_replica_append(to, entry);
-		entry_put(entry);
+		bench_append_block(&bench, to, seq, (seq - 1) * GRAIN_BYTES, byte);
 		if (seq % 32 == 0 || seq == count) {
 			pool_replica_applied_wait(to, seq, bench_finished, &bench);
 			bench_wait(&bench);
@@ -110,7 +83,7 @@ static void a_large_replica_is_given_back_in_turns(void **state)
 		left = now;
 	}
 	/* Others are made and written as ever, into what it had. */
-	other = make(2);
+	other = bench_numbered(&bench, 2, VOLUME_BYTES);
 	write_grains(other, GRAINS, 'b');
 	into = buf_get(bench.bufs, BLOCK_BYTES);
 	assert_int_equal(bench_read(&bench, other, (struct uuid){ { 0 } }, VOLUME_BYTES - GRAIN_BYTES,
@@ -135,7 +108,7 @@ static void what_is_left_is_given_back_by_the_next_open(void **state)
 	assert_int_equal(bench_open(&bench), 0);
 	assert_int_equal(sums_add_up().used_bytes, 0);
 	assert_true(list_is_empty(&bench.pool->reap.layers));
-	write_grains(make(2), GRAINS, 'b');
+	write_grains(bench_numbered(&bench, 2, VOLUME_BYTES), GRAINS, 'b');
 	assert_int_equal(sums_add_up().used_bytes, VOLUME_BYTES);
 }
 

@@ -5,8 +5,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <string.h>
-
 #include "bench.h"
 
 #define DISK_BYTES    (UINT64_C(64) << 20)
@@ -15,34 +13,6 @@
 
 static struct bench bench, again;
 static uint64_t copies;
-
-static struct pool_replica *make(uint8_t number)
-{
-	struct pool_replica_identity identity = { .size_bytes = VOLUME_BYTES };
-	struct pool_replica *made;
-
-	identity.replica.byte[0] = number;
-	made = bench_replica(&bench, &identity);
-	assert_int_equal(bench.rc, 0);
-	return made;
-}
-
-static void append(struct pool_replica *to, uint64_t seq)
-{
-	struct entry *entry = entry_get(bench.entries);
-
-	entry->epoch.number = 1;
-	entry->seq = seq;
-	entry->op = ENTRY_WRITE;
-	entry->offset_bytes = seq % 100 * BLOCK_BYTES;
-	entry->length_bytes = BLOCK_BYTES;
-	entry->payload = buf_get(bench.bufs, BLOCK_BYTES);
-	entry->payload->len_bytes = BLOCK_BYTES;
-	memset(entry->payload->data, (int)seq, BLOCK_BYTES);
-	crc32c_blocks(entry->payload->data, 1, entry->crc);
-	pool_replica_append(to, entry);
-	entry_put(entry);
-}
 
 /* After a loss of power now it is there, and not damaged. */
 static void opens_sound(uint8_t number)
@@ -73,9 +43,7 @@ static int pool_make(void **state)
 static int pool_drop(void **state)
 {
 	(void)state;
-	bench_close(&bench);
-	sim_disk_free(bench.disk);
-	bench_done(&bench);
+	bench_end(&bench);
 	bench_done(&again);
 	return 0;
 }
@@ -86,19 +54,19 @@ static int pool_drop(void **state)
  */
 static void who_has_a_place_answers_for_nobody_before(void **state)
 {
-	struct pool_replica *replica = make(1);
+	struct pool_replica *replica = bench_numbered(&bench, 1, VOLUME_BYTES);
 
 	(void)state;
 	for (uint8_t number = 1; number < 100; number++) {
 		for (uint64_t seq = 1; seq <= 2u + number % 6; seq++) {
-			append(replica, seq);
+			bench_append_block(&bench, replica, seq, seq % 100 * BLOCK_BYTES, (uint8_t)seq);
 			bench_run(&bench, 10 * NS_PER_MS);
 		}
 		opens_sound(number);
 		pool_replica_delete(replica, bench_finished, &bench);
 		bench_wait(&bench);
 		bench_run(&bench, 10 * NS_PER_MS);
-		replica = make((uint8_t)(number + 1));
+		replica = bench_numbered(&bench, (uint8_t)(number + 1), VOLUME_BYTES);
 		opens_sound((uint8_t)(number + 1));
 	}
 }
