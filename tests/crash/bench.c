@@ -142,7 +142,8 @@ void bench_close(struct bench *b)
 
 void bench_end(struct bench *b)
 {
-	bench_close(b);
+	if (b->pool)
+		bench_close(b);
 	sim_disk_free(b->disk);
 	bench_done(b);
 }

@@ -35,7 +35,7 @@ void bench_run(struct bench *b, uint64_t ns);
 int bench_format(struct bench *b, uint64_t journal_bytes);
 int bench_open(struct bench *b);
 void bench_close(struct bench *b);
-/* Closes the pool, and frees its disk and all memory. */
+/* Closes the pool if it is open, and frees its disk and all memory. */
 void bench_end(struct bench *b);
 /* A pool_done_fn that ends bench_wait(). */
 void bench_finished(void *arg, int rc);

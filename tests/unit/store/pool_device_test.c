@@ -55,8 +55,7 @@ static int pool_drop(void **state)
 	sim_disk_hang(bench.disk, 0, 0);
 	bench_run(&bench, 600 * NS_PER_S); /* what was stuck ends */
 	bench.done = false;
-	if (bench.pool)
-		bench_end(&bench);
+	bench_end(&bench);
 	return 0;
 }
 
