@@ -13,8 +13,6 @@
 
 /* Grains that one map may reach over: their bits are looked through in one go. */
 #define MAP_MAX_SPAN (UINT64_C(1) << 22)
-/* So many stretches without a grain of the level are looked through in one go. */
-#define VAIN_MAX 4u
 /* A window ends after so many grains that are freed for each that may be copied: they cost much less. */
 #define FREES_PER_COPY 4u
 /* Grains whose checksums are read from the disk in advance. */
@@ -95,7 +93,7 @@ static void load_ahead(const struct host *host, struct grain_level level, uint64
 {
 	for (unsigned n = 0; n < LOAD_AHEAD; n++) {
 		index = pool_replica_level_next(host->store, level, index + 1);
-		if (index >= end)
+		if (index >= end || pool_replica_grains_enough(host->store))
 			return;
 		(void)pool_replica_grain_loads(host->store, level, index);
 	}
@@ -106,7 +104,7 @@ static uint64_t map_fill(
 	const struct host *host, const struct message_map *asked, uint8_t *map, uint32_t *ret_count)
 {
 	uint64_t end = asked->end, index = asked->from;
-	uint32_t count = 0, vain = 0;
+	uint32_t count = 0;
 	struct grain_state state;
 	struct grain_level level;
 
@@ -123,7 +121,8 @@ static uint64_t map_fill(
 			*ret_count = count;
 			return end;
 		}
-		if (count == asked->count || vain == VAIN_MAX) {
+		if (count == asked->count ||
+			(index > asked->from && pool_replica_grains_enough(host->store))) {
 			*ret_count = count;
 			return index;
 		}
@@ -134,8 +133,6 @@ static uint64_t map_fill(
 		}
 		if (pool_replica_grain_view(host->store, level, index, &state))
 			map_put(map, count++, asked->survey, index, &state);
-		else
-			vain++;
 	}
 }
 
@@ -238,7 +235,6 @@ static void compare(const struct host *host, struct comparison *c)
 	uint64_t most_copies = c->map->survey ? UINT64_MAX : c->map->copies;
 	uint64_t most_frees = c->map->survey ? FREES_MAX : most_copies * FREES_PER_COPY;
 	uint64_t mine = pool_replica_level_next(host->store, c->level, c->map->from);
-	uint32_t vain = 0;
 	struct grain_state state;
 
 	for (uint32_t n = 0;;) {
@@ -250,6 +246,8 @@ static void compare(const struct host *host, struct comparison *c)
 			return;
 		}
 		c->end = index;
+		if (index > c->map->from && pool_replica_grains_enough(host->store))
+			return;
 		if (pool_replica_grain_loads(host->store, c->level, index)) {
 			load_ahead(host, c->level, index, c->map->end);
 			c->loading = true;
@@ -267,8 +265,6 @@ static void compare(const struct host *host, struct comparison *c)
 			if (c->frees == most_frees)
 				return;
 			c->free[c->frees++] = (uint32_t)index;
-		} else if (index != theirs && vain++ >= VAIN_MAX && index > c->map->from) {
-			return;
 		}
 		n += index == theirs;
 		if (index == mine)

@@ -14,6 +14,11 @@
  */
 bool pool_replica_grain_loads(struct pool_replica *replica, struct grain_level level, uint64_t index);
 void pool_replica_grains_turn(struct pool_replica *replica, bool begins);
+/*
+ * The turn has taken its time, of which all else on the thread waits for the end: who looks through grains
+ * ends here and goes on in another turn, one grain further at least.
+ */
+bool pool_replica_grains_enough(const struct pool_replica *replica);
 
 /*
  * pool_replica_grain_heal() of blocks that are good by their checksums, and are not what others have: they

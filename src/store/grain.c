@@ -14,6 +14,12 @@
 #include <string.h>
 
 #define GRAIN_ATTEMPTS 8u
+/* So many layers of grains are looked at in a turn: a millisecond or a few. Tests see many turns. */
+#ifdef QUOIN_ASSERT_EXPENSIVE
+#define TURN_LOOKS 24u
+#else
+#define TURN_LOOKS 8192u
+#endif
 
 struct grain_job {
 	struct pool_read read;
@@ -24,6 +30,12 @@ struct grain_job {
 	uint64_t change; /* of the map, when the state was taken */
 	struct loop_task refused;
 };
+
+static void looked(struct pool *pool)
+{
+	if (pool->grain_looks > 0 && !MUTANT(turn_without_end))
+		pool->grain_looks--;
+}
 
 bool grain_state_equal(const struct grain_state *a, const struct grain_state *b)
 {
@@ -139,6 +151,7 @@ static bool state_of_level(const struct pool_replica *replica, struct grain_leve
 		place = map_older(&pool->map, place)) {
 		const struct layer *layer = map_layer(&pool->map, place);
 
+		looked(pool);
 		if (!layer_sees(upper, layer) || (stop && layer_sees(stop, layer)) ||
 			(pending && layer == upper))
 			continue;
@@ -162,10 +175,17 @@ bool pool_replica_grain_loads(struct pool_replica *replica, struct grain_level l
 
 void pool_replica_grains_turn(struct pool_replica *replica, bool begins)
 {
-	if (begins)
-		sums_turn_begin(replica->pool, SUMS_MAP);
-	else
+	if (!begins) {
 		sums_turn_end(replica->pool, SUMS_MAP);
+		return;
+	}
+	replica->pool->grain_looks = TURN_LOOKS;
+	sums_turn_begin(replica->pool, SUMS_MAP);
+}
+
+bool pool_replica_grains_enough(const struct pool_replica *replica)
+{
+	return replica->pool->grain_looks == 0;
 }
 
 bool pool_replica_grain_applied(const struct pool_replica *replica, struct grain_level level, uint64_t index,
@@ -254,17 +274,16 @@ void pool_replica_grain_get(struct pool_replica *replica, struct grain_level lev
 
 /* ---- which grains there may be ---- */
 
-#define LOOKS_MAX 16384u
-
 static bool level_has(const struct pool_replica *replica, const struct layer *upper, const struct layer *stop,
 	uint64_t index)
 {
-	const struct pool *pool = replica->pool;
+	struct pool *pool = replica->pool;
 
 	for (uint32_t place = map_first(pool, upper->tree, index); place != PHYS_NONE;
 		place = map_older(&pool->map, place)) {
 		const struct layer *layer = map_layer(&pool->map, place);
 
+		looked(pool);
 		if (layer_sees(upper, layer) && !(stop && layer_sees(stop, layer)))
 			return true;
 	}
@@ -276,7 +295,6 @@ uint64_t pool_replica_level_next(const struct pool_replica *replica, struct grai
 	const struct layer *upper = level_upper(replica, level);
 	const struct layer *stop = upper && !level.whole ? level_below(replica, upper) : NULL;
 	uint64_t words = (replica->grain_limit + 63) / 64;
-	uint32_t looks = 0;
 
 	for (uint64_t word = from / 64; upper && word < words; word++) {
 		uint64_t bits = upper->tree->bits[word];
@@ -286,7 +304,7 @@ uint64_t pool_replica_level_next(const struct pool_replica *replica, struct grai
 		for (; bits; bits &= bits - 1) {
 			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(bits);
 
-			if (level_has(replica, upper, stop, index) || ++looks == LOOKS_MAX)
+			if (level_has(replica, upper, stop, index) || pool_replica_grains_enough(replica))
 				return index;
 		}
 	}

@@ -295,6 +295,7 @@ struct pool {
 	struct journal journal;
 	struct map map;
 	struct sums sums;
+	uint32_t grain_looks; /* layers of grains that this turn may still look at: grain.c */
 	struct round round;
 	struct load loads[LOADS];
 	unsigned loads_busy;

@@ -367,8 +367,8 @@ void pool_replica_grain_get(struct pool_replica *replica, struct grain_level lev
 void pool_replica_grain_heal(struct pool_replica *replica, const struct grain_copy *copy, uint16_t bad_blocks,
 	pool_done_fn fn, void *arg);
 /*
- * The lowest index >= from of which the level may say something; one of which it says nothing where many were
- * looked at in vain; UINT64_MAX where there is none.
+ * The lowest index >= from of which the level may say something; where the turn has looked at enough
+ * (store/checksums.h), the one that it came to; UINT64_MAX where there is none.
  */
 uint64_t pool_replica_level_next(const struct pool_replica *replica, struct grain_level level, uint64_t from);
 /*
