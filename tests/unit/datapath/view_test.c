@@ -316,9 +316,12 @@ static void one_that_was_removed_reads_as_an_error_with_words(void **state)
 	snapshot_made_and_viewed(1, 0);
 	assert_int_equal(view_read_expect(0, BLOCK_BYTES, 1), 0);
 	snapshot_entry(REQUEST_SNAPSHOT_DELETE);
-	/* Soon; until all have applied it, it reads as ever. */
+	/*
+	 * Soon; until all have applied it, it reads as ever. Another block each time: what another node has
+	 * answered, since the local replica was behind, is in the cache and reads for ever.
+	 */
 	for (unsigned i = 0; i < 400; i++) {
-		int rc = view_read_expect((uint64_t)(i % 4) * BLOCK_BYTES, BLOCK_BYTES, 1);
+		int rc = view_read_expect((uint64_t)(4 + i) * BLOCK_BYTES, BLOCK_BYTES, 0);
 
 		assert_int_equal(volume_write(8u << 20, ENTRY_MAX_BYTES, i + 1), 0);
 		if (rc != 0) {
