@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct uuid snapshot = { { 0x5b, 1 } };
 static struct volume *view;
@@ -111,6 +112,25 @@ static void take_stats(struct dataplane_call *call)
 	dataplane_call_finish(call, 0);
 }
 
+/*
+ * The viewer's own replica has applied the snapshot: nobody else is asked for what no cache has. From 2 MiB
+ * on nothing is written.
+ */
+static void own_replica_has_it(void)
+{
+	uint64_t remote, at = 2u << 20;
+
+	plane_call(viewer, take_stats);
+	do {
+		assert_true(at < 8u << 20);
+		(void)usleep(at > 2u << 20 ? 10000 : 0);
+		remote = stats.remote;
+		assert_int_equal(view_read_expect(at, BLOCK_BYTES, 0), 0);
+		plane_call(viewer, take_stats);
+		at += BLOCK_BYTES;
+	} while (stats.remote != remote);
+}
+
 /* Blocks 0..3 stand in the snapshot as 1, and are 2 in the volume. */
 static void snapshot_made(void)
 {
@@ -169,8 +189,7 @@ static void one_replica_is_enough_and_no_coordinator_is_needed(void **state)
 {
 	(void)state;
 	snapshot_made_and_viewed(1, 0);
-	/* That it has applied the snapshot, before it can't hear of it any more. */
-	assert_int_equal(view_read_expect(0, 4 * BLOCK_BYTES, 1), 0);
+	own_replica_has_it(); /* before it can't hear of it any more */
 	volume_end();
 	plane_stop(0);
 	plane_stop(2);
@@ -290,6 +309,8 @@ static void its_map_tells_what_there_is_and_what_has_changed(void **state)
 		viewer = first ? 0 : 1;
 		from_plane = first;
 		assert_int_equal(plane_call(viewer, begin), 0);
+		if (first == 0)
+			own_replica_has_it();
 		assert_int_equal(view_map((struct uuid){ 0 }), 0);
 		assert_true(states[0] == BLOCK_DATA && states[1] == BLOCK_DATA && states[2] == BLOCK_SAME);
 		assert_true(states[GRAIN_BLOCKS] == BLOCK_SAME && states[GRAIN_BLOCKS + 1] == BLOCK_DATA);
