@@ -13,6 +13,7 @@
 #define QUOIN_STORE_POOL_H
 
 #include "store/layer.h"
+#include "store/load.h"
 #include "store/map.h"
 #include "store/merge.h"
 #include "store/ondisk.h"
@@ -262,18 +263,6 @@ struct round {
 	bool wanted;
 };
 
-#define LOADS 128u
-
-/* A payload that a restart left in the ring, being read back. */
-struct load {
-	struct device_io io;
-	struct iovec iov;
-	struct pool *pool;
-	struct log_entry *le; /* NULL: nobody wants it any more */
-	struct entry *entry;  /* NULL: free */
-	struct buf *buf;
-};
-
 struct sweep {
 	bool running, wanted;
 	uint64_t oldest; /* while running: the oldest image that is on its way */
@@ -444,10 +433,7 @@ void applied_waiters_check(struct pool *pool);
 void replicas_finalize(struct pool *pool);
 void replica_cancel_works(struct pool_replica *replica);
 
-/* ---- load.c: payloads that a restart left in the ring ---- */
-void load_start(struct pool *pool, struct log_entry *le);
-/* This one, and those that follow it in its log. */
-void load_ahead(struct pool *pool, struct log_entry *le);
+/* ---- load.c ---- */
 /* What was found rotten while running: the replica is incomplete from now on. */
 void replica_damage(struct pool_replica *replica);
 
