@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define LOAD_READS 2u /* that must fail before the payload is lost */
+
 void replica_damage(struct pool_replica *replica)
 {
 	struct replica_state state = replica->state;
@@ -26,26 +28,42 @@ static bool payload_is_intact(const struct load *load)
 	return memcmp(crcs, load->entry->crc, blocks * sizeof(crcs[0])) == 0;
 }
 
+static void load_read(struct load *load);
+
+/* False: it is read once more, since a disk may err once. */
+static bool load_settle(struct load *load, int rc)
+{
+	struct pool *pool = load->pool;
+	struct log_entry *le = load->le;
+
+	if (!le)
+		return true;
+	if (rc < 0)
+		failing_read(pool, geometry_ring_offset(&pool->g, le->payload_block));
+	if (rc == 0 && payload_is_intact(load)) {
+		load->buf->len_bytes = (uint32_t)load->entry->length_bytes;
+		load->entry->payload = load->buf;
+		load->buf = NULL;
+	} else if (!le->carrying) { /* its place was not reused: it holds its batch */
+		if (++load->failures < LOAD_READS && !pool->failed && !MUTANT(load_read_once)) {
+			load_read(load);
+			return false;
+		}
+		pool->counters.checksum_errors++;
+		replica_damage(le->replica);
+	}
+	le->load = NULL;
+	return true;
+}
+
 static void load_ended(struct device_io *io, int rc)
 {
 	struct load *load = container_of(io, struct load, io);
 	struct pool *pool = load->pool;
-	struct log_entry *le = load->le;
 
 	pool_io_ended(pool, io);
-	if (rc < 0 && le)
-		failing_read(pool, geometry_ring_offset(&pool->g, le->payload_block));
-	if (le)
-		le->load = NULL;
-	if (rc == 0 && le && payload_is_intact(load)) {
-		load->buf->len_bytes = (uint32_t)load->entry->length_bytes;
-		load->entry->payload = load->buf;
-		load->buf = NULL;
-	} else if (le && !le->carrying) {
-		/* Its place was not reused: it holds its batch. */
-		pool->counters.checksum_errors++;
-		replica_damage(le->replica);
-	}
+	if (!load_settle(load, rc))
+		return;
 	buf_put(load->buf);
 	entry_put(load->entry);
 	load->buf = NULL;
@@ -54,6 +72,15 @@ static void load_ended(struct device_io *io, int rc)
 	if (--pool->loads_busy == 0)
 		pool->round.wanted = true;
 	pool_pump_soon(pool);
+}
+
+static void load_read(struct load *load)
+{
+	struct pool *pool = load->pool;
+
+	pool_io_began(pool, &load->io);
+	pool->device->ops->read(pool->device, &load->io, &load->iov, 1,
+		geometry_ring_offset(&pool->g, load->le->payload_block));
 }
 
 void load_start(struct pool *pool, struct log_entry *le)
@@ -76,10 +103,9 @@ void load_start(struct pool *pool, struct log_entry *le)
 	le->load = load;
 	load->iov = (struct iovec){ .iov_base = load->buf->data, .iov_len = le->entry->length_bytes };
 	load->io.fn = load_ended;
-	pool_io_began(pool, &load->io);
+	load->failures = 0;
 	pool->loads_busy++;
-	pool->device->ops->read(
-		pool->device, &load->io, &load->iov, 1, geometry_ring_offset(&pool->g, le->payload_block));
+	load_read(load);
 }
 
 void load_ahead(struct pool *pool, struct log_entry *le)

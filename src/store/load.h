@@ -20,6 +20,7 @@ struct load {
 	struct log_entry *le; /* NULL: nobody wants it any more */
 	struct entry *entry;  /* NULL: free */
 	struct buf *buf;
+	unsigned failures;
 };
 
 void load_start(struct pool *pool, struct log_entry *le);

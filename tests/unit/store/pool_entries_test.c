@@ -121,6 +121,48 @@ static void what_is_applied_needs_no_entry(void **state)
 	drop(true);
 }
 
+static bool for_good;
+static uint64_t reads_before, failed_reads;
+
+static void operation_ended(void *arg)
+{
+	(void)arg;
+	failed_reads = sim_disk_counters(again.disk)->reads - reads_before;
+	if (!for_good && failed_reads > 0)
+		sim_disk_fail_reads(again.disk, false);
+}
+
+/* Whether the replica has lost what the ring holds, after reads that fail. */
+static bool is_lost_after_failing_reads(bool always)
+{
+	bool lost;
+
+	fill();
+	assert_int_equal(open_again(PENDING + 4), 0);
+	replica = pool_replica_next(again.pool, NULL);
+	for_good = always;
+	reads_before = sim_disk_counters(again.disk)->reads;
+	failed_reads = 0;
+	sim_disk_fail_reads(again.disk, true);
+	sim_disk_watch(again.disk, operation_ended, NULL);
+	pool_replica_commit_set(replica, APPLIED + PENDING);
+	bench_run(&again, 5 * NS_PER_S);
+	sim_disk_fail_reads(again.disk, false);
+	sim_disk_watch(again.disk, NULL, NULL);
+	assert_true(failed_reads > 0);
+	lost = pool_replica_state(replica)->incomplete;
+	assert_true(lost || pool_replica_applied_seq(replica) == APPLIED + PENDING);
+	drop(true);
+	return lost;
+}
+
+static void a_payload_that_is_read_at_the_second_try_is_not_lost(void **state)
+{
+	(void)state;
+	assert_false(is_lost_after_failing_reads(false));
+	assert_true(is_lost_after_failing_reads(true));
+}
+
 static void too_few_for_what_is_pending_is_said(void **state)
 {
 	(void)state;
@@ -134,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_applied_needs_no_entry),
+		cmocka_unit_test(a_payload_that_is_read_at_the_second_try_is_not_lost),
 		cmocka_unit_test(too_few_for_what_is_pending_is_said),
 	};
 
