@@ -86,6 +86,42 @@ static struct piece **piece_bucket(const struct pool_replica *replica, uint64_t 
 	return &replica->pool->piece_heads[hash_of(replica->head.dir, index) & replica->pool->index_mask];
 }
 
+/* Pieces stand in their entries, and these in one array. */
+static struct log_entry *piece_entry(const struct pool *pool, const struct piece *piece)
+{
+	return &pool->les[(size_t)((const char *)piece - (const char *)pool->les) / sizeof(pool->les[0])];
+}
+
+static bool piece_is_of(const struct piece *piece, const struct pool_replica *replica, uint64_t index)
+{
+	return piece->index == index && piece_entry(replica->pool, piece)->replica == replica;
+}
+
+/* Behind the newer ones of its grain: there are none but for what an open reads late. */
+static void piece_add(struct piece *piece, const struct log_entry *le, uint64_t index)
+{
+	struct piece **at = piece_bucket(le->replica, index);
+
+	for (struct piece **walk = at; *walk && !MUTANT(late_piece_first); walk = &(*walk)->next) {
+		if (!piece_is_of(*walk, le->replica, index))
+			continue;
+		if (piece_entry(le->replica->pool, *walk)->seq < le->seq)
+			break;
+		at = &(*walk)->next;
+	}
+	*piece = (struct piece){ .next = *at, .at = at, .index = (uint32_t)index, .fresh = piece->fresh };
+	if (*at)
+		(*at)->at = &piece->next;
+	*at = piece;
+}
+
+static void piece_remove(struct piece *piece)
+{
+	*piece->at = piece->next;
+	if (piece->next)
+		piece->next->at = piece->at;
+}
+
 /* Above a snapshot that is to come nothing is mapped yet. At open, all of them do. */
 static bool needs_grain(const struct pool_replica *replica, uint64_t index)
 {
@@ -139,15 +175,9 @@ static void pieces_add(struct log_entry *le)
 		return;
 	}
 	for (uint64_t index = first; index <= last; index++) {
-		struct piece *piece = &le->pieces[le->piece_count++];
-		struct piece **head = piece_bucket(le->replica, index);
-
 		if (entry->op == ENTRY_WRITE && needs_grain(le->replica, index))
 			le->reserved++;
-		piece->next = *head;
-		piece->le = le;
-		piece->index = (uint32_t)index;
-		*head = piece;
+		piece_add(&le->pieces[le->piece_count++], le, index);
 		if (entry->op == ENTRY_WRITE && le->replica->top)
 			replica_grain_mark(le->replica, index);
 	}
@@ -157,13 +187,8 @@ static void pieces_add(struct log_entry *le)
 static void pieces_remove(struct log_entry *le)
 {
 	list_remove(&le->wide_node);
-	for (unsigned i = 0; i < le->piece_count; i++) {
-		struct piece **at = piece_bucket(le->replica, le->pieces[i].index);
-
-		while (*at != &le->pieces[i])
-			at = &(*at)->next;
-		*at = le->pieces[i].next;
-	}
+	for (unsigned i = 0; i < le->piece_count; i++)
+		piece_remove(&le->pieces[i]);
 	le->piece_count = 0;
 	if (le->structural) {
 		le->replica->structural--;
@@ -239,11 +264,10 @@ struct log_entry *index_block(const struct pool_replica *replica, uint64_t block
 	uint64_t index = block / GRAIN_BLOCKS;
 	struct log_entry *best = NULL;
 
-	for (struct piece *piece = *piece_bucket(replica, index); piece; piece = piece->next) {
-		struct log_entry *le = piece->le;
+	for (struct piece *piece = *piece_bucket(replica, index); piece && !best; piece = piece->next) {
+		struct log_entry *le = piece_entry(replica->pool, piece);
 
-		if (piece->index == index && le->replica == replica && le->seq <= seq &&
-			(!best || le->seq > best->seq) && entry_covers(le, block))
+		if (piece_is_of(piece, replica, index) && le->seq <= seq && entry_covers(le, block))
 			best = le;
 	}
 	list_for_each (node, &replica->wide) {
@@ -256,28 +280,35 @@ struct log_entry *index_block(const struct pool_replica *replica, uint64_t block
 }
 
 /* What this entry says of the grain's blocks; it touches the grain. */
-static void grain_cover(struct log_entry *le, uint64_t index, struct log_entry **blocks)
+static unsigned grain_cover(struct log_entry *le, uint64_t index, struct log_entry **blocks)
 {
-	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
-		if (entry_covers(le, index * GRAIN_BLOCKS + i) && (!blocks[i] || le->seq > blocks[i]->seq))
-			blocks[i] = le;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < GRAIN_BLOCKS; i++) {
+		if (!entry_covers(le, index * GRAIN_BLOCKS + i) || (blocks[i] && le->seq < blocks[i]->seq))
+			continue;
+		count += !blocks[i];
+		blocks[i] = le;
+	}
+	return count;
 }
 
 struct log_entry *index_grain(const struct pool_replica *replica, uint64_t index, uint64_t seq,
 	struct log_entry *blocks[static GRAIN_BLOCKS])
 {
 	struct log_entry *newest = NULL;
+	unsigned open = GRAIN_BLOCKS;
 
 	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
 		blocks[i] = NULL;
-	for (struct piece *piece = *piece_bucket(replica, index); piece; piece = piece->next)
-		if (piece->index == index && piece->le->replica == replica && piece->le->seq <= seq)
-			grain_cover(piece->le, index, blocks);
+	for (struct piece *piece = *piece_bucket(replica, index); piece && open > 0; piece = piece->next)
+		if (piece_is_of(piece, replica, index) && piece_entry(replica->pool, piece)->seq <= seq)
+			open -= grain_cover(piece_entry(replica->pool, piece), index, blocks);
 	list_for_each (node, &replica->wide) {
 		struct log_entry *le = list_entry(node, struct log_entry, wide_node);
 
 		if (le->seq <= seq)
-			grain_cover(le, index, blocks);
+			(void)grain_cover(le, index, blocks);
 	}
 	for (unsigned i = 0; i < GRAIN_BLOCKS; i++)
 		if (blocks[i] && (!newest || blocks[i]->seq > newest->seq))
@@ -288,7 +319,7 @@ struct log_entry *index_grain(const struct pool_replica *replica, uint64_t index
 bool index_has_grain(const struct pool_replica *replica, uint64_t index)
 {
 	for (struct piece *piece = *piece_bucket(replica, index); piece; piece = piece->next)
-		if (piece->index == index && piece->le->replica == replica)
+		if (piece_is_of(piece, replica, index))
 			return true;
 	return false;
 }

@@ -48,8 +48,7 @@ struct item {
 
 /* A part of an entry that lies in one grain; on the index's chain, newest first. */
 struct piece {
-	struct piece *next;
-	struct log_entry *le;
+	struct piece *next, **at; /* in its bucket; those of a grain newest first */
 	uint32_t index;
 	uint32_t fresh; /* of a redirected entry: the grain that it stands in */
 };

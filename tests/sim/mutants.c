@@ -70,6 +70,7 @@ static const struct {
 	{ "selector_ignored", "../unit/mutants", { NULL } },
 	{ "thick_placed_anywhere", "../unit/mutants", { NULL } },
 	{ "damage_outlives_end", "../unit/mutants", { NULL } },
+	{ "late_piece_first", "../unit/mutants", { NULL } },
 	{ "load_read_once", "../unit/mutants", { NULL } },
 	{ "turn_without_end", "../unit/mutants", { NULL } },
 	{ "reap_at_once", "../unit/mutants", { NULL } },

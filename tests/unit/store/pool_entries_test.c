@@ -11,6 +11,7 @@
 
 #include "bench.h"
 #include "model.h"
+#include "store/pool.h"
 
 #define DISK_BYTES    (UINT64_C(24) << 20)
 #define JOURNAL_BYTES (UINT64_C(4) << 20)
@@ -163,6 +164,51 @@ static void a_payload_that_is_read_at_the_second_try_is_not_lost(void **state)
 	assert_true(is_lost_after_failing_reads(true));
 }
 
+static uint64_t batch_of(const struct pool_replica *of, uint64_t seq)
+{
+	return index_find(of, seq)->batch;
+}
+
+/* Another replica fills the ring, so that the older of two entries is carried past the newer one. */
+static void what_is_carried_hides_nothing_newer(void **state)
+{
+	struct pool_replica *other;
+	struct buf *buf;
+	uint64_t seq = 0;
+
+	(void)state;
+	bench_init(&bench);
+	bench.disk = sim_disk_new(DISK_BYTES, 1);
+	assert_int_equal(bench_format(&bench, JOURNAL_BYTES), 0);
+	assert_int_equal(bench_open(&bench), 0);
+	replica = bench_numbered(&bench, 1, VOLUME_BYTES);
+	other = bench_numbered(&bench, 2, VOLUME_BYTES);
+	bench_append_block(&bench, replica, 1, 0, 'a');
+	while (seq <= 100 || batch_of(replica, 1) < batch_of(replica, 2)) {
+		assert_true(seq < 10000);
+		seq++;
+		bench_append_block(&bench, other, seq, seq % 32 * GRAIN_BYTES, 'o');
+		if (seq == 100)
+			bench_append_block(&bench, replica, 2, 0, 'b');
+		bench_run(&bench, NS_PER_MS);
+		pool_replica_commit_set(other, seq);
+	}
+	bench_run(&bench, 10 * NS_PER_MS);
+	assert_int_equal(open_again(4096), 0);
+	replica = NULL;
+	while ((replica = pool_replica_next(again.pool, replica)) &&
+		pool_replica_identity(replica)->replica.byte[0] != 1)
+		continue;
+	assert_non_null(replica);
+	assert_true(batch_of(replica, 1) > batch_of(replica, 2));
+	pool_replica_commit_set(replica, 2);
+	buf = buf_get(again.bufs, BLOCK_BYTES);
+	assert_int_equal(bench_read(&again, replica, (struct uuid){ 0 }, 0, BLOCK_BYTES, buf), 0);
+	assert_int_equal(buf->data[0], 'b');
+	buf_put(buf);
+	drop(true);
+}
+
 static void too_few_for_what_is_pending_is_said(void **state)
 {
 	(void)state;
@@ -177,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_applied_needs_no_entry),
 		cmocka_unit_test(a_payload_that_is_read_at_the_second_try_is_not_lost),
+		cmocka_unit_test(what_is_carried_hides_nothing_newer),
 		cmocka_unit_test(too_few_for_what_is_pending_is_said),
 	};
 
