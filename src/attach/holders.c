@@ -93,78 +93,40 @@ static bool holder_is_pid(const char *name)
 	return *name >= '1' && *name <= '9';
 }
 
-/* The next process of /proc before the time is over. */
-static const char *holder_process_next(DIR *proc, uint64_t until_ns)
-{
-	struct dirent *entry;
-
-	while ((entry = readdir(proc)) && clock_now_ns(clock_system()) < until_ns)
-		if (holder_is_pid(entry->d_name))
-			return entry->d_name;
-	return NULL;
-}
-
-static bool holder_opener(DIR *proc, dev_t dev, uint64_t until_ns, char text[static HOLDER_TEXT_MAX])
-{
-	char name[32];
-	const char *pid;
-
-	while ((pid = holder_process_next(proc, until_ns))) {
-		if (!holder_process_matches(pid, dev))
-			continue;
-		holder_process_name(pid, name);
-		(void)snprintf(text, HOLDER_TEXT_MAX, "process %.20s (%s)", pid, name);
-		return true;
-	}
-	return false;
-}
-
-static bool holder_mount(DIR *proc, dev_t dev, uint64_t until_ns, char text[static HOLDER_TEXT_MAX])
-{
-	struct holder_search search = { .dev = dev };
-	char name[32], path[64];
-	const char *pid;
-
-	if (mounts_each("/proc/self/mountinfo", holder_mount_matches, &search) == 0 && search.found) {
-		(void)snprintf(text, HOLDER_TEXT_MAX, "it is mounted at %.200s", search.point);
-		return true;
-	}
-	while ((pid = holder_process_next(proc, until_ns))) {
-		(void)snprintf(path, sizeof(path), "/proc/%.20s/mountinfo", pid);
-		if (mounts_each(path, holder_mount_matches, &search) < 0 || !search.found)
-			continue;
-		holder_process_name(pid, name);
-		(void)snprintf(text, HOLDER_TEXT_MAX, "it is mounted in the namespace of process %.20s (%s)",
-			pid, name);
-		return true;
-	}
-	return false;
-}
-
-static bool holder_look(dev_t dev, bool mounts, char text[static HOLDER_TEXT_MAX])
-{
-	uint64_t until_ns = clock_now_ns(clock_system()) + HOLDER_SEARCH_NS;
-	DIR *proc = opendir("/proc");
-	bool found;
-
-	text[0] = 0;
-	if (!proc)
-		return false;
-	found = holder_opener(proc, dev, until_ns, text);
-	if (!found && mounts) {
-		rewinddir(proc);
-		found = holder_mount(proc, dev, until_ns, text);
-	}
-	(void)closedir(proc);
-	return found;
-}
-
-bool holder_find_process(dev_t dev, char text[static HOLDER_TEXT_MAX])
-{
-	return holder_look(dev, false, text);
-}
-
 bool holder_find(dev_t dev, char text[static HOLDER_TEXT_MAX])
 {
-	return holder_look(dev, true, text);
+	uint64_t until_ns = clock_now_ns(clock_system()) + HOLDER_SEARCH_NS;
+	struct holder_search search = { .dev = dev };
+	struct dirent *entry;
+	char name[32];
+	DIR *proc;
+
+	text[0] = 0;
+	proc = opendir("/proc");
+	if (!proc)
+		return false;
+	while (text[0] == 0 && (entry = readdir(proc)) && clock_now_ns(clock_system()) < until_ns) {
+		if (!holder_is_pid(entry->d_name) || !holder_process_matches(entry->d_name, dev))
+			continue;
+		holder_process_name(entry->d_name, name);
+		(void)snprintf(text, HOLDER_TEXT_MAX, "process %.20s (%s)", entry->d_name, name);
+	}
+	if (text[0] == 0 && mounts_each("/proc/self/mountinfo", holder_mount_matches, &search) == 0 &&
+		search.found)
+		(void)snprintf(text, HOLDER_TEXT_MAX, "it is mounted at %.200s", search.point);
+	rewinddir(proc);
+	while (text[0] == 0 && (entry = readdir(proc)) && clock_now_ns(clock_system()) < until_ns) {
+		char path[64];
+
+		if (!holder_is_pid(entry->d_name))
+			continue;
+		(void)snprintf(path, sizeof(path), "/proc/%.20s/mountinfo", entry->d_name);
+		if (mounts_each(path, holder_mount_matches, &search) < 0 || !search.found)
+			continue;
+		holder_process_name(entry->d_name, name);
+		(void)snprintf(text, HOLDER_TEXT_MAX, "it is mounted in the namespace of process %.20s (%s)",
+			entry->d_name, name);
+	}
+	(void)closedir(proc);
+	return text[0] != 0;
 }

@@ -177,7 +177,7 @@ static int loop_device_open_alone(const char *loop_path, struct error *error)
 	if (stat(loop_path, &st) != 0)
 		return error_set(error, -errno, "%s: %s", loop_path, strerror(errno));
 	for (;;) {
-		bool found = holder_find_process(st.st_rdev, holder);
+		bool found = holder_find(st.st_rdev, holder);
 		int fd = -EBUSY;
 
 		if (!found) {
@@ -188,12 +188,10 @@ static int loop_device_open_alone(const char *loop_path, struct error *error)
 		}
 		if (fd != -EBUSY)
 			return error_set(error, fd, "%s: %s", loop_path, strerror(-fd));
-		if (clock_now_ns(clock_system()) >= until_ns) {
-			found = found || holder_find(st.st_rdev, holder);
+		if (clock_now_ns(clock_system()) >= until_ns)
 			return error_set(error, -EBUSY, "%s is in use: %s", loop_path,
 				found ? holder
 				      : "another mount namespace, or a device on top of it, holds it");
-		}
 		usleep(LOOP_POLL_US * 5);
 	}
 }

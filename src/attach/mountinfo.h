@@ -48,7 +48,5 @@ bool path_is_below(const char *path, const char *dir);
  * `text` is empty.
  */
 bool holder_find(dev_t dev, char text[static HOLDER_TEXT_MAX]);
-/* The same of processes that have it open alone: mount tables are long where many volumes are mounted. */
-bool holder_find_process(dev_t dev, char text[static HOLDER_TEXT_MAX]);
 
 #endif

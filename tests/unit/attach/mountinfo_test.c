@@ -75,8 +75,6 @@ static void the_root_is_mounted(void **state)
 	assert_int_equal(stat("/", &st), 0);
 	assert_true(holder_find(st.st_dev, holder));
 	assert_non_null(strstr(holder, "process"));
-	assert_true(holder_find_process(st.st_dev, holder));
-	assert_non_null(strstr(holder, "process"));
 	assert_false(holder_find(makedev(4000, 77), holder));
 	assert_string_equal(holder, "");
 }
