@@ -140,6 +140,14 @@ void bench_close(struct bench *b)
 	b->pool = NULL;
 }
 
+void bench_begin(struct bench *b, uint64_t disk_bytes, uint64_t journal_bytes)
+{
+	bench_init(b);
+	b->disk = sim_disk_new(disk_bytes, 1);
+	ASSERT(bench_format(b, journal_bytes) == 0);
+	ASSERT(bench_open(b) == 0);
+}
+
 void bench_end(struct bench *b)
 {
 	if (b->pool)

@@ -35,6 +35,8 @@ void bench_run(struct bench *b, uint64_t ns);
 int bench_format(struct bench *b, uint64_t journal_bytes);
 int bench_open(struct bench *b);
 void bench_close(struct bench *b);
+/* A new disk, with a pool on it that is open: neither may fail. bench_end() takes them away. */
+void bench_begin(struct bench *b, uint64_t disk_bytes, uint64_t journal_bytes);
 /* Closes the pool if it is open, and frees its disk and all memory. */
 void bench_end(struct bench *b);
 /* A pool_done_fn that ends bench_wait(). */

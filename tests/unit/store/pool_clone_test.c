@@ -40,19 +40,6 @@ static void append(uint64_t seq, enum entry_op op, uint64_t block, uint64_t bloc
 	entry_put(entry);
 }
 
-static void begin(void)
-{
-	bench_init(&bench);
-	bench.disk = sim_disk_new(DISK_BYTES, 1);
-	assert_int_equal(bench_format(&bench, JOURNAL_BYTES), 0);
-	assert_int_equal(bench_open(&bench), 0);
-}
-
-static void end(void)
-{
-	bench_end(&bench);
-}
-
 static void made(void *arg, int rc, struct pool_replica *of)
 {
 	*(int *)arg = rc;
@@ -66,7 +53,7 @@ static void a_clone_tells_no_versions_of_its_origins_log(void **state)
 	int rc = 1;
 
 	(void)state;
-	begin();
+	bench_begin(&bench, DISK_BYTES, JOURNAL_BYTES);
 	replica = bench_replica(&bench, &identity);
 	append(1, ENTRY_WRITE, 3, 1);
 	append(2, ENTRY_SNAPSHOT, 0, 0);
@@ -96,7 +83,7 @@ static void a_clone_tells_no_versions_of_its_origins_log(void **state)
 	assert_int_equal(of_clone.present, 1u << 3 | 1u << 5);
 	assert_int_equal(of_clone.epoch.number, 7);
 	assert_int_equal(of_clone.seq, 1);
-	end();
+	bench_end(&bench);
 }
 
 /* Wherever it crashes, it is not there, or it vouches for nothing. */
@@ -110,7 +97,7 @@ static void one_that_is_to_be_filled_never_looks_complete(void **state)
 		struct bench again;
 		int rc = 1;
 
-		begin();
+		bench_begin(&bench, DISK_BYTES, JOURNAL_BYTES);
 		pool_replica_create_incomplete(bench.pool, &identity, made, &rc);
 		bench_run(&bench, run_ns);
 		bench_init(&again);
@@ -123,10 +110,8 @@ static void one_that_is_to_be_filled_never_looks_complete(void **state)
 			assert_int_equal(pool_replica_state(replica)->since.seq, 0);
 			found++;
 		}
-		bench_close(&again);
-		sim_disk_free(again.disk);
-		bench_done(&again);
-		end();
+		bench_end(&again);
+		bench_end(&bench);
 	}
 	assert_true(found > 0);
 }

@@ -48,10 +48,7 @@ static void fill(void)
 	struct pool_replica_identity identity = { .size_bytes = VOLUME_BYTES, .replica.byte[0] = 1 };
 	uint64_t seq = 0;
 
-	bench_init(&bench);
-	bench.disk = sim_disk_new(DISK_BYTES, 1);
-	assert_int_equal(bench_format(&bench, JOURNAL_BYTES), 0);
-	assert_int_equal(bench_open(&bench), 0);
+	bench_begin(&bench, DISK_BYTES, JOURNAL_BYTES);
 	replica = bench_replica(&bench, &identity);
 	assert_int_equal(bench.rc, 0);
 	memset(tags, 0, sizeof(tags));
@@ -84,12 +81,9 @@ static int open_again(uint32_t entries)
 	return bench_open(&again);
 }
 
-static void drop(bool opened)
+static void drop(void)
 {
-	if (opened)
-		bench_close(&again);
-	sim_disk_free(again.disk);
-	bench_done(&again);
+	bench_end(&again);
 	bench_end(&bench);
 }
 
@@ -119,7 +113,7 @@ static void what_is_applied_needs_no_entry(void **state)
 	}
 	assert_int_equal(pool_replica_applied_seq(replica), APPLIED + PENDING);
 	buf_put(buf);
-	drop(true);
+	drop();
 }
 
 static bool for_good;
@@ -153,7 +147,7 @@ static bool is_lost_after_failing_reads(bool always)
 	assert_true(failed_reads > 0);
 	lost = pool_replica_state(replica)->incomplete;
 	assert_true(lost || pool_replica_applied_seq(replica) == APPLIED + PENDING);
-	drop(true);
+	drop();
 	return lost;
 }
 
@@ -177,10 +171,7 @@ static void what_is_carried_hides_nothing_newer(void **state)
 	uint64_t seq = 0;
 
 	(void)state;
-	bench_init(&bench);
-	bench.disk = sim_disk_new(DISK_BYTES, 1);
-	assert_int_equal(bench_format(&bench, JOURNAL_BYTES), 0);
-	assert_int_equal(bench_open(&bench), 0);
+	bench_begin(&bench, DISK_BYTES, JOURNAL_BYTES);
 	replica = bench_numbered(&bench, 1, VOLUME_BYTES);
 	other = bench_numbered(&bench, 2, VOLUME_BYTES);
 	bench_append_block(&bench, replica, 1, 0, 'a');
@@ -206,7 +197,7 @@ static void what_is_carried_hides_nothing_newer(void **state)
 	assert_int_equal(bench_read(&again, replica, (struct uuid){ 0 }, 0, BLOCK_BYTES, buf), 0);
 	assert_int_equal(buf->data[0], 'b');
 	buf_put(buf);
-	drop(true);
+	drop();
 }
 
 static void too_few_for_what_is_pending_is_said(void **state)
@@ -215,7 +206,7 @@ static void too_few_for_what_is_pending_is_said(void **state)
 	fill();
 	assert_int_equal(open_again(PENDING - 2), -ENOMEM);
 	assert_non_null(strstr(again.error.text, "not applied"));
-	drop(false);
+	drop();
 }
 
 int main(void)

@@ -32,11 +32,8 @@ static uint64_t tag;
 static int pool_make(void **state)
 {
 	(void)state;
-	bench_init(&bench);
-	bench.disk = sim_disk_new(DISK_BYTES, 1);
+	bench_begin(&bench, DISK_BYTES, JOURNAL_BYTES);
 	bench.durable = bench_commit;
-	assert_int_equal(bench_format(&bench, JOURNAL_BYTES), 0);
-	assert_int_equal(bench_open(&bench), 0);
 	for (unsigned i = 0; i < VOLUMES; i++) {
 		struct pool_replica_identity identity = { .size_bytes = VOLUME_BYTES };
 

@@ -47,10 +47,7 @@ static void begin(void)
 {
 	struct pool_replica_identity identity = { .size_bytes = OLD_BYTES, .replica.byte[0] = 1 };
 
-	bench_init(&bench);
-	bench.disk = sim_disk_new(DISK_BYTES, 1);
-	assert_int_equal(bench_format(&bench, JOURNAL_BYTES), 0);
-	assert_int_equal(bench_open(&bench), 0);
+	bench_begin(&bench, DISK_BYTES, JOURNAL_BYTES);
 	replica = bench_replica(&bench, &identity);
 	assert_int_equal(bench.rc, 0);
 	append(1, ENTRY_WRITE, 3, 1);
@@ -85,9 +82,7 @@ static void expect_block(uint64_t block, struct uuid of, uint64_t tag)
 
 static void end(void)
 {
-	bench_close(&again);
-	sim_disk_free(again.disk);
-	bench_done(&again);
+	bench_end(&again);
 	bench_end(&bench);
 }
 

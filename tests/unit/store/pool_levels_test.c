@@ -44,11 +44,8 @@ static int pool_make(void **state)
 {
 	(void)state;
 	last_seq = 0;
-	bench_init(&bench);
-	bench.disk = sim_disk_new(DISK_BYTES, 1);
+	bench_begin(&bench, DISK_BYTES, JOURNAL_BYTES);
 	bench.durable = bench_commit;
-	assert_int_equal(bench_format(&bench, JOURNAL_BYTES), 0);
-	assert_int_equal(bench_open(&bench), 0);
 	replica = bench_numbered(&bench, 1, VOLUME_BYTES);
 	for (uint8_t n = 1; n <= LEVELS; n++) {
 		for (uint64_t index = 0; index < GRAINS; index++) {

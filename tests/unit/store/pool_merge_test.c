@@ -34,11 +34,8 @@ static int pool_make(void **state)
 	struct pool_replica_identity identity = { .replica.byte[0] = 1, .size_bytes = VOLUME_BYTES };
 
 	(void)state;
-	bench_init(&bench);
-	bench.disk = sim_disk_new(DISK_BYTES, 1);
+	bench_begin(&bench, DISK_BYTES, JOURNAL_BYTES);
 	bench.durable = bench_commit;
-	assert_int_equal(bench_format(&bench, JOURNAL_BYTES), 0);
-	assert_int_equal(bench_open(&bench), 0);
 	volume = bench_replica(&bench, &identity);
 	assert_int_equal(bench.rc, 0);
 	random_init(&rnd, 1);

@@ -19,11 +19,8 @@ static struct pool_replica *replica;
 static int pool_make(void **state)
 {
 	(void)state;
-	bench_init(&bench);
-	bench.disk = sim_disk_new(DISK_BYTES, 1);
+	bench_begin(&bench, DISK_BYTES, JOURNAL_BYTES);
 	bench.durable = bench_commit;
-	assert_int_equal(bench_format(&bench, JOURNAL_BYTES), 0);
-	assert_int_equal(bench_open(&bench), 0);
 	replica = bench_numbered(&bench, 1, VOLUME_BYTES);
 	return 0;
 }
